@@ -1,0 +1,57 @@
+# Every way in, for people and for CI. `make help` lists the targets.
+
+VENV ?= .venv
+RUNTIME := $(VENV)/.runtime-installed
+DEV := $(VENV)/.dev-installed
+SUPPORTED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,\
+	$(shell $(name) -c "$(SUPPORTED)" 2>/dev/null && echo $(name))))
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+	--no-annotate --no-header --no-emit-index-url --no-emit-find-links
+
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+.DEFAULT_GOAL := help
+.PHONY: help setup repro test lint format lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(RUNTIME) ## virtual environment with the locked packages, checked against their hashes
+
+repro: $(RUNTIME) ## rebuild every result that is not current, and check that all are
+	dvc repro
+	dvc status --quiet || { echo "make repro: results are not current; see dvc status" >&2; exit 1; }
+
+test: lint ## all checks: linters, types, tests
+	pytest
+
+lint: $(DEV) ## linters and types only
+	ruff check
+	ruff format --check
+	mypy
+
+format: $(DEV) ## put the code into the project's format
+	ruff check --fix
+	ruff format
+
+lock: $(DEV) ## renew both locks and environment.yaml from pyproject.toml
+	$(COMPILE) --upgrade pyproject.toml --output-file requirements.lock
+	$(COMPILE) --upgrade --group dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+	python -m stages.environment
+
+clean: ## remove the virtual environment and what tools left behind; results and cache stay
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dvc_plots
+
+$(VENV)/bin/python:
+	@command -v git >/dev/null || { echo "make: git is missing; install it with your system's package manager" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11, 3.12 or 3.13 with pip and venv was found; install one" \
+		"(Debian: python3 python3-venv), or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUNTIME): requirements.lock | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@touch $@
+
+$(DEV): requirements-dev.lock $(RUNTIME)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,1 @@
+"""The pipeline's rooms, in the order in which data flows: fetch, targets, train, evaluate, report."""

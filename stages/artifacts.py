@@ -1,0 +1,136 @@
+"""Writing and reading what stages leave behind: atomic, and the same bytes for the same content.
+
+Nothing here knows what the content means. Formats that carry times, random names or memory addresses are made stable.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip member can carry
+
+
+class ArtifactError(Exception):
+    """A file that a stage reads is missing, damaged or not what its manifest says."""
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` and move it over `path` when the block ends well; else remove it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    with atomic(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Indented JSON in the order given; NaN and infinity are refused (`ValueError`), for JSON has neither."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """CSV with floats at 6 decimals, so that noise below a measure's meaning does not change bytes."""
+    write_text(path, table.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path)
+    except (FileNotFoundError, ValueError) as error:
+        raise ArtifactError(f"{path}: {error}; run `dvc repro`") from error
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError) as error:
+        raise ArtifactError(f"{path}: {error}; run `dvc repro`") from error
+
+
+def write_array(path: Path, array: np.ndarray) -> str:
+    """Write one `.npy` file and return the sha256 of its bytes."""
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
+    write_bytes(path, buffer.getvalue())
+    return hashlib.sha256(buffer.getvalue()).hexdigest()
+
+
+def open_array(path: Path, sha256: str) -> np.ndarray:
+    """Memory-map a `.npy` file after checking its bytes.
+
+    Raises:
+        ArtifactError: the file is missing or its sha256 differs.
+    """
+    found = sha256_of(path)
+    if found != sha256:
+        raise ArtifactError(f"{path}: sha256 is {found[:12]}…, its table says {sha256[:12]}…; the file is damaged")
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def sha256_of(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path}: not found; run `dvc repro`") from error
+
+
+def write_zip(path: Path, members: dict[str, bytes]) -> None:
+    """A stored (uncompressed) zip with sorted members and a constant time; each member keeps its CRC-32."""
+    with atomic(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(members):
+            archive.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), members[name])
+
+
+def write_model(path: Path, model: Any) -> None:
+    """Save a Keras model as a `.keras` file whose bytes depend on the model alone.
+
+    Keras writes the date into metadata.json, memory addresses into config.json as `shared_object_id`, and the time
+    into the zip. The date becomes constant, the ids are renumbered in order of appearance.
+    """
+    with atomic(path) as temporary:
+        saved = temporary.with_suffix(".keras")
+        try:
+            model.save(saved)
+            with zipfile.ZipFile(saved) as archive:
+                members = {name: archive.read(name) for name in archive.namelist()}
+        finally:
+            saved.unlink(missing_ok=True)
+        metadata = json.loads(members["metadata.json"])
+        metadata["date_saved"] = "1980-01-01@00:00:00"
+        members["metadata.json"] = json.dumps(metadata, sort_keys=True).encode()
+        members["config.json"] = _renumber_shared_objects(members["config.json"].decode()).encode()
+        write_zip(temporary, members)
+
+
+def _renumber_shared_objects(config: str) -> str:
+    numbers: dict[str, int] = {}
+
+    def number(match: re.Match[str]) -> str:
+        return f'"shared_object_id": {numbers.setdefault(match[1], len(numbers))}'
+
+    return re.sub(r'"shared_object_id": (\d+)', number, config)

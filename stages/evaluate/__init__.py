@@ -1,0 +1,1 @@
+"""Scores on the test photographs: image-quality measures, baselines, probes, pictures. Nothing is trained here."""

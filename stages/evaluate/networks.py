@@ -1,0 +1,33 @@
+"""Running a trained model: in float64, so that scores agree between processors, and its latent beside its output."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from stages.train import precision
+
+BATCH = 256  # patches; only the speed depends on it
+
+
+def load(path: Path, network: str) -> keras.Model:
+    """A model file as a float64 model; Keras's safe mode stays on, so that no code in the file can run."""
+    import_module(f"stages.train.networks.{network}")  # registers the network's own layers, if it has any
+    return precision.convert(keras.saving.load_model(path, compile=False), "float64")
+
+
+def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Images `(n, side, side, channels)` in [0, 1] → outputs `(n, side, side, channels)` float64, clipped to [0, 1]."""
+    return np.clip(model.predict(images, batch_size=BATCH, verbose=0), 0, 1)
+
+
+def encode(model: keras.Model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """The latent `(n, …)` of each image, and for a variational autoencoder its log-variance, else None."""
+    if hasattr(model, "encoder"):
+        mean, log_variance = model.encoder.predict(images, batch_size=BATCH, verbose=0)
+        return mean, log_variance
+    encoder = keras.Model(model.input, model.get_layer("latent").output, name="encoder")
+    return encoder.predict(images, batch_size=BATCH, verbose=0), None

@@ -1,0 +1,78 @@
+"""Pictures that show what the numbers mean: patches from worst to best, and a whole photograph rebuilt from patches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from stages.artifacts import atomic
+
+ZOOM = 4  # screen pixels per patch pixel
+ERROR_GAIN = 4  # the error panel shows |error| times this
+GAP = 8  # screen pixels between panels
+HEADER = 22  # screen pixels for a line of text
+PANELS = ("colour", "target", "output", f"|error| × {ERROR_GAIN}")
+
+
+def write_png(path: Path, pixels: np.ndarray) -> None:
+    """Write `(height, width, 1)` or `(height, width, 3)` uint8 as PNG, without metadata."""
+    with atomic(path) as temporary:
+        Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(temporary, format="PNG")
+
+
+def to_levels(image: np.ndarray) -> np.ndarray:
+    """[0, 1], any shape → uint8, rounded."""
+    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+
+def ranks(scores: np.ndarray, count: int) -> dict[str, np.ndarray]:
+    """Positions of the `count` worst, most median and best of `(n,)` scores where more is better; ties by position."""
+    order = np.argsort(scores, kind="stable")
+    count = min(count, len(order))
+    middle = (len(order) - count) // 2
+    return {"worst": order[:count], "median": order[middle : middle + count], "best": order[::-1][:count]}
+
+
+def patch_sheet(
+    colour: np.ndarray, target: np.ndarray, output: np.ndarray, scores: np.ndarray, count: int
+) -> np.ndarray:
+    """Rows of colour | target | output | error, in three groups side by side: the worst, median and best by SSIM.
+
+    Args:
+        colour: `(n, side, side, 3)` in [0, 1].
+        target: `(n, side, side)` in [0, 1].
+        output: `(n, side, side)` or `(n, side, side, 3)` in [0, 1].
+        scores: `(n,)` SSIM.
+        count: rows per group.
+
+    Returns:
+        `(height, width, 3)` uint8.
+    """
+    side = colour.shape[1] * ZOOM
+    group_width = len(PANELS) * (side + GAP) + 2 * GAP
+    groups = ranks(scores, count)
+    height = 2 * HEADER + count * (side + HEADER + GAP)
+    sheet = Image.new("RGB", (len(groups) * group_width, height), "white")
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(14)
+    for group, (name, positions) in enumerate(groups.items()):
+        left = group * group_width + GAP
+        draw.text((left, 2), f"{name} by SSIM", "black", font)
+        for panel, title in enumerate(PANELS):
+            draw.text((left + panel * (side + GAP), HEADER), title, "dimgray", font)
+        for line, position in enumerate(positions):
+            top = 2 * HEADER + line * (side + HEADER + GAP)
+            rendered = output[position] if output.ndim == 4 else _rgb(output[position])
+            error = np.abs(rendered - target[position][..., None])
+            panels = (colour[position], _rgb(target[position]), rendered, error * ERROR_GAIN)
+            for panel, image in enumerate(panels):
+                zoomed = to_levels(image).repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)
+                sheet.paste(Image.fromarray(zoomed), (left + panel * (side + GAP), top))
+            draw.text((left, top + side + 2), f"SSIM {scores[position]:.3f}", "black", font)
+    return np.asarray(sheet)
+
+
+def _rgb(gray: np.ndarray) -> np.ndarray:
+    return np.repeat(gray[..., None], 3, axis=-1)

@@ -1,0 +1,54 @@
+"""From outputs to tables: a row per test patch, and their averages over all patches, per photograph and per domain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stages.evaluate import measures
+
+MEASURES = ("psnr", "ssim", "mse", "mae")
+
+
+def per_patch(index: pd.DataFrame, method: str, targets: np.ndarray, outputs: np.ndarray) -> pd.DataFrame:
+    """One row per test patch: method, photo, domain, row, column, psnr (dB), ssim, mse, mae.
+
+    Args:
+        index: the patches' photo, domain, row and column.
+        targets: `(n, height, width)` in [0, 1].
+        outputs: `(n, height, width)`, or `(n, height, width, channels)` whose channels are each compared with the gray
+            target and averaged; clipped to [0, 1] here.
+    """
+    table = index.copy()
+    table.insert(0, "method", method)
+    outputs = np.clip(outputs, 0, 1)
+    planes = np.moveaxis(outputs, 3, 0) if outputs.ndim == 4 else outputs[None]
+    table["mse"] = np.mean([measures.mse(targets, plane) for plane in planes], axis=0)
+    table["mae"] = np.mean([measures.mae(targets, plane) for plane in planes], axis=0)
+    table["psnr"] = measures.decibels(table["mse"].to_numpy())
+    table["ssim"] = np.mean([measures.ssim(targets, plane) for plane in planes], axis=0)
+    return table[["method", "photo", "domain", "row", "column", *MEASURES]]
+
+
+def summarise(table: pd.DataFrame) -> dict[str, Any]:
+    """Averages of one method's rows: means over patches, `psnr_of_mean_mse`, exact copies; per domain and photograph.
+
+    `psnr` is the mean of the patches' dB; `psnr_of_mean_mse` the dB of their mean squared error. They differ.
+    """
+    return {
+        **_averages(table),
+        "domains": {str(domain): _averages(rows) for domain, rows in table.groupby("domain", sort=True)},
+        "photos": {str(photo): _averages(rows) for photo, rows in table.groupby("photo", sort=True)},
+    }
+
+
+def _averages(rows: pd.DataFrame) -> dict[str, Any]:
+    means = {measure: float(rows[measure].mean()) for measure in MEASURES}
+    return {
+        **means,
+        "psnr_of_mean_mse": float(measures.decibels(np.asarray(means["mse"]))),
+        "patches": len(rows),
+        "exact": int((rows["psnr"] >= measures.PSNR_CAP).sum()),
+    }

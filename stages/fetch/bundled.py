@@ -1,0 +1,61 @@
+"""Source `bundled`: photographs that scikit-image and scikit-learn carry inside their packages; no download."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from stages.artifacts import ArtifactError
+from stages.fetch import manifest
+
+MANIFEST = Path(__file__).with_name("bundled.csv")
+
+
+def photographs() -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """The wanted manifest and its photographs, name → `(height, width, 3)` uint8 sRGB, each checked against its row.
+
+    Raises:
+        ArtifactError: the manifest can't be used, or a photograph is missing or not the one in the manifest.
+    """
+    table = manifest.read(MANIFEST)
+    found = {}
+    for _, row in table.iterrows():
+        found[row["name"]] = read(row["name"], row["source"])
+        manifest.verify(row, found[row["name"]])
+    return table, found
+
+
+def read(name: str, source: str) -> np.ndarray:
+    """One photograph as `(height, width, 3)` uint8, sRGB.
+
+    Raises:
+        ArtifactError: the package `source` is not one of the two, or has no photograph `name` inside it.
+    """
+    if source == "scikit-image":
+        return _from_scikit_image(name)
+    if source == "scikit-learn":
+        return _from_scikit_learn(name)
+    raise ArtifactError(f"photograph {name!r}: unknown source {source!r}; it must be scikit-image or scikit-learn")
+
+
+def _from_scikit_image(name: str) -> np.ndarray:
+    import skimage.data
+
+    pair, _, side = name.rpartition("_")
+    if pair == "motorcycle" and side in ("left", "right"):
+        left, right, _disparity = skimage.data.stereo_motorcycle()
+        return left if side == "left" else right
+    if name not in skimage.data.__all__:
+        raise ArtifactError(f"photograph {name!r}: scikit-image has no image of that name")
+    return getattr(skimage.data, name)()
+
+
+def _from_scikit_learn(name: str) -> np.ndarray:
+    from sklearn.datasets import load_sample_image
+
+    try:
+        return load_sample_image(f"{name}.jpg")
+    except AttributeError as error:
+        raise ArtifactError(f"photograph {name!r}: scikit-learn has no image of that name") from error

@@ -1,0 +1,69 @@
+"""The list of wanted photographs: one row each, with its licence, its side of the split and the hash of its pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from stages.artifacts import ArtifactError
+
+COLUMNS = ("name", "source", "licence", "domain", "scene", "split", "height", "width", "sha256")
+SPLITS = ("train", "validation", "test")
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Read and check a manifest.
+
+    `scene` groups photographs of the same scene (a stereo pair), which must share a split; `sha256` is that of the
+    pixels, see `hash_pixels`.
+
+    Raises:
+        ArtifactError: a column is missing, a name stands twice, a split is unknown or has no photograph, or a scene
+            stands on two sides of the split.
+    """
+    try:
+        table = pd.read_csv(path, dtype={"name": str, "sha256": str})
+    except (FileNotFoundError, ValueError) as error:
+        raise ArtifactError(f"{path}: {error}") from error
+    missing = [column for column in COLUMNS if column not in table]
+    if missing:
+        raise ArtifactError(f"{path}: no column {', '.join(missing)}; a manifest has {', '.join(COLUMNS)}")
+    twice = table["name"][table["name"].duplicated()].tolist()
+    if twice:
+        raise ArtifactError(f"{path}: listed twice: {', '.join(twice)}")
+    unknown = sorted(set(table["split"].astype(str)) - set(SPLITS))
+    if unknown:
+        raise ArtifactError(f"{path}: unknown split {', '.join(unknown)}; it must be one of {', '.join(SPLITS)}")
+    empty = [split for split in SPLITS if split not in set(table["split"])]
+    if empty:
+        raise ArtifactError(f"{path}: no photograph in split {', '.join(empty)}; each needs at least one")
+    sides = table.groupby("scene")["split"].nunique()
+    leaking = sides[sides > 1].index.tolist()
+    if leaking:
+        raise ArtifactError(f"{path}: scene {', '.join(map(str, leaking))} stands in more than one split")
+    return table
+
+
+def hash_pixels(pixels: np.ndarray) -> str:
+    """sha256 of the bytes of `pixels`, `(height, width, 3)` uint8, in row-major order; independent of file formats."""
+    return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
+
+
+def verify(row: pd.Series, pixels: np.ndarray) -> None:
+    """Check a photograph against its manifest row.
+
+    Raises:
+        ArtifactError: size or hash differ; names the photograph.
+    """
+    size = (int(row["height"]), int(row["width"]), 3)
+    if pixels.shape != size or pixels.dtype != np.uint8:
+        raise ArtifactError(f"photograph {row['name']!r} is {pixels.shape} {pixels.dtype}, its manifest says {size} uint8")
+    found = hash_pixels(pixels)
+    if found != row["sha256"]:
+        raise ArtifactError(
+            f"photograph {row['name']!r} has sha256 {found[:12]}…, its manifest says {row['sha256'][:12]}…; "
+            "if the new photograph is wanted, put its hash into the manifest"
+        )

@@ -1,0 +1,211 @@
+"""The door of every stage: what happens before and after its work, whatever the work is.
+
+Before: params are checked, the environment is compared with the lock, inputs are fingerprinted. After: the inputs are
+compared, and only then do all outputs appear, each by one rename. A fault is one message and exit code 1.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from stages import environment, settings
+from stages.artifacts import ArtifactError
+
+PIPELINE = Path("dvc.yaml")
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+HASHED_UP_TO = 1 << 20  # bytes; larger inputs are watched by size and time of change
+OPTIONAL_FOR_KERAS = ("sklearn", "matplotlib")  # a third of Keras's import time, for features that no stage uses
+
+Fingerprint = dict[str, tuple[Any, ...]]
+
+
+class StageError(Exception):
+    """The stage can't go on; the message says what was wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What dvc.yaml says of one stage, its templates filled in."""
+
+    deps: list[Path]
+    params: list[str]  # keys of params.yaml
+    packages: list[str]  # keys of environment.yaml
+
+
+@dataclass
+class Stage:
+    """A stage at work: its settings, and where to write."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)  # of the packages that dvc.yaml declares
+    _outs: dict[Path, Path] = field(default_factory=dict)
+
+    def __getitem__(self, key: str) -> Any:
+        """The declared params under `key`, such as `targets` or `variants.simple`.
+
+        Raises:
+            StageError: dvc.yaml does not declare that key for this stage.
+        """
+        if key not in self.settings:
+            raise StageError(f"dvc.yaml does not declare the param {key!r} for this stage; it declares {list(self.settings)}")
+        return self.settings[key]
+
+    def out(self, path: str) -> Path:
+        """Where to build the output file or folder `path`; it moves there when the stage ends well."""
+        target = Path(path)
+        building = target.with_name(f".{target.name}.partial")
+        _remove(building)  # what a killed run may have left
+        self._outs[target] = building
+        return building
+
+    def publish(self) -> None:
+        for target, building in self._outs.items():
+            _remove(target)
+            os.replace(building, target)
+
+    def discard(self) -> None:
+        for building in self._outs.values():
+            _remove(building)
+
+
+@contextmanager
+def stage(name: str, item: str | None = None) -> Iterator[Stage]:
+    """Run the body as the stage `name` (of the variant `item`), with checks around it.
+
+    The body's outputs, asked for with `Stage.out`, appear together when it ends without an exception and no input
+    changed meanwhile. `StageError`, `SettingsError`, `ArtifactError` and `EnvironmentDiffers` end the process with
+    their message and exit code 1.
+    """
+    _die_with_parent()
+    work = Stage()
+    try:
+        checked = settings.load()
+        declaration = declared(name, item)
+        versions = environment.read()
+        work.versions = {package: versions[package] for package in declaration.packages}
+        environment.verify(work.versions)
+        work.settings = {key: _lookup(checked, key) for key in declaration.params}
+        before = fingerprint(declaration)
+        yield work
+        _refuse_if_changed(before, fingerprint(declaration))
+        work.publish()
+    except (StageError, settings.SettingsError, ArtifactError, environment.EnvironmentDiffers) as error:
+        label = f"{name}@{item}" if item else name
+        print(f"{label}: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    finally:
+        work.discard()
+
+
+@contextmanager
+def tensorflow_import() -> Iterator[None]:
+    """For the imports of TensorFlow: without its chatter, and without what Keras imports only because it finds it.
+
+    The chatter goes to the file descriptor, past Python. Failures still raise.
+    """
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # of the C++ side; what matters reaches Python as an exception
+    unwanted = [name for name in OPTIONAL_FOR_KERAS if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(unwanted))  # None makes `import` raise ImportError
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+        for name in unwanted:
+            del sys.modules[name]
+
+
+def declared(name: str, item: str | None = None) -> Declaration:
+    """Look up the stage `name` in dvc.yaml; `item` is the variant where the stage is a `foreach` over them.
+
+    Raises:
+        StageError: there is no such stage or variant; the message lists those that exist.
+    """
+    stages = _read(PIPELINE)["stages"]
+    if name not in stages:
+        raise StageError(f"{PIPELINE} has no stage {name!r}; it has {', '.join(stages)}")
+    entry, network = stages[name], ""
+    if "foreach" in entry:
+        variants = _read(settings.PARAMS)["variants"]
+        if item not in variants:
+            raise StageError(f"{settings.PARAMS} has no variant {item!r}; it has {', '.join(variants)}")
+        entry, network = entry["do"], variants[item]["network"]
+
+    def fill(text: str) -> str:
+        return text.replace("${key}", item or "").replace("${item.network}", network)
+
+    keys = [fill(param) for param in entry["params"] if isinstance(param, str)]
+    files = {file: names for param in entry["params"] if isinstance(param, dict) for file, names in param.items()}
+    return Declaration(
+        deps=[Path(fill(dep)) for dep in entry["deps"]],
+        params=keys,
+        packages=files.get(str(environment.ENVIRONMENT), []),
+    )
+
+
+def fingerprint(declaration: Declaration) -> Fingerprint:
+    """What identifies the stage's inputs now: file → sha256, or size and time of change; param → value."""
+    found: Fingerprint = {}
+    for dep in declaration.deps:
+        for path in sorted(dep.rglob("*")) if dep.is_dir() else [dep]:
+            if path.is_dir() or "__pycache__" in path.parts:
+                continue
+            if not path.exists():
+                raise StageError(f"{path}: an input of this stage is missing; run `dvc repro`")
+            status = path.stat()
+            small = status.st_size <= HASHED_UP_TO
+            found[str(path)] = (
+                (hashlib.sha256(path.read_bytes()).hexdigest(),) if small else (status.st_size, status.st_mtime_ns)
+            )
+    now = settings.load()
+    found.update({f"{settings.PARAMS}: {key}": (_lookup(now, key),) for key in declaration.params})
+    versions = environment.read()
+    found.update({f"{environment.ENVIRONMENT}: {name}": (versions[name],) for name in declaration.packages})
+    return found
+
+
+def _refuse_if_changed(before: Fingerprint, after: Fingerprint) -> None:
+    """DVC fingerprints inputs after the command has ended (its issue 11058): an edit meanwhile would forge a link."""
+    moved = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+    if moved:
+        raise StageError(f"{', '.join(moved)} changed while the stage ran; nothing was written, run `dvc repro` again")
+
+
+def _lookup(checked: settings.Settings, key: str) -> Any:
+    value: Any = checked
+    for part in key.split("."):
+        value = value[part] if isinstance(value, dict) else getattr(value, part)
+    return value
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Any:
+    return YAML(typ="safe", pure=True).load(path)
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this process with the one that started it: an orphan must not write over a later result."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

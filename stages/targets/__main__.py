@@ -1,0 +1,45 @@
+"""Stage `targets`: the gray target of every photograph, and both cut into patches, by split, in data/pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from stages.artifacts import ArtifactError, write_table
+from stages.fetch.container import Container
+from stages.fetch.manifest import SPLITS
+from stages.stage import stage
+from stages.targets import patches
+from stages.targets.conversions import CONVERSIONS
+
+
+def main() -> None:
+    with stage("targets") as work:
+        settings = work["targets"]
+        convert = CONVERSIONS[settings.conversion]
+        photos = Container(Path("data/photos"))
+        writers = {split: patches.PatchWriter(work.out(f"data/pairs/{split}"), settings.shard_patches) for split in SPLITS}
+        census = []
+        for _, row in photos.manifest.iterrows():
+            colour = photos.read(row["name"])
+            if min(colour.shape[:2]) < settings.patch:
+                raise ArtifactError(
+                    f"photograph {row['name']!r} is {colour.shape[0]} × {colour.shape[1]}, smaller than targets.patch"
+                )
+            gray = convert(colour)[..., None]  # the whole photograph first: a global method needs all of it
+            corners = patches.grid(*colour.shape[:2], settings.patch, settings.stride)
+            pieces = patches.cut(gray, corners, settings.patch)
+            kept = patches.contrast(pieces) >= settings.min_contrast
+            index = pd.DataFrame(corners[kept], columns=["row", "column"])
+            index.insert(0, "photo", row["name"])
+            index.insert(1, "domain", row["domain"])
+            writers[row["split"]].add(index, patches.cut(colour, corners[kept], settings.patch), pieces[kept])
+            census.append({"photo": row["name"], "split": row["split"], "patches": len(kept), "kept": int(kept.sum())})
+        counts = {split: writer.close() for split, writer in writers.items()}
+        write_table(work.out("data/pairs/census.csv"), pd.DataFrame(census))
+    print("targets: " + ", ".join(f"{count} {split}" for split, count in counts.items()) + " patches")
+
+
+if __name__ == "__main__":
+    main()
