@@ -11,10 +11,10 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --fork-strat
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test lint format lock clean
+.PHONY: help setup repro current test test-quick lint format lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: $(RUNTIME) ## virtual environment with the locked packages, checked against their hashes
 
@@ -24,6 +24,13 @@ repro: $(RUNTIME) ## rebuild every result that is not current, and check that al
 
 test: lint ## all checks: linters, types, tests
 	pytest
+
+test-quick: $(DEV) ## the tests that do not rebuild the pipeline
+	pytest --ignore tests/pipeline/test_end_to_end.py --ignore tests/pipeline/test_readme.py --ignore tests/report/test_page.py
+
+current: $(RUNTIME) ## fail if dvc.lock does not belong to this code, these params and these packages
+	@! dvc repro --dry --allow-missing 2>&1 | grep -E "Running stage|ERROR" || \
+		{ echo "make current: the stages above are not current; run make repro and commit the result" >&2; exit 1; }
 
 lint: $(DEV) ## linters and types only
 	ruff check

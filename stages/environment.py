@@ -1,4 +1,4 @@
-"""The versions that results depend on: environment.yaml holds them, stages declare them as params, the door checks them.
+"""The versions that results depend on: environment.yaml holds them, stages declare them, their door checks them.
 
 `python -m stages.environment` renews environment.yaml from requirements.lock (part of `make lock`). Packages that can't
 change a result (DVC, test tools) are not in it, so that raising them makes no stage stale.
@@ -25,7 +25,7 @@ PACKAGES = (
 )  # fmt: skip
 
 
-class EnvironmentDiffers(Exception):
+class EnvironmentDiffersError(Exception):
     """An installed package is not the one that the lock names."""
 
 
@@ -33,7 +33,7 @@ def verify(declared: dict[str, str]) -> None:
     """Compare installed versions with declared ones, `{"numpy": "2.4.6", "python": ">=3.11,<3.14"}`.
 
     Raises:
-        EnvironmentDiffers: names every package that differs, with both versions.
+        EnvironmentDiffersError: names every package that differs, with both versions.
     """
     faults = []
     for name, wanted in declared.items():
@@ -42,7 +42,7 @@ def verify(declared: dict[str, str]) -> None:
         if not agrees:
             faults.append(f"{name} is {found}, {ENVIRONMENT} says {wanted}")
     if faults:
-        raise EnvironmentDiffers("; ".join(faults) + ". Install the locked environment with `make setup`")
+        raise EnvironmentDiffersError("; ".join(faults) + ". Install the locked environment with `make setup`")
 
 
 def _installed(name: str) -> str:
@@ -61,10 +61,8 @@ def render(lock: str) -> str:
     """The text of environment.yaml for the text of a requirements lock."""
     versions = locked_versions(lock)
     lines = [f"{name}: {versions[name]}" for name in PACKAGES]
-    return (
-        "# Versions that results depend on; written by `make lock` from requirements.lock. Stages declare them as params.\n"
-        f'python: "{PYTHON}"\n' + "\n".join(lines) + "\n"
-    )
+    header = "# Versions that results depend on, written by `make lock`; stages declare them as params.\n"
+    return header + f'python: "{PYTHON}"\n' + "\n".join(lines) + "\n"
 
 
 def read() -> dict[str, str]:

@@ -5,7 +5,7 @@ Nothing but this literal lives here, because DVC reads it as params: a stage dep
 so that a new entry makes nothing stale.
 """
 
-NETWORKS = {
+NETWORKS: dict[str, dict[str, list[float]]] = {
     "simple": {},
     "bottleneck": {"latent_divisor": [1, 784]},
     "vae": {"latent": [1, 784], "sigma": [0.001, 1.0]},

@@ -59,7 +59,9 @@ class Stage:
             StageError: dvc.yaml does not declare that key for this stage.
         """
         if key not in self.settings:
-            raise StageError(f"dvc.yaml does not declare the param {key!r} for this stage; it declares {list(self.settings)}")
+            raise StageError(
+                f"dvc.yaml does not declare the param {key!r} for this stage; it declares {list(self.settings)}"
+            )
         return self.settings[key]
 
     def out(self, path: str) -> Path:
@@ -73,7 +75,7 @@ class Stage:
     def publish(self) -> None:
         for target, building in self._outs.items():
             _remove(target)
-            os.replace(building, target)
+            building.replace(target)
 
     def discard(self) -> None:
         for building in self._outs.values():
@@ -85,7 +87,7 @@ def stage(name: str, item: str | None = None) -> Iterator[Stage]:
     """Run the body as the stage `name` (of the variant `item`), with checks around it.
 
     The body's outputs, asked for with `Stage.out`, appear together when it ends without an exception and no input
-    changed meanwhile. `StageError`, `SettingsError`, `ArtifactError` and `EnvironmentDiffers` end the process with
+    changed meanwhile. `StageError`, `SettingsError`, `ArtifactError` and `EnvironmentDiffersError` end the process with
     their message and exit code 1.
     """
     _die_with_parent()
@@ -101,7 +103,7 @@ def stage(name: str, item: str | None = None) -> Iterator[Stage]:
         yield work
         _refuse_if_changed(before, fingerprint(declaration))
         work.publish()
-    except (StageError, settings.SettingsError, ArtifactError, environment.EnvironmentDiffers) as error:
+    except (StageError, settings.SettingsError, ArtifactError, environment.EnvironmentDiffersError) as error:
         label = f"{name}@{item}" if item else name
         print(f"{label}: {error}", file=sys.stderr)
         raise SystemExit(1) from None
@@ -117,7 +119,8 @@ def tensorflow_import() -> Iterator[None]:
     """
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # of the C++ side; what matters reaches Python as an exception
     unwanted = [name for name in OPTIONAL_FOR_KERAS if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(unwanted))  # None makes `import` raise ImportError
+    for name in unwanted:
+        sys.modules[name] = None  # type: ignore[assignment]  # makes `import` raise ImportError
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

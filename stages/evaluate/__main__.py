@@ -1,4 +1,4 @@
-"""Stages `evaluate@<variant>` and `baselines`: scores and pictures on the test photographs, in data/evaluations/<name>."""
+"""Stages `evaluate@<variant>` and `baselines`: scores and pictures of the test photographs, in data/evaluations."""
 
 from __future__ import annotations
 

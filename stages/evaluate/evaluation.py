@@ -23,7 +23,7 @@ class Photograph:
     def patches(self, kind: str, patch: int) -> tuple[np.ndarray, np.ndarray]:
         """All patches side by side `(n, patch, patch, channels)` in [0, 1], and their corners."""
         image = getattr(self, kind)
-        corners = patches.grid(*image.shape[:2], patch, patch)
+        corners = patches.grid(image.shape[0], image.shape[1], patch, patch)
         return to_unit(patches.cut(image, corners, patch)), corners
 
 

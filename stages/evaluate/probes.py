@@ -25,7 +25,9 @@ class LatentReadOut:
 
     def __init__(self, latent: np.ndarray, targets: np.ndarray) -> None:
         """Fit on latents `(n, rows, columns, channels)` and targets `(n, height, width)`."""
-        fits = [self._fit(_enlarge(latent[..., channel], targets.shape[1]), targets) for channel in range(latent.shape[3])]
+        fits = [
+            self._fit(_enlarge(latent[..., channel], targets.shape[1]), targets) for channel in range(latent.shape[3])
+        ]
         self.channel = int(np.argmin([error for error, _, _ in fits]))
         _, self._gain, self._offset = fits[self.channel]
 

@@ -57,5 +57,5 @@ def _from_scikit_learn(name: str) -> np.ndarray:
 
     try:
         return load_sample_image(f"{name}.jpg")
-    except AttributeError as error:
+    except (AttributeError, ValueError) as error:
         raise ArtifactError(f"photograph {name!r}: scikit-learn has no image of that name") from error

@@ -60,7 +60,9 @@ def verify(row: pd.Series, pixels: np.ndarray) -> None:
     """
     size = (int(row["height"]), int(row["width"]), 3)
     if pixels.shape != size or pixels.dtype != np.uint8:
-        raise ArtifactError(f"photograph {row['name']!r} is {pixels.shape} {pixels.dtype}, its manifest says {size} uint8")
+        raise ArtifactError(
+            f"photograph {row['name']!r} is {pixels.shape} {pixels.dtype}, its manifest says {size} uint8"
+        )
     found = hash_pixels(pixels)
     if found != row["sha256"]:
         raise ArtifactError(

@@ -1,1 +1,1 @@
-"""All results in one place: metrics/summary.json for git, a page for people, tables for `dvc plots`. Measures nothing."""
+"""All results in one place: a summary for git, a page for people, tables for `dvc plots`. Nothing is measured here."""

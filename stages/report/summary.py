@@ -56,13 +56,11 @@ def answer(summary: dict[str, Any]) -> str:
     if not gray:
         return "No variant in this run was trained on gray targets."
     best = max(gray, key=lambda name: gray[name]["psnr"])
-    rival = max(
-        (name for name in baselines if not name.startswith("pca_")), key=lambda name: baselines[name]["psnr"]
-    )
+    rival = max((name for name in baselines if not name.startswith("pca_")), key=lambda name: baselines[name]["psnr"])
     row, other = gray[best], baselines[rival]
     sentence = (
-        f"The best autoencoder here, {best}, turns unseen colour photographs into gray at {row['psnr']:.1f} dB PSNR and "
-        f"{row['ssim']:.4f} SSIM, through {row['latent']} latent numbers. "
+        f"The best autoencoder here, {best}, turns unseen colour photographs into gray at {row['psnr']:.1f} dB PSNR "
+        f"and {row['ssim']:.4f} SSIM, through {row['latent']} latent numbers. "
     )
     if other["psnr"] > row["psnr"]:
         return sentence + f"The formula {rival}, which needs no learning at all, reaches {other['psnr']:.1f} dB."

@@ -19,7 +19,9 @@ def main() -> None:
         settings = work["targets"]
         convert = CONVERSIONS[settings.conversion]
         photos = Container(Path("data/photos"))
-        writers = {split: patches.PatchWriter(work.out(f"data/pairs/{split}"), settings.shard_patches) for split in SPLITS}
+        writers = {
+            split: patches.PatchWriter(work.out(f"data/pairs/{split}"), settings.shard_patches) for split in SPLITS
+        }
         census = []
         for _, row in photos.manifest.iterrows():
             colour = photos.read(row["name"])
@@ -28,7 +30,7 @@ def main() -> None:
                     f"photograph {row['name']!r} is {colour.shape[0]} × {colour.shape[1]}, smaller than targets.patch"
                 )
             gray = convert(colour)[..., None]  # the whole photograph first: a global method needs all of it
-            corners = patches.grid(*colour.shape[:2], settings.patch, settings.stride)
+            corners = patches.grid(colour.shape[0], colour.shape[1], settings.patch, settings.stride)
             pieces = patches.cut(gray, corners, settings.patch)
             kept = patches.contrast(pieces) >= settings.min_contrast
             index = pd.DataFrame(corners[kept], columns=["row", "column"])

@@ -102,9 +102,12 @@ class PatchSet:
     """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.index = read_table(folder / "index.csv")
         shards = read_table(folder / "shards.csv")
-        self.sha256 = hashlib.sha256((folder / "index.csv").read_bytes() + (folder / "shards.csv").read_bytes()).hexdigest()
+        self.sha256 = hashlib.sha256(
+            (folder / "index.csv").read_bytes() + (folder / "shards.csv").read_bytes()
+        ).hexdigest()
         self._starts = np.concatenate([[0], np.cumsum(shards["patches"])])
         if self._starts[-1] != len(self.index):
             raise ArtifactError(f"{folder}: index.csv has {len(self.index)} patches, shards.csv {self._starts[-1]}")

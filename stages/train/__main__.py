@@ -31,7 +31,7 @@ def main() -> None:
         )
         try:
             curve = fit.fit(model, train, validation, recipe)
-        except fit.TrainingDiverged as error:
+        except fit.TrainingDivergedError as error:
             raise StageError(str(error)) from error
 
         out = work.out(f"data/models/{name}")

@@ -36,10 +36,11 @@ class TrainingBatches(keras.utils.PyDataset):
         rng = np.random.default_rng([self._recipe.seed, self._epoch, step])
         mirrored = rng.random(len(numbers)) < 0.5 if self._recipe.flips else np.zeros(len(numbers), bool)
         turns = rng.integers(0, 4, len(numbers)) if self._recipe.quarter_turns else np.zeros(len(numbers), int)
-        return tuple(
+        images, targets = (
             to_unit(augment(self._patches.read(kind, numbers), mirrored, turns), self._dtype)
             for kind in (self._recipe.input, self._recipe.target)
         )
+        return images, targets
 
 
 def validation_arrays(patches: PatchSet, recipe: Recipe, dtype: str) -> tuple[np.ndarray, np.ndarray]:

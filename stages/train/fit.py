@@ -16,7 +16,7 @@ from stages.train import losses
 from stages.train.batches import VALIDATION_BATCH, TrainingBatches, validation_arrays
 
 
-class TrainingDiverged(Exception):
+class TrainingDivergedError(Exception):
     """The loss became NaN or infinite."""
 
 
@@ -29,7 +29,7 @@ def fit(model: keras.Model, train: PatchSet, validation: PatchSet, recipe: Recip
         trackers.
 
     Raises:
-        TrainingDiverged: the loss became NaN or infinite; names the epoch.
+        TrainingDivergedError: the loss became NaN or infinite; names the epoch.
     """
     batches = TrainingBatches(train, recipe, model.dtype_policy.name)
     model.compile(
@@ -86,7 +86,7 @@ class Curve(keras.callbacks.Callback):
     def _require_finite(self, logs: dict[str, Any]) -> None:
         for key in ("loss", "val_loss"):
             if key in logs and not math.isfinite(logs[key]):
-                raise TrainingDiverged(
+                raise TrainingDivergedError(
                     f"{key} became {float(logs[key])} in epoch {len(self.rows) + 1}; no model was written. "
                     "Lower learning_rate, or add warmup_epochs"
                 )

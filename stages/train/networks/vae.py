@@ -88,7 +88,7 @@ class VAE(keras.Model):
 
 
 def kl_divergence(z_mean: Any, z_log_var: Any) -> Any:
-    """KL(N(z_mean, exp z_log_var) ‖ N(0, 1)) in nats, `(batch, latent)` → `(batch,)`; Kingma and Welling, appendix B."""
+    """KL(N(z_mean, exp z_log_var) ‖ N(0, 1)) in nats, `(batch, latent)` → `(batch,)`; Kingma and Welling 2014, B."""
     return -0.5 * ops.sum(1 + z_log_var - ops.square(z_mean) - ops.exp(z_log_var), axis=1)
 
 

@@ -1,0 +1,124 @@
+"""Fixtures that several rooms share: a small real run of the whole pipeline, and tiny patch sets."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from stages.targets.patches import PatchSet, PatchWriter
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SUBSET = ("chelsea", "rocket", "coffee", "immunohistochemistry")  # two for training and validation, two for the test
+SPLITS = {"chelsea": "train", "rocket": "validation"}
+
+
+class Workspace:
+    """A git and DVC repository in a folder of its own, with the commands that a person would type."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, *command: str, ok: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command here with this Python first on the path; unless `ok` is false, it must exit with 0."""
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        result = subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if ok:
+            assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout[-4000:]}\n{result.stderr[-4000:]}"
+        return result
+
+    def stages_run(self, *command: str) -> list[str]:
+        """The stages that `dvc repro` executed, in order; those skipped or restored from the cache are not in it."""
+        output = self.run("dvc", "repro", *command).stdout
+        return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+
+    def commit(self, message: str) -> None:
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--allow-empty", "--message", message)
+
+    def edit_params(self, **changes: object) -> None:
+        """Set keys of params.yaml; a double underscore steps into a section: `train__recipe__epochs=1`."""
+        yaml = YAML()
+        path = self.folder / "params.yaml"
+        params = yaml.load(path)
+        for key, value in changes.items():
+            *sections, last = key.split("__")
+            section = params
+            for part in sections:
+                section = section[part]
+            section[last] = value
+        yaml.dump(params, path)
+
+    def copy(self, folder: Path) -> Workspace:
+        """A second workspace with the same files, results and cache."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Workspace(folder)
+
+
+def new_workspace(folder: Path) -> Workspace:
+    """The repository's files as git would commit them now, on a subset of the photographs, training one epoch."""
+    tracked = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in tracked.stdout.splitlines():
+        if (REPOSITORY / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / name, folder / name)
+    manifest = folder / "stages/fetch/bundled.csv"
+    table = pd.read_csv(manifest).query("name in @SUBSET")
+    table["split"] = table["name"].map(SPLITS).fillna("test")
+    table.to_csv(manifest, index=False)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    workspace = Workspace(folder)
+    workspace.edit_params(train__recipe__epochs=1, train__recipe__warmup_epochs=0)
+    workspace.run("git", "init", "--quiet", "--initial-branch=main")
+    workspace.run("git", "config", "user.name", "Test")
+    workspace.run("git", "config", "user.email", "test@example.org")
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A committed workspace after `dvc repro` of every stage on the subset; tests must leave it as they found it."""
+    workspace = new_workspace(tmp_path_factory.mktemp("rebuilt"))
+    workspace.run("dvc", "repro")
+    workspace.commit("Rebuild on a subset")
+    return workspace
+
+
+@pytest.fixture
+def workspace(rebuilt: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of `rebuilt` that a test may change."""
+    return rebuilt.copy(tmp_path / "workspace")
+
+
+@pytest.fixture(scope="session")
+def patch_set(tmp_path_factory: pytest.TempPathFactory) -> PatchSet:
+    """48 smooth random patches of 12 pixels, in shards of 20."""
+    rng = np.random.default_rng(7)
+    colour = rng.integers(0, 256, (48, 3, 3, 3)).repeat(4, axis=1).repeat(4, axis=2).astype(np.uint8)
+    gray = (colour @ np.array([0.299, 0.587, 0.114])).round().astype(np.uint8)[..., None]
+    writer = PatchWriter(tmp_path_factory.mktemp("patches"), shard_patches=20)
+    index = pd.DataFrame({"photo": "noise", "domain": "everyday", "row": 0, "column": np.arange(48)})
+    writer.add(index[:30], colour[:30], gray[:30])
+    writer.add(index[30:], colour[30:], gray[30:])
+    writer.close()
+    return PatchSet(writer.folder)

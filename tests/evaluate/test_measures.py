@@ -1,0 +1,49 @@
+"""Measures agree with scikit-image's independent implementations, image by image."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from skimage.color import lab2rgb
+from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
+
+from stages.evaluate import measures
+
+RNG = np.random.default_rng(11)
+TARGETS = RNG.random((20, 28, 28))
+OUTPUTS = np.clip(TARGETS + RNG.normal(0, RNG.uniform(0, 0.4, (20, 1, 1)), TARGETS.shape), 0, 1)
+
+
+def test_ssim_is_that_of_wang_2004() -> None:
+    peer = [
+        structural_similarity(
+            target, output, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1
+        )
+        for target, output in zip(TARGETS, OUTPUTS, strict=True)
+    ]
+    assert measures.ssim(TARGETS, OUTPUTS) == pytest.approx(peer, abs=1e-12)
+
+
+def test_psnr_and_mse_agree_with_scikit_image() -> None:
+    pairs = list(zip(TARGETS, OUTPUTS, strict=True))
+    assert measures.mse(TARGETS, OUTPUTS) == pytest.approx([mean_squared_error(*pair) for pair in pairs])
+    assert measures.psnr(TARGETS, OUTPUTS) == pytest.approx(
+        [peak_signal_noise_ratio(*pair, data_range=1) for pair in pairs]
+    )
+
+
+def test_identical_images_score_the_cap_and_one() -> None:
+    assert measures.psnr(TARGETS, TARGETS).tolist() == [measures.PSNR_CAP] * 20
+    assert measures.ssim(TARGETS, TARGETS) == pytest.approx(np.ones(20))
+
+
+def test_ssim_needs_a_whole_window() -> None:
+    with pytest.raises(ValueError, match="at least 11"):
+        measures.ssim(TARGETS[:, :10], OUTPUTS[:, :10])
+
+
+def test_chroma_is_zero_for_gray_and_known_for_a_known_colour() -> None:
+    gray = np.repeat(TARGETS[:3, ..., None], 3, axis=3)
+    assert measures.chroma(gray) == pytest.approx(np.zeros(3), abs=0.01)
+    colour = lab2rgb(np.full((1, 8, 8, 3), [60.0, 30.0, 40.0]))
+    assert measures.chroma(colour) == pytest.approx([50.0], abs=0.01)

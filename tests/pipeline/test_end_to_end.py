@@ -1,0 +1,200 @@
+"""The whole pipeline, really run on a few real photographs, and the commands that people use on it."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from tests.conftest import Workspace, new_workspace
+
+VARIANTS = ["simple", "simple_mae", "bottleneck", "vae", "naive", "subpixel"]
+
+
+@pytest.fixture(scope="session")
+def summary(rebuilt: Workspace) -> dict[str, Any]:
+    return json.loads((rebuilt.folder / "metrics/summary.json").read_text())
+
+
+def test_every_variant_and_baseline_has_plain_scores(summary: dict[str, Any]) -> None:
+    assert list(summary["variants"]) == VARIANTS
+    assert list(summary["baselines"]) == ["luma", "mean_rgb", "green", "conv1x1", "pca_32", "pca_261", "pca_784"]
+    for row in [*summary["variants"].values(), *summary["baselines"].values()]:
+        assert isinstance(row["psnr"], float)
+        assert -1 <= row["ssim"] <= 1
+        assert list(row["domains"]) == ["everyday", "histology"]
+
+
+def test_the_formula_of_the_target_wins(summary: dict[str, Any]) -> None:
+    baselines = summary["baselines"]
+    assert baselines["luma"]["psnr"] > 55
+    assert baselines["luma"]["ssim"] > 0.999
+    assert baselines["conv1x1"]["psnr"] == pytest.approx(baselines["luma"]["psnr"], abs=0.5)
+    assert baselines["mean_rgb"]["psnr"] < baselines["luma"]["psnr"]
+    assert baselines["pca_784"]["psnr"] == 100
+
+
+def test_the_naive_autoencoder_gives_colour(summary: dict[str, Any]) -> None:
+    naive = summary["variants"]["naive"]
+    assert naive["chroma_of_output"] > 1
+    assert set(naive["read_outs"]) == {"luma", "latent_channel"}
+
+
+def test_the_vae_reports_its_latent(summary: dict[str, Any]) -> None:
+    vae = summary["variants"]["vae"]
+    assert vae["kl_nats"] > 0
+    assert 0 <= vae["active_units"] <= vae["latent"] == 32
+
+
+def test_numbers_for_git_are_rounded_and_stay_finite(summary: dict[str, Any]) -> None:
+    def leaves(value: Any) -> list[float]:
+        return [leaf for part in value.values() for leaf in leaves(part)] if isinstance(value, dict) else [value]
+
+    assert all(math.isfinite(leaf) and round(leaf, 7) == leaf for leaf in leaves(summary))
+
+
+def test_no_photograph_stands_on_two_sides(rebuilt: Workspace) -> None:
+    photos = {
+        split: set(pd.read_csv(rebuilt.folder / f"data/pairs/{split}/index.csv")["photo"])
+        for split in ("train", "validation", "test")
+    }
+    assert photos == {"train": {"chelsea"}, "validation": {"rocket"}, "test": {"coffee", "immunohistochemistry"}}
+
+
+def test_near_empty_patches_are_counted(rebuilt: Workspace) -> None:
+    census = pd.read_csv(rebuilt.folder / "data/pairs/census.csv")
+    assert (census["kept"] <= census["patches"]).all()
+    assert census["kept"].sum() < census["patches"].sum()
+
+
+def test_a_second_rebuild_runs_nothing_and_the_tree_is_clean(rebuilt: Workspace) -> None:
+    assert rebuilt.stages_run() == []
+    rebuilt.run("dvc", "status", "--quiet")
+    assert rebuilt.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_a_fresh_clone_has_nothing_to_run(rebuilt: Workspace, tmp_path: Path) -> None:
+    rebuilt.run("git", "clone", "--quiet", ".", str(tmp_path / "clone"))
+    output = Workspace(tmp_path / "clone").run("dvc", "repro", "--dry", "--allow-missing")
+    assert "Running stage" not in output.stdout + output.stderr
+
+
+def test_no_half_built_output_is_left(rebuilt: Workspace) -> None:
+    assert [path for path in rebuilt.folder.rglob("*.partial*") if ".git" not in path.parts] == []
+
+
+def test_a_cache_holds_everything_but_the_metrics(rebuilt: Workspace) -> None:
+    lock = YAML(typ="safe").load(rebuilt.folder / "dvc.lock")
+    tracked = set(rebuilt.run("git", "ls-files").stdout.splitlines())
+    outs = {out["path"] for stage in lock["stages"].values() for out in stage["outs"]}
+    assert {out for out in outs if out in tracked} == {"metrics/summary.json", "metrics/result.png"}
+    assert not any(name.startswith("data/") and name != "data/.gitignore" for name in tracked)
+
+
+def test_changing_one_variant_reruns_only_that_variant_and_reverting_restores(workspace: Workspace) -> None:
+    workspace.edit_params(variants__subpixel__learning_rate=0.005)
+    assert workspace.stages_run() == ["train@subpixel", "evaluate@subpixel", "report"]
+    difference = workspace.run("dvc", "metrics", "diff", "HEAD").stdout
+    assert "variants.subpixel.psnr" in difference
+    assert "variants.simple." not in difference
+    assert "variants.subpixel.learning_rate" in workspace.run("dvc", "params", "diff", "HEAD").stdout
+
+    workspace.run("git", "checkout", "--", "params.yaml")
+    assert workspace.stages_run() == []
+    assert workspace.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_a_variant_is_one_file_one_registry_line_and_one_entry(workspace: Workspace) -> None:
+    network = workspace.folder / "stages/train/networks/pixelwise.py"
+    network.write_text(
+        "import keras\n\n\n"
+        "def build(*, patch: int, inputs: int, outputs: int, depth: int) -> keras.Model:\n"
+        "    image = x = keras.Input((patch, patch, inputs), name='image')\n"
+        "    for number in range(depth):\n"
+        "        x = keras.layers.Conv2D(4, 1, name=f'hidden_{number}')(x)\n"
+        "    x = keras.layers.Conv2D(4, 1, name='latent')(x)\n"
+        "    return keras.Model(image, keras.layers.Conv2D(outputs, 1, name='output')(x), name='pixelwise')\n"
+    )
+    registry = workspace.folder / "stages/registry.py"
+    text = registry.read_text()
+    registry.write_text(
+        text.replace('    "subpixel": {},\n', '    "subpixel": {},\n    "pixelwise": {"depth": [0, 3]},\n')
+    )
+    workspace.edit_params(variants__pixelwise={"network": "pixelwise", "depth": 1})
+
+    assert workspace.stages_run() == ["train@pixelwise", "evaluate@pixelwise", "report"]
+    summary = json.loads((workspace.folder / "metrics/summary.json").read_text())
+    assert summary["variants"]["pixelwise"]["latent"] == 28 * 28 * 4
+    assert list(summary["variants"]) == [*VARIANTS, "pixelwise"]
+
+
+def test_a_diverging_training_is_told_and_writes_no_model(workspace: Workspace) -> None:
+    workspace.edit_params(variants__subpixel__learning_rate=1.0, variants__subpixel__batch=1)
+    workspace.edit_params(train__precision="float32")
+    infinite = workspace.folder / "stages/train/losses.py"
+    infinite.write_text(infinite.read_text().replace("ops.square(targets - outputs)", "ops.exp(9e9 * (1 + outputs))"))
+    result = workspace.run("dvc", "repro", "train@subpixel", ok=False)
+    assert result.returncode != 0
+    assert "train@subpixel: loss became" in result.stderr
+    assert "Lower learning_rate" in result.stderr
+    assert not (workspace.folder / "data/models/subpixel").exists()
+
+
+def test_a_settings_fault_stops_before_any_work(workspace: Workspace) -> None:
+    workspace.edit_params(variants__subpixel__epochs=0, targets__stride=14)
+    result = workspace.run("dvc", "repro", ok=False)
+    assert result.returncode != 0
+    assert "variants.subpixel.epochs" in result.stderr
+    assert "tensorflow" not in (result.stdout + result.stderr).lower()
+
+
+def test_stage_output_is_for_people(rebuilt: Workspace, workspace: Workspace) -> None:
+    result = workspace.run("dvc", "repro", "--force", "--single-item", "train@subpixel")
+    noise = ("cuda", "absl", "oneDNN", "NodeDef", "WARNING", "Traceback")
+    assert [word for word in noise if word in result.stdout + result.stderr] == []
+    assert "train@subpixel: 1,041 parameters, validation PSNR" in result.stdout
+
+
+def test_a_photograph_smaller_than_a_patch_is_named(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    workspace.edit_params(targets__patch=308, targets__stride=308)
+    result = workspace.run("dvc", "repro", "targets", ok=False)
+    assert result.returncode != 0
+    assert "photograph 'chelsea' is 300 × 451, smaller than targets.patch" in result.stderr
+
+
+def test_the_commands_of_dvc_read_well(rebuilt: Workspace) -> None:
+    shown = rebuilt.run("dvc", "metrics", "show", "--json").stdout
+    assert json.loads(shown)[""]["data"]["metrics/summary.json"]["data"]["variants"]["simple"]["psnr"] > 0
+    graph = rebuilt.run("dvc", "dag").stdout
+    assert all(f"train@{name}" in graph for name in VARIANTS)
+
+
+def test_plots_show_curves_of_all_variants_and_score_distributions(rebuilt: Workspace, tmp_path: Path) -> None:
+    rebuilt.run("dvc", "plots", "show", "--out", str(tmp_path / "plots"))
+    page = (tmp_path / "plots/index.html").read_text()
+    assert '"val_psnr"' in page
+    assert '"boxplot"' in page
+    assert all(f'"variant": "{name}"' in page for name in VARIANTS)
+
+
+def test_an_experiment_changes_a_param_from_the_command_line(workspace: Workspace) -> None:
+    workspace.run("dvc", "exp", "run", "--name", "wide", "--set-param", "variants.vae.sigma=0.1", "report")
+    table = workspace.run("dvc", "exp", "show", "--csv").stdout
+    assert "wide" in table
+    assert "variants.vae.sigma" in table
+
+
+def test_artifacts_name_models_that_exist(rebuilt: Workspace) -> None:
+    artifacts = YAML(typ="safe").load(rebuilt.folder / "dvc.yaml")["artifacts"]
+    assert set(artifacts) == {name.replace("_", "-") for name in VARIANTS}
+    for entry in artifacts.values():
+        assert (rebuilt.folder / entry["path"]).is_file()
+        assert entry["type"] == "model"
+        assert entry["desc"]
+        assert entry["labels"]

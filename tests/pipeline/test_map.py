@@ -1,0 +1,132 @@
+"""dvc.yaml is the map: it names exactly the code that each stage imports."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from stages import stage as door
+from tests.conftest import REPOSITORY
+
+PIPELINE = YAML(typ="safe", pure=True).load(REPOSITORY / "dvc.yaml")["stages"]
+VARIANTS = YAML(typ="safe", pure=True).load(REPOSITORY / "params.yaml")["variants"]
+ROOMS = {"baselines": "evaluate"}  # stages that live in another stage's folder
+
+# Imported by settings.py to check the whole of params.yaml, but declared by key: a stage depends on its own network's
+# entry alone. It holds nothing but that literal, see below.
+BY_KEY = {Path("stages/registry.py")}
+
+INSTANCES = [
+    (name, item)
+    for name, entry in PIPELINE.items()
+    for item in (VARIANTS if "foreach" in entry else [None])  # type: ignore[list-item]
+]
+
+
+@pytest.fixture(autouse=True)
+def _in_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+
+
+def module_file(name: str) -> Path | None:
+    path = Path(*name.split("."))
+    candidates = (path.with_suffix(".py"), path / "__init__.py")
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def imports(file: Path) -> set[Path]:
+    """First-party files that a file imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {found for name in names if name.startswith("stages") and (found := module_file(name))}
+
+
+def closure(start: Path) -> set[Path]:
+    seen: set[Path] = set()
+    waiting = [start]
+    while waiting:
+        file = waiting.pop()
+        if file not in seen:
+            seen.add(file)
+            waiting += imports(file)
+    return seen
+
+
+def is_docstring_only(file: Path) -> bool:
+    return all(isinstance(node, ast.Expr) for node in ast.parse(file.read_text()).body)
+
+
+@pytest.mark.parametrize(("name", "item"), INSTANCES)
+def test_code_dependencies_are_the_import_closure_neither_more_nor_less(name: str, item: str | None) -> None:
+    declaration = door.declared(name, item)
+    declared = {
+        file
+        for dep in declaration.deps
+        if dep.parts[0] == "stages"
+        for file in (dep.rglob("*.py") if dep.is_dir() else [dep])
+    }
+    needed = closure(Path("stages") / ROOMS.get(name, name) / "__main__.py") - BY_KEY
+    if item:  # imported by the name that params.yaml gives
+        needed.add(Path(f"stages/train/networks/{VARIANTS[item]['network']}.py"))
+    packages = {file for file in declared | needed if file.name == "__init__.py"}
+    assert declared - packages == needed - packages
+
+
+def test_packages_hold_no_code() -> None:
+    files = list(Path("stages").rglob("__init__.py"))
+    assert len(files) > 5
+    assert [file for file in files if not is_docstring_only(file)] == []
+
+
+def test_the_registry_is_a_literal_and_declared_by_key() -> None:
+    documentation, assignment = ast.parse(Path("stages/registry.py").read_text()).body
+    assert isinstance(documentation, ast.Expr)
+    assert isinstance(assignment, ast.AnnAssign)
+    ast.literal_eval(assignment.value)  # type: ignore[arg-type]
+    assert {"stages/registry.py": ["NETWORKS.${item.network}"]} in PIPELINE["train"]["do"]["params"]
+
+
+def test_data_flows_one_way() -> None:
+    order = ["fetch", "targets", "train", "evaluate", "report"]
+    for position, room in enumerate(order):
+        for file in Path("stages", room).rglob("*.py"):
+            rooms = {found.parts[1] for found in imports(file) if len(found.parts) > 2}
+            assert rooms <= set(order[: position + 1]), f"{file} imports from a later room"
+
+
+def test_only_evaluate_sees_the_test_split() -> None:
+    sees = {name for name, item in INSTANCES for dep in door.declared(name, item).deps if "test" in dep.parts}
+    assert sees == {"baselines", "evaluate"}
+    assert all(Path("data/pairs") not in door.declared(name, item).deps for name, item in INSTANCES)
+
+
+def test_every_stage_says_what_it_does() -> None:
+    for name, entry in PIPELINE.items():
+        assert len((entry.get("do") or entry)["desc"].split()) > 5, name
+
+
+def test_every_stage_declares_the_python_and_the_packages_that_it_uses() -> None:
+    for name, item in INSTANCES:
+        packages = door.declared(name, item).packages
+        assert {"python", "numpy", "pandas"} <= set(packages)
+        assert ("tensorflow" in packages) == (name in {"train", "evaluate"})
+
+
+def test_heavy_imports_stay_out_of_the_door() -> None:
+    heavy = {"tensorflow", "keras", "sklearn", "skimage", "matplotlib"}
+    for name in ("stages.stage", "stages.settings", "stages.artifacts", "stages.environment", "stages.registry"):
+        file = module_file(name)
+        assert file
+        for found in closure(file):
+            tree = ast.parse(found.read_text())
+            top = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+            names = {alias.name.split(".")[0] for node in top for alias in node.names}
+            names |= {node.module.split(".")[0] for node in top if isinstance(node, ast.ImportFrom) and node.module}
+            assert not names & heavy, found

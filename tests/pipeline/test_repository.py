@@ -1,0 +1,54 @@
+"""What the repository promises about itself: nothing secret, nothing large, no path of a machine, checks in one place."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+from ruamel.yaml import YAML
+
+from tests.conftest import REPOSITORY
+
+TRACKED = subprocess.run(
+    ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+    cwd=REPOSITORY,
+    capture_output=True,
+    text=True,
+    check=True,
+).stdout.split()
+FILES = [REPOSITORY / name for name in TRACKED if (REPOSITORY / name).is_file()]
+
+
+def test_no_data_model_or_cache_is_committed() -> None:
+    unwanted = re.compile(r"\.(keras|h5|npy|npz|zip|pkl|parquet)$|^data/(?!\.gitignore)|/__pycache__/|^\.dvc/cache/")
+    assert [name for name in TRACKED if unwanted.search(name)] == []
+    assert [file.name for file in FILES if file.stat().st_size > 1 << 20] == []
+
+
+def test_no_file_names_a_home_or_temporary_folder() -> None:
+    private = re.compile(rb"/(home|root|Users|work|tmp)/[a-z]")
+    assert [file.name for file in FILES if file.suffix != ".png" and private.search(file.read_bytes())] == []
+
+
+def test_ci_and_pre_commit_run_the_checks_of_make_test() -> None:
+    hooks = YAML(typ="safe").load(REPOSITORY / ".pre-commit-config.yaml")["repos"][0]["hooks"]
+    commands = {hook["entry"] for hook in hooks}
+    makefile = (REPOSITORY / "Makefile").read_text()
+    assert commands == {"make lint", "make test-quick"}
+    assert "ruff check" in makefile
+    assert "make test" in (REPOSITORY / ".ci/run").read_text()
+    assert "bash .ci/run" in (REPOSITORY / ".github/workflows/ci.yml").read_text()
+
+
+def test_every_public_function_says_what_it_does() -> None:
+    import ast
+
+    silent = []
+    for file in sorted((REPOSITORY / "stages").rglob("*.py")):
+        tree = ast.parse(file.read_text())
+        assert ast.get_docstring(tree), f"{file.name} does not say what lives in it"
+        for node in ast.walk(tree):
+            public = isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")
+            if public and node in tree.body and node.name != "main" and not ast.get_docstring(node):
+                silent.append(f"{file.relative_to(REPOSITORY)}:{node.name}")
+    assert silent == []

@@ -1,0 +1,57 @@
+"""The summary nests and rounds; the answer follows the numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stages.report import summary
+
+
+def score(psnr: float) -> dict[str, Any]:
+    row = {
+        "psnr": psnr,
+        "ssim": 0.123456789,
+        "mse": 0.1,
+        "mae": 0.1,
+        "psnr_of_mean_mse": psnr,
+        "patches": 3,
+        "exact": 0,
+    }
+    return {**row, "domains": {"everyday": row}, "photos": {"coffee": row}}
+
+
+def evaluations(best: float, luma: float) -> dict[str, Any]:
+    return {
+        "baselines": {"scores": {"luma": score(luma), "green": score(1.0)}},
+        "b": {"scores": {"b": score(best), "pca_784": score(99.0)}, "latent": 784, "parameters": 5, "epochs": 2},
+        "a": {"scores": {"a": score(2.0), "pca_32": score(3.0)}, "latent": 32, "parameters": 7, "epochs": 2},
+        "c": {
+            "scores": {"c": score(50.0), "pca_784": score(99.0), "c_luma": score(4.0)},
+            "latent": 784,
+            "parameters": 7,
+            "epochs": 2,
+            "chroma_of_input": 10.0,
+            "chroma_of_output": 9.0,
+        },
+    }
+
+
+def test_rows_stand_in_a_stable_order_and_are_rounded() -> None:
+    table = summary.build(evaluations(40.0, 60.0), ["b", "a", "c"])
+    assert list(table["variants"]) == ["b", "a", "c"]
+    assert list(table["baselines"]) == ["luma", "green", "pca_32", "pca_784"]
+    assert table["variants"]["b"]["ssim"] == 0.12346
+    assert table["variants"]["c"]["read_outs"]["luma"]["psnr"] == 4.0
+
+
+def test_the_answer_names_the_best_gray_variant_and_flips_with_the_numbers() -> None:
+    behind = summary.answer(summary.build(evaluations(40.0, 60.0), ["b", "a", "c"]))
+    assert "best autoencoder here, b, " in behind
+    assert "luma, which needs no learning at all, reaches 60.0 dB" in behind
+    ahead = summary.answer(summary.build(evaluations(70.0, 60.0), ["b", "a", "c"]))
+    assert "No formula does better: the best of them, luma, reaches 60.0 dB" in ahead
+
+
+def test_a_run_without_a_gray_variant_says_so() -> None:
+    table = summary.build({name: evaluations(1, 2)[name] for name in ("baselines", "c")}, ["c"])
+    assert summary.answer(table) == "No variant in this run was trained on gray targets."

@@ -1,0 +1,61 @@
+"""Patches are where the index says they are, and come back as they were written."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.artifacts import ArtifactError
+from stages.targets import patches
+from stages.targets.patches import PatchSet
+
+
+@given(st.integers(12, 60), st.integers(12, 60), st.integers(4, 12), st.integers(1, 15))
+def test_the_grid_holds_every_patch_that_fits_and_no_other(height: int, width: int, patch: int, stride: int) -> None:
+    corners = patches.grid(height, width, patch, stride)
+    wanted = [(r, c) for r in range(0, height, stride) for c in range(0, width, stride)]
+    assert [tuple(corner) for corner in corners] == [
+        (r, c) for r, c in wanted if r + patch <= height and c + patch <= width
+    ]
+
+
+@given(st.integers(8, 40), st.integers(8, 40))
+def test_cut_and_join_are_inverse_on_whole_cells(height: int, width: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    corners = patches.grid(height, width, 8, 8)
+    joined = patches.join(patches.cut(image, corners, 8), corners)
+    assert np.array_equal(joined, image[: height // 8 * 8, : width // 8 * 8])
+
+
+def test_patches_come_back_in_any_order_across_shards(patch_set: PatchSet) -> None:
+    everything = patch_set.read("colour")
+    assert everything.shape == (48, 12, 12, 3)
+    numbers = np.array([47, 0, 19, 20, 21, 39, 40])
+    assert np.array_equal(patch_set.read("colour", numbers), everything[numbers])
+
+
+def test_patches_are_memory_mapped(patch_set: PatchSet) -> None:
+    assert all(isinstance(array, np.memmap) for array in patch_set._arrays["colour"])
+
+
+def test_a_damaged_shard_is_refused(patch_set: PatchSet, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(patch_set.folder, folder)
+    shard = folder / "gray-00001.npy"
+    content = bytearray(shard.read_bytes())
+    content[-3] ^= 4
+    shard.write_bytes(content)
+    with pytest.raises(ArtifactError, match="gray-00001"):
+        PatchSet(folder)
+
+
+def test_contrast_is_in_gray_levels() -> None:
+    flat = np.full((1, 12, 12, 1), 200, np.uint8)
+    halves = flat.copy()
+    halves[:, :6] = 100
+    assert patches.contrast(np.concatenate([flat, halves])).tolist() == [0, 50]

@@ -1,0 +1,51 @@
+"""The versions that results depend on are those of the lock, and a stage refuses others."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from stages import environment
+from stages.environment import EnvironmentDiffersError
+from tests.conftest import REPOSITORY
+
+RUNTIME = (REPOSITORY / "requirements.lock").read_text()
+DEVELOPMENT = (REPOSITORY / "requirements-dev.lock").read_text()
+
+
+def test_environment_yaml_is_what_the_lock_says() -> None:
+    assert (REPOSITORY / "environment.yaml").read_text() == environment.render(RUNTIME)
+
+
+def test_both_locks_name_the_same_version_of_every_runtime_package() -> None:
+    runtime = environment.locked_versions(RUNTIME)
+    development = environment.locked_versions(DEVELOPMENT)
+    assert {name: development.get(name) for name in runtime} == runtime
+    assert "pytest" not in runtime
+
+
+@pytest.mark.parametrize("lock", [RUNTIME, DEVELOPMENT])
+def test_every_locked_package_has_a_hash_and_no_address(lock: str) -> None:
+    assert "://" not in lock
+    entries = re.split(r"^(?=[a-z0-9])", lock, flags=re.MULTILINE)[1:]
+    assert len(entries) > 100
+    assert [entry.splitlines()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_the_installed_environment_is_the_locked_one() -> None:
+    environment.verify(environment.read())
+
+
+def test_every_package_that_differs_is_named() -> None:
+    with pytest.raises(EnvironmentDiffersError) as caught:
+        environment.verify({"numpy": "1.0", "no-such-package": "2.0", "python": "<3"})
+    message = str(caught.value)
+    for words in (
+        "numpy is",
+        "environment.yaml says 1.0",
+        "no-such-package is not installed",
+        "python is",
+        "make setup",
+    ):
+        assert words in message

@@ -1,0 +1,113 @@
+"""The door: what a stage may see, when its outputs appear, and how faults are told."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from stages import stage as door
+from stages.artifacts import ArtifactError
+from stages.stage import StageError, stage
+from tests.conftest import REPOSITORY
+
+PIPELINE = """
+    stages:
+      work:
+        cmd: python -m stages.work
+        deps: [input, code.py]
+        params:
+          - targets
+          - environment.yaml: [python, numpy]
+        outs: [data/result]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("params.yaml", "environment.yaml"):
+        (tmp_path / name).write_bytes((REPOSITORY / name).read_bytes())
+    (tmp_path / "dvc.yaml").write_text(textwrap.dedent(PIPELINE))
+    (tmp_path / "code.py").write_text("pass")
+    (tmp_path / "input").mkdir()
+    (tmp_path / "input/photo").write_bytes(b"1")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(door, "_die_with_parent", lambda: None)
+    return tmp_path
+
+
+def test_outputs_appear_when_the_stage_ends_well(folder: Path) -> None:
+    with stage("work") as work:
+        out = work.out("data/result")
+        out.mkdir(parents=True)
+        (out / "a").write_text("new")
+        assert not (folder / "data/result").exists()
+    assert (folder / "data/result/a").read_text() == "new"
+    assert [path.name for path in (folder / "data").iterdir()] == ["result"]
+
+
+@pytest.mark.parametrize("fault", [StageError("no luck"), ArtifactError("no luck")])
+def test_a_fault_is_one_message_exit_code_1_and_no_output(
+    folder: Path, capsys: pytest.CaptureFixture[str], fault: Exception
+) -> None:
+    with pytest.raises(SystemExit) as caught, stage("work") as work:
+        work.out("data/result").mkdir(parents=True)
+        raise fault
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == "work: no luck\n"
+    assert list((folder / "data").iterdir()) == []
+
+
+def test_an_undeclared_param_can_not_be_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), stage("work") as work:
+        assert work["targets"].patch == 28
+        _ = work["train"]
+    assert "does not declare the param 'train'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["input/photo", "code.py", "params.yaml", "environment.yaml"])
+def test_an_input_edited_during_the_run_fails_the_stage(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    with pytest.raises(SystemExit), stage("work") as work:
+        work.out("data/result").mkdir(parents=True)
+        text = (folder / name).read_text()
+        edited = text.replace("patch: 28", "patch: 32").replace("numpy: ", "numpy: 9")
+        (folder / name).write_text(edited if edited != text else text + " ")
+    message = capsys.readouterr().err
+    assert name in message
+    assert "changed while the stage ran" in message
+    assert not (folder / "data/result").exists()
+
+
+def test_a_param_of_another_stage_may_change_during_the_run(folder: Path) -> None:
+    with stage("work") as work:
+        work.out("data/result").mkdir(parents=True)
+        path = folder / "params.yaml"
+        path.write_text(path.read_text().replace("picture_rows: 3", "picture_rows: 4"))
+    assert (folder / "data/result").exists()
+
+
+def test_a_settings_fault_stops_before_any_work(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "params.yaml"
+    path.write_text(path.read_text().replace("patch: 28", "patch: 27"))
+    with pytest.raises(SystemExit), stage("work"):
+        raise AssertionError("the work began")
+    assert "targets.patch" in capsys.readouterr().err
+
+
+def test_another_environment_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "environment.yaml"
+    path.write_text(path.read_text().replace("numpy: ", "numpy: 9"))
+    with pytest.raises(SystemExit), stage("work"):
+        raise AssertionError("the work began")
+    assert "numpy is" in capsys.readouterr().err
+
+
+def test_an_unknown_stage_or_variant_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    with pytest.raises(StageError, match="no stage 'tran'; it has fetch, targets"):
+        door.declared("tran")
+    with pytest.raises(StageError, match="no variant 'simpel'; it has simple,"):
+        door.declared("train", "simpel")
