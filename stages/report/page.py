@@ -44,6 +44,8 @@ def render(
         name: {title: "data:image/png;base64," + base64.b64encode(png).decode() for title, png in pngs.items()}
         for name, pngs in pictures.items()
     }
+    scores = {method: score for evaluation in evaluations.values() for method, score in evaluation["scores"].items()}
+    per_photo = {method: score["photos"] for method, score in sorted(scores.items(), key=lambda item: -item[1]["psnr"])}
     return environment.get_template(TEMPLATE.name).render(
         answer=answer,
         rows=_rows(summary),
@@ -53,7 +55,8 @@ def render(
         census=census.to_dict("records"),
         figures=figures,
         images=images,
-        photos=sorted(next(iter(evaluations["baselines"]["scores"].values()))["photos"]),
+        per_photo=per_photo,
+        photos=sorted(next(iter(per_photo.values()))),
     )
 
 

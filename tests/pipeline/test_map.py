@@ -19,11 +19,7 @@ ROOMS = {"baselines": "evaluate"}  # stages that live in another stage's folder
 # entry alone. It holds nothing but that literal, see below.
 BY_KEY = {Path("stages/registry.py")}
 
-INSTANCES = [
-    (name, item)
-    for name, entry in PIPELINE.items()
-    for item in (VARIANTS if "foreach" in entry else [None])  # type: ignore[list-item]
-]
+INSTANCES = [(name, item) for name, entry in PIPELINE.items() for item in (VARIANTS if "foreach" in entry else [None])]
 
 
 @pytest.fixture(autouse=True)
