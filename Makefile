@@ -19,6 +19,7 @@ help: ## list the targets
 setup: $(RUNTIME) ## virtual environment with the locked packages, checked against their hashes
 
 repro: $(RUNTIME) ## rebuild every result that is not current, and check that all are
+	@python -m stages.settings
 	dvc repro
 	dvc status --quiet || { echo "make repro: results are not current; see dvc status" >&2; exit 1; }
 

@@ -38,11 +38,13 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
+    """Write a whole file, or nothing."""
     with atomic(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a whole file in UTF-8, or nothing."""
     write_bytes(path, text.encode())
 
 
@@ -57,6 +59,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def read_table(path: Path) -> pd.DataFrame:
+    """A CSV table; `ArtifactError` if it is missing or is none."""
     try:
         return pd.read_csv(path)
     except (FileNotFoundError, ValueError) as error:
@@ -64,6 +67,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def read_json(path: Path) -> Any:
+    """The content of a JSON file; `ArtifactError` if it is missing or is none."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError) as error:
@@ -91,6 +95,7 @@ def open_array(path: Path, sha256: str) -> np.ndarray:
 
 
 def sha256_of(path: Path) -> str:
+    """The sha256 of a file's bytes in hexadecimal; `ArtifactError` if it is missing."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -19,6 +19,7 @@ CELL = 4  # every network halves the patch twice, or cuts it into 4 × 4 cells
 SSIM_WINDOW = 11  # pixels; a patch must hold at least one window of Wang et al. 2004
 
 Conversion = Literal["bt601"]
+CONVERSIONS: tuple[str, ...] = get_args(Conversion)
 Loss = Literal["mse", "mae"]
 VariantName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -28,14 +29,20 @@ class SettingsError(Exception):
 
 
 class Section(BaseModel):
+    """A part of params.yaml: no unknown key, no silent change of type."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Fetch(Section):
+    """Where photographs come from."""
+
     source: Literal["bundled"]
 
 
 class Targets(Section):
+    """How gray is made from colour, and patches from photographs."""
+
     conversion: Conversion
     patch: int = Field(ge=SSIM_WINDOW + 1, le=512, multiple_of=CELL)
     stride: int = Field(ge=1)
@@ -103,12 +110,16 @@ def _check_option(key: str, value: Any, low: float, high: float) -> None:
 
 
 class Train(Section):
+    """How TensorFlow computes while it trains, and the recipe that variants share."""
+
     precision: Literal["float32", "float64"]
     threads: int = Field(ge=1, le=64)
     recipe: Recipe
 
 
 class Evaluate(Section):
+    """How TensorFlow computes while it scores, and what the pictures show."""
+
     threads: int = Field(ge=1, le=64)
     picture_rows: int = Field(ge=1, le=16)
 
@@ -185,4 +196,13 @@ def _siblings(location: tuple[Any, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-CONVERSIONS: tuple[str, ...] = get_args(Conversion)
+def main() -> None:
+    """`python -m stages.settings`: check params.yaml and say what is wrong with it."""
+    try:
+        load()
+    except SettingsError as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -7,13 +7,14 @@ compared, and only then do all outputs appear, each by one rename. A fault is on
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import hashlib
 import os
 import shutil
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from stages import environment, settings
 from stages.artifacts import ArtifactError
 
 PIPELINE = Path("dvc.yaml")
+LOCKS = Path(".dvc/tmp/stages")
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 HASHED_UP_TO = 1 << 20  # bytes; larger inputs are watched by size and time of change
 OPTIONAL_FOR_KERAS = ("sklearn", "matplotlib")  # a third of Keras's import time, for features that no stage uses
@@ -73,11 +75,13 @@ class Stage:
         return building
 
     def publish(self) -> None:
+        """Move every output to its place."""
         for target, building in self._outs.items():
             _remove(target)
             building.replace(target)
 
-    def discard(self) -> None:
+    def close(self) -> None:
+        """Remove what was built but not published."""
         for building in self._outs.values():
             _remove(building)
 
@@ -91,24 +95,23 @@ def stage(name: str, item: str | None = None) -> Iterator[Stage]:
     their message and exit code 1.
     """
     _die_with_parent()
+    label = f"{name}@{item}" if item else name
     work = Stage()
     try:
-        checked = settings.load()
-        declaration = declared(name, item)
-        versions = environment.read()
-        work.versions = {package: versions[package] for package in declaration.packages}
-        environment.verify(work.versions)
-        work.settings = {key: _lookup(checked, key) for key in declaration.params}
-        before = fingerprint(declaration)
-        yield work
-        _refuse_if_changed(before, fingerprint(declaration))
-        work.publish()
+        with _alone(label), closing(work):
+            checked = settings.load()
+            declaration = declared(name, item)
+            versions = environment.read()
+            work.versions = {package: versions[package] for package in declaration.packages}
+            environment.verify(work.versions)
+            work.settings = {key: _lookup(checked, key) for key in declaration.params}
+            before = fingerprint(declaration)
+            yield work
+            _refuse_if_changed(before, fingerprint(declaration))
+            work.publish()
     except (StageError, settings.SettingsError, ArtifactError, environment.EnvironmentDiffersError) as error:
-        label = f"{name}@{item}" if item else name
         print(f"{label}: {error}", file=sys.stderr)
         raise SystemExit(1) from None
-    finally:
-        work.discard()
 
 
 @contextmanager
@@ -206,6 +209,15 @@ def _remove(path: Path) -> None:
 
 def _read(path: Path) -> Any:
     return YAML(typ="safe", pure=True).load(path)
+
+
+@contextmanager
+def _alone(label: str) -> Iterator[None]:
+    """Wait until no other process runs this stage, so that a straggler can't publish over a later result."""
+    LOCKS.mkdir(parents=True, exist_ok=True)
+    with (LOCKS / f"{label}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # released by the kernel, even if this process is killed
+        yield
 
 
 def _die_with_parent() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 
 import pytest
 
@@ -16,6 +17,11 @@ DEVELOPMENT = (REPOSITORY / "requirements-dev.lock").read_text()
 
 def test_environment_yaml_is_what_the_lock_says() -> None:
     assert (REPOSITORY / "environment.yaml").read_text() == environment.render(RUNTIME)
+
+
+def test_the_supported_python_is_that_of_pyproject() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == environment.PYTHON
 
 
 def test_both_locks_name_the_same_version_of_every_runtime_package() -> None:

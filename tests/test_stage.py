@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import textwrap
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -111,3 +114,13 @@ def test_an_unknown_stage_or_variant_is_named(monkeypatch: pytest.MonkeyPatch) -
         door.declared("tran")
     with pytest.raises(StageError, match="no variant 'simpel'; it has simple,"):
         door.declared("train", "simpel")
+
+
+def test_a_stage_waits_for_another_run_of_itself(folder: Path) -> None:
+    (folder / ".dvc/tmp/stages").mkdir(parents=True)
+    with (folder / ".dvc/tmp/stages/work.lock").open("w") as straggler:
+        fcntl.flock(straggler, fcntl.LOCK_EX)
+        threading.Timer(0.5, lambda: fcntl.flock(straggler, fcntl.LOCK_UN)).start()
+        began = time.monotonic()
+        with stage("work"):
+            assert time.monotonic() - began > 0.4

@@ -33,6 +33,7 @@ def main() -> None:
 
 
 def evaluate(name: str, work: Stage) -> evaluation.Evaluation:
+    """Open what the evaluation of `name` needs, and make it."""
     splits = {split: PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation", "test")}
     photos = Container(Path("data/photos"))
     first = photos.manifest.query("split == 'test'").iloc[0]

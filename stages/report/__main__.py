@@ -49,6 +49,7 @@ def main() -> None:
 
 
 def result_picture(results: dict[str, Any], variants: list[str]) -> np.ndarray:
+    """The picture of the README, from the photographs that the evaluations rebuilt."""
     panels = {
         "colour": np.asarray(Image.open(EVALUATIONS / "baselines/photograph_colour.png")),
         "target": np.asarray(Image.open(EVALUATIONS / "baselines/photograph_gray.png")),
@@ -61,6 +62,7 @@ def result_picture(results: dict[str, Any], variants: list[str]) -> np.ndarray:
 
 
 def read_pictures(folder: Path) -> dict[str, bytes]:
+    """Name → content of every picture in a folder."""
     return {path.stem: path.read_bytes() for path in sorted(folder.glob("*.png"))}
 
 

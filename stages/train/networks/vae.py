@@ -93,6 +93,7 @@ def kl_divergence(z_mean: Any, z_log_var: Any) -> Any:
 
 
 def build(*, patch: int, inputs: int, outputs: int, latent: int, sigma: float) -> keras.Model:
+    """The encoder of `simple` to `latent` means and variances, a transposed decoder, and the loss between them."""
     return VAE(patch=patch, inputs=inputs, outputs=outputs, latent=latent, sigma=sigma, name="vae")
 
 
