@@ -9,17 +9,26 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,\
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links
 
+JOBS ?= 1
+# Stages of one group side by side; DVC's own locks keep their bookkeeping apart. One variant needs about 1 GB of memory.
+in-parallel = dvc stage list --name-only | grep '^$(1)@' | xargs -P $(JOBS) -I '{}' dvc --wait-for-lock repro --single-item '{}'
+
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup repro current test test-quick lint format lock clean
+.PHONY: help setup repro current test test-quick trace lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: $(RUNTIME) ## virtual environment with the locked packages, checked against their hashes
 
-repro: $(RUNTIME) ## rebuild every result that is not current, and check that all are
+repro: $(RUNTIME) ## rebuild what is not current, and check that all is; JOBS=n: n variants at a time
 	@python -m stages.settings
+ifneq ($(JOBS),1)
+	dvc repro targets
+	$(call in-parallel,train)
+	$(call in-parallel,evaluate)
+endif
 	dvc repro
 	dvc status --quiet || { echo "make repro: results are not current; see dvc status" >&2; exit 1; }
 
@@ -32,6 +41,9 @@ test-quick: $(DEV) ## the tests that do not rebuild the pipeline
 current: $(RUNTIME) ## fail if dvc.lock does not belong to this code, these params and these packages
 	@! dvc repro --dry --allow-missing 2>&1 | grep -E "Running stage|ERROR" || \
 		{ echo "make current: the stages above are not current; run make repro and commit the result" >&2; exit 1; }
+
+trace: $(RUNTIME) ## where a number came from: make trace METRIC=subpixel.ssim
+	@python -m tools.trace $(or $(METRIC),$(error name a number: make trace METRIC=subpixel.ssim))
 
 lint: $(DEV) ## linters and types only
 	ruff check
