@@ -10,7 +10,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --fork-strat
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links
 
 JOBS ?= 1
-# Stages of one group side by side; DVC's own locks keep their bookkeeping apart. One variant needs about 1 GB of memory.
+# Stages of one group side by side; DVC's own locks keep their bookkeeping apart. Each needs about 1 GB of memory.
 in-parallel = dvc stage list --name-only | grep '^$(1)@' | xargs -P $(JOBS) -I '{}' dvc --wait-for-lock repro --single-item '{}'
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
@@ -39,8 +39,9 @@ test-quick: $(DEV) ## the tests that do not rebuild the pipeline
 	pytest --ignore tests/pipeline/test_end_to_end.py --ignore tests/pipeline/test_readme.py --ignore tests/report/test_page.py
 
 current: $(RUNTIME) ## fail if dvc.lock does not belong to this code, these params and these packages
-	@! dvc repro --dry --allow-missing 2>&1 | grep -E "Running stage|ERROR" || \
-		{ echo "make current: the stages above are not current; run make repro and commit the result" >&2; exit 1; }
+	@plan=$$(dvc repro --dry --allow-missing 2>&1) || { echo "$$plan" >&2; exit 1; }; \
+	if echo "$$plan" | grep "Running stage"; then \
+		echo "make current: run make repro and commit the result" >&2; exit 1; fi
 
 trace: $(RUNTIME) ## where a number came from: make trace METRIC=subpixel.ssim
 	@python -m tools.trace $(or $(METRIC),$(error name a number: make trace METRIC=subpixel.ssim))

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+DIGITS = 7  # significant digits of floats in text: the last bits of a sum depend on the number of cores
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip member can carry
 
 
@@ -49,13 +50,21 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Indented JSON in the order given; NaN and infinity are refused (`ValueError`), for JSON has neither."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Indented JSON in the order given, floats at 7 significant digits; `ValueError` for NaN and infinity."""
+    write_text(path, json.dumps(_rounded(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """CSV with floats at 6 decimals, so that noise below a measure's meaning does not change bytes."""
-    write_text(path, table.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
+    """CSV with floats at 7 significant digits."""
+    write_text(path, table.to_csv(index=False, float_format=f"%.{DIGITS}g", lineterminator="\n"))
+
+
+def _rounded(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _rounded(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_rounded(value) for value in content]
+    return float(f"{content:.{DIGITS}g}") if isinstance(content, float) else content
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
@@ -16,10 +16,10 @@ from stages.registry import NETWORKS
 
 PARAMS = Path("params.yaml")
 CELL = 4  # every network halves the patch twice, or cuts it into 4 × 4 cells
+RESERVED = ("baselines", "luma", "mean_rgb", "green", "conv1x1")  # rows of the same table
 SSIM_WINDOW = 11  # pixels; a patch must hold at least one window of Wang et al. 2004
 
 Conversion = Literal["bt601"]
-CONVERSIONS: tuple[str, ...] = get_args(Conversion)
 Loss = Literal["mse", "mae"]
 VariantName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -145,8 +145,9 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def names_are_free(self) -> Settings:
-        if "baselines" in self.variants:
-            raise ValueError("variants.baselines: the name is taken by the baselines' own evaluation")
+        for name in self.variants:
+            if name in RESERVED or name.startswith("pca_"):
+                raise ValueError(f"variants.{name}: the name is taken by a baseline")
         return self
 
 

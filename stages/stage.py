@@ -1,4 +1,4 @@
-"""The door of every stage: what happens before and after its work, whatever the work is.
+"""What every stage does before and after its work, whatever the work is.
 
 Before: params are checked, the environment is compared with the lock, inputs are fingerprinted. After: the inputs are
 compared, and only then do all outputs appear, each by one rename. A fault is one message and exit code 1.
@@ -13,13 +13,14 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+from ruamel.yaml import YAML, YAMLError
 
 from stages import environment, settings
 from stages.artifacts import ArtifactError
@@ -99,13 +100,13 @@ def stage(name: str, item: str | None = None) -> Iterator[Stage]:
     work = Stage()
     try:
         with _alone(label), closing(work):
-            checked = settings.load()
             declaration = declared(name, item)
+            before = fingerprint(declaration)
+            checked = settings.load()
             versions = environment.read()
             work.versions = {package: versions[package] for package in declaration.packages}
             environment.verify(work.versions)
             work.settings = {key: _lookup(checked, key) for key in declaration.params}
-            before = fingerprint(declaration)
             yield work
             _refuse_if_changed(before, fingerprint(declaration))
             work.publish()
@@ -118,23 +119,28 @@ def stage(name: str, item: str | None = None) -> Iterator[Stage]:
 def tensorflow_import() -> Iterator[None]:
     """For the imports of TensorFlow: without its chatter, and without what Keras imports only because it finds it.
 
-    The chatter goes to the file descriptor, past Python. Failures still raise.
+    The chatter goes to the file descriptor, past Python; it is shown after all when the import fails.
     """
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's keras.json says
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # of the C++ side; what matters reaches Python as an exception
     unwanted = [name for name in OPTIONAL_FOR_KERAS if name not in sys.modules]
     for name in unwanted:
         sys.modules[name] = None  # type: ignore[assignment]  # makes `import` raise ImportError
     sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-        for name in unwanted:
-            del sys.modules[name]
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as chatter:
+        os.dup2(chatter.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            chatter.seek(0)
+            os.write(kept, chatter.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            for name in unwanted:
+                del sys.modules[name]
 
 
 def declared(name: str, item: str | None = None) -> Declaration:
@@ -148,10 +154,10 @@ def declared(name: str, item: str | None = None) -> Declaration:
         raise StageError(f"{PIPELINE} has no stage {name!r}; it has {', '.join(stages)}")
     entry, network = stages[name], ""
     if "foreach" in entry:
-        variants = _read(settings.PARAMS)["variants"]
+        variants = settings.load().variants
         if item not in variants:
             raise StageError(f"{settings.PARAMS} has no variant {item!r}; it has {', '.join(variants)}")
-        entry, network = entry["do"], variants[item]["network"]
+        entry, network = entry["do"], variants[item].network
 
     def fill(text: str) -> str:
         return text.replace("${key}", item or "").replace("${item.network}", network)
@@ -179,25 +185,25 @@ def fingerprint(declaration: Declaration) -> Fingerprint:
             found[str(path)] = (
                 (hashlib.sha256(path.read_bytes()).hexdigest(),) if small else (status.st_size, status.st_mtime_ns)
             )
-    now = settings.load()
-    found.update({f"{settings.PARAMS}: {key}": (_lookup(now, key),) for key in declaration.params})
+    params = _read(settings.PARAMS)  # as written: a slip in another stage's params is no reason to lose this one's work
+    found.update({f"{settings.PARAMS}: {key}": (_lookup(params, key),) for key in declaration.params})
     versions = environment.read()
     found.update({f"{environment.ENVIRONMENT}: {name}": (versions[name],) for name in declaration.packages})
     return found
 
 
 def _refuse_if_changed(before: Fingerprint, after: Fingerprint) -> None:
-    """DVC fingerprints inputs after the command has ended (its issue 11058): an edit meanwhile would forge a link."""
+    """DVC hashes inputs after the command has ended (its issue 11058): it would record an edit that was never used."""
     moved = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
     if moved:
         raise StageError(f"{', '.join(moved)} changed while the stage ran; nothing was written, run `dvc repro` again")
 
 
-def _lookup(checked: settings.Settings, key: str) -> Any:
-    value: Any = checked
+def _lookup(tree: Any, key: str) -> Any:
+    """The value under a dotted key of nested dicts or settings; None where there is none."""
     for part in key.split("."):
-        value = value[part] if isinstance(value, dict) else getattr(value, part)
-    return value
+        tree = tree.get(part) if isinstance(tree, dict) else getattr(tree, part, None)
+    return tree
 
 
 def _remove(path: Path) -> None:
@@ -208,15 +214,22 @@ def _remove(path: Path) -> None:
 
 
 def _read(path: Path) -> Any:
-    return YAML(typ="safe", pure=True).load(path)
+    try:
+        return YAML(typ="safe", pure=True).load(path)
+    except (FileNotFoundError, YAMLError) as error:
+        raise StageError(f"{path} can't be read: {error}") from error
 
 
 @contextmanager
 def _alone(label: str) -> Iterator[None]:
-    """Wait until no other process runs this stage, so that a straggler can't publish over a later result."""
+    """Wait until no other process runs this stage, such as one whose DVC was killed."""
     LOCKS.mkdir(parents=True, exist_ok=True)
     with (LOCKS / f"{label}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # released by the kernel, even if this process is killed
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{label}: another run of this stage is at work; waiting for its end", file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)  # released by the kernel, even if that process is killed
         yield
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from ruamel.yaml import YAML
 
 from stages import settings
+from stages.evaluate import baselines
 from stages.registry import NETWORKS
+from stages.report import summary
 from stages.settings import SettingsError
 from stages.targets.conversions import CONVERSIONS
 from tests.conftest import REPOSITORY
@@ -61,6 +63,8 @@ def test_a_variant_overrides_the_common_recipe() -> None:
         ("variants.vae.latent", 2.5, ["variants.vae", "latent is 2.5", "int from 1 to 784"]),
         ("variants.vae", {"network": "vae"}, ["variants.vae", "needs latent, sigma"]),
         ("variants.baselines", {"network": "simple"}, ["variants.baselines", "taken"]),
+        ("variants.luma", {"network": "simple"}, ["variants.luma", "taken"]),
+        ("variants.pca_9", {"network": "simple"}, ["variants.pca_9", "taken"]),
         ("variants.Simple", {"network": "simple"}, ["variants.Simple", "pattern"]),
     ],
 )
@@ -99,7 +103,12 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_conversion_that_params_may_name_exists() -> None:
-    assert set(settings.CONVERSIONS) == set(CONVERSIONS)
+    assert set(get_args(settings.Conversion)) == set(CONVERSIONS)
+
+
+def test_no_variant_can_take_the_name_of_a_baseline() -> None:
+    assert set(baselines.CLOSED_FORMS) | {"conv1x1", "baselines"} == set(settings.RESERVED)
+    assert set(baselines.CLOSED_FORMS) == set(summary.CLOSED_FORMS)
 
 
 def test_every_network_of_the_registry_is_a_file_and_the_other_way_round() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import subprocess
+import sys
 import textwrap
 import threading
 import time
@@ -92,6 +94,14 @@ def test_a_param_of_another_stage_may_change_during_the_run(folder: Path) -> Non
     assert (folder / "data/result").exists()
 
 
+def test_a_slip_in_the_params_of_another_stage_does_not_cost_this_ones_work(folder: Path) -> None:
+    with stage("work") as work:
+        work.out("data/result").mkdir(parents=True)
+        path = folder / "params.yaml"
+        path.write_text(path.read_text().replace("picture_rows: 3", "picture_rows: many"))
+    assert (folder / "data/result").exists()
+
+
 def test_a_settings_fault_stops_before_any_work(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = folder / "params.yaml"
     path.write_text(path.read_text().replace("patch: 28", "patch: 27"))
@@ -116,7 +126,7 @@ def test_an_unknown_stage_or_variant_is_named(monkeypatch: pytest.MonkeyPatch) -
         door.declared("train", "simpel")
 
 
-def test_a_stage_waits_for_another_run_of_itself(folder: Path) -> None:
+def test_a_stage_waits_for_another_run_of_itself(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / ".dvc/tmp/stages").mkdir(parents=True)
     with (folder / ".dvc/tmp/stages/work.lock").open("w") as straggler:
         fcntl.flock(straggler, fcntl.LOCK_EX)
@@ -124,3 +134,34 @@ def test_a_stage_waits_for_another_run_of_itself(folder: Path) -> None:
         began = time.monotonic()
         with stage("work"):
             assert time.monotonic() - began > 0.4
+    assert "another run of this stage is at work" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's signal on a parent's death is Linux's")
+def test_a_stage_dies_with_the_process_that_started_it() -> None:
+    stage_code = (
+        "from stages.stage import _die_with_parent; import time\n"
+        "_die_with_parent(); print('ready', flush=True); time.sleep(60)"
+    )
+    parent_code = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', sys.argv[1]], stdout=subprocess.PIPE)\n"
+        "child.stdout.readline(); print(child.pid, flush=True); child.wait()"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", parent_code, stage_code], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout
+    child = int(parent.stdout.readline())
+    assert Path(f"/proc/{child}").exists()
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 10
+    while alive(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(child)
+
+
+def alive(process: int) -> bool:
+    status = Path(f"/proc/{process}/status")
+    return status.exists() and "State:\tZ" not in status.read_text()

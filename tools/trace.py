@@ -24,7 +24,7 @@ class TraceError(Exception):
 def main() -> None:
     """Print the chain of one number; exit with 1 and a message if there is none."""
     parser = argparse.ArgumentParser(prog="python -m tools.trace", description=__doc__)
-    parser.add_argument("metric", help="such as subpixel.ssim, luma.psnr, or variants.subpixel.domains.histology.ssim")
+    parser.add_argument("metric", help="such as subpixel.ssim, luma.psnr, or naive.read_outs.luma.ssim")
     metric = parser.parse_args().metric
     try:
         print("\n".join(trace(metric)))
@@ -68,7 +68,10 @@ def evaluation_of(group: str, name: str, stages: dict[str, Any]) -> str:
     elif name.startswith("pca_"):
         summary = json.loads(SUMMARY.read_text(encoding="utf-8"))["variants"]
         sizes = {variant: row["latent"] for variant, row in summary.items()}
-        stage = next(f"evaluate@{variant}" for variant, size in sizes.items() if name == f"pca_{size}")
+        components = int(name.removeprefix("pca_"))  # of a latent of that size, or of one with more numbers than pixels
+        stage = next(
+            f"evaluate@{variant}" for variant in sorted(sizes, key=sizes.__getitem__) if sizes[variant] >= components
+        )
     else:
         stage = "baselines"
     if stage not in stages:

@@ -1,1 +1,1 @@
-"""Scores on the test photographs: image-quality measures, baselines, probes, pictures. Nothing is trained here."""
+"""Scores on the test photographs: image-quality measures, baselines, probes, pictures. No network is trained here."""

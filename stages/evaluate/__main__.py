@@ -34,13 +34,19 @@ def main() -> None:
 
 def evaluate(name: str, work: Stage) -> evaluation.Evaluation:
     """Open what the evaluation of `name` needs, and make it."""
-    splits = {split: PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation", "test")}
     photos = Container(Path("data/photos"))
     first = photos.manifest.query("split == 'test'").iloc[0]
     colour = photos.read(first["name"])
     photograph = evaluation.Photograph(colour, CONVERSIONS[work["targets"].conversion](colour)[..., None])
+    used = ("train", "test") if name == BASELINES else ("train", "validation", "test")
+    splits = {split: PatchSet(Path(f"data/pairs/{split}")) for split in used}
+    inputs = {f"data/pairs/{split}": patches.sha256 for split, patches in splits.items()}
     if name == BASELINES:
-        return evaluation.of_baselines(splits["train"], splits["test"], photograph)
+        result = evaluation.of_baselines(splits["train"], splits["test"], photograph)
+        columns = ["name", "split", "licence", "sha256"]
+        origin = {"photographs": photos.manifest[columns].to_dict("records"), "targets": work["targets"].model_dump()}
+        result.facts.update({"inputs": inputs, "environment": work.versions, **origin})
+        return result
 
     with tensorflow_import():  # here, because the baselines run no network
         from stages.evaluate import networks
@@ -51,10 +57,8 @@ def evaluate(name: str, work: Stage) -> evaluation.Evaluation:
     trained = read_json(folder / "facts.json")
     model = networks.load(folder / "model.keras", trained["recipe"]["network"])
     result = evaluation.of_variant(name, model, trained, splits, photograph, work["evaluate"].picture_rows)
-    result.facts["inputs"] = {
-        str(folder / "model.keras"): sha256_of(folder / "model.keras"),
-        **{f"data/pairs/{split}": patches.sha256 for split, patches in splits.items()},
-    }
+    inputs[str(folder / "model.keras")] = sha256_of(folder / "model.keras")
+    result.facts.update({"inputs": inputs, "environment": work.versions})
     return result
 
 

@@ -1,6 +1,6 @@
 """What needs no autoencoder: closed forms, a fitted 1 × 1 convolution, and PCA at an autoencoder's latent size.
 
-All take and give float64 in [0, 1]; outputs are not rounded to 8 bits, as the networks' are not.
+All take float64 in [0, 1] and give float64, unrounded, as the networks do; what is outside [0, 1] is clipped later.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 
 from stages.targets.conversions import BT601
 
-Method = Callable[[np.ndarray], np.ndarray]  # colour (n, h, w, 3) → gray (n, h, w)
+Method = Callable[[np.ndarray], np.ndarray]  # colour (n, height, width, 3), for PCA gray, → gray (n, height, width)
 
 
 def luma(colour: np.ndarray) -> np.ndarray:
@@ -45,19 +45,19 @@ def fit_conv1x1(colour: np.ndarray, gray: np.ndarray) -> Method:
     return lambda images: images @ weights[:3] + weights[3]
 
 
-class Pca:
-    """Principal components of gray training patches: the best linear code of any size (Eckart and Young 1936)."""
+def fit_pca(gray: np.ndarray, components: int) -> Method:
+    """Principal components of gray training patches: the best linear code of its size (Eckart and Young 1936).
 
-    def __init__(self, gray: np.ndarray) -> None:
-        """Fit on `(n, height, width)` training patches in [0, 1]."""
-        flat = gray.reshape(len(gray), -1)
-        self._mean = flat.mean(axis=0)
-        centred = flat - self._mean
-        _, vectors = np.linalg.eigh(centred.T @ centred)  # ascending eigenvalues
-        self._components = vectors[:, ::-1]
+    Args:
+        gray: `(n, height, width)` training patches.
+        components: numbers per patch; as many as pixels, or as training patches, are the most there can be.
 
-    def rebuild(self, gray: np.ndarray, components: int) -> np.ndarray:
-        """`(n, height, width)` → the same, through `components` numbers per patch."""
-        basis = self._components[:, :components]
-        flat = gray.reshape(len(gray), -1) - self._mean
-        return (flat @ basis @ basis.T + self._mean).reshape(gray.shape)
+    Returns:
+        Gray `(n, height, width)` → the same through the code. With as many components as pixels it is the identity.
+    """
+    from sklearn.decomposition import PCA
+
+    pixels = gray[0].size
+    solver = "covariance_eigh" if len(gray) > pixels else "full"
+    pca = PCA(n_components=min(components, pixels, len(gray)), svd_solver=solver).fit(gray.reshape(len(gray), -1))
+    return lambda images: pca.inverse_transform(pca.transform(images.reshape(len(images), -1))).reshape(images.shape)

@@ -20,7 +20,7 @@ class Photograph:
     colour: np.ndarray
     gray: np.ndarray
 
-    def patches(self, kind: str, patch: int) -> tuple[np.ndarray, np.ndarray]:
+    def cut(self, kind: str, patch: int) -> tuple[np.ndarray, np.ndarray]:
         """All patches side by side `(n, patch, patch, channels)` in [0, 1], and their corners."""
         image = getattr(self, kind)
         corners = patches.grid(image.shape[0], image.shape[1], patch, patch)
@@ -31,22 +31,22 @@ class Photograph:
 class Evaluation:
     """What an evaluation found: a row per method and test patch, facts for the summary, pictures by file name."""
 
-    patches: PatchSet
+    test: PatchSet
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     pictures: dict[str, np.ndarray] = field(default_factory=dict)
 
     def add(self, method: str, outputs: np.ndarray) -> None:
         """Score `(n, side, side)`, or `(n, side, side, 3)`, against the gray targets of the test patches."""
-        self.tables[method] = scores.per_patch(self.patches.index, method, gray_of(self.patches), outputs)
+        self.tables[method] = scores.per_patch(self.test.index, method, gray_of(self.test), outputs)
 
     def summary(self) -> dict[str, Any]:
         return {**self.facts, "scores": {name: scores.summarise(table) for name, table in self.tables.items()}}
 
 
-def gray_of(patches: PatchSet) -> np.ndarray:
+def gray_of(split: PatchSet) -> np.ndarray:
     """The targets of a patch set as `(n, side, side)` in [0, 1]."""
-    return to_unit(patches.read("gray"))[..., 0]
+    return to_unit(split.read("gray"))[..., 0]
 
 
 def of_baselines(train: PatchSet, test: PatchSet, photograph: Photograph) -> Evaluation:
@@ -57,7 +57,7 @@ def of_baselines(train: PatchSet, test: PatchSet, photograph: Photograph) -> Eva
     for name, method in {**baselines.CLOSED_FORMS, "conv1x1": conv1x1}.items():
         result.add(name, method(colour))
     for kind in ("colour", "gray"):
-        cut, corners = photograph.patches(kind, test.patch)
+        cut, corners = photograph.cut(kind, test.patch)
         result.pictures[f"photograph_{kind}"] = pictures.to_levels(patches.join(cut, corners))
     return result
 
@@ -86,20 +86,21 @@ def of_variant(
     result = Evaluation(test, facts={key: trained[key] for key in ("parameters", "epochs")})
     output = networks.predict(model, to_unit(test.read(kind)))
     latent, log_variance = networks.encode(model, to_unit(test.read(kind)))
-    components = int(np.prod(latent.shape[1:]))
-    result.facts["latent"] = components
+    result.facts["latent"] = int(np.prod(latent.shape[1:]))
+    components = min(result.facts["latent"], test.patch**2)  # more than one number per pixel is no code
     to_gray = trained["recipe"]["target"] == "gray"
 
     result.add(name, output[..., 0] if to_gray else output)
-    result.add(f"pca_{components}", baselines.Pca(gray_of(splits["train"])).rebuild(gray_of(test), components))
+    result.add(f"pca_{components}", baselines.fit_pca(gray_of(splits["train"]), components)(gray_of(test)))
     if log_variance is not None:
         result.facts["kl_nats"] = probes.kl_nats(latent, log_variance)
         result.facts["active_units"] = probes.active_units(latent)
     if not to_gray:
-        validation = splits["validation"]
-        seen, _ = networks.encode(model, to_unit(validation.read(kind)))
         result.add(f"{name}_luma", baselines.luma(output))
-        result.add(f"{name}_latent_channel", probes.LatentReadOut(seen, gray_of(validation))(latent, test.patch))
+        if latent.ndim == 4:  # (n, rows, columns, channels): the latent is still an image
+            validation = splits["validation"]
+            seen, _ = networks.encode(model, to_unit(validation.read(kind)))
+            result.add(f"{name}_latent_channel", probes.LatentReadOut(seen, gray_of(validation))(latent, test.patch))
         result.facts["chroma_of_input"] = float(measures.chroma(to_unit(test.read("colour"))).mean())
         result.facts["chroma_of_output"] = float(measures.chroma(output).mean())
 
@@ -107,6 +108,6 @@ def of_variant(
     ssim = result.tables[name]["ssim"].to_numpy()
     colour = to_unit(test.read("colour"))
     result.pictures["patches"] = pictures.patch_sheet(colour, gray_of(test), shown, ssim, picture_rows)
-    cut, corners = photograph.patches(kind, test.patch)
+    cut, corners = photograph.cut(kind, test.patch)
     result.pictures["photograph"] = pictures.to_levels(patches.join(networks.predict(model, cut), corners))
     return result

@@ -14,16 +14,24 @@ CROP = 160  # pixels, of the photograph in the result picture
 GAP = 8  # pixels
 TEXT = 36  # pixels, two lines under each crop
 
+matplotlib.rcdefaults()  # whatever the user's matplotlibrc says
 matplotlib.rcParams.update({"svg.hashsalt": "grayscale", "svg.fonttype": "path", "font.size": 10})
 
 
-def curves(table: pd.DataFrame) -> str:
-    """Validation PSNR by epoch, one line per variant; `table` has variant, epoch, val_psnr. Returns SVG text."""
+def curves(table: pd.DataFrame, colour: list[str]) -> str:
+    """PSNR by epoch, a pair of lines per variant: validation, and training dashed. Returns SVG text.
+
+    Args:
+        table: variant, epoch, psnr, val_psnr.
+        colour: variants whose PSNR is that of a colour target, marked in the legend.
+    """
     figure = Figure(figsize=(7, 3.6), layout="constrained")
     axes = figure.add_subplot()
     for variant, rows in table.groupby("variant", sort=False):
-        axes.plot(rows["epoch"], rows["val_psnr"], marker=".", label=variant)
-    axes.set(xlabel="epoch", ylabel="validation PSNR (dB)")
+        label = f"{variant} (against colour)" if variant in colour else str(variant)
+        (line,) = axes.plot(rows["epoch"], rows["val_psnr"], marker=".", label=label)
+        axes.plot(rows["epoch"], rows["psnr"], linestyle="--", linewidth=0.8, color=line.get_color())
+    axes.set(xlabel="epoch", ylabel="PSNR (dB)")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, ncols=2)
     return _svg(figure)

@@ -15,10 +15,10 @@ TEMPLATE = Path(__file__).with_name("page.html")
 def render(
     *,
     answer: str,
-    summary: dict[str, Any],
+    variants: list[str],
     evaluations: dict[str, Any],
     training: dict[str, Any],
-    census: pd.DataFrame,
+    counts: pd.DataFrame,
     figures: dict[str, str],
     pictures: dict[str, dict[str, bytes]],
 ) -> str:
@@ -26,10 +26,10 @@ def render(
 
     Args:
         answer: to the question, in a sentence.
-        summary: the content of metrics/summary.json.
-        evaluations: per variant and for `baselines`: facts, scores per photograph, input hashes.
-        training: per variant: the facts that training left, with its recipe and input hashes.
-        census: photo, split, patches, kept.
+        variants: their names, in order.
+        evaluations: what each variant's evaluation and that of the `baselines` found, with the hashes of their inputs.
+        training: per variant: the facts that training left, with its recipe and the hashes of its inputs.
+        counts: photo, split, patches, kept.
         figures: title → SVG text.
         pictures: per evaluation: name → PNG bytes.
     """
@@ -44,27 +44,27 @@ def render(
         name: {title: "data:image/png;base64," + base64.b64encode(png).decode() for title, png in pngs.items()}
         for name, pngs in pictures.items()
     }
-    scores = {method: score for evaluation in evaluations.values() for method, score in evaluation["scores"].items()}
-    per_photo = {method: score["photos"] for method, score in sorted(scores.items(), key=lambda item: -item[1]["psnr"])}
     return environment.get_template(TEMPLATE.name).render(
         answer=answer,
-        rows=_rows(summary),
-        summary=summary,
+        variants=variants,
+        rows=_rows(evaluations, training),
         evaluations=evaluations,
         training=training,
-        census=census.to_dict("records"),
+        counts=counts.to_dict("records"),
         figures=figures,
         images=images,
-        per_photo=per_photo,
-        photos=sorted(next(iter(per_photo.values()))),
     )
 
 
-def _rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every method of the results table, best PSNR first; read-outs of a variant are rows of their own."""
-    rows = [{"name": name, "kind": "formula or PCA", **row} for name, row in summary["baselines"].items()]
-    for name, row in summary["variants"].items():
-        rows.append({"name": name, "kind": "autoencoder", **row})
-        for read_out, score in row.get("read_outs", {}).items():
-            rows.append({"name": f"{name}: {read_out.replace('_', ' ')}", "kind": "read-out", **score})
-    return sorted(rows, key=lambda row: -row["psnr"])
+def _rows(evaluations: dict[str, Any], training: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every method of every evaluation once, best PSNR first."""
+    rows: dict[str, dict[str, Any]] = {}
+    for name, evaluation in evaluations.items():
+        for method, score in evaluation["scores"].items():
+            if method == name:
+                facts = {"latent": evaluation["latent"], **training[name]}
+                rows[method] = {"method": method, "kind": "autoencoder", **score, **facts}
+            else:
+                kind = "read-out" if method.startswith(f"{name}_") else "baseline"
+                rows[method] = {"method": method, "kind": kind, **score}
+    return sorted(rows.values(), key=lambda row: -row["psnr"])

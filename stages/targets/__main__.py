@@ -22,7 +22,7 @@ def main() -> None:
         writers = {
             split: patches.PatchWriter(work.out(f"data/pairs/{split}"), settings.shard_patches) for split in SPLITS
         }
-        census = []
+        counts = []
         for _, row in photos.manifest.iterrows():
             colour = photos.read(row["name"])
             if min(colour.shape[:2]) < settings.patch:
@@ -33,14 +33,19 @@ def main() -> None:
             corners = patches.grid(colour.shape[0], colour.shape[1], settings.patch, settings.stride)
             pieces = patches.cut(gray, corners, settings.patch)
             kept = patches.contrast(pieces) >= settings.min_contrast
-            index = pd.DataFrame(corners[kept], columns=["row", "column"])
-            index.insert(0, "photo", row["name"])
-            index.insert(1, "domain", row["domain"])
-            writers[row["split"]].add(index, patches.cut(colour, corners[kept], settings.patch), pieces[kept])
-            census.append({"photo": row["name"], "split": row["split"], "patches": len(kept), "kept": int(kept.sum())})
-        counts = {split: writer.close() for split, writer in writers.items()}
-        write_table(work.out("data/pairs/census.csv"), pd.DataFrame(census))
-    print("targets: " + ", ".join(f"{count} {split}" for split, count in counts.items()) + " patches")
+            counts.append({"photo": row["name"], "split": row["split"], "patches": len(kept), "kept": int(kept.sum())})
+            if kept.any():
+                index = pd.DataFrame(corners[kept], columns=["row", "column"])
+                index.insert(0, "photo", row["name"])
+                index.insert(1, "domain", row["domain"])
+                writers[row["split"]].add(index, patches.cut(colour, corners[kept], settings.patch), pieces[kept])
+        empty = [split for split, writer in writers.items() if len(writer) == 0]
+        if empty:
+            raise ArtifactError(f"no patch is left in split {', '.join(empty)}; lower targets.min_contrast")
+        for writer in writers.values():
+            writer.close()
+        write_table(work.out("data/pairs/counts.csv"), pd.DataFrame(counts))
+    print("targets: " + ", ".join(f"{len(writer)} {split}" for split, writer in writers.items()) + " patches")
 
 
 if __name__ == "__main__":

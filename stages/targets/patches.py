@@ -70,14 +70,15 @@ class PatchWriter:
             if self._count == self.shard_patches:
                 self._flush()
 
-    def close(self) -> int:
-        """Write what is left and the tables; return the number of patches."""
+    def __len__(self) -> int:
+        return sum(map(len, self._index))
+
+    def close(self) -> None:
+        """Write what is left and the tables."""
         if self._count:
             self._flush()
-        index = pd.concat(self._index, ignore_index=True)
-        write_table(self.folder / "index.csv", index)
+        write_table(self.folder / "index.csv", pd.concat(self._index, ignore_index=True))
         write_table(self.folder / "shards.csv", pd.DataFrame(self._shards))
-        return len(index)
 
     def _flush(self) -> None:
         number = len(self._shards)

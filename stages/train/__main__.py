@@ -26,9 +26,12 @@ def main() -> None:
         train, validation = (PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation"))
         channels = {"colour": 3, "gray": 1}
         network = import_module(f"stages.train.networks.{recipe.network}")
-        model = network.build(
-            patch=train.patch, inputs=channels[recipe.input], outputs=channels[recipe.target], **recipe.options
-        )
+        try:
+            model = network.build(
+                patch=train.patch, inputs=channels[recipe.input], outputs=channels[recipe.target], **recipe.options
+            )
+        except ValueError as error:
+            raise StageError(str(error)) from error
         try:
             curve = fit.fit(model, train, validation, recipe)
         except fit.TrainingDivergedError as error:

@@ -28,12 +28,12 @@ class TrainingBatches(keras.utils.PyDataset):
 
     def on_epoch_begin(self) -> None:
         self._epoch += 1
-        self._order = np.random.default_rng([self._recipe.seed, self._epoch]).permutation(len(self._patches))
+        self._order = np.random.default_rng([self._recipe.seed, self._epoch, 0]).permutation(len(self._patches))
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         start = step * self._recipe.batch
         numbers = self._order[start : start + self._recipe.batch]
-        rng = np.random.default_rng([self._recipe.seed, self._epoch, step])
+        rng = np.random.default_rng([self._recipe.seed, self._epoch, 1 + step])
         mirrored = rng.random(len(numbers)) < 0.5 if self._recipe.flips else np.zeros(len(numbers), bool)
         turns = rng.integers(0, 4, len(numbers)) if self._recipe.quarter_turns else np.zeros(len(numbers), int)
         images, targets = (

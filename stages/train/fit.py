@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import Any
 
 import keras
@@ -45,14 +44,16 @@ def fit(model: keras.Model, train: PatchSet, validation: PatchSet, recipe: Recip
         patience=recipe.patience or recipe.epochs,
         restore_best_weights=True,
     )
-    model.fit(
-        batches,
-        validation_data=validation_arrays(validation, recipe, model.dtype_policy.name),
-        validation_batch_size=VALIDATION_BATCH,
-        epochs=recipe.epochs,
-        callbacks=[curve, best, Progress(recipe.epochs, len(batches), recipe.batch)],
-        verbose=0,
-    )
+    with tqdm(total=recipe.epochs * len(train), unit="patch", unit_scale=True, disable=None) as bar:
+        model.fit(
+            batches,
+            shuffle=False,  # the batches are shuffled already; Keras would draw from Python's global generator
+            validation_data=validation_arrays(validation, recipe, model.dtype_policy.name),
+            validation_batch_size=VALIDATION_BATCH,
+            epochs=recipe.epochs,
+            callbacks=[curve, best, Progress(bar, recipe, len(train))],
+            verbose=0,
+        )
     return pd.DataFrame(curve.rows)
 
 
@@ -93,22 +94,16 @@ class Curve(keras.callbacks.Callback):
 
 
 class Progress(keras.callbacks.Callback):
-    """A bar with epoch, loss, rate and time left; silent where stderr is not a terminal."""
+    """Keeps a bar at the epoch, the loss, the rate and the time left; the bar is silent where stderr is no terminal."""
 
-    def __init__(self, epochs: int, steps: int, batch: int) -> None:
+    def __init__(self, bar: tqdm, recipe: Recipe, patches: int) -> None:
         super().__init__()
-        self._epochs, self._steps, self._batch = epochs, steps, batch
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._bar = tqdm(total=self._epochs * self._steps * self._batch, unit="patch", unit_scale=True, disable=None)
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if not self._bar.disable and time.monotonic() - self._bar.last_print_t > self._bar.mininterval:
-            self._bar.set_postfix(loss=f"{float((logs or {})['loss']):.5f}", refresh=False)
-        self._bar.update(self._batch)
+        self._bar, self._recipe, self._patches = bar, recipe, patches
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._bar.set_description(f"epoch {epoch + 1}/{self._epochs}", refresh=False)
+        self._bar.set_description(f"epoch {epoch + 1}/{self._recipe.epochs}", refresh=False)
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        self._bar.close()
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if not self._bar.disable:
+            self._bar.set_postfix(loss=f"{float((logs or {})['loss']):.5f}", refresh=False)
+            self._bar.update(min(self._recipe.batch, self._patches - batch * self._recipe.batch))

@@ -20,7 +20,10 @@ def prepare(*, threads: int, dtype: str, seed: int = 0) -> None:
     """
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.set_visible_devices([], "GPU")  # another device, other sums
     tf.config.experimental.enable_op_determinism()
+    keras.config.set_image_data_format("channels_last")  # whatever the user's keras.json says
+    keras.config.set_epsilon(1e-7)
     keras.utils.set_random_seed(seed)
     _use(dtype)
     _keep_freed_memory()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -47,3 +48,8 @@ def test_the_page_is_whole_at_phone_and_desktop_width(rebuilt: Workspace, page: 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert "dB PSNR" in page.locator("p.answer").inner_text()
     assert page.locator("table").first.locator("tbody tr").count() == 6 + 7 + 2
+    text = page.locator("body").inner_text()
+    assert "min_contrast: 5" in text
+    assert "416b729128bfb2c3d1eb69bf9b1734a796293abc17939267b2dc94f8a5784031" in text  # the pixels of `chelsea`
+    model = rebuilt.folder / "data/models/subpixel/model.keras"
+    assert hashlib.sha256(model.read_bytes()).hexdigest() in page.content()

@@ -22,7 +22,9 @@ def score(psnr: float) -> dict[str, Any]:
 
 def evaluations(best: float, luma: float) -> dict[str, Any]:
     return {
-        "baselines": {"scores": {"luma": score(luma), "green": score(1.0)}},
+        "baselines": {
+            "scores": {"luma": score(luma), "mean_rgb": score(0.5), "green": score(1.0), "conv1x1": score(luma + 1)}
+        },
         "b": {"scores": {"b": score(best), "pca_784": score(99.0)}, "latent": 784, "parameters": 5, "epochs": 2},
         "a": {"scores": {"a": score(2.0), "pca_32": score(3.0)}, "latent": 32, "parameters": 7, "epochs": 2},
         "c": {
@@ -39,7 +41,7 @@ def evaluations(best: float, luma: float) -> dict[str, Any]:
 def test_rows_stand_in_a_stable_order_and_are_rounded() -> None:
     table = summary.build(evaluations(40.0, 60.0), ["b", "a", "c"])
     assert list(table["variants"]) == ["b", "a", "c"]
-    assert list(table["baselines"]) == ["luma", "green", "pca_32", "pca_784"]
+    assert list(table["baselines"]) == ["luma", "mean_rgb", "green", "conv1x1", "pca_32", "pca_784"]
     assert table["variants"]["b"]["ssim"] == 0.12346
     assert table["variants"]["c"]["read_outs"]["luma"]["psnr"] == 4.0
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from stages.artifacts import write_model
-from stages.evaluate import networks
+from stages.evaluate import networks, probes
 from stages.registry import NETWORKS
 from stages.train import losses, precision
 
@@ -37,10 +37,10 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def test_gray_comes_out(name: str) -> None:
-    output = networks.predict(build(name), IMAGES)
+    output = np.asarray(build(name)(IMAGES))
     assert output.shape == (5, 28, 28, 1)
-    assert output.min() >= 0
-    assert output.max() <= 1
+    assert output.std() > 0
+    assert np.isfinite(output).all()
 
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(3, 3), (1, 1)])
@@ -69,6 +69,13 @@ def test_the_bottleneck_divides_the_latent(divisor: int, latent: int) -> None:
 
     model = bottleneck.build(patch=28, inputs=3, outputs=1, latent_divisor=divisor)
     assert model.get_layer("latent").output.shape == (None, latent)
+
+
+def test_a_divisor_that_leaves_no_latent_is_refused() -> None:
+    from stages.train.networks import bottleneck
+
+    with pytest.raises(ValueError, match="latent_divisor is 784; for patches of 12 it must be at most 144"):
+        bottleneck.build(patch=12, inputs=3, outputs=1, latent_divisor=784)
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(name: str) -> None:
@@ -123,4 +130,7 @@ def test_the_vae_tracks_total_reconstruction_and_kl_weighing_partial_batches() -
     partial = model.evaluate(IMAGES, IMAGES[..., :1], batch_size=2, verbose=0, return_dict=True)
     assert set(whole) == {"loss", "reconstruction", "kl"}
     assert whole == pytest.approx(partial, rel=1e-5)
+    latent, log_variance = networks.encode(model, IMAGES)
+    assert log_variance is not None
+    assert whole["kl"] == pytest.approx(probes.kl_nats(latent, log_variance), rel=1e-5)
     assert whole["loss"] == pytest.approx(whole["reconstruction"] + 2 * 0.05**2 / 784 * whole["kl"], rel=1e-5)

@@ -12,9 +12,18 @@ from keras import layers
 
 
 def build(*, patch: int, inputs: int, outputs: int, latent_divisor: int) -> keras.Model:
-    """The encoder of `simple`, a dense ReLU latent of (its size // `latent_divisor`) numbers, a transposed decoder."""
+    """The encoder of `simple`, a dense ReLU latent of (its size // `latent_divisor`) numbers, a transposed decoder.
+
+    Raises:
+        ValueError: nothing would be left of the latent.
+    """
     # === Layers ===
     cells = patch // 4
+    latent = cells * cells * 16 // latent_divisor
+    if latent == 0:
+        raise ValueError(
+            f"latent_divisor is {latent_divisor}; for patches of {patch} it must be at most {cells * cells * 16}"
+        )
     conv = {"kernel_size": 3, "padding": "same", "activation": "relu"}
     transposed = {"kernel_size": 3, "strides": 2, "padding": "same"}
     image = keras.Input((patch, patch, inputs), name="image")
@@ -25,7 +34,7 @@ def build(*, patch: int, inputs: int, outputs: int, latent_divisor: int) -> kera
     x = layers.Conv2D(16, name="encode_2", **conv)(x)  # (14, 14, 16)
     x = layers.MaxPooling2D(2, name="pool_2")(x)  # (7, 7, 16)
     x = layers.Flatten(name="flatten")(x)  # (784,)
-    x = layers.Dense(max(1, cells * cells * 16 // latent_divisor), activation="relu", name="latent")(x)  # (261,)
+    x = layers.Dense(latent, activation="relu", name="latent")(x)  # (261,)
 
     # === Decoder ===
     x = layers.Dense(cells * cells * 16, activation="relu", name="spread")(x)  # (784,)
