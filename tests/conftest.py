@@ -20,6 +20,13 @@ SUBSET = ("chelsea", "rocket", "coffee", "immunohistochemistry")  # two for trai
 SPLITS = {"chelsea": "train", "rocket": "validation"}
 
 
+def tracked_files() -> list[str]:
+    """The files that git would commit now, relative to the repository."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    return [name for name in listed.splitlines() if (REPOSITORY / name).is_file()]
+
+
 class Workspace:
     """A git and DVC repository in a folder of its own, with the commands that a person would type."""
 
@@ -71,17 +78,9 @@ class Workspace:
 
 def new_workspace(folder: Path) -> Workspace:
     """The repository's files as git would commit them now, on a subset of the photographs, training one epoch."""
-    tracked = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in tracked.stdout.splitlines():
-        if (REPOSITORY / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(REPOSITORY / name, folder / name)
+    for name in tracked_files():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(REPOSITORY / name, folder / name)
     manifest = folder / "stages/fetch/bundled.csv"
     table = pd.read_csv(manifest).query("name in @SUBSET")
     table["split"] = table["name"].map(SPLITS).fillna("test")

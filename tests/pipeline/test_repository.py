@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
 
 from ruamel.yaml import YAML
 
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, tracked_files
 
-TRACKED = subprocess.run(
-    ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-    cwd=REPOSITORY,
-    capture_output=True,
-    text=True,
-    check=True,
-).stdout.split()
-FILES = [REPOSITORY / name for name in TRACKED if (REPOSITORY / name).is_file()]
+TRACKED = tracked_files()
+FILES = [REPOSITORY / name for name in TRACKED]
 
 
 def test_no_data_model_or_cache_is_committed() -> None:
