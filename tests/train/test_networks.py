@@ -117,6 +117,19 @@ def test_moving_to_float64_and_back_keeps_every_weight(name: str) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), single.get_weights(), strict=True))
 
 
+def test_settled_weights_lie_on_the_grid_and_hardly_move_the_output(name: str) -> None:
+    model = precision.convert(build(name), "float64")
+    before = networks.predict(model, IMAGES)
+    precision.settle(model)
+    weights = [weight for weight in model.get_weights() if weight.dtype.kind == "f"]
+    assert all(np.array_equal(weight, np.rint(weight * 2**18) / 2**18) for weight in weights)
+    after = networks.predict(model, IMAGES)
+    assert not np.array_equal(after, before)
+    assert after == pytest.approx(before, abs=1 / 255 / 200)  # of one gray level
+    stored = precision.convert(model, "float32")
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), stored.get_weights(), strict=True))
+
+
 def test_the_vae_samples_in_training_and_uses_the_mean_otherwise() -> None:
     model = build("vae")
     assert np.array_equal(model(IMAGES, training=False), model(IMAGES, training=False))
