@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 from ruamel.yaml import YAML, YAMLError
 
 from stages import environment, settings
@@ -27,6 +29,7 @@ from stages.artifacts import ArtifactError
 
 PIPELINE = Path("dvc.yaml")
 LOCKS = Path(".dvc/tmp/stages")
+DVC_HOLDS = Path(".dvc/tmp/rwlock")  # which process reads and writes what, as JSON
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 HASHED_UP_TO = 1 << 20  # bytes; larger inputs are watched by size and time of change
 OPTIONAL_FOR_KERAS = ("sklearn", "matplotlib")  # a third of Keras's import time, for features that no stage uses
@@ -95,7 +98,7 @@ def stage(name: str, item: str | None = None) -> Iterator[Stage]:
     changed meanwhile. `StageError`, `SettingsError`, `ArtifactError` and `EnvironmentDiffersError` end the process with
     their message and exit code 1.
     """
-    _die_with_parent()
+    _die_with_dvc()
     label = f"{name}@{item}" if item else name
     work = Stage()
     try:
@@ -233,7 +236,19 @@ def _alone(label: str) -> Iterator[None]:
         yield
 
 
-def _die_with_parent() -> None:
+def _die_with_dvc() -> None:
     """Ask Linux to kill this process with the one that started it: an orphan must not write over a later result."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if "DVC_STAGE" in os.environ and _dvc_is_gone():  # before the kernel was asked
+        raise SystemExit("the DVC that started this stage has ended")
+
+
+def _dvc_is_gone() -> bool:
+    """Is no ancestor of this process among those that hold an output, as DVC does while it runs a stage?"""
+    try:
+        held = json.loads(DVC_HOLDS.read_text(encoding="utf-8"))["write"].values()
+    except (OSError, ValueError, KeyError):
+        return False  # DVC keeps its books in another way
+    holders = {holder["pid"] for holder in held}
+    return bool(holders) and holders.isdisjoint(process.pid for process in psutil.Process().parents())

@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "input").mkdir()
     (tmp_path / "input/photo").write_bytes(b"1")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(door, "_die_with_parent", lambda: None)
+    monkeypatch.setattr(door, "_die_with_dvc", lambda: None)
     return tmp_path
 
 
@@ -133,8 +133,8 @@ def test_a_stage_waits_for_another_run_of_itself(folder: Path, capsys: pytest.Ca
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's signal on a parent's death is Linux's")
 def test_a_stage_dies_with_the_process_that_started_it() -> None:
     stage_code = (
-        "from stages.stage import _die_with_parent; import time\n"
-        "_die_with_parent(); print('ready', flush=True); time.sleep(60)"
+        "from stages.stage import _die_with_dvc; import time\n"
+        "_die_with_dvc(); print('ready', flush=True); time.sleep(60)"
     )
     parent_code = (
         "import subprocess, sys\n"

@@ -5,18 +5,20 @@ All take float64 in [0, 1] and give float64, unrounded, as the networks do; what
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from stages.targets.conversions import BT601
+
+WEIGHT_DECIMALS = 9  # of a fitted weight: the digits after them depend on the processor
 
 Method = Callable[[np.ndarray], np.ndarray]  # colour (n, height, width, 3), for PCA gray, → gray (n, height, width)
 
 
 def luma(colour: np.ndarray) -> np.ndarray:
     """BT.601 luma: colour `(n, height, width, 3)` → gray `(n, height, width)`."""
-    return colour @ np.array(BT601)
+    return _weighted(colour, BT601)
 
 
 def mean_rgb(colour: np.ndarray) -> np.ndarray:
@@ -42,7 +44,14 @@ def fit_conv1x1(colour: np.ndarray, gray: np.ndarray) -> Method:
     ones = np.ones((colour.size // 3, 1))
     design = np.hstack([colour.reshape(-1, 3), ones])
     weights = np.linalg.solve(design.T @ design, design.T @ gray.reshape(-1))
-    return lambda images: images @ weights[:3] + weights[3]
+    *channels, bias = weights.round(WEIGHT_DECIMALS)
+    return lambda images: _weighted(images, channels) + bias
+
+
+def _weighted(colour: np.ndarray, weights: Sequence[float]) -> np.ndarray:
+    """The sum over channels, always in this order; a matrix product's order depends on the processor."""
+    red, green, blue = np.moveaxis(colour, -1, 0)
+    return weights[0] * red + weights[1] * green + weights[2] * blue
 
 
 def fit_pca(gray: np.ndarray, components: int) -> Method:

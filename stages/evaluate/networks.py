@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,13 +22,19 @@ def load(path: Path, network: str) -> keras.Model:
 
 def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:
     """Images `(n, side, side, channels)` in [0, 1] → outputs `(n, side, side, channels)` float64, clipped to [0, 1]."""
-    return np.clip(model.predict(images, batch_size=BATCH, verbose=0), 0, 1)
+    return np.clip(_run(model, images), 0, 1)
 
 
 def encode(model: keras.Model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """The latent `(n, …)` of each image, and for a variational autoencoder its log-variance, else None."""
     if hasattr(model, "encoder"):
-        mean, log_variance = model.encoder.predict(images, batch_size=BATCH, verbose=0)
+        mean, log_variance = _run(model.encoder, images)
         return mean, log_variance
     encoder = keras.Model(model.input, model.get_layer("latent").output, name="encoder")
-    return encoder.predict(images, batch_size=BATCH, verbose=0), None
+    return _run(encoder, images), None
+
+
+def _run(model: keras.Model, images: np.ndarray) -> Any:
+    """The output of a model, an array or a list of arrays, batch by batch."""
+    batches = [model(images[first : first + BATCH], training=False) for first in range(0, len(images), BATCH)]
+    return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *batches)

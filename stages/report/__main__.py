@@ -60,7 +60,7 @@ def refuse_leftovers(variants: list[str]) -> None:
     folders = [path for parent in (MODELS, EVALUATIONS) for path in parent.iterdir() if path.is_dir()]
     left = [str(path) for path in folders if path.name not in known and not path.name.startswith(".")]
     if left:
-        raise StageError(f"{', '.join(sorted(left))}: no variant of that name; remove it")
+        raise StageError(f"{', '.join(sorted(left))}: no variant of that name; `make prune` removes it")
 
 
 def result_picture(results: dict[str, Any], variants: list[str]) -> np.ndarray:

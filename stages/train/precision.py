@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import platform
+import re
 
 import keras
 import numpy as np
@@ -35,8 +36,8 @@ def prepare(*, threads: int, dtype: str, seed: int = 0) -> None:
 def convert(model: keras.Model, dtype: str) -> keras.Model:
     """A copy of `model` that computes in `dtype`, its weights cast; `dtype` becomes the default for new layers."""
     _use(dtype)
-    source = model.dtype_policy.name
-    config = json.dumps(keras.saving.serialize_keras_object(model)).replace(f'"{source}"', f'"{dtype}"')
+    config = json.dumps(keras.saving.serialize_keras_object(model))
+    config = re.sub('"float(32|64)"', f'"{dtype}"', config)  # layers keep the type that they were built with
     copy = keras.saving.deserialize_keras_object({**json.loads(config), "compile_config": None})
     copy.set_weights(model.get_weights())
     return copy

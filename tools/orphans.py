@@ -1,0 +1,104 @@
+"""What no stage owns any more: `python -m tools.orphans [--remove]`.
+
+Taking a variant out of params.yaml leaves its entry in dvc.lock and its folders under data; a killed stage that never
+runs again leaves its half-built output. DVC lists none of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dvc.repo import Repo
+from dvc.utils.serialize import modify_yaml
+from ruamel.yaml import YAML
+
+from stages.stage import LOCKS
+
+LOCK, DATA = Path("dvc.lock"), Path("data")
+
+
+class BusyError(Exception):
+    """A stage is at work, so that what lies under data is neither old nor new."""
+
+
+@dataclass(frozen=True)
+class Orphans:
+    """Entries of dvc.lock without a stage, and files or folders under data that belong to none."""
+
+    entries: list[str] = field(default_factory=list)
+    paths: list[Path] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.entries or self.paths)
+
+    def __str__(self) -> str:
+        lines = [f"{LOCK}: {name}: no such stage" for name in self.entries]
+        return "\n".join([*lines, *(f"{path}: no stage makes it" for path in self.paths)])
+
+    def remove(self) -> None:
+        """Take the entries out of dvc.lock, delete the paths; the cache keeps what it holds."""
+        for path in self.paths:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        if self.entries:
+            with modify_yaml(LOCK) as lock:
+                for name in self.entries:
+                    del lock["stages"][name]
+
+
+def main() -> None:
+    """List what no stage owns and exit with 1, or remove it and exit with 0."""
+    parser = argparse.ArgumentParser(prog="python -m tools.orphans", description=__doc__)
+    parser.add_argument("--remove", action="store_true", help="remove what is found")
+    remove = parser.parse_args().remove
+    try:
+        refuse_during_a_run()
+    except BusyError as error:
+        raise SystemExit(f"orphans: {error}") from None
+    with Repo() as repo:
+        orphans = find(repo)
+    print(orphans or "orphans: none")
+    if orphans and not remove:
+        raise SystemExit("orphans: `make prune` removes them")
+    if orphans:
+        orphans.remove()
+        print("orphans: removed")
+
+
+def find(repo: Repo) -> Orphans:
+    """Look through dvc.lock and data.
+
+    Under data only three things count, since other files may be the user's: outputs of an entry without a stage, what
+    lies beside those of the variants, and half-built outputs.
+    """
+    recorded = YAML(typ="safe", pure=True).load(LOCK)["stages"] if LOCK.exists() else {}
+    stages = list(repo.index.stages)
+    owned = {Path(str(out)) for stage in stages for out in stage.outs}
+    entries = [name for name in recorded if name not in {stage.addressing for stage in stages}]
+
+    rooms = {Path(str(out)).parent for stage in stages if "@" in stage.addressing for out in stage.outs}
+    left = {Path(out["path"]) for name in entries for out in recorded[name].get("outs", [])}
+    left |= {path for room in rooms if room.is_dir() for path in room.iterdir()}
+    left |= set(DATA.rglob(".*.partial"))
+    return Orphans(entries, sorted(path for path in left - owned if path.exists() and not _holds(path, owned)))
+
+
+def _holds(path: Path, owned: set[Path]) -> bool:
+    return any(path in out.parents for out in owned)
+
+
+def refuse_during_a_run() -> None:
+    """Raise `BusyError`, naming the stage, if one holds its lock now."""
+    for path in sorted(LOCKS.glob("*.lock")):
+        with path.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BusyError(f"stage {path.stem} is at work; try again when it has ended") from None
+
+
+if __name__ == "__main__":
+    main()
