@@ -15,7 +15,7 @@ in-parallel = dvc stage list --name-only | grep '^$(1)@' | xargs -P $(JOBS) -I '
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup repro current test test-quick trace lint format lock clean
+.PHONY: help setup repro current trace audit prune test test-quick verify lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -31,6 +31,7 @@ ifneq ($(JOBS),1)
 endif
 	dvc repro
 	dvc status --quiet || { echo "make repro: results are not current; see dvc status" >&2; exit 1; }
+	@python -m tools.trace --page data/provenance.html
 
 test: lint ## all checks: linters, types, tests
 	pytest
@@ -43,8 +44,17 @@ current: $(RUNTIME) ## fail if dvc.lock does not belong to this code, these para
 	if echo "$$plan" | grep "Running stage"; then \
 		echo "make current: run make repro and commit the result" >&2; exit 1; fi
 
-trace: $(RUNTIME) ## where a number came from: make trace METRIC=subpixel.ssim
-	@python -m tools.trace $(or $(METRIC),$(error name a number: make trace METRIC=subpixel.ssim))
+trace: $(RUNTIME) ## where a number came from: METRIC=subpixel.ssim; without it, all of them as a page
+	@python -m tools.trace $(or $(METRIC),--page data/provenance.html)
+
+audit: $(RUNTIME) ## hash cache, remote and outputs again, name what is corrupt; REPAIR=1: repair it
+	@python -m tools.audit $(if $(REPAIR),--repair)
+
+prune: $(RUNTIME) ## remove what a removed variant left in dvc.lock and data
+	@python -m tools.orphans --remove
+
+verify: $(DEV) ## rebuild at full size, in other places and with kills; about an hour
+	pytest -m verify -s
 
 lint: $(DEV) ## linters and types only
 	ruff check

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from ruamel.yaml import YAML
 from stages.targets.patches import PatchSet, PatchWriter
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+OPENED = Path(__file__).with_name("opened")  # on PYTHONPATH, it notes the files that stages open
 SUBSET = ("chelsea", "rocket", "coffee", "immunohistochemistry")  # two for training and validation, two for the test
 SPLITS = {"chelsea": "train", "rocket": "validation"}
 
@@ -33,29 +35,41 @@ class Workspace:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def run(self, *command: str, ok: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run a command here with this Python first on the path; unless `ok` is false, it must exit with 0."""
+    def start(self, *command: str, **environment: str) -> subprocess.Popen[str]:
+        """Start a command here, in a process group of its own, with this Python first on the path."""
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        result = subprocess.run(
+        return subprocess.Popen(
             command,
             cwd=self.folder,
             env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", **environment},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
+            start_new_session=True,
         )
+
+    def run(self, *command: str, ok: bool = True, **environment: Any) -> subprocess.CompletedProcess[str]:
+        """Run a command here to its end; unless `ok` is false, it must exit with 0."""
+        process = self.start(*command, **environment)
+        output, errors = process.communicate()
+        result = subprocess.CompletedProcess(command, process.returncode, output, errors)
         if ok:
             assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout[-4000:]}\n{result.stderr[-4000:]}"
         return result
 
-    def stages_run(self, *command: str) -> list[str]:
+    def stages_run(self, *command: str, **environment: Any) -> list[str]:
         """The stages that `dvc repro` executed, in order; those skipped or restored from the cache are not in it."""
-        output = self.run("dvc", "repro", *command).stdout
+        output = self.run("dvc", "repro", *command, **environment).stdout
         return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
 
     def commit(self, message: str) -> None:
         self.run("git", "add", "--all")
         self.run("git", "commit", "--quiet", "--allow-empty", "--message", message)
+
+    def keep_variants(self, *names: str) -> None:
+        """Take all other variants out of params.yaml."""
+        params = YAML(typ="safe", pure=True).load(self.folder / "params.yaml")
+        self.edit_params(variants={name: params["variants"][name] for name in names})
 
     def edit_params(self, **changes: object) -> None:
         """Set keys of params.yaml; a double underscore steps into a section: `train__recipe__epochs=1`."""
@@ -76,29 +90,41 @@ class Workspace:
         return Workspace(folder)
 
 
-def new_workspace(folder: Path) -> Workspace:
-    """The repository's files as git would commit them now, on a subset of the photographs, training one epoch."""
+def repository_copy(folder: Path) -> Workspace:
+    """The repository's files as git would commit them now, in a repository of their own; no data, no cache."""
     for name in tracked_files():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(REPOSITORY / name, folder / name)
-    manifest = folder / "stages/fetch/bundled.csv"
-    table = pd.read_csv(manifest).query("name in @SUBSET")
-    table["split"] = table["name"].map(SPLITS).fillna("test")
-    table.to_csv(manifest, index=False)
-    (folder / "dvc.lock").unlink(missing_ok=True)
     workspace = Workspace(folder)
-    workspace.edit_params(train__recipe__epochs=1, train__recipe__warmup_epochs=0)
     workspace.run("git", "init", "--quiet", "--initial-branch=main")
     workspace.run("git", "config", "user.name", "Test")
     workspace.run("git", "config", "user.email", "test@example.org")
     return workspace
 
 
+def new_workspace(folder: Path) -> Workspace:
+    """A copy of the repository with a subset of the photographs, training one epoch."""
+    workspace = repository_copy(folder)
+    manifest = folder / "stages/fetch/bundled.csv"
+    table = pd.read_csv(manifest).query("name in @SUBSET")
+    table["split"] = table["name"].map(SPLITS).fillna("test")
+    table.to_csv(manifest, index=False)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    workspace.edit_params(train__recipe__epochs=1, train__recipe__warmup_epochs=0)
+    return workspace
+
+
 @pytest.fixture(scope="session")
-def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def opened_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A list of the files that stages opened while `rebuilt` was built: a line for each, of stage, tab, path."""
+    return tmp_path_factory.mktemp("opened") / "files.tsv"
+
+
+@pytest.fixture(scope="session")
+def rebuilt(tmp_path_factory: pytest.TempPathFactory, opened_files: Path) -> Workspace:
     """A committed workspace after `dvc repro` of every stage on the subset; tests must leave it as they found it."""
     workspace = new_workspace(tmp_path_factory.mktemp("rebuilt"))
-    workspace.run("dvc", "repro")
+    workspace.run("dvc", "repro", PYTHONPATH=str(OPENED), OPENED_FILES=str(opened_files))
     workspace.commit("Rebuild on a subset")
     return workspace
 
@@ -107,6 +133,17 @@ def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def workspace(rebuilt: Workspace, tmp_path: Path) -> Workspace:
     """A copy of `rebuilt` that a test may change."""
     return rebuilt.copy(tmp_path / "workspace")
+
+
+@pytest.fixture(scope="session")
+def two_variants(rebuilt: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """`rebuilt` with the variants `simple` and `subpixel` alone; tests must leave it as they found it."""
+    workspace = rebuilt.copy(tmp_path_factory.mktemp("two") / "workspace")
+    workspace.keep_variants("simple", "subpixel")
+    workspace.run("python", "-m", "tools.orphans", "--remove")
+    workspace.run("dvc", "repro")
+    workspace.commit("Two variants")
+    return workspace
 
 
 @pytest.fixture(scope="session")

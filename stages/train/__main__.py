@@ -37,7 +37,6 @@ def main() -> None:
         except fit.TrainingDivergedError as error:
             raise StageError(str(error)) from error
 
-        precision.settle(model)
         out = work.out(f"data/models/{name}")
         best = curve.loc[curve["val_loss"].idxmin()]
         facts = {

@@ -11,8 +11,10 @@ from tqdm import tqdm
 
 from stages.settings import Recipe
 from stages.targets.patches import PatchSet
-from stages.train import losses
+from stages.train import losses, precision
 from stages.train.batches import VALIDATION_BATCH, TrainingBatches, validation_arrays
+
+SETTLE_EVERY = 64  # steps
 
 
 class TrainingDivergedError(Exception):
@@ -51,7 +53,7 @@ def fit(model: keras.Model, train: PatchSet, validation: PatchSet, recipe: Recip
             validation_data=validation_arrays(validation, recipe, model.dtype_policy.name),
             validation_batch_size=VALIDATION_BATCH,
             epochs=recipe.epochs,
-            callbacks=[curve, best, Progress(bar, recipe, len(train))],
+            callbacks=[Settling(), curve, best, Progress(bar, recipe, len(train))],
             verbose=0,
         )
     return pd.DataFrame(curve.rows)
@@ -68,6 +70,17 @@ def learning_rate(recipe: Recipe, steps_per_epoch: int) -> Any:
         warmup_steps=warmup,
         decay_steps=recipe.epochs * steps_per_epoch - warmup,
     )
+
+
+class Settling(keras.callbacks.Callback):
+    """Settles the weights every `SETTLE_EVERY` steps, and before they are validated and perhaps kept."""
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if (batch + 1) % SETTLE_EVERY == 0:
+            precision.settle(self.model)
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        precision.settle(self.model)
 
 
 class Curve(keras.callbacks.Callback):

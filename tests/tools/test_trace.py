@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
-from tests.conftest import Workspace
+from tests.conftest import Workspace, repository_copy
 
 
 def trace(workspace: Workspace, metric: str) -> str:
@@ -22,6 +25,9 @@ def test_a_variants_score_leads_back_to_its_model_patches_and_photographs(rebuil
     head = rebuilt.run("git", "log", "-1", "--format=%h").stdout.strip()
     assert f"commit {head}" in text
     assert "package tensorflow: 2." in text
+    lock = YAML(typ="safe").load(rebuilt.folder / "dvc.lock")["stages"]
+    assert f"data/models/subpixel: md5 {lock['train@subpixel']['outs'][0]['md5']}  commit {head}" in text
+    assert "photo   chelsea (train): sha256 416b729128bfb2c3d1eb69bf9b1734a796293abc17939267b2dc94f8a5784031" in text
 
 
 @pytest.mark.parametrize(("metric", "stage"), [("luma.psnr", "baselines"), ("pca_261.psnr", "evaluate@bottleneck")])
@@ -42,3 +48,24 @@ def test_an_unknown_number_is_refused_with_the_known_ones(rebuilt: Workspace) ->
     assert result.returncode == 1
     assert "has no number 'subpixel.beauty'" in result.stderr
     assert "simple_mae" in result.stderr
+
+
+def test_the_page_holds_the_chain_of_every_row_of_the_report(rebuilt: Workspace, tmp_path: Path) -> None:
+    rebuilt.run("python", "-m", "tools.trace", "--page", str(tmp_path / "page.html"))
+    page = (tmp_path / "page.html").read_text()
+    anchors = set(re.findall(r'id="([^"]+)"', page))
+    report = (rebuilt.folder / "data/report/index.html").read_text()
+    wanted = re.findall(r'href="../provenance.html#([^"]+)"', report)
+    assert len(wanted) == 6 + 7 + 2
+    assert set(wanted) <= anchors
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= anchors
+    lock = YAML(typ="safe").load(rebuilt.folder / "dvc.lock")["stages"]
+    assert all(out["md5"] in page for entry in lock.values() for out in entry["outs"])
+    assert rebuilt.run("git", "log", "-1", "--format=commit %h").stdout.strip() in page
+
+
+def test_a_clone_without_results_is_told_what_to_do(tmp_path: Path) -> None:
+    workspace = repository_copy(tmp_path)
+    (tmp_path / "dvc.lock").unlink()
+    result = workspace.run("python", "-m", "tools.trace", "subpixel.ssim", ok=False)
+    assert result.stderr == "trace: dvc.lock is missing; run `make repro`\n"

@@ -12,7 +12,7 @@ from stages import settings
 from stages.evaluate import measures
 from stages.settings import Recipe
 from stages.targets.patches import PatchSet, to_unit
-from stages.train import batches, fit, losses
+from stages.train import batches, fit, losses, precision
 from stages.train.networks import subpixel
 from tests.conftest import REPOSITORY
 
@@ -97,6 +97,22 @@ def test_training_learns_and_leaves_the_best_epoch(patch_set: PatchSet) -> None:
     images, targets = batches.validation_arrays(patch_set, recipe(), "float32")
     left = float(np.mean(losses.mse(targets, model(images))))
     assert left == pytest.approx(curve["val_loss"].min(), rel=1e-4)
+
+
+def test_what_was_validated_lies_on_the_grid_and_is_what_is_kept(patch_set: PatchSet) -> None:
+    model = subpixel.build(patch=12, inputs=3, outputs=1)
+    curve = fit.fit(model, patch_set, patch_set, recipe(epochs=2))
+    assert all(np.array_equal(weight, np.rint(weight * 2**18) / 2**18) for weight in model.get_weights())
+    images, targets = batches.validation_arrays(patch_set, recipe(), "float32")
+    assert float(np.mean(losses.mse(targets, model(images)))) == pytest.approx(curve["val_loss"].min(), rel=1e-5)
+
+
+def test_weights_are_settled_in_long_epochs_too(patch_set: PatchSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    settled: list[int] = []
+    monkeypatch.setattr(fit, "SETTLE_EVERY", 2)
+    monkeypatch.setattr(precision, "settle", lambda model: settled.append(int(model.optimizer.iterations)))
+    fit.fit(subpixel.build(patch=12, inputs=3, outputs=1), patch_set, patch_set, recipe(epochs=2, batch=10))
+    assert settled == [2, 4, 5, 7, 9, 10]
 
 
 def test_training_stops_early_where_nothing_improves(patch_set: PatchSet) -> None:

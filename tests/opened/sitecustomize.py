@@ -1,0 +1,17 @@
+"""Python imports this by itself where the folder is on PYTHONPATH: it notes every file that a stage opens."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+if "DVC_STAGE" in os.environ and "OPENED_FILES" in os.environ:
+    LOG = os.open(os.environ["OPENED_FILES"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def note(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
+            path = os.path.abspath(os.fsdecode(arguments[0]))  # noqa: PTH100
+            os.write(LOG, f"{os.environ['DVC_STAGE']}\t{path}\n".encode())
+
+    sys.addaudithook(note)

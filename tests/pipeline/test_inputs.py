@@ -1,0 +1,67 @@
+"""No hidden inputs: every file of the repository that a stage opens while it runs is one that it declares."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from stages import stage as door
+from tests.conftest import OPENED, Workspace
+
+ALWAYS = {
+    Path("dvc.yaml"),  # where the declarations stand
+    Path("params.yaml"),  # by key
+    Path("environment.yaml"),  # by key
+    Path("stages/registry.py"),  # by key
+    Path(".dvc/tmp/rwlock"),  # is DVC still there
+}
+
+
+def opened(log: Path, folder: Path) -> set[tuple[str, Path]]:
+    """Stage and file, relative to the repository; compiled Python counts as its source."""
+    rows = (line.split("\t") for line in log.read_text().splitlines())
+    inside = {(stage, Path(path).relative_to(folder)) for stage, path in rows if Path(path).is_relative_to(folder)}
+    return {(stage, Path(re.sub(r"__pycache__/(\w+)\.cpython.*", r"\1.py", str(path)))) for stage, path in inside}
+
+
+def declared(stage: str, lock: dict[str, Any]) -> set[Path]:
+    """Files and folders that a stage may open, those that it builds among them."""
+    outs = {Path(out["path"]) for out in lock["stages"][stage]["outs"]}
+    building = {out.with_name(f".{out.name}.partial") for out in outs}
+    return {*ALWAYS, *door.declared(*stage.split("@")).deps, *outs, *building, door.LOCKS / f"{stage}.lock"}
+
+
+def hidden(log: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    monkeypatch.chdir(workspace.folder)
+    lock = YAML(typ="safe", pure=True).load(Path("dvc.lock"))
+    found = opened(log, workspace.folder)
+    known = {stage: declared(stage, lock) for stage, _ in found}
+    return sorted(
+        (stage, str(path))
+        for stage, path in found
+        if not known[stage] & {path, *path.parents} and not (path.parts[0] == "stages" and path.name == "__init__.py")
+    )
+
+
+def test_stages_open_no_file_that_they_do_not_declare(
+    rebuilt: Workspace, opened_files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert hidden(opened_files, rebuilt, monkeypatch) == []
+    stages = {stage for stage, _ in opened(opened_files, rebuilt.folder)}
+    assert len(stages) == 4 + 2 * 6
+    assert ("train@simple", Path("data/pairs/train/index.csv")) in opened(opened_files, rebuilt.folder)
+    assert ("train@simple", Path("stages/train/losses.py")) in opened(opened_files, rebuilt.folder)
+
+
+def test_a_file_that_is_read_in_secret_is_caught(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = workspace.folder / "stages/targets/conversions.py"
+    code.write_text(code.read_text() + '\nwith open("README.md") as file:\n    SECRET = len(file.read())\n')
+    log = tmp_path / "opened.tsv"
+    workspace.run("dvc", "repro", "targets", PYTHONPATH=str(OPENED), OPENED_FILES=str(log))
+    assert hidden(log, workspace, monkeypatch) == [("targets", "README.md")]

@@ -1,0 +1,58 @@
+"""What no stage owns is found and removed, and nothing else."""
+
+from __future__ import annotations
+
+import fcntl
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.conftest import Workspace
+
+
+@pytest.fixture
+def workspace(two_variants: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return two_variants.copy(tmp_path_factory.mktemp("orphans") / "workspace")
+
+
+def test_a_removed_variant_is_found_everywhere_and_pruned(workspace: Workspace) -> None:
+    workspace.keep_variants("subpixel")
+    (workspace.folder / "data/models/.simple.partial").mkdir()
+    (workspace.folder / "data/my_notes.txt").write_text("not a stage's")
+
+    found = workspace.run("python", "-m", "tools.orphans", ok=False)
+    assert found.returncode == 1
+    assert found.stdout.splitlines() == [
+        "dvc.lock: train@simple: no such stage",
+        "dvc.lock: evaluate@simple: no such stage",
+        "data/evaluations/simple: no stage makes it",
+        "data/models/.simple.partial: no stage makes it",
+        "data/models/simple: no stage makes it",
+    ]
+    assert "data/models/simple: no variant of that name" in workspace.run("dvc", "repro", ok=False).stderr
+
+    workspace.run("make", "prune", "RUNTIME=")
+    lock = YAML(typ="safe").load(workspace.folder / "dvc.lock")["stages"]
+    assert [name for name in lock if "@" in name] == ["train@subpixel", "evaluate@subpixel"]
+    assert sorted(path.name for path in (workspace.folder / "data/models").iterdir()) == ["subpixel"]
+    assert (workspace.folder / "data/my_notes.txt").exists()
+    assert workspace.run("python", "-m", "tools.orphans").stdout == "orphans: none\n"
+    assert workspace.stages_run() == ["report"]
+
+
+def test_pruning_writes_the_lock_as_dvc_would(workspace: Workspace) -> None:
+    before = (workspace.folder / "dvc.lock").read_text()
+    workspace.keep_variants("subpixel")
+    workspace.run("python", "-m", "tools.orphans", "--remove")
+    after = (workspace.folder / "dvc.lock").read_text().splitlines()
+    assert set(after) <= set(before.splitlines())
+    assert [line for line in before.splitlines() if line in set(after)][: len(after)] != []
+
+
+def test_nothing_is_judged_while_a_stage_is_at_work(workspace: Workspace) -> None:
+    with (workspace.folder / ".dvc/tmp/stages/train@simple.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        for tool in ("tools.orphans", "tools.audit"):
+            result = workspace.run("python", "-m", tool, ok=False)
+            assert result.returncode == 1
+            assert "stage train@simple is at work" in result.stderr
