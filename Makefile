@@ -24,6 +24,7 @@ setup: $(RUNTIME) ## virtual environment with the locked packages, checked again
 
 repro: $(RUNTIME) ## rebuild what is not current, and check that all is; JOBS=n: n variants at a time
 	@python -m stages.settings
+	@python -m tools.recover
 ifneq ($(JOBS),1)
 	dvc repro targets
 	$(call in-parallel,train)

@@ -132,11 +132,12 @@ def examine(repo: Repo, remote: str | None) -> Findings:
     Raises:
         DvcException: the remote is unknown or can't be reached.
     """
-    cache = hashed("cache", repo.cache.local)
     try:
-        there = hashed("remote", repo.cloud.get_remote_odb(remote, "audit"))
+        far = repo.cloud.get_remote_odb(remote, "audit")
     except NoRemoteError:
-        there = None
+        far = None
+    cache = hashed("cache", repo.cache.local)
+    there = hashed("remote", far) if far else None
     with lock_repo(repo):
         outputs = [out for out in repo.index.outs if out.use_cache and out.hash_info]
         folders = {out.hash_info.value: str(out) for out in outputs}

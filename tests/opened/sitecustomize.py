@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 if "DVC_STAGE" in os.environ and "OPENED_FILES" in os.environ:
@@ -11,7 +12,8 @@ if "DVC_STAGE" in os.environ and "OPENED_FILES" in os.environ:
 
     def note(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
-            path = os.path.abspath(os.fsdecode(arguments[0]))  # noqa: PTH100
-            os.write(LOG, f"{os.environ['DVC_STAGE']}\t{path}\n".encode())
+            path, mode = Path(os.fsdecode(arguments[0])), arguments[1]
+            if mode is not None or path.is_absolute():  # else `os.open`, relative to a folder that the event leaves out
+                os.write(LOG, f"{os.environ['DVC_STAGE']}\t{path.absolute()}\n".encode())
 
     sys.addaudithook(note)

@@ -32,6 +32,7 @@ def declared(stage: str, lock: dict[str, Any]) -> set[Path]:
     """Files and folders that a stage may open, those that it builds among them."""
     outs = {Path(out["path"]) for out in lock["stages"][stage]["outs"]}
     building = {out.with_name(f".{out.name}.partial") for out in outs}
+    building |= {out.with_name(f".{out.name}.partial") for out in building}  # a single file is written beside, too
     return {*ALWAYS, *door.declared(*stage.split("@")).deps, *outs, *building, door.LOCKS / f"{stage}.lock"}
 
 

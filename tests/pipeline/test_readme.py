@@ -31,8 +31,8 @@ def test_the_commands_of_the_readme_work(workspace: Workspace) -> None:
     workspace.commit("A second commit, so that there is one to compare with")
     for command in COMMANDS:
         words = shlex.split(command)
-        if words[:2] == ["git", "clone"] or words == ["make", "test"]:
-            continue  # this very test runs in such a clone, by `make test`
+        if words in (["make", "test"], ["make", "verify"]):
+            continue  # this very test is run by the one; the other takes an hour, and its tests are in tests/verify
         workspace.run("bash", "-ec", command)
 
 

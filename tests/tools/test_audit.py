@@ -188,4 +188,5 @@ def test_a_clone_without_data_has_no_fault(workspace: Workspace, tmp_path: Path)
 def test_an_unknown_remote_is_named(workspace: Workspace) -> None:
     result = audit(workspace, "--remote", "elsewhere")
     assert result.returncode == 1
-    assert result.stderr.startswith("audit: remote 'elsewhere' doesn't exist")
+    assert "remote 'elsewhere' doesn't exist" in result.stderr
+    assert result.stdout == ""

@@ -37,6 +37,7 @@ def test_rebuilds_that_are_killed_again_and_again_end_with_the_same_bytes(small:
         round_number += 1
         workspace = small.copy(tmp_path / f"round{round_number}")
         while True:
+            workspace.run("python", "-m", "tools.recover")  # as `make repro` does
             repro = workspace.start("dvc", "repro")
             time.sleep(chance.uniform(0.2, 20))
             if repro.poll() is not None:
