@@ -38,7 +38,7 @@ test: lint ## all checks: linters, types, tests
 	pytest
 
 test-quick: $(DEV) ## the tests that do not rebuild the pipeline
-	pytest --ignore tests/pipeline/test_end_to_end.py --ignore tests/pipeline/test_readme.py --ignore tests/report/test_page.py
+	pytest -m "not verify and not pipeline"
 
 current: $(RUNTIME) ## fail if dvc.lock does not belong to this code, these params and these packages
 	@plan=$$(dvc repro --dry --allow-missing 2>&1) || { echo "$$plan" >&2; exit 1; }; \

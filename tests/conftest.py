@@ -22,6 +22,13 @@ SUBSET = ("chelsea", "rocket", "coffee", "immunohistochemistry")  # two for trai
 SPLITS = {"chelsea": "train", "rocket": "validation"}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a rebuilt pipeline, so that `make test-quick` can leave them out."""
+    for item in items:
+        if "rebuilt" in getattr(item, "fixturenames", ()):
+            item.add_marker("pipeline")
+
+
 def tracked_files() -> list[str]:
     """The files that git would commit now, relative to the repository."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]

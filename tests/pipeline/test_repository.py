@@ -34,9 +34,15 @@ def test_ci_and_pre_commit_run_the_checks_of_make_test() -> None:
     assert "bash .ci/run" in (REPOSITORY / ".github/workflows/ci.yml").read_text()
 
 
+def test_the_long_checks_run_on_a_schedule() -> None:
+    workflow = YAML(typ="safe").load(REPOSITORY / ".github/workflows/verify.yml")
+    assert workflow["on"]["schedule"]
+    assert {"run": "make verify"} in workflow["jobs"]["verify"]["steps"]
+
+
 def test_every_public_function_says_what_it_does() -> None:
     silent = []
-    for file in sorted((REPOSITORY / "stages").rglob("*.py")):
+    for file in sorted(file for room in ("stages", "tools", "benchmarks") for file in (REPOSITORY / room).rglob("*.py")):
         tree = ast.parse(file.read_text())
         assert ast.get_docstring(tree), f"{file.name} does not say what lives in it"
         for node in tree.body:
