@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import subprocess
 import sys
 import textwrap
@@ -153,6 +154,23 @@ def test_a_stage_dies_with_the_process_that_started_it() -> None:
     while alive(child) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not alive(child)
+
+
+@pytest.mark.parametrize(
+    ("books", "gone"),
+    [
+        ('{"read": {}, "write": {"data": {"pid": PARENT, "cmd": "dvc repro"}}}', False),
+        ('{"read": {}, "write": {"data": {"pid": 4194305, "cmd": "dvc repro"}}}', True),  # above Linux's highest
+        ('{"read": {}, "write": {}}', False),
+        ('{"read": {', False),
+        ("", False),
+    ],
+)
+def test_a_stage_knows_whether_its_dvc_was_killed_before_it_could_ask(folder: Path, books: str, gone: bool) -> None:
+    assert not door._dvc_is_gone()
+    (folder / ".dvc/tmp").mkdir(parents=True)
+    (folder / ".dvc/tmp/rwlock").write_text(books.replace("PARENT", str(os.getppid())))
+    assert door._dvc_is_gone() == gone
 
 
 def alive(process: int) -> bool:

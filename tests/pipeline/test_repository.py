@@ -42,7 +42,8 @@ def test_the_long_checks_run_on_a_schedule() -> None:
 
 def test_every_public_function_says_what_it_does() -> None:
     silent = []
-    for file in sorted(file for room in ("stages", "tools", "benchmarks") for file in (REPOSITORY / room).rglob("*.py")):
+    rooms = ("stages", "tools", "benchmarks")
+    for file in sorted(file for room in rooms for file in (REPOSITORY / room).rglob("*.py")):
         tree = ast.parse(file.read_text())
         assert ast.get_docstring(tree), f"{file.name} does not say what lives in it"
         for node in tree.body:
