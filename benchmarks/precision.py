@@ -46,14 +46,17 @@ print(ends[1] - ends[0])
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.precision", description=__doc__)
+    known = list(settings.load().variants)
+    parser.add_argument("variants", nargs="*", help="to be timed (default all)")
     parser.add_argument("--pairs", type=int, default=5, help="pairs per variant (default 5)")
-    pairs = parser.parse_args().pairs
+    arguments = parser.parse_args()
+    if unknown := set(arguments.variants) - set(known):
+        parser.error(f"no variant {', '.join(sorted(unknown))}; params.yaml has {', '.join(known)}")
     if not Path("data/pairs/train").is_dir():
         raise SystemExit("benchmarks.precision: data/pairs is missing; run `make repro`")
-    variants = list(settings.load().variants)
-    ratios: dict[str, list[float]] = {name: [] for name in variants}
-    for _ in tqdm(range(pairs), unit="round", disable=None):
-        for name in variants:
+    ratios: dict[str, list[float]] = {name: [] for name in arguments.variants or known}
+    for _ in tqdm(range(arguments.pairs), unit="round", disable=None):
+        for name in ratios:
             ratios[name].append(epoch(name, "float64") / epoch(name, "float32"))
     for name, found in ratios.items():
         print(f"{name}: float64 / float32 = {statistics.median(found):.2f} ({min(found):.2f}…{max(found):.2f})")
