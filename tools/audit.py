@@ -162,7 +162,7 @@ def hashed(title: str, odb: HashFileDB) -> Store:
             continue  # not an object: the run cache, or what another tool keeps there
         file: Any
         with odb.fs.open(path, "rb") as file:
-            found = hashlib.file_digest(file, "md5", _bufsize=1 << 20).hexdigest()
+            found = hashlib.file_digest(file, "md5").hexdigest()
         (store.sound if found == oid.removesuffix(".dir") else store.corrupt).add(oid)
     print(f"{title}: {len(store.sound)} objects are sound, {len(store.corrupt)} corrupt")
     return store
