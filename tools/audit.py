@@ -234,8 +234,8 @@ def repair_remote(remote: Store, cache: Store, oids: Iterable[str]) -> None:
 
 
 def copy(oid: str, source: Store, target: Store) -> None:
-    """Take an object over from where it is sound, whatever DVC believes of the target."""
-    target.odb.add(source.odb.oid_to_path(oid), source.odb.fs, oid, check_exists=False)
+    """Take an object over from where it is sound."""
+    target.odb.add(source.odb.oid_to_path(oid), source.odb.fs, oid)
 
 
 if __name__ == "__main__":
