@@ -35,7 +35,7 @@ endif
 	@python -m tools.trace --page data/provenance.html
 
 test: lint ## all checks: linters, types, tests
-	pytest
+	pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-quick: $(DEV) ## the tests that do not rebuild the pipeline
 	pytest -m "not verify and not pipeline"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -25,7 +26,7 @@ SPLITS = {"chelsea": "train", "rocket": "validation"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that need a rebuilt pipeline, so that `make test-quick` can leave them out."""
     for item in items:
-        if "rebuilt" in getattr(item, "fixturenames", ()):
+        if "first_rebuild" in getattr(item, "fixturenames", ()):
             item.add_marker("pipeline")
 
 
@@ -122,24 +123,29 @@ def new_workspace(folder: Path) -> Workspace:
 
 
 @pytest.fixture(scope="session")
-def opened_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A list of the files that stages opened while `rebuilt` was built: a line for each, of stage, tab, path."""
-    return tmp_path_factory.mktemp("opened") / "files.tsv"
+def first_rebuild(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A committed workspace after `dvc repro` of every stage on the subset, made once for all test processes.
 
-
-@pytest.fixture(scope="session")
-def rebuilt(tmp_path_factory: pytest.TempPathFactory, opened_files: Path) -> Workspace:
-    """A committed workspace after `dvc repro` of every stage on the subset; tests must leave it as they found it."""
-    workspace = new_workspace(tmp_path_factory.mktemp("rebuilt"))
-    workspace.run("dvc", "repro", PYTHONPATH=str(OPENED), OPENED_FILES=str(opened_files))
-    workspace.commit("Rebuild on a subset")
+    Nobody may touch it. Beside it lies `opened.tsv`: a line, stage and path, for every file that a stage opened.
+    """
+    top = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        top = top.parent  # common to the processes of this run
+    with (top / "first_rebuild.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (top / "first_rebuild.done").exists():
+            return Workspace(top / "first_rebuild")
+        workspace = new_workspace(top / "first_rebuild")
+        workspace.run("dvc", "repro", PYTHONPATH=str(OPENED), OPENED_FILES=str(top / "opened.tsv"))
+        workspace.commit("Rebuild on a subset")
+        (top / "first_rebuild.done").touch()
     return workspace
 
 
-@pytest.fixture
-def workspace(rebuilt: Workspace, tmp_path: Path) -> Workspace:
-    """A copy of `rebuilt` that a test may change."""
-    return rebuilt.copy(tmp_path / "workspace")
+@pytest.fixture(scope="session")
+def rebuilt(first_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A copy of `first_rebuild` for this process; tests must leave it as they found it."""
+    return first_rebuild.copy(tmp_path_factory.mktemp("rebuilt") / "workspace")
 
 
 @pytest.fixture(scope="session")
@@ -151,6 +157,12 @@ def two_variants(rebuilt: Workspace, tmp_path_factory: pytest.TempPathFactory) -
     workspace.run("dvc", "repro")
     workspace.commit("Two variants")
     return workspace
+
+
+@pytest.fixture
+def workspace(rebuilt: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of `rebuilt` that a test may change."""
+    return rebuilt.copy(tmp_path / "workspace")
 
 
 @pytest.fixture(scope="session")

@@ -49,13 +49,14 @@ def hidden(log: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_stages_open_no_file_that_they_do_not_declare(
-    rebuilt: Workspace, opened_files: Path, monkeypatch: pytest.MonkeyPatch
+    first_rebuild: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert hidden(opened_files, rebuilt, monkeypatch) == []
-    stages = {stage for stage, _ in opened(opened_files, rebuilt.folder)}
-    assert len(stages) == 4 + 2 * 6
-    assert ("train@simple", Path("data/pairs/train/index.csv")) in opened(opened_files, rebuilt.folder)
-    assert ("train@simple", Path("stages/train/losses.py")) in opened(opened_files, rebuilt.folder)
+    log = first_rebuild.folder.with_name("opened.tsv")
+    assert hidden(log, first_rebuild, monkeypatch) == []
+    seen = opened(log, first_rebuild.folder)
+    assert len({stage for stage, _ in seen}) == 4 + 2 * 6
+    assert ("train@simple", Path("data/pairs/train/index.csv")) in seen
+    assert ("train@simple", Path("stages/train/losses.py")) in seen
 
 
 def test_a_file_that_is_read_in_secret_is_caught(
