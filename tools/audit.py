@@ -22,7 +22,7 @@ from dvc.repo import Repo, lock_repo
 from dvc.utils import dict_sha256
 from dvc.utils.serialize import YAMLFileCorruptedError, load_yaml
 from dvc_data.hashfile.build import build
-from dvc_data.hashfile.db import HashFileDB, get_index
+from dvc_data.hashfile.db import HashFileDB
 from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.tree import Tree
 from tqdm import tqdm
@@ -222,7 +222,6 @@ def repair_here(repo: Repo, findings: Findings) -> list[str]:
 
 def repair_remote(remote: Store, cache: Store, oids: Iterable[str]) -> None:
     """Replace objects of the remote by those of the cache; what the cache has not is deleted."""
-    get_index(remote.odb).clear()  # DVC's memory of what is there
     for oid in sorted(oids):
         if oid in remote.corrupt:
             remote.odb.delete(oid)
