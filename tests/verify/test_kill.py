@@ -46,7 +46,7 @@ def test_rebuilds_that_are_killed_again_and_again_end_with_the_same_bytes(small:
             victim = chance.choice(VICTIMS)
             kill(repro.pid, victim)
             victims[victim] += 1
-            repro.communicate()
+            repro.wait()  # not for the end of its output, which an orphan would hold open
             assert_nobody_is_left(workspace)
         assert difference(workspace, undisturbed) == []
         workspace.run("dvc", "status", "--quiet")
