@@ -67,6 +67,13 @@ def test_scores_average_over_patches_photographs_and_domains(patch_set: PatchSet
     assert summary["psnr_of_mean_mse"] == pytest.approx(-10 * np.log10(0.0075))  # is not that of their mean error
 
 
+def test_a_difference_below_the_rounding_of_float64_is_none(patch_set: PatchSet) -> None:
+    gray = patch_set.read("gray")[..., 0] / 255
+    table = scores.per_patch(patch_set.index, "m", gray, gray + RNG.uniform(-1e-12, 1e-12, gray.shape))
+    assert (table[["mse", "mae"]] == 0).all(axis=None)
+    assert scores.summarise(table)["exact"] == len(gray)
+
+
 def test_a_colour_output_is_compared_channel_by_channel(patch_set: PatchSet) -> None:
     gray = patch_set.read("gray")[..., 0] / 255
     as_colour = np.repeat(gray[..., None], 3, axis=3)
