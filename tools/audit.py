@@ -217,7 +217,7 @@ def repair_here(repo: Repo, findings: Findings) -> list[str]:
         if not out.changed_cache():
             out.checkout()
             print(f"workspace: {out}: restored from the cache")
-    return [stage.addressing for stage, out in missing if not out.exists]
+    return list(dict.fromkeys(stage.addressing for stage, out in missing if not out.exists))
 
 
 def repair_remote(remote: Store, cache: Store, oids: Iterable[str]) -> None:

@@ -12,6 +12,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.utils.serialize import modify_yaml
 from ruamel.yaml import YAML
@@ -56,10 +57,10 @@ def main() -> None:
     remove = parser.parse_args().remove
     try:
         refuse_during_a_run()
-    except BusyError as error:
+        with Repo() as repo:
+            orphans = find(repo)
+    except (BusyError, DvcException) as error:
         raise SystemExit(f"orphans: {error}") from None
-    with Repo() as repo:
-        orphans = find(repo)
     print(orphans or "orphans: none")
     if orphans and not remove:
         raise SystemExit("orphans: `make prune` removes them")
@@ -83,11 +84,9 @@ def find(repo: Repo) -> Orphans:
     left = {Path(out["path"]) for name in entries for out in recorded[name].get("outs", [])}
     left |= {path for room in rooms if room.is_dir() for path in room.iterdir()}
     left |= set(DATA.rglob(".*.partial"))
-    return Orphans(entries, sorted(path for path in left - owned if path.exists() and not _holds(path, owned)))
-
-
-def _holds(path: Path, owned: set[Path]) -> bool:
-    return any(path in out.parents for out in owned)
+    left -= owned
+    holding = {parent for out in owned for parent in out.parents}
+    return Orphans(entries, sorted(path for path in left - holding if path.exists() and left.isdisjoint(path.parents)))
 
 
 def refuse_during_a_run() -> None:

@@ -19,6 +19,7 @@ def workspace(two_variants: Workspace, tmp_path_factory: pytest.TempPathFactory)
 def test_a_removed_variant_is_found_everywhere_and_pruned(workspace: Workspace) -> None:
     workspace.keep_variants("subpixel")
     (workspace.folder / "data/models/.simple.partial").mkdir()
+    (workspace.folder / "data/models/.simple.partial/.model.keras.partial").touch()  # goes with its folder
     (workspace.folder / "data/my_notes.txt").write_text("not a stage's")
 
     found = workspace.run("python", "-m", "tools.orphans", ok=False)
