@@ -11,11 +11,11 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --fork-strat
 
 JOBS ?= 1
 # Stages of one group side by side; DVC's own locks keep their bookkeeping apart. Each needs about 1 GB of memory.
-in-parallel = dvc stage list --name-only | grep '^$(1)@' | xargs -P $(JOBS) -I '{}' dvc --wait-for-lock repro --single-item '{}'
+in-parallel = dvc stage list --all --name-only | grep '^$(1)@' | xargs -P $(JOBS) -I '{}' dvc --wait-for-lock repro --single-item '{}'
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup repro current trace audit prune test test-quick verify lint format lock clean
+.PHONY: help setup repro study current trace audit prune test test-quick verify lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -31,8 +31,19 @@ ifneq ($(JOBS),1)
 	$(call in-parallel,evaluate)
 endif
 	dvc repro
-	dvc status --quiet || { echo "make repro: results are not current; see dvc status" >&2; exit 1; }
+	dvc status --quiet dvc.yaml || { echo "make repro: results are not current; see dvc status dvc.yaml" >&2; exit 1; }
 	@python -m tools.trace --page data/provenance.html
+
+study: $(RUNTIME) ## run the studies that are not current, about an hour for all; JOBS=n: n runs at a time
+	@python -m stages.settings
+	@python -m stages.study.runs
+	@python -m tools.recover
+ifneq ($(JOBS),1)
+	dvc repro targets
+	$(call in-parallel,studies/dvc.yaml:run)
+endif
+	dvc repro studies/dvc.yaml
+	@python -m tools.studies
 
 test: lint ## all checks: linters, types, tests
 	pytest --numprocesses auto --maxprocesses 4 --dist loadfile

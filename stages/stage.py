@@ -48,6 +48,7 @@ class Declaration:
     deps: list[Path]
     params: list[str]  # keys of params.yaml
     packages: list[str]  # keys of environment.yaml
+    others: dict[Path, list[str]]  # further params files in YAML, and keys of each
 
 
 @dataclass
@@ -91,25 +92,27 @@ class Stage:
 
 
 @contextmanager
-def stage(name: str, item: str | None = None) -> Iterator[Stage]:
-    """Run the body as the stage `name` (of the variant `item`), with checks around it.
+def stage(name: str, item: str | None = None, *, pipeline: Path = PIPELINE) -> Iterator[Stage]:
+    """Run the body as the stage `name` (of the variant `item`) of `pipeline`, with checks around it.
 
     The body's outputs, asked for with `Stage.out`, appear together when it ends without an exception and no input
     changed meanwhile. `StageError`, `SettingsError`, `ArtifactError` and `EnvironmentDiffersError` end the process with
-    their message and exit code 1.
+    their message and exit code 1. Params of other files than params.yaml are handed over as they are written there.
     """
     _die_with_dvc()
     label = f"{name}@{item}" if item else name
     work = Stage()
     try:
         with _alone(label), closing(work):
-            declaration = declared(name, item)
+            declaration = declared(name, item, pipeline=pipeline)
             before = fingerprint(declaration)
             checked = settings.load()
             versions = environment.read()
             work.versions = {package: versions[package] for package in declaration.packages}
             environment.verify(work.versions)
             work.settings = {key: _lookup(checked, key) for key in declaration.params}
+            for file, keys in declaration.others.items():
+                work.settings |= {key: _lookup(_read(file), key) for key in keys}
             yield work
             _refuse_if_changed(before, fingerprint(declaration))
             work.publish()
@@ -146,31 +149,40 @@ def tensorflow_import() -> Iterator[None]:
                 del sys.modules[name]
 
 
-def declared(name: str, item: str | None = None) -> Declaration:
-    """Look up the stage `name` in dvc.yaml; `item` is the variant where the stage is a `foreach` over them.
+def declared(name: str, item: str | None = None, *, pipeline: Path = PIPELINE) -> Declaration:
+    """Look up the stage `name` in a dvc.yaml; `item` is the variant or run where the stage is a `foreach` over them.
 
     Raises:
-        StageError: there is no such stage or variant; the message lists those that exist.
+        StageError: there is no such stage or item; the message lists those that exist.
     """
-    stages = _read(PIPELINE)["stages"]
+    stages = _read(pipeline)["stages"]
     if name not in stages:
-        raise StageError(f"{PIPELINE} has no stage {name!r}; it has {', '.join(stages)}")
-    entry, network = stages[name], ""
+        raise StageError(f"{pipeline} has no stage {name!r}; it has {', '.join(stages)}")
+    entry, fields = stages[name], {"${key}": item or ""}
     if "foreach" in entry:
-        variants = settings.load().variants
-        if item not in variants:
-            raise StageError(f"{settings.PARAMS} has no variant {item!r}; it has {', '.join(variants)}")
-        entry, network = entry["do"], variants[item].network
+        settings.load()  # before templates are filled in: its message says what is wrong
+        source = pipeline.with_name(settings.PARAMS.name)  # as DVC does
+        group = entry["foreach"].removeprefix("${").removesuffix("}")
+        items = _read(source)[group]
+        if item not in items:
+            raise StageError(f"{source} has no {group.removesuffix('s')} {item!r}; it has {', '.join(items)}")
+        entry = entry["do"]
+        fields |= {f"${{item.{key}}}": str(value) for key, value in items[item].items()}
 
     def fill(text: str) -> str:
-        return text.replace("${key}", item or "").replace("${item.network}", network)
+        for template, value in fields.items():
+            text = text.replace(template, value)
+        return text
 
-    keys = [fill(param) for param in entry["params"] if isinstance(param, str)]
-    files = {file: names for param in entry["params"] if isinstance(param, dict) for file, names in param.items()}
+    files: dict[Path, list[str]] = {settings.PARAMS: [], environment.ENVIRONMENT: []}
+    for param in entry["params"]:
+        for file, keys in param.items() if isinstance(param, dict) else [(settings.PARAMS, [param])]:
+            files.setdefault(Path(file), []).extend(map(fill, keys))
     return Declaration(
         deps=[Path(fill(dep)) for dep in entry["deps"]],
-        params=keys,
-        packages=files.get(str(environment.ENVIRONMENT), []),
+        params=files.pop(settings.PARAMS),
+        packages=files.pop(environment.ENVIRONMENT),
+        others={file: keys for file, keys in files.items() if file.suffix == ".yaml"},
     )
 
 
@@ -188,8 +200,9 @@ def fingerprint(declaration: Declaration) -> Fingerprint:
             found[str(path)] = (
                 (hashlib.sha256(path.read_bytes()).hexdigest(),) if small else (status.st_size, status.st_mtime_ns)
             )
-    params = _read(settings.PARAMS)  # as written: a slip in another stage's params is no reason to lose this one's work
-    found.update({f"{settings.PARAMS}: {key}": (_lookup(params, key),) for key in declaration.params})
+    for file, keys in {settings.PARAMS: declaration.params, **declaration.others}.items():
+        params = _read(file)  # as written: a slip in another stage's params is no reason to lose this one's work
+        found.update({f"{file}: {key}": (_lookup(params, key),) for key in keys})
     versions = environment.read()
     found.update({f"{environment.ENVIRONMENT}: {name}": (versions[name],) for name in declaration.packages})
     return found

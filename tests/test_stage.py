@@ -120,6 +120,58 @@ def test_an_unknown_stage_or_variant_is_named(monkeypatch: pytest.MonkeyPatch) -
         door.declared("train", "simpel")
 
 
+STUDIES = """
+    stages:
+      run:
+        foreach: ${runs}
+        do:
+          wdir: ..
+          cmd: python -m stages.study ${key}
+          deps: ["${item.variant}.py"]
+          params:
+            - variants.${item.variant}
+            - studies/params.yaml: ["runs.${key}"]
+            - stages/registry.py: ["NETWORKS.${item.variant}"]
+            - environment.yaml: [python]
+          outs: [data/result]
+"""
+
+
+@pytest.fixture
+def studies(folder: Path) -> Path:
+    (folder / "studies").mkdir()
+    (folder / "studies/dvc.yaml").write_text(textwrap.dedent(STUDIES))
+    (folder / "studies/params.yaml").write_text("runs:\n  small: {variant: simple, seed: 2}\n  other: {variant: vae}\n")
+    (folder / "simple.py").touch()
+    return Path("studies/dvc.yaml")
+
+
+def test_another_pipeline_is_read_like_dvc_reads_it(studies: Path) -> None:
+    assert door.declared("run", "small", pipeline=studies) == door.Declaration(
+        deps=[Path("simple.py")],
+        params=["variants.simple"],
+        packages=["python"],
+        others={Path("studies/params.yaml"): ["runs.small"]},
+    )
+    with pytest.raises(StageError, match=r"^studies/params.yaml has no run 'smal'; it has small, other$"):
+        door.declared("run", "smal", pipeline=studies)
+    with pytest.raises(StageError, match=r"^studies/dvc.yaml has no stage 'train'; it has run$"):
+        door.declared("train", "small", pipeline=studies)
+
+
+def test_params_of_another_file_are_handed_over_and_watched(
+    folder: Path, studies: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = folder / "studies/params.yaml"
+    with stage("run", "small", pipeline=studies) as work:
+        assert work["runs.small"] == {"variant": "simple", "seed": 2}
+        assert work["variants.simple"].network == "simple"
+        params.write_text(params.read_text().replace("vae", "subpixel"))  # another run's
+    with pytest.raises(SystemExit), stage("run", "small", pipeline=studies):
+        params.write_text(params.read_text().replace("seed: 2", "seed: 3"))
+    assert "studies/params.yaml: runs.small changed while the stage ran" in capsys.readouterr().err
+
+
 def test_a_stage_waits_for_another_run_of_itself(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / ".dvc/tmp/stages").mkdir(parents=True)
     with (folder / ".dvc/tmp/stages/work.lock").open("w") as straggler:

@@ -1,7 +1,7 @@
 """What no stage owns any more: `python -m tools.orphans [--remove]`.
 
-Taking a variant out of params.yaml leaves its entry in dvc.lock and its folders under data; a killed stage that never
-runs again leaves its half-built output. DVC lists none of them.
+Taking a variant out of params.yaml, or a run out of studies/params.yaml, leaves its entry in the lock file and what it
+made; a killed stage that never runs again leaves its half-built output. DVC lists none of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 
 from stages.stage import LOCKS
 
-LOCK, DATA = Path("dvc.lock"), Path("data")
+LOCK_FILES, DATA = (Path("dvc.lock"), Path("studies/dvc.lock")), Path("data")
 
 
 class BusyError(Exception):
@@ -28,26 +28,25 @@ class BusyError(Exception):
 
 @dataclass(frozen=True)
 class Orphans:
-    """Entries of dvc.lock without a stage, and files or folders under data that belong to none."""
+    """Entries of a lock file without a stage, and files or folders under data or studies that belong to none."""
 
-    entries: list[str] = field(default_factory=list)
+    entries: list[tuple[Path, str]] = field(default_factory=list)  # lock file and name of the stage
     paths: list[Path] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.entries or self.paths)
 
     def __str__(self) -> str:
-        lines = [f"{LOCK}: {name}: no such stage" for name in self.entries]
+        lines = [f"{lock}: {name}: no such stage" for lock, name in self.entries]
         return "\n".join([*lines, *(f"{path}: no stage makes it" for path in self.paths)])
 
     def remove(self) -> None:
-        """Take the entries out of dvc.lock, delete the paths; the cache keeps what it holds."""
+        """Take the entries out of their lock files, delete the paths; the cache keeps what it holds."""
         for path in self.paths:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-        if self.entries:
-            with modify_yaml(LOCK) as lock:
-                for name in self.entries:
-                    del lock["stages"][name]
+        for file, name in self.entries:
+            with modify_yaml(file) as lock:
+                del lock["stages"][name]
 
 
 def main() -> None:
@@ -70,18 +69,24 @@ def main() -> None:
 
 
 def find(repo: Repo) -> Orphans:
-    """Look through dvc.lock and data.
+    """Look through the lock files, data and the results of the studies.
 
-    Under data only three things count, since other files may be the user's: outputs of an entry without a stage, what
+    There only three things count, since other files may be the user's: outputs of an entry without a stage, what
     lies beside those of the variants, and half-built outputs.
     """
-    recorded = YAML(typ="safe", pure=True).load(LOCK)["stages"] if LOCK.exists() else {}
+    recorded = {
+        (file, name): entry
+        for file in LOCK_FILES
+        if file.exists()
+        for name, entry in YAML(typ="safe", pure=True).load(file)["stages"].items()
+    }
     stages = list(repo.index.stages)
     owned = {Path(str(out)) for stage in stages for out in stage.outs}
-    entries = [name for name in recorded if name not in {stage.addressing for stage in stages}]
+    known = {(Path(stage.path_in_repo).with_suffix(".lock"), stage.name) for stage in stages}
+    entries = [key for key in recorded if key not in known]
 
     rooms = {Path(str(out)).parent for stage in stages if "@" in stage.addressing for out in stage.outs}
-    left = {Path(out["path"]) for name in entries for out in recorded[name].get("outs", [])}
+    left = {Path(out["path"]) for key in entries for out in recorded[key].get("outs", [])}
     left |= {path for room in rooms if room.is_dir() for path in room.iterdir()}
     left |= set(DATA.rglob(".*.partial"))
     left -= owned

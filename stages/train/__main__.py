@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from importlib import import_module
 from pathlib import Path
 
 from stages.artifacts import write_json, write_model, write_table
@@ -20,18 +19,11 @@ def main() -> None:
         settings, recipe = work["train"], work[f"variants.{name}"]
 
         with tensorflow_import():  # here, because a settings error should not wait for it
-            from stages.train import fit, precision
+            from stages.train import build, fit, precision
 
             precision.prepare(threads=settings.threads, dtype=settings.precision, seed=recipe.seed)
         train, validation = (PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation"))
-        channels = {"colour": 3, "gray": 1}
-        network = import_module(f"stages.train.networks.{recipe.network}")
-        try:
-            model = network.build(
-                patch=train.patch, inputs=channels[recipe.input], outputs=channels[recipe.target], **recipe.options
-            )
-        except ValueError as error:
-            raise StageError(str(error)) from error
+        model = build.build(recipe, train.patch)
         try:
             curve = fit.fit(model, train, validation, recipe)
         except fit.TrainingDivergedError as error:

@@ -34,6 +34,6 @@ def test_two_rebuilds_in_one_workspace_do_no_harm(emptied: Workspace) -> None:
     assert finished, ends
     for process in set(both) - set(finished):  # came second
         assert "is busy, it is being blocked by" in ends[process]
-    emptied.run("dvc", "status", "--quiet")
+    emptied.run("dvc", "status", "--quiet", "dvc.yaml")
     assert emptied.run("git", "status", "--porcelain").stdout == ""
     assert list(Path(emptied.folder / "data").rglob(".*.partial")) == []

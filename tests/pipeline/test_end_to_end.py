@@ -83,7 +83,7 @@ def test_near_empty_patches_are_counted(rebuilt: Workspace) -> None:
 
 def test_a_second_rebuild_runs_nothing_and_the_tree_is_clean(rebuilt: Workspace) -> None:
     assert rebuilt.stages_run() == []
-    rebuilt.run("dvc", "status", "--quiet")
+    rebuilt.run("dvc", "status", "--quiet", "dvc.yaml")
     assert rebuilt.run("git", "status", "--porcelain").stdout == ""
 
 

@@ -92,10 +92,10 @@ def outcomes(two_variants: Workspace, tmp_path_factory: pytest.TempPathFactory) 
         TABLE[change][0](workspace)
         path = {"PYTHONPATH": str(installed.parent)} if change == "TensorFlow's version" else {}
         ran = set(workspace.stages_run(**path))
-        workspace.run("dvc", "status", "--quiet")
+        workspace.run("dvc", "status", "--quiet", "dvc.yaml")
         workspace.run("git", "checkout", "--quiet", "--", "stages", "tests", "*.*")
         again = set(workspace.stages_run())
-        workspace.run("dvc", "status", "--quiet")
+        workspace.run("dvc", "status", "--quiet", "dvc.yaml")
         return Outcome(ran, again, workspace.run("git", "status", "--porcelain").stdout)
 
     with ThreadPoolExecutor(2) as pool:

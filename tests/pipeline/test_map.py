@@ -1,4 +1,4 @@
-"""dvc.yaml is the map: it names exactly the code that each stage imports."""
+"""dvc.yaml is the map: it names exactly the code that each stage imports. So does that of the studies."""
 
 from __future__ import annotations
 
@@ -11,17 +11,32 @@ from ruamel.yaml import YAML
 
 from stages import environment
 from stages import stage as door
+from stages.study import runs
 from tests.conftest import REPOSITORY
 
 PIPELINE = YAML(typ="safe", pure=True).load(REPOSITORY / "dvc.yaml")["stages"]
 VARIANTS = YAML(typ="safe", pure=True).load(REPOSITORY / "params.yaml")["variants"]
-ROOMS = {"baselines": "evaluate"}  # stages that live in another stage's folder
+STUDIES = YAML(typ="safe", pure=True).load(REPOSITORY / runs.PIPELINE)["stages"]
+RUNS = YAML(typ="safe", pure=True).load(REPOSITORY / runs.PARAMS)["runs"]
+ONE_RUN_EACH = {run["variant"]: name for name, run in RUNS.items()}  # the deps differ by network alone
+ROOMS = {"baselines": "evaluate", "run": "study"}  # stages that live in another stage's folder
 
 # Imported by settings.py to check the whole of params.yaml, but declared by key: a stage depends on its own network's
 # entry alone. It holds nothing but that literal, see below.
 BY_KEY = {Path("stages/registry.py")}
 
 INSTANCES = [(name, item) for name, entry in PIPELINE.items() for item in (VARIANTS if "foreach" in entry else [None])]
+INSTANCES_AND_RUNS = [*INSTANCES, *(("run", name) for name in ONE_RUN_EACH.values())]
+
+
+def declared(name: str, item: str | None) -> door.Declaration:
+    return door.declared(name, item, pipeline=runs.PIPELINE if name in STUDIES else door.PIPELINE)
+
+
+def network_file(name: str, item: str) -> Path:
+    """Imported by the name that params.yaml gives, or, for a run, by that of its variant."""
+    network = RUNS[item]["variant"] if name in STUDIES else VARIANTS[item]["network"]
+    return Path(f"stages/train/networks/{network}.py")
 
 
 @pytest.fixture(autouse=True)
@@ -75,20 +90,19 @@ def libraries(files: set[Path]) -> set[str]:
     return {distribution.lower() for name in names for distribution in distributions.get(name, [])}
 
 
-@pytest.mark.parametrize(("name", "item"), INSTANCES)
+@pytest.mark.parametrize(("name", "item"), INSTANCES_AND_RUNS)
 def test_code_dependencies_are_the_import_closure_neither_more_nor_less(name: str, item: str | None) -> None:
-    declaration = door.declared(name, item)
-    declared = {
+    stated = {
         file
-        for dep in declaration.deps
+        for dep in declared(name, item).deps
         if dep.parts[0] == "stages"
         for file in (dep.rglob("*.py") if dep.is_dir() else [dep])
     }
     needed = closure(Path("stages") / ROOMS.get(name, name) / "__main__.py") - BY_KEY
-    if item:  # imported by the name that params.yaml gives
-        needed.add(Path(f"stages/train/networks/{VARIANTS[item]['network']}.py"))
-    packages = {file for file in declared | needed if file.name == "__init__.py"}
-    assert declared - packages == needed - packages
+    if item:
+        needed.add(network_file(name, item))
+    packages = {file for file in stated | needed if file.name == "__init__.py"}
+    assert stated - packages == needed - packages
 
 
 def test_packages_hold_no_code() -> None:
@@ -103,45 +117,62 @@ def test_the_registry_is_a_literal_and_declared_by_key() -> None:
     assert isinstance(assignment, ast.AnnAssign)
     ast.literal_eval(assignment.value)  # type: ignore[arg-type]
     assert {"stages/registry.py": ["NETWORKS.${item.network}"]} in PIPELINE["train"]["do"]["params"]
+    assert {"stages/registry.py": ["NETWORKS.${item.variant}"]} in STUDIES["run"]["do"]["params"]
 
 
 def test_data_flows_one_way() -> None:
-    order = ["fetch", "targets", "train", "evaluate", "report"]
-    for position, room in enumerate(order):
+    order = ["fetch", "targets", "train", "evaluate"]
+    last = ["report", "study"]  # neither knows of the other
+    for room in [*order, *last]:
+        earlier = order if room in last else order[: order.index(room)]
         for file in Path("stages", room).rglob("*.py"):
             rooms = {found.parts[1] for found in imports(file) if len(found.parts) > 2}
-            assert rooms <= set(order[: position + 1]), f"{file} imports from a later room"
+            assert rooms <= {*earlier, room}, f"{file} imports from a later room"
+
+
+def test_the_main_pipeline_uses_nothing_that_the_studies_make() -> None:
+    made = runs.PIPELINE.parent
+    assert [name for name, item in INSTANCES for dep in declared(name, item).deps if made in (dep, *dep.parents)] == []
+    entry = STUDIES["run"]["do"]
+    assert entry["wdir"] == ".."
+    assert entry["outs"] == [{f"{runs.RESULTS}/${{key}}": {"cache": False}}]
 
 
 def test_only_evaluate_sees_the_test_split() -> None:
-    sees = {name for name, item in INSTANCES for dep in door.declared(name, item).deps if "test" in dep.parts}
+    sees = {name for name, item in INSTANCES for dep in declared(name, item).deps if "test" in dep.parts}
     assert sees == {"baselines", "evaluate"}
-    assert all(Path("data/pairs") not in door.declared(name, item).deps for name, item in INSTANCES)
+    assert all(Path("data/pairs") not in declared(name, item).deps for name, item in INSTANCES)
 
 
 def test_every_stage_says_what_it_does() -> None:
-    for name, entry in PIPELINE.items():
+    for name, entry in {**PIPELINE, **STUDIES}.items():
         assert len((entry.get("do") or entry)["desc"].split()) > 5, name
 
 
-@pytest.mark.parametrize(("name", "item"), INSTANCES)
+@pytest.mark.parametrize(("name", "item"), INSTANCES_AND_RUNS)
 def test_every_stage_declares_python_and_the_packages_that_it_imports(name: str, item: str | None) -> None:
-    declaration = door.declared(name, item)
+    packages = set(declared(name, item).packages)
     code = closure(Path("stages") / ROOMS.get(name, name) / "__main__.py")
     if item:
-        code.add(Path(f"stages/train/networks/{VARIANTS[item]['network']}.py"))
+        code.add(network_file(name, item))
     if name == "baselines":  # its networks are imported for variants only
         code -= {Path("stages/evaluate/networks.py"), Path("stages/train/precision.py")}
     used = libraries(code) & set(environment.PACKAGES)
-    assert {"python", *used} <= set(declaration.packages)
-    unused = set(declaration.packages) - used - {"python", "h5py", "ml-dtypes", "keras", "tensorflow"}
-    assert unused == set()
-    assert ("tensorflow" in declaration.packages) == (name in {"train", "evaluate"})
+    assert {"python", *used} <= packages
+    assert packages - used - {"python", "h5py", "ml-dtypes", "keras", "tensorflow"} == set()
+    assert ("tensorflow" in packages) == (name in {"train", "evaluate", "run"})
 
 
 def test_heavy_imports_stay_out_of_the_door() -> None:
     heavy = {"tensorflow", "keras", "sklearn", "skimage", "matplotlib"}
-    for name in ("stages.stage", "stages.settings", "stages.artifacts", "stages.environment", "stages.registry"):
+    for name in (
+        "stages.stage",
+        "stages.settings",
+        "stages.artifacts",
+        "stages.environment",
+        "stages.registry",
+        "stages.study.runs",
+    ):
         file = module_file(name)
         assert file
         for found in closure(file):

@@ -71,7 +71,7 @@ def test_a_sound_workspace_passes(workspace: Workspace, remote: Path) -> None:
 def test_make_audit_names_and_repairs(workspace: Workspace) -> None:
     path = cache(workspace) / object_of(workspace, f"{MODEL}/model.keras")
     content = corrupt(path)
-    workspace.run("dvc", "status", "--quiet")  # sees nothing
+    workspace.run("dvc", "status", "--quiet", "dvc.yaml")  # sees nothing
     told = workspace.run("make", "audit", "RUNTIME=", ok=False)
     assert told.returncode != 0
     assert f"cache: {path.parent.name}{path.name} ({MODEL}/model.keras): corrupt" in told.stdout
@@ -104,7 +104,7 @@ def test_a_corrupt_output_that_dvc_overlooks_is_restored(workspace: Workspace, r
     corrupt(cache(workspace) / object_of(workspace, f"{MODEL}/model.keras"))
     workspace.run("rm", "-r", MODEL)
     workspace.run("dvc", "checkout")  # hands the corrupt file out
-    workspace.run("dvc", "status", "--quiet")
+    workspace.run("dvc", "status", "--quiet", "dvc.yaml")
     told = audit(workspace)
     assert f"workspace: {MODEL}: not what dvc.lock says" in told.stdout
     result = audit(workspace, "--repair")

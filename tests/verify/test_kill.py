@@ -49,7 +49,7 @@ def test_rebuilds_that_are_killed_again_and_again_end_with_the_same_bytes(small:
             repro.wait()  # not for the end of its output, which an orphan would hold open
             assert_nobody_is_left(workspace)
         assert difference(workspace, undisturbed) == []
-        workspace.run("dvc", "status", "--quiet")
+        workspace.run("dvc", "status", "--quiet", "dvc.yaml")
         assert leftovers(workspace) == []
     print(f"kills: {victims}, in {round_number} rebuilds")
 

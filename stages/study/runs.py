@@ -1,0 +1,116 @@
+"""What studies/params.yaml may say: runs, each a variant of params.yaml with something changed.
+
+`python -m stages.study.runs` checks the whole file. How a run is done stands in `stages.study.__main__`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from ruamel.yaml import YAML, YAMLError
+
+from stages import settings
+from stages.settings import Section, SettingsError, Variant, VariantName
+
+PIPELINE = Path("studies/dvc.yaml")
+PARAMS = PIPELINE.with_name("params.yaml")
+RESULTS = PIPELINE.with_name("results")
+
+NAME = TypeAdapter(VariantName)
+
+
+class Run(Section):
+    """One entry of `runs`: the study that it belongs to, its variant, and what is changed."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    study: Literal["latent", "photographs", "loss", "sigma", "seeds", "control", "augmentation"]
+    variant: str
+    photographs: int | None = Field(default=None, ge=1)
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """Keys of the variant, with the values that they have in this run."""
+        return dict(self.model_extra or {})
+
+
+def check(name: str, raw: Any, variants: dict[str, Variant]) -> tuple[Run, Variant]:
+    """Validate the run `name` as it is written in studies/params.yaml.
+
+    Args:
+        name: its key.
+        raw: its value.
+        variants: those of params.yaml, or at least that of the run.
+
+    Returns:
+        The run, and its variant with everything changed that the run changes.
+
+    Raises:
+        SettingsError: the run says something impossible; a line for each fault, with the file and the key.
+    """
+    key = f"{PARAMS}: runs.{name}"
+    try:
+        NAME.validate_python(name)
+        run = Run.model_validate(raw)
+        if run.variant not in variants:
+            raise SettingsError(
+                f"{key}.variant: no variant {run.variant!r} in params.yaml; it has {', '.join(variants)}"
+            )
+        variant = variants[run.variant]
+        if variant.network != run.variant:  # its file is a dependency in dvc.yaml, by the variant's name
+            raise SettingsError(
+                f"{key}.variant: {run.variant!r} has network {variant.network!r}; "
+                "studies take variants that are named as their network"
+            )
+        if "network" in run.overrides:
+            raise SettingsError(f"{key}.network: a run keeps the network of its variant; name another variant")
+        return run, Variant.model_validate({**variant.model_dump(), **run.overrides})
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(key, item) for item in error.errors())) from error
+
+
+def load() -> dict[str, tuple[Run, Variant]]:
+    """Read and check params.yaml and all of studies/params.yaml: name → run and complete variant, in the file's order.
+
+    Raises:
+        SettingsError: a file is missing, is not YAML, or says something impossible; names each key.
+    """
+    variants = settings.load().variants
+    try:
+        raw = YAML(typ="safe", pure=True).load(PARAMS)
+    except FileNotFoundError as error:
+        raise SettingsError(f"{PARAMS}: not found; run from the top of the repository") from error
+    except YAMLError as error:
+        raise SettingsError(f"{PARAMS}: not valid YAML: {error}") from error
+    if not isinstance(raw, dict) or list(raw) != ["runs"] or not isinstance(raw["runs"], dict) or not raw["runs"]:
+        raise SettingsError(f"{PARAMS}: must have one key, `runs`, with at least one run under it")
+    found, faults = {}, []
+    for name, run in raw["runs"].items():
+        try:
+            found[name] = check(name, run, variants)
+        except SettingsError as error:
+            faults.append(str(error))
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return found
+
+
+def _explain(key: str, item: Any) -> str:
+    where = ".".join([key, *map(str, item["loc"])])
+    message = "missing; it has no default" if item["type"] == "missing" else item["msg"].removeprefix("Value error, ")
+    shown = repr(item["input"])
+    return f"{where}: {message}" + (f" (it is {shown})" if item["type"] != "missing" and len(shown) < 80 else "")
+
+
+def main() -> None:
+    """`python -m stages.study.runs`: check studies/params.yaml and say what is wrong with it."""
+    try:
+        load()
+    except SettingsError as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""A variant's network, built for patches of a size. How it is trained stands in `stages.train.fit`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import keras
+
+from stages.settings import Variant
+from stages.stage import StageError
+
+CHANNELS = {"colour": 3, "gray": 1}
+
+
+def build(variant: Variant, patch: int) -> keras.Model:
+    """The untrained network of `variant` for square patches with sides of `patch` pixels.
+
+    Raises:
+        StageError: the network's options don't go with that size.
+    """
+    network = import_module(f"stages.train.networks.{variant.network}")
+    try:
+        model: keras.Model = network.build(
+            patch=patch, inputs=CHANNELS[variant.input], outputs=CHANNELS[variant.target], **variant.options
+        )
+    except ValueError as error:
+        raise StageError(str(error)) from error
+    return model

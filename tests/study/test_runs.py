@@ -1,0 +1,88 @@
+"""studies/params.yaml is checked whole, and refused with a message that names the key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stages.settings import SettingsError
+from stages.study import runs
+from tests.conftest import REPOSITORY
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "params.yaml").write_bytes((REPOSITORY / "params.yaml").read_bytes())
+    (tmp_path / "studies").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_committed_runs_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    loaded = runs.load()
+    for name, (run, variant) in loaded.items():
+        assert name.startswith(f"{run.study}_{run.variant}")
+        assert run.overrides or run.photographs, f"{name} changes nothing"
+        assert variant.network == run.variant
+    trainings = [(run.photographs, variant) for run, variant in loaded.values()]
+    assert all(trainings.count(training) == 1 for training in trainings), "the same training twice"
+
+
+def test_a_run_overrides_its_variant_and_keeps_the_rest(folder: Path) -> None:
+    runs.PARAMS.write_text("runs:\n  a: {study: sigma, variant: vae, sigma: 0.1, seed: 5, photographs: 2}\n")
+    run, variant = runs.load()["a"]
+    assert (run.study, run.variant, run.photographs) == ("sigma", "vae", 2)
+    assert run.overrides == {"sigma": 0.1, "seed": 5}
+    assert variant.options == {"latent": 32, "sigma": 0.1}
+    assert (variant.seed, variant.epochs) == (5, 8)
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("a: {study: loss, variant: resnet}", ["runs.a.variant", "no variant 'resnet' in params.yaml", "simple"]),
+        ("a: {study: loss, variant: simple_mae}", ["runs.a.variant", "network 'simple'", "named as their network"]),
+        ("a: {study: luck, variant: simple}", ["runs.a.study", "'seeds'", "'luck'"]),
+        ("a: {variant: simple}", ["runs.a.study", "missing"]),
+        ("a: {study: loss}", ["runs.a.variant", "missing"]),
+        ("a: {study: loss, variant: simple, los: mae}", ["runs.a", "unknown key 'los'", "loss"]),
+        ("a: {study: loss, variant: simple, loss: mad}", ["runs.a.loss", "'mae'", "'mad'"]),
+        ("a: {study: loss, variant: simple, network: vae}", ["runs.a.network", "another variant"]),
+        ("a: {study: sigma, variant: vae, sigma: 7}", ["runs.a", "sigma is 7", "from 0.001 to 1.0"]),
+        ("a: {study: seeds, variant: vae, photographs: 0}", ["runs.a.photographs", "greater than or equal to 1"]),
+        ("a: {study: seeds, variant: vae, epochs: 1}", ["runs.a", "warmup_epochs (1) must be below epochs (1)"]),
+        ("A: {study: seeds, variant: vae}", ["runs.A", "pattern"]),
+        ("a: 3", ["runs.a", "3"]),
+    ],
+)
+def test_an_impossible_run_is_refused_by_name(
+    folder: Path, entry: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs.PARAMS.write_text(f"runs:\n  good: {{study: seeds, variant: simple, seed: 2}}\n  {entry}\n")
+    with pytest.raises(SystemExit) as caught:
+        runs.main()
+    message = str(caught.value.code)
+    assert message.startswith("studies/params.yaml: runs.")
+    assert len(message.splitlines()) == 1
+    assert [word for word in words if word not in message] == []
+
+
+def test_every_fault_has_its_line(folder: Path) -> None:
+    runs.PARAMS.write_text("runs:\n  a: {study: x, variant: simple}\n  b: {study: seeds, variant: y}\n")
+    with pytest.raises(SettingsError) as caught:
+        runs.load()
+    assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize("text", ["", "- 1", "runs: {}", "runs: [a]", "run: {a: 1}", "a: ["])
+def test_a_file_of_another_shape_is_refused(folder: Path, text: str) -> None:
+    runs.PARAMS.write_text(text)
+    with pytest.raises(SettingsError, match=r"^studies/params\.yaml: "):
+        runs.load()
+
+
+def test_a_missing_file_is_refused(folder: Path) -> None:
+    with pytest.raises(SettingsError, match="not found"):
+        runs.load()
