@@ -32,7 +32,7 @@ def main() -> None:
     try:
         wanted = runs.load()
         refuse_if_not_current()
-        table = pd.DataFrame([row(runs.RESULTS / name) for name in wanted])
+        table = collected(list(wanted))
     except (SettingsError, NotCurrentError, ArtifactError, DvcException) as error:
         raise SystemExit(f"studies: {error}") from None
     write_table(TABLE, table)
@@ -50,6 +50,11 @@ def refuse_if_not_current() -> None:
     if changed:
         names = sorted(name.removeprefix(f"{runs.PIPELINE}:") for name in changed)
         raise NotCurrentError(f"not current: {', '.join(names)}; run `make study`")
+
+
+def collected(names: list[str]) -> pd.DataFrame:
+    """The table of the runs `names`, in this order; `ArtifactError` if one has left no results."""
+    return pd.DataFrame([row(runs.RESULTS / name) for name in names])
 
 
 def row(folder: Path) -> dict[str, Any]:

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from stages.artifacts import write_json, write_table
+from stages.study import runs
+from tests.conftest import REPOSITORY
 from tools import studies
 
 FACTS: dict[str, Any] = {
@@ -68,3 +71,11 @@ def test_what_a_network_has_not_stays_empty(tmp_path: Path) -> None:
     row = written(tmp_path, plain)
     assert [key for key, value in row.items() if value is None] == ["sigma", "kl_nats", "active_units"]
     assert list(row) == list(written(tmp_path, FACTS))
+
+
+def test_the_committed_table_is_that_of_the_committed_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    if not studies.TABLE.exists():
+        pytest.skip("no study was done yet")
+    write_table(tmp_path / "table.csv", studies.collected(list(runs.load())))
+    assert (tmp_path / "table.csv").read_text() == studies.TABLE.read_text()
