@@ -20,7 +20,7 @@ RESERVED = ("baselines", "luma", "mean_rgb", "green", "conv1x1")  # rows of the 
 SSIM_WINDOW = 11  # pixels; a patch must hold at least one window of Wang et al. 2004
 
 Conversion = Literal["bt601"]
-Loss = Literal["mse", "mae"]
+Loss = Literal["mse", "mae", "mse_ssim"]
 VariantName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 

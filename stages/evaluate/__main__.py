@@ -55,7 +55,7 @@ def evaluate(name: str, work: Stage) -> evaluation.Evaluation:
         precision.prepare(threads=work["evaluate"].threads, dtype="float64")
     folder = Path(f"data/models/{name}")
     trained = read_json(folder / "facts.json")
-    model = networks.load(folder / "model.keras", trained["recipe"]["network"])
+    model = networks.load(folder / "model.keras")
     result = evaluation.of_variant(name, model, trained, splits, photograph, work["evaluate"].picture_rows)
     inputs[str(folder / "model.keras")] = sha256_of(folder / "model.keras")
     result.facts.update({"inputs": inputs, "environment": work.versions})
