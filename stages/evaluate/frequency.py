@@ -35,16 +35,14 @@ def bands(method: str, targets: np.ndarray, residuals: np.ndarray) -> pd.DataFra
     """One row per band: method, low and high (cycles per pixel, low ≤ f < high), relative_error_db.
 
     That is the energy of the residuals relative to the targets', in dB: at 0 the error is as large as the detail, as
-    where a band is lost wholly; the least is −100. Energy that is only rounding counts as none in a residual, and as
-    that much in a target.
+    where a band is lost wholly; the least is −100. A target's energy counts at least as much as rounding may be.
 
     Args:
         method: its name.
         targets: `(n, side, side)` in [0, 1].
         residuals: `(channels, n, side, side)`, output − target; channels are averaged.
     """
-    rounding = targets.size * ROUNDING**2
     error = np.mean([energies(plane) for plane in residuals], axis=0)
-    ratio = np.where(error < rounding, 0, error) / np.maximum(energies(targets), rounding)
+    ratio = error / np.maximum(energies(targets), targets.size * ROUNDING**2)
     decibels = 10 * np.log10(np.maximum(ratio, 10 ** (FLOOR / 10)))
     return pd.DataFrame({"method": method, "low": EDGES[:-1], "high": EDGES[1:], "relative_error_db": decibels})

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.evaluate import baselines, evaluation, networks
+from stages.evaluate import baselines, evaluation, leakage, measures, networks
 from stages.settings import Evaluate
 from stages.targets.patches import PatchSet
 from stages.train.networks import simple
@@ -55,6 +55,10 @@ def test_baselines_are_probed_and_luma_is_clean(patch_set: PatchSet) -> None:
     assert found["luma"]["psnr"] > luma["noise"]["5"]["psnr"]
     assert luma["smoothness"] == pytest.approx(1, abs=0.01)
     assert luma["noise"]["25"]["smoothness"] > 1.05
+    variation = [measures.total_variation(patch_set.read(kind)[..., -1] / 255).mean() for kind in ("colour", "gray")]
+    blue = evaluation.Evaluation(patch_set, SETTINGS)
+    blue.add("blue", patch_set.read("colour")[..., 2] / 255, lambda colour: colour[..., 2])
+    assert check(blue, ["blue"])["blue"]["probes"]["smoothness"] == pytest.approx(variation[0] / variation[1])
 
 
 @pytest.mark.parametrize(("sees", "target"), [("colour", "gray"), ("gray", "gray"), ("colour", "colour")])
@@ -66,6 +70,11 @@ def test_a_variant_and_all_its_yardsticks_are_probed(patch_set: PatchSet, sees: 
     read_outs = ["mine_luma", "mine_latent_channel"] if target == "colour" else []
     found = check(result, ["mine", "pca_144", *read_outs])
     assert found["pca_144"]["probes"]["isoluma_contrast"] < 1  # it sees luma only, which is flat
+    if target == "colour":
+        drawn = baselines.luma(networks.predict(model, leakage.isoluma_patches(12))).std(axis=(1, 2)).mean()
+        assert found["mine_luma"]["probes"]["isoluma_contrast"] == pytest.approx(255 * drawn)
+        noise = found["mine_latent_channel"]["probes"]["noise"]
+        assert noise["5"]["psnr"] != pytest.approx(noise["25"]["psnr"], rel=1e-6)
     if sees == "gray":  # what is drawn into flat patches does not know their hue
         flat = np.repeat([0.3, 0.5, 0.7], 9)[:, None, None, None] * np.ones((12, 12, 1))
         drawn = 255 * networks.predict(model, flat).std(axis=(1, 2)).mean()

@@ -131,5 +131,6 @@ def test_isoluma_contrast_is_none_for_luma_and_known_for_other_formulas(side: in
 
 def test_isoluma_contrast_is_that_within_patches_and_sees_channels() -> None:
     assert leakage.isoluma_contrast(lambda colour: np.linspace(0, 1, 27)[:, None, None] + 0 * colour[..., 0], 12) == 0
+    assert leakage.isoluma_contrast(lambda colour: 1 + colour[..., 0], 12) == 0  # clipped to white
     red_only = leakage.isoluma_contrast(lambda colour: colour * [1, 0, 0], 12)
     assert red_only == pytest.approx(leakage.isoluma_contrast(lambda colour: colour[..., 0], 12) / 3)
