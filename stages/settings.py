@@ -118,10 +118,13 @@ class Train(Section):
 
 
 class Evaluate(Section):
-    """How TensorFlow computes while it scores, and what the pictures show."""
+    """How TensorFlow computes while it scores, what the pictures show, and what chance the probes take."""
 
     threads: int = Field(ge=1, le=64)
     picture_rows: int = Field(ge=1, le=16)
+    noise_levels: list[Annotated[int, Field(ge=1, le=128)]] = Field(min_length=1)
+    bootstrap: int = Field(ge=100, le=100_000)
+    seed: int = Field(ge=0, lt=2**31)
 
 
 class Settings(Section):
