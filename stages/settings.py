@@ -20,7 +20,7 @@ RESERVED = ("baselines", "luma", "mean_rgb", "green", "conv1x1")  # rows of the 
 SSIM_WINDOW = 11  # pixels; a patch must hold at least one window of Wang et al. 2004
 
 Conversion = Literal["bt601"]
-Loss = Literal["mse", "mae"]
+Loss = Literal["mse", "mae", "mse_ssim"]
 VariantName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -118,10 +118,13 @@ class Train(Section):
 
 
 class Evaluate(Section):
-    """How TensorFlow computes while it scores, and what the pictures show."""
+    """How TensorFlow computes while it scores, what the pictures show, and what chance the probes take."""
 
     threads: int = Field(ge=1, le=64)
     picture_rows: int = Field(ge=1, le=16)
+    noise_levels: list[Annotated[int, Field(ge=1, le=128)]] = Field(min_length=1)
+    bootstrap: int = Field(ge=100, le=100_000)
+    seed: int = Field(ge=0, lt=2**31)
 
 
 class Settings(Section):

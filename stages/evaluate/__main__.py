@@ -25,6 +25,7 @@ def main() -> None:
         result = evaluate(name, work)
         out = work.out(f"data/evaluations/{name}")
         write_table(out / "scores.csv", pd.concat(result.tables.values(), ignore_index=True))
+        write_table(out / "bands.csv", pd.concat(result.bands.values(), ignore_index=True))
         write_json(out / "summary.json", result.summary())
         for title, pixels in result.pictures.items():
             pictures.write_png(out / f"{title}.png", pixels)
@@ -42,7 +43,7 @@ def evaluate(name: str, work: Stage) -> evaluation.Evaluation:
     splits = {split: PatchSet(Path(f"data/pairs/{split}")) for split in used}
     inputs = {f"data/pairs/{split}": patches.sha256 for split, patches in splits.items()}
     if name == BASELINES:
-        result = evaluation.of_baselines(splits["train"], splits["test"], photograph)
+        result = evaluation.of_baselines(splits["train"], splits["test"], photograph, work["evaluate"])
         columns = ["name", "split", "licence", "sha256"]
         origin = {"photographs": photos.manifest[columns].to_dict("records"), "targets": work["targets"].model_dump()}
         result.facts.update({"inputs": inputs, "environment": work.versions, **origin})
@@ -55,8 +56,8 @@ def evaluate(name: str, work: Stage) -> evaluation.Evaluation:
         precision.prepare(threads=work["evaluate"].threads, dtype="float64")
     folder = Path(f"data/models/{name}")
     trained = read_json(folder / "facts.json")
-    model = networks.load(folder / "model.keras", trained["recipe"]["network"])
-    result = evaluation.of_variant(name, model, trained, splits, photograph, work["evaluate"].picture_rows)
+    model = networks.load(folder / "model.keras")
+    result = evaluation.of_variant(name, model, trained, splits, photograph, work["evaluate"])
     inputs[str(folder / "model.keras")] = sha256_of(folder / "model.keras")
     result.facts.update({"inputs": inputs, "environment": work.versions})
     return result

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.evaluate import baselines, measures, pictures, probes, scores
+from stages.evaluate import baselines, frequency, intervals, leakage, measures, noise, pictures, probes, scores
+from stages.evaluate.baselines import Method
+from stages.settings import Evaluate
 from stages.targets import patches
 from stages.targets.patches import PatchSet, to_unit
 
@@ -29,19 +31,56 @@ class Photograph:
 
 @dataclass
 class Evaluation:
-    """What an evaluation found: a row per method and test patch, facts for the summary, pictures by file name."""
+    """What an evaluation found: tables by method, facts for the summary, pictures by file name.
+
+    Attributes:
+        test: the test patches.
+        settings: levels of noise, resamples of the intervals, and the seed of both.
+        tables: a row per test patch.
+        bands: a row per band of spatial frequency.
+        probes: interval and probes, what the summary says of a method beside its scores.
+        facts: what it says beside the methods.
+        pictures: `(height, width, channels)` uint8.
+    """
 
     test: PatchSet
+    settings: Evaluate
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    bands: dict[str, pd.DataFrame] = field(default_factory=dict)
+    probes: dict[str, dict[str, Any]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     pictures: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def add(self, method: str, outputs: np.ndarray) -> None:
-        """Score `(n, side, side)`, or `(n, side, side, 3)`, against the gray targets of the test patches."""
-        self.tables[method] = scores.per_patch(self.test.index, method, gray_of(self.test), outputs)
+    def add(self, method: str, outputs: np.ndarray, convert: Method) -> None:
+        """Score and probe a method against the gray targets of the test patches.
+
+        Args:
+            method: its name.
+            outputs: of the test patches: `(n, side, side)`, or `(n, side, side, 3)`, which scores and probes take
+                channel by channel and average.
+            convert: the method itself, for input that is noisy or synthetic: colour `(n, side, side, 3)` in [0, 1] to
+                the shape of `outputs`.
+        """
+        index, settings = self.test.index, self.settings
+        colour, targets = to_unit(self.test.read("colour")), gray_of(self.test)
+        table = scores.per_patch(index, method, targets, outputs)
+        planes = scores.planes(targets, outputs)
+        residuals = planes - targets
+        self.tables[method] = table
+        self.bands[method] = frequency.bands(method, targets, residuals)
+        self.probes[method] = {
+            "interval": intervals.of_means(table, settings.bootstrap, settings.seed),
+            "probes": {
+                **leakage.of_residuals(index["photo"].to_numpy(), colour, residuals),
+                "isoluma_contrast": leakage.isoluma_contrast(convert, self.test.patch),
+                "smoothness": noise.smoothness(targets, planes),
+                "noise": noise.under_noise(convert, index, colour, targets, settings.noise_levels, settings.seed),
+            },
+        }
 
     def summary(self) -> dict[str, Any]:
-        return {**self.facts, "scores": {name: scores.summarise(table) for name, table in self.tables.items()}}
+        found = {name: {**scores.summarise(table), **self.probes[name]} for name, table in self.tables.items()}
+        return {**self.facts, "scores": found}
 
 
 def gray_of(split: PatchSet) -> np.ndarray:
@@ -49,13 +88,13 @@ def gray_of(split: PatchSet) -> np.ndarray:
     return to_unit(split.read("gray"))[..., 0]
 
 
-def of_baselines(train: PatchSet, test: PatchSet, photograph: Photograph) -> Evaluation:
+def of_baselines(train: PatchSet, test: PatchSet, photograph: Photograph, settings: Evaluate) -> Evaluation:
     """The closed forms and the 1 × 1 convolution fitted on `train`; the pictures are what each variant starts from."""
     conv1x1 = baselines.fit_conv1x1(to_unit(train.read("colour")), gray_of(train))
     colour = to_unit(test.read("colour"))
-    result = Evaluation(test)
+    result = Evaluation(test, settings)
     for name, method in {**baselines.CLOSED_FORMS, "conv1x1": conv1x1}.items():
-        result.add(name, method(colour))
+        result.add(name, method(colour), method)
     for kind in ("colour", "gray"):
         cut, corners = photograph.cut(kind, test.patch)
         result.pictures[f"photograph_{kind}"] = pictures.to_levels(patches.join(cut, corners))
@@ -68,9 +107,11 @@ def of_variant(
     trained: dict[str, Any],
     splits: dict[str, PatchSet],
     photograph: Photograph,
-    picture_rows: int,
+    settings: Evaluate,
 ) -> Evaluation:
     """A trained network beside PCA at its latent size, with the probes that apply to it.
+
+    For noisy and synthetic colour, PCA and a network that sees gray are handed its luma, unrounded.
 
     Args:
         name: of the variant.
@@ -78,36 +119,49 @@ def of_variant(
         trained: the facts that training left: recipe, parameters, epochs.
         splits: train (to fit PCA), validation (to choose read-outs) and test.
         photograph: to rebuild as a picture.
-        picture_rows: patches per group in the picture of patches.
+        settings: of the probes and pictures.
     """
     from stages.evaluate import networks
 
     test, kind = splits["test"], trained["recipe"]["input"]
-    result = Evaluation(test, facts={key: trained[key] for key in ("parameters", "epochs")})
+    result = Evaluation(test, settings, facts={key: trained[key] for key in ("parameters", "epochs")})
     output = networks.predict(model, to_unit(test.read(kind)))
     latent, log_variance = networks.encode(model, to_unit(test.read(kind)))
     result.facts["latent"] = int(np.prod(latent.shape[1:]))
     components = min(result.facts["latent"], test.patch**2)  # more than one number per pixel is no code
     to_gray = trained["recipe"]["target"] == "gray"
 
-    result.add(name, output[..., 0] if to_gray else output)
-    result.add(f"pca_{components}", baselines.fit_pca(gray_of(splits["train"]), components)(gray_of(test)))
+    def see(colour: np.ndarray) -> np.ndarray:
+        return colour if kind == "colour" else baselines.luma(colour)[..., None]
+
+    def convert(colour: np.ndarray) -> np.ndarray:
+        converted = networks.predict(model, see(colour))
+        return converted[..., 0] if to_gray else converted
+
+    shown = output[..., 0] if to_gray else output
+    result.add(name, shown, convert)
+    pca = baselines.fit_pca(gray_of(splits["train"]), components)
+    result.add(f"pca_{components}", pca(gray_of(test)), lambda colour: pca(baselines.luma(colour)))
     if log_variance is not None:
         result.facts["kl_nats"] = probes.kl_nats(latent, log_variance)
         result.facts["active_units"] = probes.active_units(latent)
     if not to_gray:
-        result.add(f"{name}_luma", baselines.luma(output))
+        result.add(f"{name}_luma", baselines.luma(output), lambda colour: baselines.luma(convert(colour)))
         if latent.ndim == 4:  # (n, rows, columns, channels): the latent is still an image
             validation = splits["validation"]
             seen, _ = networks.encode(model, to_unit(validation.read(kind)))
-            result.add(f"{name}_latent_channel", probes.LatentReadOut(seen, gray_of(validation))(latent, test.patch))
+            read_out = probes.LatentReadOut(seen, gray_of(validation))
+            result.add(
+                f"{name}_latent_channel",
+                read_out(latent, test.patch),
+                lambda colour: read_out(networks.encode(model, see(colour))[0], test.patch),
+            )
         result.facts["chroma_of_input"] = float(measures.chroma(to_unit(test.read("colour"))).mean())
         result.facts["chroma_of_output"] = float(measures.chroma(output).mean())
 
-    shown = output if not to_gray else output[..., 0]
     ssim = result.tables[name]["ssim"].to_numpy()
     colour = to_unit(test.read("colour"))
-    result.pictures["patches"] = pictures.patch_sheet(colour, gray_of(test), shown, ssim, picture_rows)
+    result.pictures["patches"] = pictures.patch_sheet(colour, gray_of(test), shown, ssim, settings.picture_rows)
     cut, corners = photograph.cut(kind, test.patch)
     result.pictures["photograph"] = pictures.to_levels(patches.join(networks.predict(model, cut), corners))
     return result

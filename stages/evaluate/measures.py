@@ -60,6 +60,17 @@ def ssim(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
     return similarity[:, inside, inside].mean(axis=(1, 2))
 
 
+def total_variation(images: np.ndarray) -> np.ndarray:
+    """Total variation per image, `(n,)`, in units of full scale per pixel: 0 is flat.
+
+    Rudin, Osher and Fatemi 1992 (Physica D 60), anisotropic, and as a mean, so that it does not grow with the image:
+    the absolute difference between neighbours, averaged over horizontal and vertical pairs.
+    """
+    across = np.abs(np.diff(images, axis=2)).mean(axis=(1, 2))
+    down = np.abs(np.diff(images, axis=1)).mean(axis=(1, 2))
+    return (across + down) / 2
+
+
 def chroma(colour: np.ndarray) -> np.ndarray:
     """Mean chroma per image, `(n,)`: C*ab = √(a*² + b*²) in CIELAB (CIE 15:2004, D65); 0 means gray.
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+import stages.train.layers  # noqa: F401  # registers the layers that a model file may hold
 from stages.train import precision
 
 BATCH = 256  # patches; only the speed depends on it
 
 
-def load(path: Path, network: str) -> keras.Model:
+def load(path: Path) -> keras.Model:
     """A model file as a float64 model; Keras's safe mode stays on, so that no code in the file can run."""
-    import_module(f"stages.train.networks.{network}")  # registers the network's own layers, if it has any
     return precision.convert(keras.saving.load_model(path, compile=False), "float64")
 
 

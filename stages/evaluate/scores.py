@@ -20,18 +20,29 @@ def per_patch(index: pd.DataFrame, method: str, targets: np.ndarray, outputs: np
         index: the patches' photo, domain, row and column.
         targets: `(n, height, width)` in [0, 1].
         outputs: `(n, height, width)`, or `(n, height, width, channels)` whose channels are each compared with the gray
-            target and averaged; clipped to [0, 1] here, and exact where they differ by less than `ROUNDING`.
+            target and averaged.
     """
     table = index.copy()
     table.insert(0, "method", method)
-    outputs = np.clip(outputs, 0, 1)
-    planes = np.moveaxis(outputs, 3, 0) if outputs.ndim == 4 else outputs[None]
-    planes = np.where(np.abs(planes - targets) < ROUNDING, targets, planes)
-    table["mse"] = np.mean([measures.mse(targets, plane) for plane in planes], axis=0)
-    table["mae"] = np.mean([measures.mae(targets, plane) for plane in planes], axis=0)
+    compared = planes(targets, outputs)
+    table["mse"] = np.mean([measures.mse(targets, plane) for plane in compared], axis=0)
+    table["mae"] = np.mean([measures.mae(targets, plane) for plane in compared], axis=0)
     table["psnr"] = measures.decibels(table["mse"].to_numpy())
-    table["ssim"] = np.mean([measures.ssim(targets, plane) for plane in planes], axis=0)
+    table["ssim"] = np.mean([measures.ssim(targets, plane) for plane in compared], axis=0)
     return table[["method", "photo", "domain", "row", "column", *MEASURES]]
+
+
+def planes(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Outputs as they are compared with `(n, height, width)` targets: `(channels, n, height, width)` in [0, 1].
+
+    Args:
+        targets: `(n, height, width)` in [0, 1].
+        outputs: `(n, height, width)`, one channel, or `(n, height, width, channels)`; clipped to [0, 1], and exact
+            where they differ from the targets by less than `ROUNDING`.
+    """
+    outputs = np.clip(outputs, 0, 1)
+    channels = np.moveaxis(outputs, 3, 0) if outputs.ndim == 4 else outputs[None]
+    return np.where(np.abs(channels - targets) < ROUNDING, targets, channels)
 
 
 def summarise(table: pd.DataFrame) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-GRID = 2.0**-18  # of weights; what it moves in an output is hundreds of times below one gray level
+GRID = 2.0**-18  # of weights; what it moves in an output is tens of times below one gray level
 
 
 def prepare(*, threads: int, dtype: str, seed: int = 0) -> None:

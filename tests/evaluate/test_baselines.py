@@ -82,6 +82,13 @@ def test_a_colour_output_is_compared_channel_by_channel(patch_set: PatchSet) -> 
     assert (scores.per_patch(patch_set.index, "m", gray, as_colour)["ssim"] < 1).all()
 
 
+def test_what_is_outside_the_range_is_clipped_before_it_is_compared(patch_set: PatchSet) -> None:
+    white = np.ones((48, 12, 12))
+    table = scores.per_patch(patch_set.index, "m", white, white + RNG.random(white.shape))
+    assert (table["mse"] == 0).all()
+    assert scores.planes(white, np.stack([-white, white * 2], axis=3)).tolist() == np.stack([0 * white, white]).tolist()
+
+
 def test_the_picture_shows_the_worst_the_median_and_the_best() -> None:
     groups = pictures.ranks(np.array([0.5, 0.1, 0.9, 0.3, 0.7]), 1)
     assert {name: positions.tolist() for name, positions in groups.items()} == {

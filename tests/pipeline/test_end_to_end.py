@@ -38,6 +38,18 @@ def test_scores_are_told_per_domain_and_photograph(rebuilt: Workspace) -> None:
             assert list(score["photos"]) == ["coffee", "immunohistochemistry"]
 
 
+def test_every_method_is_probed(rebuilt: Workspace) -> None:
+    for name in ["baselines", *VARIANTS]:
+        folder = rebuilt.folder / f"data/evaluations/{name}"
+        found = json.loads((folder / "summary.json").read_text())["scores"]
+        bands = pd.read_csv(folder / "bands.csv")
+        assert list(bands["method"].unique()) == list(found)
+        for score in found.values():
+            assert score["interval"]["psnr"]["low"] <= score["psnr"] <= score["interval"]["psnr"]["high"]
+            assert list(score["probes"]["noise"]) == ["5", "10", "25"]
+            assert list(score["probes"]["chroma_r2_per_photo"]) == ["coffee", "immunohistochemistry"]
+
+
 def test_the_formula_of_the_target_wins(summary: dict[str, Any]) -> None:
     baselines = summary["baselines"]
     assert baselines["luma"]["psnr"] > 55

@@ -1,0 +1,48 @@
+"""At which spatial frequencies is luminance detail lost? The error's energy beside the target's, band by band."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.fft import dctn
+
+from stages.evaluate.scores import ROUNDING
+
+# Cycles per pixel: steps of 1/16; the last band reaches the corner of the spectrum, where rows and columns alternate.
+EDGES = np.array([*(step / 16 for step in range(8)), np.sqrt(0.5)])
+FLOOR = -100.0  # dB
+
+
+def radial_frequency(side: int) -> np.ndarray:
+    """Cycles per pixel `(side, side)` of each DCT coefficient: √(u² + v²) / (2 · side), in [0, √½)."""
+    u, v = np.indices((side, side))
+    return np.sqrt(u * u + v * v) / (2 * side)
+
+
+def energies(images: np.ndarray) -> np.ndarray:
+    """Sum of squares per band, `(bands,)`, over all of `(n, side, side)`: orthonormal two-dimensional DCT-II.
+
+    The mean of a patch, the coefficient at frequency 0, is no detail and left out; by Parseval's theorem the bands add
+    up to the sum of squares of the images without their means.
+    """
+    power = np.square(dctn(images, type=2, norm="ortho", axes=(1, 2))).sum(axis=0)
+    power[0, 0] = 0
+    band = np.searchsorted(EDGES, radial_frequency(images.shape[1]), side="right") - 1
+    return np.bincount(band.reshape(-1), weights=power.reshape(-1), minlength=len(EDGES) - 1)
+
+
+def bands(method: str, targets: np.ndarray, residuals: np.ndarray) -> pd.DataFrame:
+    """One row per band: method, low and high (cycles per pixel, low ≤ f < high), relative_error_db.
+
+    That is the energy of the residuals relative to the targets', in dB: at 0 the error is as large as the detail, as
+    where a band is lost wholly; the least is −100. A target's energy counts at least as much as rounding may be.
+
+    Args:
+        method: its name.
+        targets: `(n, side, side)` in [0, 1].
+        residuals: `(channels, n, side, side)`, output − target; channels are averaged.
+    """
+    error = np.mean([energies(plane) for plane in residuals], axis=0)
+    ratio = error / np.maximum(energies(targets), targets.size * ROUNDING**2)
+    decibels = 10 * np.log10(np.maximum(ratio, 10 ** (FLOOR / 10)))
+    return pd.DataFrame({"method": method, "low": EDGES[:-1], "high": EDGES[1:], "relative_error_db": decibels})

@@ -1,0 +1,80 @@
+"""Lost detail is told at the spatial frequency where it is lost."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from stages.evaluate import frequency
+
+RNG = np.random.default_rng(17)
+
+
+def errors(targets: np.ndarray, outputs: np.ndarray) -> list[float]:
+    return frequency.bands("m", targets, (outputs - targets)[None])["relative_error_db"].tolist()
+
+
+@pytest.mark.parametrize("side", [12, 28, 36])
+def test_bands_add_up_to_the_energy_of_the_images_without_their_means(side: int) -> None:
+    images = RNG.random((7, side, side))
+    centred = images - images.mean(axis=(1, 2), keepdims=True)
+    assert frequency.energies(images).sum() == pytest.approx(np.square(centred).sum())
+    assert (frequency.energies(images) > 0).all()  # no band is empty
+
+
+def test_a_wave_lies_in_the_band_of_its_frequency() -> None:
+    side, pixel = 28, np.arange(28) + 0.5
+    for halves in (1, 5, 10, 27):  # half waves per patch: a basis function of the DCT-II
+        wave = np.tile(np.cos(np.pi * halves * pixel / side), (side, 1))
+        energies = frequency.energies(wave[None])
+        band = int(energies.argmax())
+        assert frequency.EDGES[band] <= halves / (2 * side) < frequency.EDGES[band + 1]
+        assert energies[band] == pytest.approx(np.square(wave).sum())
+        assert np.delete(energies, band) == pytest.approx(np.zeros(7), abs=1e-9)
+
+
+def test_rows_and_columns_count_alike_and_a_checkerboard_is_beyond_both() -> None:
+    images = RNG.random((3, 12, 12))
+    assert frequency.energies(images) == pytest.approx(frequency.energies(images.transpose(0, 2, 1)))
+    checkerboard = np.indices((12, 12)).sum(axis=0)[None] % 2
+    assert int(frequency.energies(checkerboard).argmax()) == 7
+    assert frequency.radial_frequency(28)[3, 4] == pytest.approx(5 / 56)
+
+
+def test_a_patch_of_its_mean_alone_has_lost_every_band_wholly() -> None:
+    targets = RNG.random((5, 12, 12))
+    assert errors(targets, targets.mean(axis=(1, 2), keepdims=True) + 0 * targets) == pytest.approx([0] * 8)
+
+
+def test_a_tenth_of_the_amplitude_is_a_hundredth_of_the_energy() -> None:
+    targets = RNG.random((5, 12, 12))
+    assert errors(targets, 0.9 * targets) == pytest.approx([-20] * 8)
+
+
+def test_a_blur_loses_the_high_bands_more_than_the_low_ones() -> None:
+    targets = RNG.random((40, 28, 28))
+    mild, strong = (errors(targets, gaussian_filter(targets, sigma, axes=(1, 2))) for sigma in (0.5, 1.0))
+    assert mild == sorted(mild)
+    assert mild[0] < -25 < -6 < mild[-1]
+    assert all(more > less for more, less in zip(strong, mild, strict=True))
+
+
+def test_an_exact_copy_and_another_mean_have_lost_nothing() -> None:
+    targets = RNG.random((5, 12, 12))
+    assert errors(targets, targets) == [frequency.FLOOR] * 8
+    assert errors(targets, targets + 0.2) == [frequency.FLOOR] * 8
+
+
+def test_a_flat_target_gives_finite_numbers() -> None:
+    flat = np.full((5, 12, 12), 0.5)
+    assert errors(flat, flat) == [frequency.FLOOR] * 8
+    assert np.isfinite(errors(flat, RNG.random((5, 12, 12)))).all()
+
+
+def test_channels_are_averaged() -> None:
+    targets = RNG.random((5, 12, 12))
+    table = frequency.bands("m", targets, np.stack([targets, targets, 2 * targets]))
+    assert table["relative_error_db"].to_numpy() == pytest.approx(10 * np.log10((1 + 1 + 4) / 3))
+    assert table.columns.tolist() == ["method", "low", "high", "relative_error_db"]
+    assert (table["low"][1:].to_numpy() == table["high"][:-1].to_numpy()).all()

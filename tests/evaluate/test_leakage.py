@@ -1,0 +1,136 @@
+"""Chroma in the error, and contrast where there is none in luma, are found where they are and only there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter, zoom
+from skimage.color import rgb2ycbcr
+
+from stages.evaluate import baselines, leakage
+
+RNG = np.random.default_rng(13)
+COLOUR = RNG.random((12, 16, 16, 3))
+ONE = np.array(["a"] * len(COLOUR))
+
+
+def r2(residual: np.ndarray, colour: np.ndarray = COLOUR) -> float:
+    return float(leakage.of_residuals(np.array(["a"] * len(colour)), colour, residual[None])["chroma_r2"])
+
+
+def by_least_squares(colour: np.ndarray, residual: np.ndarray) -> tuple[float, float]:
+    """R² and explained levels by numpy's own solver and scikit-image's own Cb and Cr."""
+    _, cb, cr = (rgb2ycbcr(colour)[..., channel].ravel() for channel in range(3))
+    design = np.stack([np.ones_like(cb), cb, cr, cb**2, cr**2, cb * cr], axis=1)
+    design /= design.max(axis=0)
+    wanted = residual.ravel()
+    fitted = design @ np.linalg.lstsq(design, wanted, rcond=None)[0]
+    return 1 - np.square(wanted - fitted).sum() / np.square(wanted - wanted.mean()).sum(), 255 * float(fitted.std())
+
+
+def test_cb_and_cr_are_those_of_scikit_image() -> None:
+    peer = (rgb2ycbcr(COLOUR)[..., 1:] - 128) / 224  # 8-bit codes, 224 levels from −½ to ½
+    assert np.stack(leakage.cb_cr(COLOUR), axis=-1) == pytest.approx(peer, abs=1e-4)  # with rounded coefficients
+
+
+def test_r2_and_levels_are_those_of_ordinary_least_squares() -> None:
+    cb, cr = leakage.cb_cr(COLOUR)
+    residual = 0.02 * cb - 0.03 * cr * cr + RNG.normal(0.01, 0.01, cb.shape)
+    found = leakage.of_residuals(ONE, COLOUR, residual[None])
+    share, levels = by_least_squares(COLOUR, residual)
+    assert 0.05 < share < 0.95
+    assert found["chroma_r2"] == pytest.approx(share, rel=1e-4)
+    assert found["chroma_levels"] == pytest.approx(levels, rel=1e-4)
+
+
+@pytest.mark.parametrize("of_chroma", [lambda cb, cr: 3 * cb, lambda cb, cr: cr**2 + 5, lambda cb, cr: cb * cr - cb**2])
+def test_an_error_that_is_a_quadratic_of_chroma_is_explained_wholly(of_chroma: baselines.Method) -> None:
+    assert r2(of_chroma(*leakage.cb_cr(COLOUR))) == pytest.approx(1)  # type: ignore[call-arg]
+
+
+def test_a_conversion_without_red_leaks_chroma() -> None:
+    without_red = (0.587 * COLOUR[..., 1] + 0.114 * COLOUR[..., 2]) / 0.701
+    cr = leakage.cb_cr(COLOUR)[1]
+    residual = without_red - baselines.luma(COLOUR)
+    found = leakage.of_residuals(ONE, COLOUR, residual[None])
+    assert found["chroma_r2"] == pytest.approx(1)  # G and B differ from luma by −0.299 · 1.402 / 0.701 of Cr
+    assert found["chroma_levels"] == pytest.approx(255 * 0.598 * cr.std())
+
+
+def test_a_blur_leaks_no_chroma() -> None:
+    gray, cb, cr = (
+        zoom(RNG.uniform(-1, 1, (3, 99, 7, 7)), (1, 1, 4, 4), order=1) * [[[[0.5]]], [[[0.1]]], [[[0.1]]]] + 0.5
+    )
+    red, blue = gray + 1.402 * (cr - 0.5), gray + 1.772 * (cb - 0.5)  # luma is independent of chroma
+    colour = np.stack([red, (gray - 0.299 * red - 0.114 * blue) / 0.587, blue], axis=-1)
+    blurred = gaussian_filter(gray, 1.5, axes=(1, 2))
+    assert np.abs(blurred - gray).mean() > 0.01
+    assert r2(blurred - gray, colour) < 0.01
+    assert r2(blurred - gray + cr, colour) > 0.3
+
+
+def test_no_error_and_a_constant_one_leak_nothing() -> None:
+    nothing = {"chroma_r2": 0.0, "chroma_r2_per_photo": {"a": 0.0}, "chroma_levels": 0.0}
+    cb = leakage.cb_cr(COLOUR)[0]
+    for residual in (np.zeros_like(cb), 1e-10 * cb, np.full_like(cb, 0.1)):
+        assert leakage.of_residuals(ONE, COLOUR, residual[None]) == nothing
+
+
+def test_gray_and_nearly_gray_input_can_explain_nothing() -> None:
+    gray = np.repeat(RNG.random((12, 16, 16, 1)), 3, axis=3)
+    noise = RNG.normal(0, 0.1, gray.shape[:3])
+    assert r2(noise, gray) == 0
+    assert r2(noise, gray + RNG.uniform(-1e-12, 1e-12, gray.shape)) == 0
+
+
+def test_input_of_a_single_hue_is_no_fault() -> None:
+    tinted = RNG.random((12, 16, 16, 1)) * np.array([1.0, 0.6, 0.3])  # Cb and Cr are proportional
+    cb, _ = leakage.cb_cr(tinted)
+    assert r2(cb - 2 * cb**2, tinted) == pytest.approx(1)
+
+
+def test_photographs_count_alike_however_many_patches_they_have() -> None:
+    photos = np.array(["b"] * 9 + ["a"] * 3)
+    cb, _ = leakage.cb_cr(COLOUR)
+    residual = np.where((photos == "b")[:, None, None], 0.1 * cb, 0)
+    found = leakage.of_residuals(photos, COLOUR, residual[None])
+    assert found["chroma_r2_per_photo"] == {"a": 0, "b": pytest.approx(1)}
+    assert found["chroma_r2"] == pytest.approx(0.5)
+    assert found["chroma_levels"] == pytest.approx(255 * 0.1 * cb[:9].std() / 2)
+
+
+def test_a_colour_output_is_regressed_channel_by_channel() -> None:
+    cb, _ = leakage.cb_cr(COLOUR)
+    found = leakage.of_residuals(ONE, COLOUR, np.stack([cb, cb, np.zeros_like(cb)]))
+    assert found["chroma_r2"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("side", [12, 28, 36])
+def test_isoluma_patches_have_one_luma_all_hues_and_as_much_chroma_as_fits(side: int) -> None:
+    patches = leakage.isoluma_patches(side)
+    assert patches.shape == (27, side, side, 3)
+    assert baselines.luma(patches) == pytest.approx(np.repeat(leakage.LUMAS, 9)[:, None, None] * np.ones((side, side)))
+    assert patches.min() == pytest.approx(0, abs=1e-12)
+    assert patches.max() == pytest.approx(1)
+    cb, cr = leakage.cb_cr(patches)
+    assert np.hypot(cb, cr) == pytest.approx(
+        np.repeat([0.3, 0.5, 0.3], 9)[:, None, None] / 1.772 * np.ones((side, side))
+    )
+    across = np.diff(np.unwrap(np.arctan2(cr, cb)[:9], axis=2), axis=2).sum(axis=2)[:, 0] * side / (side - 1)
+    assert across / (2 * np.pi) == pytest.approx([0, 0, 0, 1, 2, 4, 1, 2, 4])  # turns from the left to the right
+
+
+@pytest.mark.parametrize("side", [12, 28, 36])
+def test_isoluma_contrast_is_none_for_luma_and_known_for_other_formulas(side: int) -> None:
+    chroma = np.mean([0.3, 0.5, 0.3]) / 1.772  # the radius in the plane of Cb and Cr; a sinusoid's deviation is it / √2
+    in_green, in_mean = np.hypot(0.344136, 0.714136), np.hypot(1.772 - 0.344136, 1.402 - 0.714136) / 3
+    assert leakage.isoluma_contrast(baselines.luma, side) == 0
+    assert leakage.isoluma_contrast(baselines.green, side) == pytest.approx(255 * chroma * in_green / np.sqrt(2))
+    assert leakage.isoluma_contrast(baselines.mean_rgb, side) == pytest.approx(255 * chroma * in_mean / np.sqrt(2))
+
+
+def test_isoluma_contrast_is_that_within_patches_and_sees_channels() -> None:
+    assert leakage.isoluma_contrast(lambda colour: np.linspace(0, 1, 27)[:, None, None] + 0 * colour[..., 0], 12) == 0
+    assert leakage.isoluma_contrast(lambda colour: 1 + colour[..., 0], 12) == 0  # clipped to white
+    red_only = leakage.isoluma_contrast(lambda colour: colour * [1, 0, 0], 12)
+    assert red_only == pytest.approx(leakage.isoluma_contrast(lambda colour: colour[..., 0], 12) / 3)
