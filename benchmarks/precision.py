@@ -19,23 +19,18 @@ from stages import settings
 # In a process of its own, since threads and data type are chosen once. The first epoch of the two is the warm-up.
 EPOCH = """
 import sys, time
-from importlib import import_module
 from pathlib import Path
 from stages import settings
 from stages.stage import tensorflow_import
 from stages.targets.patches import PatchSet
 with tensorflow_import():
-    import keras
-    from stages.train import fit, precision
+    from stages.train import build, fit, precision
 name, dtype = sys.argv[1:]
 checked = settings.load()
 recipe = checked.variants[name].model_copy(update={"epochs": 2, "warmup_epochs": 1})
 precision.prepare(threads=checked.train.threads, dtype=dtype, seed=recipe.seed)
 train, validation = (PatchSet(Path("data/pairs") / split) for split in ("train", "validation"))
-channels = {"colour": 3, "gray": 1}
-model = import_module(f"stages.train.networks.{recipe.network}").build(
-    patch=train.patch, inputs=channels[recipe.input], outputs=channels[recipe.target], **recipe.options
-)
+model = build.build(recipe, train.patch)
 ends = []
 keep = fit.Curve.on_epoch_end
 fit.Curve.on_epoch_end = lambda self, *arguments: (ends.append(time.perf_counter()), keep(self, *arguments))[1]

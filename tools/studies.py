@@ -36,7 +36,7 @@ def main() -> None:
     except (SettingsError, NotCurrentError, ArtifactError, DvcException) as error:
         raise SystemExit(f"studies: {error}") from None
     write_table(TABLE, table)
-    print(f"studies: {len(table)} runs in {TABLE}")
+    print(f"studies: {len(table)} runs in {TABLE}; `make repro` draws them on the page")
 
 
 def refuse_if_not_current() -> None:

@@ -13,7 +13,7 @@ ZOOM = 4  # screen pixels per patch pixel
 ERROR_GAIN = 4  # the error panel shows |error| times this
 GAP = 8  # screen pixels between panels
 HEADER = 22  # screen pixels for a line of text
-PANELS = ("colour", "target", "output", f"|error| × {ERROR_GAIN}")
+PANELS = ("colour", "target", "output", f"{ERROR_GAIN} |error|")
 
 
 def write_png(path: Path, pixels: np.ndarray) -> None:

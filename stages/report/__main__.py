@@ -1,4 +1,4 @@
-"""Stage `report`: metrics/summary.json and the result picture for git; the page and the tables of the plots, cached."""
+"""Stage `report`: what git keeps of the results, in metrics; the page and the tables of the plots, cached."""
 
 from __future__ import annotations
 
@@ -11,43 +11,53 @@ from PIL import Image
 
 from stages.artifacts import read_json, read_table, write_json, write_table, write_text
 from stages.evaluate.pictures import write_png
-from stages.report import figures, page, summary
+from stages.report import claims, figures, page, summary
 from stages.stage import StageError, stage
 
-MODELS, EVALUATIONS = Path("data/models"), Path("data/evaluations")
+MODELS, EVALUATIONS, STUDIES = Path("data/models"), Path("data/evaluations"), Path("metrics/studies.csv")
 
 
 def main() -> None:
     with stage("report") as work:
         variants = list(work["variants"])
         refuse_leftovers(variants)
+        names = ["baselines", *variants]
         training = {name: read_json(MODELS / name / "facts.json") for name in variants}
-        evaluations = {name: read_json(EVALUATIONS / name / "summary.json") for name in ["baselines", *variants]}
-        results = summary.build(evaluations, variants)
+        evaluations = {name: read_json(EVALUATIONS / name / "summary.json") for name in names}
         curves = pd.concat([read_table(MODELS / name / "curve.csv").assign(variant=name) for name in variants])
-        scores = pd.concat([read_table(EVALUATIONS / name / "scores.csv") for name in evaluations])
-        scores = scores.drop_duplicates(["method", "photo", "row", "column"])  # PCA stands beside several variants
-        colour = [name for name in variants if training[name]["recipe"]["target"] == "colour"]
+        scores = collected("scores.csv", names, ["method", "photo", "row", "column"])
+        bands = collected("bands.csv", names, ["method", "low"])
+        studies = read_table(STUDIES).set_index("run", drop=False)
 
+        results, probes = summary.build(evaluations, variants), summary.probes(evaluations, bands)
+        evidence = claims.Evidence(results, probes.set_index("method"), studies)
         write_json(work.out("metrics/summary.json"), results)
+        write_table(work.out("metrics/probes.csv"), probes)
         write_png(work.out("metrics/result.png"), result_picture(results, variants))
         out = work.out("data/report")
         write_table(out / "curves.csv", curves[["variant", "epoch", "loss", "val_loss", "psnr", "val_psnr"]])
         write_table(out / "scores.csv", scores)
+        write_table(out / "bands.csv", bands)
         html = page.render(
             answer=summary.answer(results),
+            claims=claims.settle(evidence),
             variants=variants,
             evaluations=evaluations,
             training=training,
+            probes=probes,
+            studies=studies,
             counts=read_table(Path("data/pairs/counts.csv")),
-            figures={
-                "PSNR during training: validation patches, and training patches dashed": figures.curves(curves, colour),
-                "SSIM of every test patch": figures.distributions(scores[scores["method"].isin(variants)]),
-            },
+            figures=figures.of_results(curves, scores, bands, probes, training),
+            drawn_studies=figures.of_studies(studies),
             pictures={name: read_pictures(EVALUATIONS / name) for name in evaluations},
         )
         write_text(out / "index.html", html)
     print(f"report: {summary.answer(results)} See data/report/index.html")
+
+
+def collected(file: str, names: list[str], key: list[str]) -> pd.DataFrame:
+    """One table of all evaluations', each `key` once: PCA stands beside several variants."""
+    return pd.concat([read_table(EVALUATIONS / name / file) for name in names]).drop_duplicates(key)
 
 
 def refuse_leftovers(variants: list[str]) -> None:

@@ -1,8 +1,9 @@
-"""Figures of the report: training curves and score distributions as SVG, and the result picture of the README."""
+"""Figures of the report as SVG, and the result picture of the README."""
 
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -18,6 +19,56 @@ matplotlib.rcdefaults()  # whatever the user's matplotlibrc says
 matplotlib.rcParams.update({"svg.hashsalt": "grayscale", "svg.fonttype": "path", "font.size": 10})
 
 
+def of_results(
+    curves_of: pd.DataFrame, scores: pd.DataFrame, bands: pd.DataFrame, probes: pd.DataFrame, training: dict[str, Any]
+) -> dict[str, str]:
+    """Title → SVG text of the main results.
+
+    Args:
+        curves_of: variant, epoch, psnr, val_psnr.
+        scores: method, ssim; a row per patch.
+        bands: method, low, high, relative_error_db.
+        probes: the columns of metrics/probes.csv.
+        training: variant → the facts that training left.
+    """
+    colour = [name for name in training if training[name]["recipe"]["target"] == "colour"]
+    read_outs = [name for name in probes["method"] for of in colour if name.startswith(f"{of}_")]
+    bands, probes = (table[~table["method"].isin(read_outs)] for table in (bands, probes))
+    probes = probes.assign(kind=["autoencoder" if method in training else "" for method in probes["method"]])
+    return {
+        "PSNR during training: validation patches, and training patches dashed": curves(curves_of, colour),
+        "SSIM of every test patch": distributions(scores[scores["method"].isin(training)]),
+        "Luminance detail: what each spatial frequency loses, PCA dashed": detail(bands),
+        "Noise on the colour, scored against the clean target, baselines dashed": noise(probes),
+    }
+
+
+def of_studies(table: pd.DataFrame) -> dict[str, str]:
+    """Title → SVG text of the studies that `table`, metrics/studies.csv by run, holds."""
+
+    def rows(study: str) -> pd.DataFrame:
+        """The runs of a study, and those of its variants that differ from them in what the study varies alone."""
+        mine = table[table["study"] == study]
+        beside = {f"seeds_{variant}_1" for variant in mine["variant"]}
+        if study == "augmentation":
+            beside = {f"photographs_{run['variant']}_{run['photographs']}" for _, run in mine.iterrows()}
+        return table[table.index.isin({*mine.index, *beside})].sort_values("variant", kind="stable")
+
+    drawn = {
+        "latent": ("Quality by latent size, beside PCA", latent_study),
+        "photographs": (
+            "Learning curve: PSNR by the number of training photographs, at equal steps",
+            photographs_study,
+        ),
+        "loss": ("What is minimised: mean squared error (seeds), or another loss", runs),
+        "sigma": ("The output noise σ that a variational autoencoder assumes", sigma_study),
+        "seeds": ("Luck: the same variant from several seeds", runs),
+        "control": ("No colour to convert: the same network gray → gray, beside colour → gray (seeds)", runs),
+        "augmentation": ("Overfitting: without flips and quarter turns, twice as long and to the end", runs),
+    }
+    return {title: draw(rows(study)) for study, (title, draw) in drawn.items() if (table["study"] == study).any()}
+
+
 def curves(table: pd.DataFrame, colour: list[str]) -> str:
     """PSNR by epoch, a pair of lines per variant: validation, and training dashed. Returns SVG text.
 
@@ -25,7 +76,7 @@ def curves(table: pd.DataFrame, colour: list[str]) -> str:
         table: variant, epoch, psnr, val_psnr.
         colour: variants whose PSNR is that of a colour target, marked in the legend.
     """
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
     axes = figure.add_subplot()
     for variant, rows in table.groupby("variant", sort=False):
         label = f"{variant} (against colour)" if variant in colour else str(variant)
@@ -33,7 +84,7 @@ def curves(table: pd.DataFrame, colour: list[str]) -> str:
         axes.plot(rows["epoch"], rows["psnr"], linestyle="--", linewidth=0.8, color=line.get_color())
     axes.set(xlabel="epoch", ylabel="PSNR (dB)")
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False, ncols=2)
+    _legend(figure)
     return _svg(figure)
 
 
@@ -52,6 +103,92 @@ def distributions(table: pd.DataFrame) -> str:
     axes.invert_yaxis()
     axes.set(xlabel="SSIM of a test patch (box: quartiles; whiskers: 5 % and 95 %)")
     axes.grid(axis="x", alpha=0.3)
+    return _svg(figure)
+
+
+def detail(table: pd.DataFrame) -> str:
+    """Error by spatial frequency, a line per method; `table` has method, low, high, relative_error_db. SVG text."""
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_prop_cycle(color=matplotlib.color_sequences["tab20"])
+    for method, rows in table.groupby("method", sort=False):
+        style = "--" if str(method).startswith("pca_") else "-"
+        axes.plot((rows["low"] + rows["high"]) / 2, rows["relative_error_db"], style, marker=".", label=method)
+    axes.set(xlabel="spatial frequency (cycles per pixel)", ylabel="error / detail (dB; 0: lost)", ylim=(-70, 10))
+    axes.grid(alpha=0.3)
+    _legend(figure)
+    return _svg(figure)
+
+
+def noise(table: pd.DataFrame) -> str:
+    """PSNR against the clean target by noise, a line per method; `table` has method, noise_<level>_psnr. SVG text."""
+    columns = {int(name.split("_")[1]): name for name in table if name.startswith("noise_") and name.endswith("_psnr")}
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_prop_cycle(color=matplotlib.color_sequences["tab20"])
+    for _, row in table.iterrows():
+        style = "-" if row["kind"] == "autoencoder" else "--"
+        axes.plot(list(columns), row[list(columns.values())].astype(float), style, marker=".", label=row["method"])
+    axes.set(xlabel="standard deviation of the noise (gray levels)", ylabel="PSNR (dB)", xticks=list(columns))
+    axes.grid(alpha=0.3)
+    _legend(figure)
+    return _svg(figure)
+
+
+def latent_study(table: pd.DataFrame) -> str:
+    """PSNR and SSIM by latent size, a line per variant, and PCA; `table` has the columns of metrics/studies.csv."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    pca = table.drop_duplicates("pca_components").sort_values("pca_components")
+    for axes, measure, unit in zip(figure.subplots(1, 2), ("psnr", "ssim"), ("PSNR (dB)", "SSIM"), strict=True):
+        for variant, rows in table.sort_values("latent").groupby("variant", sort=False):
+            axes.plot(rows["latent"], rows[measure], marker=".", label=variant)
+        axes.plot(pca["pca_components"], pca[f"pca_{measure}"], "--", marker=".", color="gray", label="PCA")
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(sorted(table["latent"].unique()), [str(size) for size in sorted(table["latent"].unique())])
+        axes.minorticks_off()
+        axes.set(xlabel="numbers in the latent", ylabel=unit)
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+    return _svg(figure)
+
+
+def photographs_study(table: pd.DataFrame) -> str:
+    """PSNR by the number of training photographs, a line per variant; `table` as for `latent_study`. SVG text."""
+    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    for variant, rows in table.sort_values("photographs").groupby("variant", sort=True):
+        axes.plot(rows["photographs"], rows["psnr"], marker=".", label=variant)
+    axes.set(xlabel="training photographs", ylabel="PSNR (dB)", xticks=sorted(table["photographs"].unique()))
+    axes.grid(alpha=0.3)
+    _legend(figure)
+    return _svg(figure)
+
+
+def sigma_study(table: pd.DataFrame) -> str:
+    """SSIM, KL divergence and active units by σ, a line per variant; `table` as for `latent_study`. SVG text."""
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    titles = {"ssim": "SSIM", "kl_nats": "KL (nats per patch)", "active_units": "active units"}
+    for axes, (measure, title) in zip(figure.subplots(1, 3), titles.items(), strict=True):
+        for variant, rows in table.sort_values("sigma").groupby("variant", sort=False):
+            axes.plot(rows["sigma"], rows[measure], marker=".", label=variant)
+        axes.set(xlabel="σ", title=title, xscale="log")
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+    return _svg(figure)
+
+
+def runs(table: pd.DataFrame) -> str:
+    """PSNR of single runs, a dot each, and the same on validation; `table` as for `latent_study`. SVG text."""
+    figure = Figure(figsize=(7, 0.9 + 0.24 * len(table)), layout="constrained")
+    axes = figure.add_subplot()
+    places = range(len(table))
+    axes.plot(table["psnr"], places, "o", label="test")
+    axes.plot(table["val_psnr"], places, "o", fillstyle="none", color="gray", label="validation")
+    axes.set_yticks(list(places), list(table.index))
+    axes.invert_yaxis()
+    axes.set(xlabel="PSNR (dB)")
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(frameon=False)
     return _svg(figure)
 
 
@@ -76,6 +213,11 @@ def result_picture(panels: dict[str, np.ndarray]) -> np.ndarray:
         sheet.paste(crop, (left, top))
         draw.multiline_text((left, top + CROP + 2), title, "black", font, spacing=2)
     return np.asarray(sheet)
+
+
+def _legend(figure: Figure) -> None:
+    """Beside the axes, so that it hides no line."""
+    figure.legend(loc="outside right center", frameon=False, fontsize=8)
 
 
 def _svg(figure: Figure) -> str:

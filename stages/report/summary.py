@@ -1,13 +1,17 @@
-"""The one nested, rounded, stably ordered table of results, from the facts that each evaluation left."""
+"""The results that git keeps, rounded and stably ordered: the summary, and the table of probes."""
 
 from __future__ import annotations
 
 from typing import Any
 
-DECIMALS = {"psnr": 3, "ssim": 5, "kl_nats": 3}
+import pandas as pd
+
+DECIMALS = {"psnr": 3, "ssim": 5, "nats": 3}  # by the last word of a key
 DEFAULT_DECIMALS = 4
-HEADLINE = ("psnr", "ssim")  # what git keeps of a method; everything else is on the page
+HEADLINE = ("psnr", "ssim", "interval")  # what the summary keeps of a method
 FACTS = ("latent", "kl_nats", "active_units", "chroma_of_input", "chroma_of_output")
+PROBES = ("chroma_r2", "chroma_levels", "isoluma_contrast", "smoothness")
+HALF = -3.0  # dB
 CLOSED_FORMS = ("luma", "mean_rgb", "green")  # baselines that learn nothing
 
 
@@ -36,14 +40,50 @@ def build(evaluations: dict[str, Any], variants: list[str]) -> dict[str, Any]:
     return _rounded({"variants": rows, "baselines": baselines})
 
 
+def probes(evaluations: dict[str, Any], bands: pd.DataFrame) -> pd.DataFrame:
+    """A row per method, in the order of `evaluations`: what its probes found, and its scores by domain.
+
+    Args:
+        evaluations: as for `build`.
+        bands: method, low, high (cycles per pixel), relative_error_db.
+
+    Returns:
+        method; chroma_r2, chroma_levels, isoluma_contrast, smoothness; detail_limit (cycles per pixel); then
+        noise_<level>_psnr, …_ssim and …_smoothness, and <domain>_psnr and …_ssim.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for evaluation in evaluations.values():
+        for method, score in evaluation["scores"].items():
+            found = score["probes"]
+            rows[method] = {
+                "method": method,
+                **{key: found[key] for key in PROBES},
+                "detail_limit": detail_limit(bands[bands["method"] == method]),
+                **{f"noise_{level}_{key}": value for level, at in found["noise"].items() for key, value in at.items()},
+                **{f"{name}_{key}": of[key] for name, of in score["domains"].items() for key in ("psnr", "ssim")},
+            }
+    return pd.DataFrame([{key: _rounded(value, key) for key, value in row.items()} for row in rows.values()])
+
+
+def detail_limit(bands: pd.DataFrame) -> float:
+    """The lower edge, in cycles per pixel, of the first band that loses half of its energy; the last edge if none does.
+
+    Args:
+        bands: of one method, from low to high: low, high, relative_error_db.
+    """
+    lost = bands[bands["relative_error_db"] > HALF]
+    return float(bands["high"].max() if lost.empty else lost["low"].min())
+
+
 def _row(score: dict[str, Any]) -> dict[str, Any]:
     return {key: score[key] for key in HEADLINE}
 
 
 def _rounded(value: Any, key: str = "") -> Any:
+    """Numbers with the decimals of their measure: the last part of the key, or that of the section they stand in."""
     if isinstance(value, dict):
-        return {name: _rounded(part, name) for name, part in value.items()}
-    return round(value, DECIMALS.get(key, DEFAULT_DECIMALS)) if isinstance(value, float) else value
+        return {name: _rounded(part, key if name in ("low", "high") else name) for name, part in value.items()}
+    return round(value, DECIMALS.get(key.split("_")[-1], DEFAULT_DECIMALS)) if isinstance(value, float) else value
 
 
 def answer(summary: dict[str, Any]) -> str:

@@ -61,8 +61,9 @@ TABLE: dict[str, tuple[Callable[[Workspace], None], set[str]]] = {
     ),
     "a comment in its network file": (
         replace("stages/train/networks/subpixel.py", "import keras\n", "import keras  # ours\n"),
-        {"train@subpixel", "evaluate@subpixel"},
+        {"train@subpixel"},
     ),
+    "the table of the studies": (replace("metrics/studies.csv", "seeds,seeds_vae_1", "seeds,seeds_vae_0"), {"report"}),
     "the report template": (replace("stages/report/page.html", "<h2>Curves", "<h2>The curves"), {"report"}),
     "the README": (replace("README.md", "# Can", "# How well can"), set()),
     "a test": (replace("tests/test_stage.py", "import time\n", "import time  # of day\n"), set()),

@@ -42,12 +42,16 @@ def test_the_page_is_whole_at_phone_and_desktop_width(rebuilt: Workspace, page: 
     assert [url for url in requests if not url.startswith(("data:", address))] == []
     assert complaints == []
     widths = page.eval_on_selector_all("img", "images => images.map(image => image.complete && image.naturalWidth)")
-    assert len(widths) == 2 + 2 * 6
+    assert len(widths) == 2 + 2 * 8
     assert all(widths)
-    assert page.locator("svg").count() == 2
+    assert page.locator("svg").count() == 4 + 7
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert "dB PSNR" in page.locator("p.answer").inner_text()
-    assert page.locator("table").first.locator("tbody tr").count() == 6 + 7 + 2
+    assert page.locator("table").first.locator("tbody tr").count() == 8 + 7 + 2
+    assert page.locator("dl dt").count() == 8 + 2
+    broken = "links => links.map(link => link.getAttribute('href').slice(1)).filter(id => !document.getElementById(id))"
+    assert page.locator("dl a").count() > 20
+    assert page.eval_on_selector_all("dl a", broken) == []
     text = page.locator("body").inner_text()
     assert "min_contrast: 5" in text
     assert "416b729128bfb2c3d1eb69bf9b1734a796293abc17939267b2dc94f8a5784031" in text  # the pixels of `chelsea`

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
+import pytest
+
 from stages.report import summary
 
 
@@ -16,6 +19,14 @@ def score(psnr: float) -> dict[str, Any]:
         "psnr_of_mean_mse": psnr,
         "patches": 3,
         "exact": 0,
+        "interval": {"psnr": {"low": psnr - 1.23456, "high": psnr + 1}, "ssim": {"low": 0.1, "high": 0.123456789}},
+        "probes": {
+            "chroma_r2": 0.123456,
+            "chroma_levels": 1.0,
+            "isoluma_contrast": 2.0,
+            "smoothness": 0.5,
+            "noise": {"5": {"psnr": psnr - 0.12345, "ssim": 0.5, "smoothness": 1.0}},
+        },
     }
     return {**row, "domains": {"everyday": row}, "photos": {"coffee": row}}
 
@@ -44,6 +55,24 @@ def test_rows_stand_in_a_stable_order_and_are_rounded() -> None:
     assert list(table["baselines"]) == ["luma", "mean_rgb", "green", "conv1x1", "pca_32", "pca_784"]
     assert table["variants"]["b"]["ssim"] == 0.12346
     assert table["variants"]["c"]["read_outs"]["luma"]["psnr"] == 4.0
+    assert table["variants"]["b"]["interval"] == {
+        "psnr": {"low": 38.765, "high": 41.0},
+        "ssim": {"low": 0.1, "high": 0.12346},
+    }
+
+
+def test_the_probes_of_all_methods_are_one_rounded_table() -> None:
+    bands = pd.DataFrame({"method": "a", "low": [0.0, 0.1, 0.2], "high": [0.1, 0.2, 0.5], "relative_error_db": -9.0})
+    found = evaluations(40.0, 60.0)
+    table = summary.probes(found, pd.concat([bands.assign(method=name) for name in ("a", "b")])).set_index("method")
+    assert list(table.index)[:4] == ["luma", "mean_rgb", "green", "conv1x1"]
+    assert table.loc["b", ["chroma_r2", "noise_5_psnr", "everyday_ssim"]].tolist() == [0.1235, 39.877, 0.12346]
+
+
+@pytest.mark.parametrize(("errors", "limit"), [([-9, -9, -9], 0.5), ([-9, -2, -9], 0.1), ([-2, 1, 1], 0.0)])
+def test_detail_is_lost_where_half_of_a_band_is(errors: list[float], limit: float) -> None:
+    bands = pd.DataFrame({"low": [0.0, 0.1, 0.2], "high": [0.1, 0.2, 0.5], "relative_error_db": errors})
+    assert summary.detail_limit(bands) == limit
 
 
 def test_the_answer_names_the_best_gray_variant_and_flips_with_the_numbers() -> None:

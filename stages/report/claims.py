@@ -1,0 +1,279 @@
+"""The verdicts on what people say of autoencoders and grayscale, worded by the numbers; no number is written here.
+
+Each claim is a function of the evidence; what it needs and does not find makes it "not measured".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+FILES = {"summary": "summary.json", "probes": "probes.csv", "studies": "studies.csv"}  # of the evidence, in metrics
+HOLDS, FAILS, ANSWER, OPEN = "Holds", "Does not hold", "Answer", "Not measured"
+
+LEAK = 1.0  # gray level of contrast where luma is constant; a display shows no smaller step
+NYQUIST = 0.5  # cycles per pixel: the finest detail along a row or column
+NOTICEABLE = 1.0  # dB between two designs, or two amounts of data
+OVERFIT = 0.1  # dB
+
+
+class NotMeasuredError(Exception):
+    """The evidence lacks a row that a claim rests on; the message names it."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Where a figure stands: a table (`summary`, `probes` or `studies`), and a method or run in it."""
+
+    table: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim, its verdict in one word and in one sentence, and the rows that decide it."""
+
+    claim: str
+    label: str
+    sentence: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was measured: metrics/summary.json, metrics/probes.csv by method, metrics/studies.csv by run."""
+
+    summary: dict[str, Any]
+    probes: pd.DataFrame
+    studies: pd.DataFrame
+
+    def score(self, method: str) -> dict[str, Any]:
+        """The summary of a variant or baseline; `NotMeasuredError` without it."""
+        for group in ("variants", "baselines"):
+            if method in self.summary[group]:
+                return dict(self.summary[group][method])
+        raise NotMeasuredError(f"`{method}`")
+
+    def probe(self, method: str) -> pd.Series:
+        """The probes of a method; `NotMeasuredError` without them."""
+        return _row(self.probes, method)
+
+    def run(self, name: str) -> pd.Series:
+        """A run of the studies; `NotMeasuredError` without it."""
+        return _row(self.studies, name)
+
+    def gray(self) -> dict[str, dict[str, Any]]:
+        """The variants that were trained on gray targets, and their scores."""
+        found = {name: row for name, row in self.summary["variants"].items() if "chroma_of_output" not in row}
+        if not found:
+            raise NotMeasuredError("a variant that is trained on gray targets")
+        return found
+
+    def best(self) -> str:
+        """The variant of the highest PSNR."""
+        gray = self.gray()
+        return max(gray, key=lambda name: gray[name]["psnr"])
+
+    def domains(self) -> list[str]:
+        """The domains of the test photographs."""
+        return [name.removesuffix("_psnr") for name in self.probes if name.endswith("_psnr") and "noise" not in name]
+
+    def noise(self) -> int:
+        """The strongest noise that was tried, gray levels of 255."""
+        return max(int(name.split("_")[1]) for name in self.probes if name.startswith("noise_"))
+
+
+def _row(table: pd.DataFrame, key: str) -> pd.Series:
+    if key not in table.index:
+        raise NotMeasuredError(f"`{key}`")
+    return table.loc[key]
+
+
+def settle(evidence: Evidence) -> list[Claim]:
+    """A verdict on every claim, in their order, and on the two questions under them."""
+    return [_verdict(claim, decide, evidence) for claim, decide in CLAIMS.items()]
+
+
+def _verdict(claim: str, decide: Callable[[Evidence], tuple[str, str, list[Row]]], evidence: Evidence) -> Claim:
+    try:
+        label, sentence, rows = decide(evidence)
+    except NotMeasuredError as missing:
+        return Claim(claim, OPEN, f"This needs {missing}, which is not among the results.", ())
+    return Claim(claim, label, sentence, tuple(rows))
+
+
+def _naive_stays_in_colour(evidence: Evidence) -> tuple[str, str, list[Row]]:
+    naive, gray = evidence.score("naive"), evidence.score("simple")
+    kept = naive["chroma_of_output"] / naive["chroma_of_input"]
+    holds = kept > 0.5 and gray["psnr"] > naive["psnr"]
+    sentence = (
+        f"`naive`'s output keeps {kept:.0%} of the chroma of its input and scores {naive['psnr']:.1f} dB against gray; "
+        f"the same network trained on gray targets, `simple`, scores {gray['psnr']:.1f} dB."
+    )
+    return _label(holds), sentence, [Row("summary", "naive"), Row("summary", "simple")]
+
+
+def _poor_designs_leak_or_blur(evidence: Evidence) -> tuple[str, str, list[Row]]:
+    found = {name: evidence.probe(name) for name in evidence.gray()}
+    worst = max(found, key=lambda name: found[name]["isoluma_contrast"])
+    dullest = min(found, key=lambda name: found[name]["detail_limit"])
+    best = min(found, key=lambda name: (-found[name]["detail_limit"], found[name]["isoluma_contrast"]))
+
+    def clean(name: str) -> bool:
+        return bool(found[name]["isoluma_contrast"] < LEAK and found[name]["detail_limit"] >= NYQUIST)
+
+    holds = clean(best) and not (clean(worst) and clean(dullest))
+    sentence = (
+        f"Where luma is constant and hue turns, `{worst}` shows a contrast of {found[worst]['isoluma_contrast']:.1f} "
+        f"gray levels; `{dullest}` loses detail from {found[dullest]['detail_limit']:.2g} cycles per pixel on. "
+        f"`{best}` shows {found[best]['isoluma_contrast']:.2f} levels and keeps detail "
+        + ("to the last band." if found[best]["detail_limit"] >= NYQUIST else f"to {found[best]['detail_limit']:.2g}.")
+    )
+    return _label(holds), sentence, [Row("probes", name) for name in dict.fromkeys((worst, dullest, best))]
+
+
+def _data_and_architecture_matter(evidence: Evidence) -> tuple[str, str, list[Row]]:
+    studies = evidence.studies
+    curve = studies[studies["study"] == "photographs"]
+    fewest = curve[curve["photographs"] == curve["photographs"].min()]
+    if fewest.empty:
+        raise NotMeasuredError("the study of photographs")
+    whole = {run: evidence.run(f"seeds_{fewest.loc[run, 'variant']}_1") for run in fewest.index}
+    gain = {run: whole[run]["psnr"] - fewest.loc[run, "psnr"] for run in fewest.index}
+    scores = {whole[run]["variant"]: whole[run]["psnr"] for run in fewest.index}
+    apart = max(scores.values()) - min(scores.values())
+    fewer, all_of_them = int(fewest["photographs"].iloc[0]), int(next(iter(whole.values()))["photographs"])
+    told = ", ".join(f"`{whole[run]['variant']}` {gain[run]:+.1f}" for run in gain)
+    data, architecture = max(gain.values()) > NOTICEABLE, apart > NOTICEABLE
+    sentence = (
+        f"From {fewer} to {all_of_them} training photographs at equal steps, in dB: {told}. At {all_of_them}, "
+        f"architectures are {apart:.1f} dB apart. By more than {NOTICEABLE:.0f} dB, architecture "
+        f"{'matters' if architecture else 'does not matter'}, and more photographs {'help' if data else 'do not help'}."
+    )
+    holds = data and architecture
+    rows = [row for run in gain for row in (Row("studies", run), Row("studies", str(whole[run].name)))]
+    return _label(holds), sentence, rows
+
+
+def _a_third_is_enough(evidence: Evidence) -> tuple[str, str, list[Row]]:
+    full, third, crude = (evidence.score(name) for name in ("subpixel", "subpixel_bottleneck", "mean_rgb"))
+    pca_name = f"pca_{third['latent']}"
+    pca = evidence.score(pca_name)
+    holds = third["ssim"] >= crude["ssim"]
+    sentence = (
+        f"With {third['latent']} of {full['latent']} numbers `subpixel_bottleneck` scores {third['psnr']:.1f} dB / "
+        f"{third['ssim']:.3f}, PCA {pca['psnr']:.1f} / {pca['ssim']:.3f}; `subpixel` with all of them "
+        f"{full['psnr']:.1f} / {full['ssim']:.4f}. Enough would be the SSIM of the crudest formula, the mean of R, G "
+        f"and B: {crude['ssim']:.3f}."
+    )
+    names = ("subpixel_bottleneck", pca_name, "subpixel", "mean_rgb")
+    return _label(holds), sentence, [Row("summary", name) for name in names]
+
+
+def _vaes_are_smoother_and_robust(evidence: Evidence) -> tuple[str, str, list[Row]]:
+    vaes = [name for name, row in evidence.gray().items() if "kl_nats" in row]
+    if not vaes:
+        raise NotMeasuredError("a variational autoencoder")
+    level = evidence.noise()
+    key = f"noise_{level}_psnr"
+    parts, rows, better = [], [], []
+    for name in vaes:
+        peer = f"pca_{evidence.score(name)['latent']}"
+        vae, pca = evidence.probe(name), evidence.probe(peer)
+        better.append(vae["smoothness"] < pca["smoothness"] and vae[key] > pca[key])
+        parts.append(
+            f"`{name}` scores {vae[key]:.1f} dB with a total variation of {vae['smoothness']:.2f} times the target's "
+            f"when clean, PCA at its size {pca[key]:.1f} dB with {pca['smoothness']:.2f}"
+        )
+        rows += [Row("probes", name), Row("probes", peer)]
+    luma = evidence.probe("luma")[key]
+    sentence = f"At noise of {level} gray levels " + "; ".join(parts) + f"; luma of the same input {luma:.1f} dB."
+    return _label(all(better)), sentence, [*dict.fromkeys(rows), Row("probes", "luma")]
+
+
+def _mae_may_suit(evidence: Evidence) -> tuple[str, str, list[Row]]:
+    mse, mae = evidence.probe("simple"), evidence.probe("simple_mae")
+    seeds = evidence.studies.query("study == 'seeds' and variant == 'simple'")["psnr"]
+    if len(seeds) < 3:
+        raise NotMeasuredError("three seeds of `simple`")
+    luck = 2 * seeds.std()
+    differences = {domain: mae[f"{domain}_psnr"] - mse[f"{domain}_psnr"] for domain in evidence.domains()}
+    told = ", ".join(f"{value:+.2f} dB on {domain}" for domain, value in differences.items())
+    sentence = (
+        f"Mean absolute error instead of mean squared error: {told}; two standard deviations of luck: {luck:.2f}."
+    )
+    rows = [Row("probes", "simple"), Row("probes", "simple_mae"), *(Row("studies", str(run)) for run in seeds.index)]
+    return _label(max(differences.values()) > luck), sentence, rows
+
+
+def _overfitting_needs_care(evidence: Evidence) -> tuple[str, str, list[Row]]:
+    plain, augmented = evidence.run("augmentation_bottleneck_1"), evidence.run("photographs_bottleneck_1")
+    lost = plain["val_psnr"] - plain["end_val_psnr"]
+    gain = augmented["val_psnr"] - plain["val_psnr"]
+    sentence = (
+        f"On one photograph without augmentation `bottleneck` ends at {plain['end_train_psnr']:.1f} dB in training and "
+        f"{plain['end_val_psnr']:.1f} dB in validation; stopping at its best epoch saves {lost:.1f} dB, flips and "
+        f"quarter turns {gain:.1f} dB."
+    )
+    rows = [Row("studies", "augmentation_bottleneck_1"), Row("studies", "photographs_bottleneck_1")]
+    return _label(max(lost, gain) > OVERFIT), sentence, rows
+
+
+def _histology_too(evidence: Evidence) -> tuple[str, str, list[Row]]:
+    best, crude = evidence.best(), evidence.probe("mean_rgb")
+    row = evidence.probe(best)
+    domains = evidence.domains()
+    told = ", ".join(f"{row[f'{name}_psnr']:.1f} dB / {row[f'{name}_ssim']:.4f} on {name}" for name in domains)
+    other = ", ".join(f"{crude[f'{name}_psnr']:.1f} dB" for name in domains)
+    holds = len(domains) > 1 and all(row[f"{name}_psnr"] > crude[f"{name}_psnr"] for name in domains)
+    sentence = f"`{best}`, trained on no slide, scores {told}; the mean of R, G and B {other}."
+    return _label(holds), sentence, [Row("probes", best), Row("probes", "mean_rgb")]
+
+
+def _colour_or_bottleneck(evidence: Evidence) -> tuple[str, str, list[Row]]:
+    controls = evidence.studies[evidence.studies["study"] == "control"]
+    if controls.empty:
+        raise NotMeasuredError("the control study")
+    parts, rows = [], []
+    for run, control in controls.iterrows():
+        same = evidence.run(f"seeds_{control['variant']}_1")
+        parts.append(f"`{control['variant']}` {control['psnr'] - same['psnr']:+.1f} of {control['psnr']:.1f} dB")
+        rows += [Row("studies", str(run)), Row("studies", str(same.name))]
+    sentence = (
+        f"What the same network gains when it is trained gray → gray, with no colour to convert: {', '.join(parts)}."
+    )
+    return ANSWER, sentence, rows
+
+
+def _an_autoencoder_at_all(evidence: Evidence) -> tuple[str, str, list[Row]]:
+    best = evidence.best()
+    row, learned, formula = evidence.score(best), evidence.score("conv1x1"), evidence.score("luma")
+    needless = max(learned["psnr"], formula["psnr"]) >= row["psnr"]
+    sentence = (
+        f"{'No' if needless else 'It does better'}: a fitted 1 × 1 convolution scores {learned['psnr']:.1f} dB and the "
+        f"formula {formula['psnr']:.1f} dB, the best autoencoder, `{best}`, {row['psnr']:.1f} dB."
+    )
+    return ANSWER, sentence, [Row("summary", name) for name in (best, "conv1x1", "luma")]
+
+
+def _label(holds: bool) -> str:
+    return HOLDS if holds else FAILS
+
+
+CLAIMS: dict[str, Callable[[Evidence], tuple[str, str, list[Row]]]] = {
+    "1. A naive colour → colour autoencoder does not yield gray; one output channel trained on gray targets does.": (
+        _naive_stays_in_colour
+    ),
+    "2. Poor designs leak colour into the gray output, or lose luminance detail.": _poor_designs_leak_or_blur,
+    "3. Quality depends on the training data and on the architecture.": _data_and_architecture_matter,
+    "4. A third of the latent is enough.": _a_third_is_enough,
+    "5. A variational autoencoder gives smoother conversions and handles noise better.": _vaes_are_smoother_and_robust,
+    "6. Mean absolute error may suit some data better than mean squared error.": _mae_may_suit,
+    "7. Overfitting needs care.": _overfitting_needs_care,
+    "8. It works in histology as well as in everyday photographs.": _histology_too,
+    "Is it the colour or the bottleneck that costs?": _colour_or_bottleneck,
+    "Does one need an autoencoder at all?": _an_autoencoder_at_all,
+}
