@@ -51,10 +51,11 @@ test: lint ## all checks: linters, types, tests
 test-quick: $(DEV) ## the tests that do not rebuild the pipeline
 	pytest -m "not verify and not pipeline"
 
+PIPELINES ?= dvc.yaml
 current: $(RUNTIME) ## fail if dvc.lock does not belong to this code, these params and these packages
-	@plan=$$(dvc repro --dry --allow-missing 2>&1) || { echo "$$plan" >&2; exit 1; }; \
+	@plan=$$(dvc repro --dry --allow-missing $(PIPELINES) 2>&1) || { echo "$$plan" >&2; exit 1; }; \
 	if echo "$$plan" | grep "Running stage"; then \
-		echo "make current: run make repro and commit the result" >&2; exit 1; fi
+		echo "make current: run make repro, or make study, and commit the result" >&2; exit 1; fi
 
 trace: $(RUNTIME) ## where a number came from: METRIC=subpixel.ssim; without it, all of them as a page
 	@python -m tools.trace $(or $(METRIC),--page data/provenance.html)
