@@ -54,7 +54,7 @@ def test_stages_open_no_file_that_they_do_not_declare(
     log = first_rebuild.folder.with_name("opened.tsv")
     assert hidden(log, first_rebuild, monkeypatch) == []
     seen = opened(log, first_rebuild.folder)
-    assert len({stage for stage, _ in seen}) == 4 + 2 * 6
+    assert len({stage for stage, _ in seen}) == 4 + 2 * 8
     assert ("train@simple", Path("data/pairs/train/index.csv")) in seen
     assert ("train@simple", Path("stages/train/losses.py")) in seen
 

@@ -85,7 +85,7 @@ def test_a_change_runs_what_it_touches_and_stale_results_are_not_collected(studi
     assert pd.read_csv(workspace.folder / "metrics/studies.csv")["seed"].tolist() == [2, 1]
 
     write_runs(workspace, {"seeds_subpixel_1": seeds})
-    assert workspace.run("make", "prune", "RUNTIME=").stdout.splitlines() == [
+    assert workspace.run("make", "--no-print-directory", "prune", "RUNTIME=").stdout.splitlines() == [
         "studies/dvc.lock: run@control_subpixel: no such stage",
         "studies/results/control_subpixel: no stage makes it",
         "orphans: removed",

@@ -56,7 +56,7 @@ def test_the_page_holds_the_chain_of_every_row_of_the_report(rebuilt: Workspace,
     anchors = set(re.findall(r'id="([^"]+)"', page))
     report = (rebuilt.folder / "data/report/index.html").read_text()
     wanted = re.findall(r'href="../provenance.html#([^"]+)"', report)
-    assert len(wanted) == 6 + 7 + 2
+    assert len(wanted) == 8 + 7 + 2
     assert set(wanted) <= anchors
     assert set(re.findall(r'href="#([^"]+)"', page)) <= anchors
     lock = YAML(typ="safe").load(rebuilt.folder / "dvc.lock")["stages"]
