@@ -34,7 +34,7 @@ endif
 	dvc status --quiet dvc.yaml || { echo "make repro: results are not current; see dvc status dvc.yaml" >&2; exit 1; }
 	@python -m tools.trace --page data/provenance.html
 
-study: $(RUNTIME) ## run the studies that are not current, about an hour for all; JOBS=n: n runs at a time
+study: $(RUNTIME) ## run the studies that are not current; JOBS=2: all in about half an hour on two cores
 	@python -m stages.settings
 	@python -m stages.study.runs
 	@python -m tools.recover
