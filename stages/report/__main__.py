@@ -81,7 +81,7 @@ def result_picture(results: dict[str, Any], variants: list[str]) -> np.ndarray:
     }
     for name in variants:
         row = results["variants"][name]
-        title = f"{name}\n{row['psnr']:.1f} dB, SSIM {row['ssim']:.3f}"
+        title = f"{name}\n{row['psnr']:.1f} dB, SSIM {row['ssim']:.4f}"
         panels[title] = np.asarray(Image.open(EVALUATIONS / name / "photograph.png"))
     return figures.result_picture(panels)
 

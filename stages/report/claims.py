@@ -146,7 +146,7 @@ def _data_and_architecture_matter(evidence: Evidence) -> tuple[str, str, list[Ro
     scores = {whole[run]["variant"]: whole[run]["psnr"] for run in fewest.index}
     apart = max(scores.values()) - min(scores.values())
     fewer, all_of_them = int(fewest["photographs"].iloc[0]), int(next(iter(whole.values()))["photographs"])
-    told = ", ".join(f"`{whole[run]['variant']}` {gain[run]:+.1f}" for run in gain)
+    told = ", ".join(f"`{whole[run]['variant']}` {_signed(gain[run])}" for run in gain)
     data, architecture = max(gain.values()) > NOTICEABLE, apart > NOTICEABLE
     sentence = (
         f"From {fewer} to {all_of_them} training photographs at equal steps, in dB: {told}. At {all_of_them}, "
@@ -240,7 +240,7 @@ def _colour_or_bottleneck(evidence: Evidence) -> tuple[str, str, list[Row]]:
     parts, rows = [], []
     for run, control in controls.iterrows():
         same = evidence.run(f"seeds_{control['variant']}_1")
-        parts.append(f"`{control['variant']}` {control['psnr'] - same['psnr']:+.1f} of {control['psnr']:.1f} dB")
+        parts.append(f"`{control['variant']}` {_signed(control['psnr'] - same['psnr'])} of {control['psnr']:.1f} dB")
         rows += [Row("studies", str(run)), Row("studies", str(same.name))]
     sentence = (
         f"What the same network gains when it is trained gray → gray, with no colour to convert: {', '.join(parts)}."
@@ -257,6 +257,11 @@ def _an_autoencoder_at_all(evidence: Evidence) -> tuple[str, str, list[Row]]:
         f"formula {formula['psnr']:.1f} dB, the best autoencoder, `{best}`, {row['psnr']:.1f} dB."
     )
     return ANSWER, sentence, [Row("summary", name) for name in (best, "conv1x1", "luma")]
+
+
+def _signed(decibels: float) -> str:
+    """With one decimal and its sign, but no negative zero."""
+    return f"{round(decibels, 1) + 0.0:+.1f}"
 
 
 def _label(holds: bool) -> str:
