@@ -83,7 +83,7 @@ format: $(DEV) ## put the code into the project's format
 
 lock: $(DEV) ## renew both locks and environment.yaml from pyproject.toml
 	$(COMPILE) --upgrade pyproject.toml --output-file requirements.lock
-	$(COMPILE) --upgrade --group dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+	$(COMPILE) --upgrade --group dev --all-extras --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
 	python -m stages.environment
 
 clean: ## remove the virtual environment and what tools left behind; results and cache stay

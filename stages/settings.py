@@ -6,8 +6,10 @@ No stage's work lives here. The networks' own options are declared beside the ne
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
@@ -19,9 +21,11 @@ CELL = 4  # every network halves the patch twice, or cuts it into 4 × 4 cells
 RESERVED = ("baselines", "luma", "mean_rgb", "green", "conv1x1")  # rows of the same table
 SSIM_WINDOW = 11  # pixels; a patch must hold at least one window of Wang et al. 2004
 
-Conversion = Literal["bt601"]
+Conversion = Literal[
+    "bt601", "bt709", "linear_luminance", "lightness", "average", "value", "hsl_lightness", "green", "gradient_correlation"
+]
 Loss = Literal["mse", "mae", "mse_ssim"]
-VariantName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class SettingsError(Exception):
@@ -34,10 +38,74 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Fetch(Section):
-    """Where photographs come from."""
+class Split(Section):
+    """Which photographs train, which stop training, and which test, where the source does not say so itself."""
+
+    by: Literal["hash", "subfolder"]
+    validation: float = Field(ge=0, lt=1)
+    test: float = Field(ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def something_is_left_to_train_on(self) -> Split:
+        if self.validation + self.test >= 1:
+            raise ValueError(f"validation ({self.validation}) and test ({self.test}) leave nothing to train on")
+        return self
+
+
+class Source(Section):
+    """What every source of photographs has: what it reads on this machine, and how it reads image files."""
+
+    inputs: str = Field(min_length=1)
+    split: Split | None = None
+
+
+class Files(Source):
+    """A source of image files, which may be of any kind and may be damaged."""
+
+    domain: str = Field(min_length=1)
+    matte: Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=3, max_length=3)]
+    strict: bool
+
+
+class Bundled(Source):
+    """Photographs inside scikit-image and scikit-learn; `inputs` lists them."""
 
     source: Literal["bundled"]
+
+
+class Folder(Files):
+    """Image files below the folder `inputs`."""
+
+    source: Literal["folder"]
+
+
+class Archive(Files):
+    """A zip or tar of image files: `inputs`, or, with `urls`, downloaded from the first of them that answers."""
+
+    source: Literal["archive"]
+    urls: list[Annotated[str, Field(pattern=r"^(https?|ftp)://")]]
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class KerasDataset(Source):
+    """A data set of small images that Keras downloads; Keras's own test half is the test split."""
+
+    source: Literal["keras"]
+    dataset: Literal["cifar10", "cifar100"]
+    images: int = Field(ge=1)
+    domain: str = Field(min_length=1)
+
+
+class Repository(Files):
+    """A file or folder of another DVC or git repository, at one commit."""
+
+    source: Literal["dvc"]
+    url: str = Field(min_length=1)
+    path: str = Field(min_length=1)
+    rev: str = Field(pattern=r"^[0-9a-f]{40}$")
+
+
+Photographs = Annotated[Bundled | Folder | Archive | KerasDataset | Repository, Field(discriminator="source")]
 
 
 class Targets(Section):
@@ -130,11 +198,12 @@ class Evaluate(Section):
 class Settings(Section):
     """The whole of params.yaml, checked; `variants` are complete, their defaults filled in."""
 
-    fetch: Fetch
+    fetch: Photographs
+    test_sets: dict[Name, Photographs]
     targets: Targets
     train: Train
     evaluate: Evaluate
-    variants: dict[VariantName, Variant] = Field(min_length=1)
+    variants: dict[Name, Variant] = Field(min_length=1)
 
     @model_validator(mode="before")
     @classmethod
@@ -151,6 +220,15 @@ class Settings(Section):
         for name in self.variants:
             if name in RESERVED or name.startswith("pca_"):
                 raise ValueError(f"variants.{name}: the name is taken by a baseline")
+        return self
+
+    @model_validator(mode="after")
+    def photographs_to_train_on_are_split(self) -> Settings:
+        if (self.fetch.split is None) != (self.fetch.source == "bundled"):
+            raise ValueError("fetch.split: every source but bundled needs it; the list of bundled says it itself")
+        for name, source in self.test_sets.items():
+            if source.split is not None:
+                raise ValueError(f"test_sets.{name}.split: all of a test set is for testing; leave it out")
         return self
 
 
@@ -177,14 +255,19 @@ def check(raw: Any, source: str) -> Settings:
         errors = error.errors()
         if any(item["loc"][:2] == ("train", "recipe") for item in errors):  # each variant repeats the common fault
             errors = [item for item in errors if item["loc"][0] != "variants"]
-        raise SettingsError("\n".join(_explain(source, item) for item in errors)) from error
+        raise SettingsError("\n".join(explain(source, item) for item in errors)) from error
 
 
-def _explain(source: str, item: Any) -> str:
-    key = ".".join(str(part) for part in item["loc"] if part != "[key]") or "(top level)"
+def explain(source: str, item: Any, model: Any = Settings) -> str:
+    """One line for one of pydantic's errors in a params file of `model`: the key, what is wrong, what is allowed."""
+    location = item["loc"]
+    if location[:1] in (("fetch",), ("test_sets",)):  # pydantic names the member of the union, too: fetch.folder.matte
+        tag = 1 if location[0] == "fetch" else 2
+        location = location[:tag] + location[tag + 1 :]
+    key = ".".join(str(part) for part in location if part != "[key]") or "(top level)"
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
-        message = f"unknown key; allowed are {', '.join(_siblings(item['loc']))}"
+        message = f"unknown key; allowed are {', '.join(_siblings(item['loc'], model))}"
     elif item["type"] == "missing":
         message = "missing; it has no default"
     else:
@@ -193,19 +276,37 @@ def _explain(source: str, item: Any) -> str:
     return f"{source}: {key}: {message}"
 
 
-def _siblings(location: tuple[Any, ...]) -> list[str]:
-    model: Any = Settings
+def _siblings(location: tuple[Any, ...], model: Any) -> list[str]:
+    """The keys beside the last of a location."""
     for part in location[:-1]:
-        model = model.model_fields[part].annotation
+        if get_origin(model) is dict:
+            model = get_args(model)[1]
+        elif isinstance(model, type):
+            model = model.model_fields[part].annotation
+        else:  # a union, whose members pydantic calls by the value of their discriminator
+            model = next(member for member in get_args(model) if part in get_args(_annotation(member, "source")))
+        if get_origin(model) is Annotated:
+            model = get_args(model)[0]
+        if get_args(model)[1:] == (NoneType,):
+            model = get_args(model)[0]
     return list(model.model_fields)
 
 
-def main() -> None:
-    """`python -m stages.settings`: check params.yaml and say what is wrong with it."""
+def _annotation(model: type[BaseModel], name: str) -> Any:
+    return model.model_fields[name].annotation
+
+
+def exit_if_invalid(load: Callable[[], Any]) -> None:
+    """End the process with the message and exit code 1 if `load` raises a `SettingsError`."""
     try:
         load()
     except SettingsError as error:
         raise SystemExit(str(error)) from None
+
+
+def main() -> None:
+    """`python -m stages.settings`: check params.yaml and say what is wrong with it."""
+    exit_if_invalid(load)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -158,21 +159,19 @@ def declared(name: str, item: str | None = None, *, pipeline: Path = PIPELINE) -
     stages = _read(pipeline)["stages"]
     if name not in stages:
         raise StageError(f"{pipeline} has no stage {name!r}; it has {', '.join(stages)}")
-    entry, fields = stages[name], {"${key}": item or ""}
+    settings.load()  # before templates are filled in: its message says what is wrong
+    source = pipeline.with_name(settings.PARAMS.name)  # as DVC does
+    entry, values = stages[name], _read(source)
     if "foreach" in entry:
-        settings.load()  # before templates are filled in: its message says what is wrong
-        source = pipeline.with_name(settings.PARAMS.name)  # as DVC does
         group = entry["foreach"].removeprefix("${").removesuffix("}")
-        items = _read(source)[group]
+        items = values[group]
         if item not in items:
             raise StageError(f"{source} has no {group.removesuffix('s')} {item!r}; it has {', '.join(items)}")
         entry = entry["do"]
-        fields |= {f"${{item.{key}}}": str(value) for key, value in items[item].items()}
+        values |= {"key": item, "item": items[item]}
 
     def fill(text: str) -> str:
-        for template, value in fields.items():
-            text = text.replace(template, value)
-        return text
+        return re.sub(r"\$\{([\w.]+)\}", lambda template: str(_lookup(values, template[1])), text)
 
     files: dict[Path, list[str]] = {settings.PARAMS: [], environment.ENVIRONMENT: []}
     for param in entry["params"]:

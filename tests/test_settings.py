@@ -48,7 +48,7 @@ def test_a_variant_overrides_the_common_recipe() -> None:
         ("targets.stride", 0, ["targets.stride", "greater than or equal to 1"]),
         ("targets.conversion", "bt2020", ["targets.conversion", "'bt601'", "bt2020"]),
         ("targets.colour", True, ["targets.colour", "unknown key", "patch, stride"]),
-        ("seed", 1, ["seed", "unknown key", "fetch, targets, train, evaluate, variants"]),
+        ("seed", 1, ["seed", "unknown key", "fetch, test_sets, targets, train, evaluate, variants"]),
         ("train.recipe.epochs", "ten", ["train.recipe.epochs", "valid integer", "'ten'"]),
         ("train.recipe.epochs", 2.5, ["train.recipe.epochs", "valid integer"]),
         ("train.recipe.flips", 1, ["train.recipe.flips", "valid boolean"]),

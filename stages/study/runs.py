@@ -12,13 +12,13 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from ruamel.yaml import YAML, YAMLError
 
 from stages import settings
-from stages.settings import Section, SettingsError, Variant, VariantName
+from stages.settings import Section, SettingsError, Variant, Name
 
 PIPELINE = Path("studies/dvc.yaml")
 PARAMS = PIPELINE.with_name("params.yaml")
 RESULTS = PIPELINE.with_name("results")
 
-NAME = TypeAdapter(VariantName)
+NAME = TypeAdapter(Name)
 
 
 class Run(Section):
@@ -68,7 +68,8 @@ def check(name: str, raw: Any, variants: dict[str, Variant]) -> tuple[Run, Varia
             raise SettingsError(f"{key}.network: a run keeps the network of its variant; name another variant")
         return run, Variant.model_validate({**variant.model_dump(), **run.overrides})
     except ValidationError as error:
-        raise SettingsError("\n".join(_explain(key, item) for item in error.errors())) from error
+        faults = [{**item, "loc": ("runs", name, *item["loc"])} for item in error.errors()]
+        raise SettingsError("\n".join(settings.explain(str(PARAMS), fault) for fault in faults)) from error
 
 
 def load() -> dict[str, tuple[Run, Variant]]:
@@ -97,19 +98,9 @@ def load() -> dict[str, tuple[Run, Variant]]:
     return found
 
 
-def _explain(key: str, item: Any) -> str:
-    where = ".".join([key, *map(str, item["loc"])])
-    message = "missing; it has no default" if item["type"] == "missing" else item["msg"].removeprefix("Value error, ")
-    shown = repr(item["input"])
-    return f"{where}: {message}" + (f" (it is {shown})" if item["type"] != "missing" and len(shown) < 80 else "")
-
-
 def main() -> None:
     """`python -m stages.study.runs`: check studies/params.yaml and say what is wrong with it."""
-    try:
-        load()
-    except SettingsError as error:
-        raise SystemExit(str(error)) from None
+    settings.exit_if_invalid(load)
 
 
 if __name__ == "__main__":
