@@ -76,7 +76,7 @@ class Workspace:
 
     def keep_variants(self, *names: str) -> None:
         """Take all other variants out of params.yaml."""
-        params = YAML(typ="safe", pure=True).load(self.folder / "params.yaml")
+        params = YAML(typ="safe").load(self.folder / "params.yaml")
         self.edit_params(variants={name: params["variants"][name] for name in names})
 
     def edit_params(self, **changes: object) -> None:
@@ -118,8 +118,22 @@ def new_workspace(folder: Path) -> Workspace:
     table["split"] = table["name"].map(SPLITS).fillna("test")
     table.to_csv(manifest, index=False)
     (folder / "dvc.lock").unlink(missing_ok=True)
+    keep_one_study(folder / "studies")
     workspace.edit_params(train__recipe__epochs=1, train__recipe__warmup_epochs=0)
     return workspace
+
+
+def keep_one_study(studies: Path) -> None:
+    """Take all runs but the first away: every DVC command reads them all."""
+    yaml = YAML(typ="safe")
+    runs = yaml.load(studies / "params.yaml")["runs"]
+    first = next(iter(runs))
+    yaml.dump({"runs": {first: runs[first]}}, studies / "params.yaml")
+    lock = yaml.load(studies / "dvc.lock")
+    yaml.dump({**lock, "stages": {f"run@{first}": lock["stages"][f"run@{first}"]}}, studies / "dvc.lock")
+    for folder in (studies / "results").iterdir():
+        if folder.name != first:
+            shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from stages.settings import SettingsError
 from stages.targets.conversions import CONVERSIONS
 from tests.conftest import REPOSITORY
 
-RAW: dict[str, Any] = YAML(typ="safe", pure=True).load(REPOSITORY / "params.yaml")
+RAW: dict[str, Any] = YAML(typ="safe").load(REPOSITORY / "params.yaml")
 
 
 def changed(key: str, value: Any) -> dict[str, Any]:

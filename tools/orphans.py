@@ -78,7 +78,7 @@ def find(repo: Repo) -> Orphans:
         (file, name): entry
         for file in LOCK_FILES
         if file.exists()
-        for name, entry in YAML(typ="safe", pure=True).load(file)["stages"].items()
+        for name, entry in YAML(typ="safe").load(file)["stages"].items()
     }
     stages = list(repo.index.stages)
     owned = {Path(str(out)) for stage in stages for out in stage.outs}

@@ -99,7 +99,7 @@ def page() -> str:
 
 def read_lock() -> dict[str, Any]:
     """The stages of dvc.lock."""
-    return dict(_parsed(LOCK, YAML(typ="safe", pure=True).load)["stages"])
+    return dict(_parsed(LOCK, YAML(typ="safe").load)["stages"])
 
 
 def read_summary() -> dict[str, Any]:

@@ -38,7 +38,7 @@ def declared(stage: str, lock: dict[str, Any]) -> set[Path]:
 
 def hidden(log: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     monkeypatch.chdir(workspace.folder)
-    lock = YAML(typ="safe", pure=True).load(Path("dvc.lock"))
+    lock = YAML(typ="safe").load(Path("dvc.lock"))
     found = opened(log, workspace.folder)
     known = {stage: declared(stage, lock) for stage, _ in found}
     return sorted(

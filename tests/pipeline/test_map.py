@@ -14,10 +14,10 @@ from stages import stage as door
 from stages.study import runs
 from tests.conftest import REPOSITORY
 
-PIPELINE = YAML(typ="safe", pure=True).load(REPOSITORY / "dvc.yaml")["stages"]
-VARIANTS = YAML(typ="safe", pure=True).load(REPOSITORY / "params.yaml")["variants"]
-STUDIES = YAML(typ="safe", pure=True).load(REPOSITORY / runs.PIPELINE)["stages"]
-RUNS = YAML(typ="safe", pure=True).load(REPOSITORY / runs.PARAMS)["runs"]
+PIPELINE = YAML(typ="safe").load(REPOSITORY / "dvc.yaml")["stages"]
+VARIANTS = YAML(typ="safe").load(REPOSITORY / "params.yaml")["variants"]
+STUDIES = YAML(typ="safe").load(REPOSITORY / runs.PIPELINE)["stages"]
+RUNS = YAML(typ="safe").load(REPOSITORY / runs.PARAMS)["runs"]
 ONE_RUN_EACH = {run["variant"]: name for name, run in RUNS.items()}  # the deps differ by network alone
 ROOMS = {"baselines": "evaluate", "run": "study"}  # stages that live in another stage's folder
 
