@@ -67,7 +67,7 @@ def render(lock: str) -> str:
 
 def read() -> dict[str, str]:
     """The content of environment.yaml: package → version, and `python` → the range that is supported."""
-    return {name: str(value) for name, value in YAML(typ="safe", pure=True).load(ENVIRONMENT).items()}
+    return {name: str(value) for name, value in YAML(typ="safe").load(ENVIRONMENT).items()}
 
 
 if __name__ == "__main__":

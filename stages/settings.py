@@ -22,7 +22,15 @@ RESERVED = ("baselines", "luma", "mean_rgb", "green", "conv1x1")  # rows of the 
 SSIM_WINDOW = 11  # pixels; a patch must hold at least one window of Wang et al. 2004
 
 Conversion = Literal[
-    "bt601", "bt709", "linear_luminance", "lightness", "average", "value", "hsl_lightness", "green", "gradient_correlation"
+    "bt601",
+    "bt709",
+    "linear_luminance",
+    "lightness",
+    "average",
+    "value",
+    "hsl_lightness",
+    "green",
+    "gradient_correlation",
 ]
 Loss = Literal["mse", "mae", "mse_ssim"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -239,7 +247,7 @@ def load(path: Path = PARAMS) -> Settings:
         SettingsError: the file is missing, is not YAML, or says something impossible; names each key.
     """
     try:
-        raw = YAML(typ="safe", pure=True).load(path)
+        raw = YAML(typ="safe").load(path)
     except FileNotFoundError as error:
         raise SettingsError(f"{path}: not found; run from the top of the repository") from error
     except YAMLError as error:

@@ -230,7 +230,7 @@ def _remove(path: Path) -> None:
 
 def _read(path: Path) -> Any:
     try:
-        return YAML(typ="safe", pure=True).load(path)
+        return YAML(typ="safe").load(path)
     except (FileNotFoundError, YAMLError) as error:
         raise StageError(f"{path} can't be read: {error}") from error
 

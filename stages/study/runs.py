@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from ruamel.yaml import YAML, YAMLError
 
 from stages import settings
-from stages.settings import Section, SettingsError, Variant, Name
+from stages.settings import Name, Section, SettingsError, Variant
 
 PIPELINE = Path("studies/dvc.yaml")
 PARAMS = PIPELINE.with_name("params.yaml")
@@ -80,7 +80,7 @@ def load() -> dict[str, tuple[Run, Variant]]:
     """
     variants = settings.load().variants
     try:
-        raw = YAML(typ="safe", pure=True).load(PARAMS)
+        raw = YAML(typ="safe").load(PARAMS)
     except FileNotFoundError as error:
         raise SettingsError(f"{PARAMS}: not found; run from the top of the repository") from error
     except YAMLError as error:

@@ -111,7 +111,7 @@ def kl_divergence(z_mean: Any, z_log_var: Any) -> Any:
     return -0.5 * ops.sum(1 + z_log_var - ops.square(z_mean) - ops.exp(z_log_var), axis=1)
 
 
-def whitening(channels: int, name: str = "whiten") -> keras.layers.Layer:
+def whitening(channels: int) -> keras.layers.Layer:
     """A fixed convolution with stride 4, image `(batch, h, w, channels)` → `(batch, h / 4, w / 4, 16 · channels)`.
 
     Each 4 × 4 cell becomes its cosine coefficients over rows, columns and channels, divided by the amplitude that they
@@ -120,20 +120,22 @@ def whitening(channels: int, name: str = "whiten") -> keras.layers.Layer:
     are nearly uncorrelated and of equal size, so that all are learned at once, and rounding differences do not grow.
     """
     basis, amplitude = _cosine_basis(channels)
-    layer = keras.layers.Conv2D(FREQUENCIES * channels, CELL, strides=CELL, padding="valid", trainable=False, name=name)
+    layer = keras.layers.Conv2D(
+        FREQUENCIES * channels, CELL, strides=CELL, padding="valid", trainable=False, name="whiten"
+    )
     layer.build((None, None, None, channels))
     kernel = basis / amplitude
     layer.set_weights([kernel, -0.5 * kernel.sum(axis=(0, 1, 2))])  # middle gray becomes 0
     return layer
 
 
-def unwhitening(channels: int, name: str = "output") -> keras.layers.Layer:
+def unwhitening(channels: int) -> keras.layers.Layer:
     """The inverse of `whitening`: a sub-pixel convolution (Shi et al. 2016, arXiv:1609.05158), fixed.
 
     It is written as the transposed convolution that a sub-pixel convolution equals when stride and kernel are the same.
     """
     basis, amplitude = _cosine_basis(channels)
-    layer = keras.layers.Conv2DTranspose(channels, CELL, strides=CELL, padding="valid", trainable=False, name=name)
+    layer = keras.layers.Conv2DTranspose(channels, CELL, strides=CELL, padding="valid", trainable=False, name="output")
     layer.build((None, None, None, FREQUENCIES * channels))
     layer.set_weights([basis * amplitude, np.full(channels, 0.5)])
     return layer
@@ -154,9 +156,9 @@ def colour_to_gray(channels: int, name: str) -> keras.layers.Layer:
     return layer
 
 
-def gray_to_channels(channels: int, name: str = "mix") -> keras.layers.Layer:
+def gray_to_channels(channels: int) -> keras.layers.Layer:
     """A learned 1 × 1 convolution from one whitened channel to `channels`; it starts as a copy into each."""
-    layer = keras.layers.Conv2D(FREQUENCIES * channels, 1, name=name)
+    layer = keras.layers.Conv2D(FREQUENCIES * channels, 1, name="mix")
     layer.build((None, None, None, FREQUENCIES))
     copy = np.sqrt(channels) * np.eye(channels)[0]  # the first tint is what all channels have in common
     kernel = np.einsum("fg,k->fgk", np.eye(FREQUENCIES), copy).reshape(1, 1, FREQUENCIES, -1)
