@@ -289,7 +289,7 @@ def _siblings(location: tuple[Any, ...], model: Any) -> list[str]:
     for part in location[:-1]:
         if get_origin(model) is dict:
             model = get_args(model)[1]
-        elif isinstance(model, type):
+        elif isinstance(model, type) and issubclass(model, BaseModel):
             model = model.model_fields[part].annotation
         else:  # a union, whose members pydantic calls by the value of their discriminator
             model = next(member for member in get_args(model) if part in get_args(_annotation(member, "source")))
