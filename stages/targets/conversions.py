@@ -41,8 +41,8 @@ def bt709(photograph: np.ndarray) -> np.ndarray:
     """BT.709 luma of the encoded values, exactly rounded: Y' = 0.2126 R' + 0.7152 G' + 0.0722 B'.
 
     ITU-R BT.709-6, item 3.2. Integer arithmetic in ten-thousandths, halves rounded up. ImageMagick's `Gray` has these
-    weights and truncates; scikit-image's `rgb2gray` has 0.2125, 0.7154 and 0.0721 instead, which moves no colour by more
-    than 0.051 levels before rounding.
+    weights and truncates; scikit-image's `rgb2gray` has 0.2125, 0.7154 and 0.0721 instead, which moves no colour by
+    more than 0.051 levels before rounding.
 
     Args:
         photograph: `(height, width, 3)` uint8, sRGB.
@@ -215,7 +215,7 @@ def gradient_correlation_weights(photograph: np.ndarray) -> tuple[int, int, int]
 
 
 def _reduce(photograph: np.ndarray) -> np.ndarray:
-    """The photograph in about `CELLS`² cells, `(rows, columns, 3)` int64: averages over equal areas, halves rounded up."""
+    """The photograph in about `CELLS`² cells `(rows, columns, 3)` int64: means of equal areas, halves rounded up."""
     height, width = photograph.shape[:2]
     rows = min(height, max(1, round(CELLS * math.sqrt(height / width))))
     columns = min(width, max(1, round(CELLS * math.sqrt(width / height))))
