@@ -22,7 +22,8 @@ from stages.targets.conversions import CONVERSIONS
 
 Convert = Callable[[np.ndarray], np.ndarray]
 
-# The nearest that each library has: OpenCV's Lab has three channels, and its decolor is Lu, Xu and Jia's method.
+# The nearest that each library has: OpenCV's Lab has three channels, and its decolor is Lu, Xu and Jia's method (which
+# expects blue first; its time does not depend on that).
 PEERS: dict[str, dict[str, Convert]] = {
     "bt601": {
         "cv2.cvtColor GRAY": lambda photograph: cv2.cvtColor(photograph, cv2.COLOR_RGB2GRAY),

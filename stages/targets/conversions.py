@@ -77,7 +77,8 @@ def lightness(photograph: np.ndarray) -> np.ndarray:
 
     CIE 15:2004, section 8.2.1 (ISO 11664-4): L* = 116 f(Y / Yn) − 16 with f(t) = t^(1/3) above (24/116)³ and
     (841/108) t + 16/116 below, where Y is that of `linear_luminance` and white has Yn = 1. scikit-image's and OpenCV's
-    Lab have it as their first channel. Unlike all other conversions here it moves grays: R = G = B = 128 becomes 137.
+    Lab have it as their first channel. Unlike all other conversions here it moves grays: R = G = B = 20 becomes 16, 128
+    becomes 137.
 
     In float64, halves rounded up, by borders as in `linear_luminance`; the nearest colour is 4 · 10⁻¹¹ from one.
 
