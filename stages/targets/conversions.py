@@ -202,9 +202,14 @@ def gradient_correlation_weights(photograph: np.ndarray) -> tuple[int, int, int]
     Returns:
         Three whole numbers from 0 to 10 that sum to 10.
     """
-    differences = _pair_differences(_reduce(photograph)).astype(np.float64)  # (pairs, 3), whole levels
+    scores = _similarities(_pair_differences(_reduce(photograph)))
+    return WEIGHTS[scores.index(max(scores))]
+
+
+def _similarities(differences: np.ndarray) -> list[int]:
+    """Gcs of each of `WEIGHTS` over pairs with `differences` `(pairs, 3)` in whole levels, in units of 2⁻³²."""
     visible = np.square(differences).sum(axis=1) >= 2 * (0.05 * 255) ** 2
-    differences = differences[visible].T  # (3, pairs)
+    differences = differences[visible].T.astype(np.float64)  # (3, pairs)
     contrasts = 40 * np.abs(differences) + 2550  # d_c in units of 1 / 10200: 255 levels × tenths × quarters
     scores = []
     for weights in WEIGHTS:
@@ -212,7 +217,7 @@ def gradient_correlation_weights(photograph: np.ndarray) -> tuple[int, int, int]
         square = np.square(gray)
         terms = sum(gray * contrast / (square + np.square(contrast)) for contrast in contrasts)
         scores.append(int((terms * 2**32).astype(np.int64).sum()))
-    return WEIGHTS[scores.index(max(scores))]
+    return scores
 
 
 def _reduce(photograph: np.ndarray) -> np.ndarray:

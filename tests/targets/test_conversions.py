@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import skimage.color
 import skimage.data
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
@@ -129,6 +129,7 @@ def test_green_is_the_second_channel() -> None:
 # === Rounding ===
 
 
+@example(3, 1, 44)  # 6.5
 @given(LEVEL, LEVEL, LEVEL)
 def test_bt601_is_exactly_rounded(red: int, green: int, blue: int) -> None:
     exact = Fraction(299 * red + 587 * green + 114 * blue, 1000)
@@ -136,6 +137,7 @@ def test_bt601_is_exactly_rounded(red: int, green: int, blue: int) -> None:
     assert bt601(np.array([[[red, green, blue]]], np.uint8)) == rounded
 
 
+@example(3, 17, 79)  # 18.5 in bt709
 @given(LEVEL, LEVEL, LEVEL)
 def test_whole_number_conversions_are_exactly_rounded(red: int, green: int, blue: int) -> None:
     exact = {
@@ -251,31 +253,37 @@ def differences_by_loops(photograph: np.ndarray, cells: int) -> list[list[int]]:
     return differences
 
 
-def weights_by_loops(differences: list[list[int]]) -> tuple[int, ...]:
-    """The triple in tenths with the largest Gcs, in exact fractions."""
-    scores = {}
-    for weights in itertools.product(range(11), repeat=3):
-        if sum(weights) != 10:
-            continue
-        scores[weights] = Fraction(0)
-        for difference in differences:
-            if Fraction(sum(d**2 for d in difference), 255**2) < 2 * Fraction(5, 100) ** 2:
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 9), (5, 7), (13, 8), (20, 31)])
+def test_the_pairs_are_those_of_loops_over_cells(height: int, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversions, "CELLS", 6)
+    photograph = smooth(height, width, seed=0)
+    pairs = conversions._pair_differences(conversions._reduce(photograph)).tolist()
+    expected = differences_by_loops(photograph, cells=6)
+    assert sorted(sorted((pair, [-d for d in pair])) for pair in pairs) == sorted(
+        sorted((pair, [-d for d in pair])) for pair in expected
+    )
+
+
+@pytest.mark.parametrize("largest", [20, 255])  # levels; the invisible differences, below 18, are among the former
+def test_the_similarities_are_those_of_the_formula_in_exact_fractions(largest: int) -> None:
+    differences = np.random.default_rng(1).integers(-largest, largest + 1, (25, 3))
+    differences[0] = (12, 12, 6)  # 324 of the 325.125 that make a pair visible
+    differences[1] = (17, 6, 1)  # 326
+    for weights, score in zip(conversions.WEIGHTS, conversions._similarities(differences), strict=True):
+        exact = Fraction(0)
+        for difference in differences.tolist():
+            if Fraction(sum(d**2 for d in difference), 255**2) < (2 * Fraction(5, 100) ** 2):
                 continue
-            gray = Fraction(abs(sum(w * d for w, d in zip(weights, difference, strict=True))), 2550)
+            gray = Fraction(abs(sum(w * d for w, d in zip(weights, difference, strict=True))), 10 * 255)
             for d in difference:
                 contrast = Fraction(abs(d), 255) + Fraction(1, 4)
-                scores[weights] += Fraction(round(2**64 * gray * contrast / (gray**2 + contrast**2)), 2**64)
-    return max(scores, key=lambda weights: scores[weights])
+                exact += gray * contrast / (gray**2 + contrast**2)
+        assert abs(score / 2**32 - exact) < 1e-8
 
 
-@pytest.mark.parametrize(("height", "width", "seed"), [(5, 7, 0), (13, 8, 2)])
-def test_the_weights_are_those_of_the_formula_in_loops(
-    height: int, width: int, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(conversions, "CELLS", 6)
-    photograph = smooth(height, width, seed)
-    expected = weights_by_loops(differences_by_loops(photograph, cells=6))
-    assert gradient_correlation_weights(photograph) == expected
+def test_candidates_are_the_66_convex_triples_in_tenths() -> None:
+    assert len(set(conversions.WEIGHTS)) == 66
+    assert all(sum(weights) == 10 and min(weights) >= 0 for weights in conversions.WEIGHTS)
 
 
 @pytest.mark.parametrize("name", ["chelsea", "coffee", "rocket", "immunohistochemistry"])
@@ -301,13 +309,11 @@ def test_single_pixels_and_random_pairs_as_published_choose_the_same_weights(nam
     assert gradient_correlation_weights(getattr(skimage.data, name)()) == tuple(candidates[scores.argmax()])
 
 
-def test_gray_is_the_weighted_sum_exactly_rounded() -> None:
-    photograph = smooth(40, 60, 4)
-    weights = gradient_correlation_weights(photograph)
-    assert sum(weights) == 10
-    assert min(weights) >= 0
-    exact = photograph.astype(int) @ np.array(weights)
-    assert np.array_equal(gradient_correlation(photograph), (exact + 5) // 10)
+def test_gray_is_the_weighted_sum_exactly_rounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversions, "gradient_correlation_weights", lambda photograph: (3, 6, 1))
+    exact = COLOURS.astype(int) @ (3, 6, 1)
+    assert (exact % 10 == 5).any()
+    assert np.array_equal(gradient_correlation(COLOURS), (exact + 5) // 10)
 
 
 def test_an_achromatic_or_flat_photograph_gets_the_weights_nearest_to_bt601() -> None:
