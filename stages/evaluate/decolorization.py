@@ -1,8 +1,8 @@
 """How much of a photograph's colour contrast its gray image keeps: CCPR, CCFR and E-score, over whole photographs.
 
-Lu, Xu and Jia 2014, "Contrast preserving decolorization with perception-based quality metrics" (IJCV 110:2). They compare
-a photograph with its gray image, and know no target. What they find hangs on the pairs of pixels that are looked at, so
-there are two sets: neighbours, which see edges and blur, and random pairs, which see regions and hardly any blur.
+Lu, Xu and Jia 2014, "Contrast preserving decolorization with perception-based quality metrics" (IJCV 110:2). The three
+compare a photograph with its gray image and know no target. What they find hangs on which pairs of pixels they look at,
+so there are two sets: neighbours, which see edges and blur, and random pairs, which see regions and hardly any blur.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ RANDOM_PER_PIXEL = 2  # random pairs
 RANDOM_AT_MOST = 4_000_000  # of them in a photograph: counted shares are then good to about 0.0005
 MEASURES = tuple(f"{measure}_{pairs}" for pairs in ("neighbours", "random") for measure in ("ccpr", "ccfr", "e"))
 
-# The measures only ask whether a distance is below, at or above each τ. Class 2τ − 1 is at τ, class 2τ between τ and τ + 1.
+# All that the measures ask of a distance is its class: 2τ − 1 is at τ, 2τ between τ and τ + 1.
 CLASSES = 2 * len(THRESHOLDS) + 1
 STEPS = round(0.01 / ROUNDING)  # per unit of lightness: gray is compared in whole steps, so that γ = τ is met exactly
 STRIPE = 1 << 18  # pairs at a time; only memory depends on it
@@ -74,7 +74,7 @@ def pairs_of(photograph: np.ndarray, seed: int) -> Pairs:
 def contrast(pairs: Pairs, gray: np.ndarray) -> dict[str, float]:
     """CCPR, CCFR and E-score of a gray image, each in [0, 1], averaged over τ = 1 … 15; more is better.
 
-    With δ the distance of a pair in colour and γ its difference in gray, from 0 to 100 (Lu, Xu and Jia 2014, section 5):
+    With δ the distance of a pair in colour and γ its difference in gray, from 0 to 100 (Lu, Xu and Jia 2014):
     CCPR(τ) is the share of the pairs with δ ≥ τ that have γ ≥ τ, contrast that is kept; CCFR(τ) the share of those with
     γ > τ that have δ > τ, contrast that is not made up; E(τ) their harmonic mean. A share of no pairs is 1.
 
@@ -106,7 +106,10 @@ def _lab(photograph: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     red, green, blue = (photograph[..., channel].astype(np.uint32) for channel in range(3))
     found, rows = np.unique(red << 16 | green << 8 | blue, return_inverse=True)  # far fewer than pixels
     levels = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=-1).astype(np.uint8)
-    return rgb2lab(levels), rows.reshape(photograph.shape[:2]).astype(np.uint32)
+    table = np.empty(levels.shape)
+    for part in _stripes(found.shape):
+        table[part] = rgb2lab(levels[part])
+    return table, rows.reshape(photograph.shape[:2]).astype(np.uint32)
 
 
 def _colour_classes(table: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
