@@ -18,7 +18,7 @@ from stages.registry import NETWORKS
 
 PARAMS = Path("params.yaml")
 CELL = 4  # every network halves the patch twice, or cuts it into 4 × 4 cells
-RESERVED = ("baselines", "luma", "mean_rgb", "green", "conv1x1")  # rows of the same table
+RESERVED = ("baselines", "target", "luma", "mean_rgb", "green", "conv1x1")  # rows of the same tables
 SSIM_WINDOW = 11  # pixels; a patch must hold at least one window of Wang et al. 2004
 
 Conversion = Literal[

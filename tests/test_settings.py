@@ -112,7 +112,7 @@ def test_every_conversion_that_params_may_name_exists() -> None:
 
 
 def test_no_variant_can_take_the_name_of_a_baseline() -> None:
-    assert set(baselines.CLOSED_FORMS) | {"conv1x1", "baselines"} == set(settings.RESERVED)
+    assert set(baselines.CLOSED_FORMS) | {"conv1x1", "baselines", "target"} == set(settings.RESERVED)
     assert set(baselines.CLOSED_FORMS) == set(summary.CLOSED_FORMS)
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+from tqdm import tqdm
 
 from stages.artifacts import read_json, sha256_of, write_json, write_table
 from stages.evaluate import evaluation, pictures
 from stages.fetch.container import Container
+from stages.settings import Targets
 from stages.stage import Stage, stage, tensorflow_import
-from stages.targets.conversions import CONVERSIONS
 from stages.targets.patches import PatchSet
 
 BASELINES = "baselines"
@@ -26,6 +28,9 @@ def main() -> None:
         out = work.out(f"data/evaluations/{name}")
         write_table(out / "scores.csv", pd.concat(result.tables.values(), ignore_index=True))
         write_table(out / "bands.csv", pd.concat(result.bands.values(), ignore_index=True))
+        write_table(out / "contrast.csv", pd.DataFrame(result.contrast))
+        if result.conversions:
+            write_table(out / "conversions.csv", pd.DataFrame(result.conversions))
         write_json(out / "summary.json", result.summary())
         for title, pixels in result.pictures.items():
             pictures.write_png(out / f"{title}.png", pixels)
@@ -36,15 +41,12 @@ def main() -> None:
 def evaluate(name: str, work: Stage) -> evaluation.Evaluation:
     """Open what the evaluation of `name` needs, and make it."""
     photos = Container(Path("data/photos"))
-    large = photos.manifest[["height", "width"]].min(axis=1) >= work["targets"].patch
-    first = photos.manifest[large].query("split == 'test'").iloc[0]
-    colour = photos.read(first["name"])
-    photograph = evaluation.Photograph(colour, CONVERSIONS[work["targets"].conversion](colour)[..., None])
+    tested = test_photographs(photos, work["targets"])
     used = ("train", "test") if name == BASELINES else ("train", "validation", "test")
     splits = {split: PatchSet(Path(f"data/pairs/{split}")) for split in used}
     inputs = {f"data/pairs/{split}": patches.sha256 for split, patches in splits.items()}
     if name == BASELINES:
-        result = evaluation.of_baselines(splits["train"], splits["test"], photograph, work["evaluate"])
+        result = evaluation.of_baselines(splits["train"], splits["test"], tested, work["evaluate"])
         columns = ["name", "split", "licence", "sha256"]
         origin = {"photographs": photos.manifest[columns].to_dict("records"), "targets": work["targets"].model_dump()}
         result.facts.update({"inputs": inputs, "environment": work.versions, **origin})
@@ -58,10 +60,18 @@ def evaluate(name: str, work: Stage) -> evaluation.Evaluation:
     folder = Path(f"data/models/{name}")
     trained = read_json(folder / "facts.json")
     model = networks.load(folder / "model.keras")
-    result = evaluation.of_variant(name, model, trained, splits, photograph, work["evaluate"])
+    result = evaluation.of_variant(name, model, trained, splits, tested, work["evaluate"])
     inputs[str(folder / "model.keras")] = sha256_of(folder / "model.keras")
     result.facts.update({"inputs": inputs, "environment": work.versions})
     return result
+
+
+def test_photographs(photos: Container, settings: Targets) -> Iterator[evaluation.Photograph]:
+    """The whole test photographs that hold a patch, one in memory at a time."""
+    large = photos.manifest[["height", "width"]].min(axis=1) >= settings.patch
+    table = photos.manifest[large].query("split == 'test'")
+    for _, row in tqdm(table.iterrows(), "whole photographs", len(table), leave=False, disable=None):
+        yield evaluation.Photograph(row["name"], row["domain"], photos.read(row["name"]), settings.conversion)
 
 
 if __name__ == "__main__":

@@ -2,25 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from stages.evaluate import baselines, frequency, intervals, leakage, measures, noise, pictures, probes, scores
+from stages.evaluate import (
+    baselines,
+    decolorization,
+    frequency,
+    intervals,
+    leakage,
+    measures,
+    noise,
+    pictures,
+    probes,
+    scores,
+    tiles,
+)
 from stages.evaluate.baselines import Method
+from stages.evaluate.decolorization import Pairs
 from stages.settings import Evaluate
 from stages.targets import patches
+from stages.targets.conversions import CONVERSIONS
 from stages.targets.patches import PatchSet, to_unit
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """One whole test photograph, colour `(height, width, 3)` and gray `(height, width, 1)` uint8, to be rebuilt."""
+    """One whole test photograph.
 
+    Attributes:
+        name: in the manifest, as is `domain`.
+        colour: `(height, width, 3)` uint8.
+        conversion: the key of `CONVERSIONS` that makes its target.
+    """
+
+    name: str
+    domain: str
     colour: np.ndarray
-    gray: np.ndarray
+    conversion: str
+
+    @cached_property
+    def gray(self) -> np.ndarray:
+        """The target, `(height, width, 1)` uint8."""
+        return CONVERSIONS[self.conversion](self.colour)[..., None]
 
     def cut(self, kind: str, patch: int) -> tuple[np.ndarray, np.ndarray]:
         """All patches side by side `(n, patch, patch, channels)` in [0, 1], and their corners."""
@@ -35,9 +64,12 @@ class Evaluation:
 
     Attributes:
         test: the test patches.
-        settings: levels of noise, resamples of the intervals, and the seed of both.
+        settings: levels of noise, resamples of the intervals, and the seed of both and of random pairs of pixels.
+        methods: how each converts, from patch to patch.
         tables: a row per test patch.
         bands: a row per band of spatial frequency.
+        contrast: rows, one per method and whole test photograph.
+        conversions: rows, one per standard conversion and whole test photograph, for the baselines alone.
         probes: interval and probes, what the summary says of a method beside its scores.
         facts: what it says beside the methods.
         pictures: `(height, width, channels)` uint8.
@@ -45,8 +77,11 @@ class Evaluation:
 
     test: PatchSet
     settings: Evaluate
+    methods: dict[str, Method] = field(default_factory=dict)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     bands: dict[str, pd.DataFrame] = field(default_factory=dict)
+    contrast: list[dict[str, Any]] = field(default_factory=list)
+    conversions: list[dict[str, Any]] = field(default_factory=list)
     probes: dict[str, dict[str, Any]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     pictures: dict[str, np.ndarray] = field(default_factory=dict)
@@ -58,14 +93,15 @@ class Evaluation:
             method: its name.
             outputs: of the test patches: `(n, side, side)`, or `(n, side, side, 3)`, which scores and probes take
                 channel by channel and average.
-            convert: the method itself, for input that is noisy or synthetic: colour `(n, side, side, 3)` in [0, 1] to
-                the shape of `outputs`.
+            convert: the method itself, for input that is noisy, synthetic or a whole photograph: colour
+                `(n, side, side, 3)` in [0, 1] to the shape of `outputs`.
         """
         index, settings = self.test.index, self.settings
         colour, targets = to_unit(self.test.read("colour")), gray_of(self.test)
         table = scores.per_patch(index, method, targets, outputs)
         planes = scores.planes(targets, outputs)
         residuals = planes - targets
+        self.methods[method] = convert
         self.tables[method] = table
         self.bands[method] = frequency.bands(method, targets, residuals)
         self.probes[method] = {
@@ -78,6 +114,12 @@ class Evaluation:
             },
         }
 
+    def add_photograph(self, photograph: Photograph, pairs: Pairs) -> None:
+        """Convert a whole photograph by every method, and tell how much of its contrast each keeps."""
+        for method, convert in self.methods.items():
+            output = tiles.whole(convert, photograph.colour, self.test.patch)
+            self.contrast.append(contrast_row(method, photograph, pairs, np.clip(output, 0, 1)))
+
     def summary(self) -> dict[str, Any]:
         found = {name: {**scores.summarise(table), **self.probes[name]} for name, table in self.tables.items()}
         return {**self.facts, "scores": found}
@@ -88,16 +130,51 @@ def gray_of(split: PatchSet) -> np.ndarray:
     return to_unit(split.read("gray"))[..., 0]
 
 
-def of_baselines(train: PatchSet, test: PatchSet, photograph: Photograph, settings: Evaluate) -> Evaluation:
-    """The closed forms and the 1 × 1 convolution fitted on `train`; the pictures are what each variant starts from."""
+def contrast_row(method: str, photograph: Photograph, pairs: Pairs, output: np.ndarray) -> dict[str, Any]:
+    """The measures of decolorization of an output `(height, width)`, or `(height, width, 3)`, averaged, in [0, 1]."""
+    planes = np.moveaxis(output, 2, 0) if output.ndim == 3 else [output]
+    found = pd.DataFrame([decolorization.contrast(pairs, plane) for plane in planes]).mean()
+    return {"method": method, "photo": photograph.name, "domain": photograph.domain, **found}
+
+
+def conversion_rows(photograph: Photograph, pairs: Pairs) -> list[dict[str, Any]]:
+    """How far every standard conversion of a whole photograph is from its target, and what contrast it keeps."""
+    target = to_unit(photograph.gray)[..., 0]
+    rows = []
+    for name, convert in CONVERSIONS.items():
+        gray = to_unit(convert(photograph.colour))
+        rows.append(
+            {
+                "conversion": name,
+                "photo": photograph.name,
+                "domain": photograph.domain,
+                "psnr": float(measures.psnr(target[None], gray[None])[0]),
+                "ssim": float(measures.ssim(target[None], gray[None])[0]),
+                **decolorization.contrast(pairs, gray),
+            }
+        )
+    return rows
+
+
+def of_baselines(train: PatchSet, test: PatchSet, photographs: Iterable[Photograph], settings: Evaluate) -> Evaluation:
+    """The closed forms, the 1 × 1 convolution fitted on `train`, and on whole photographs the standard conversions.
+
+    The pictures, of the first of the `photographs`, are what each variant starts from.
+    """
     conv1x1 = baselines.fit_conv1x1(to_unit(train.read("colour")), gray_of(train))
     colour = to_unit(test.read("colour"))
     result = Evaluation(test, settings)
     for name, method in {**baselines.CLOSED_FORMS, "conv1x1": conv1x1}.items():
         result.add(name, method(colour), method)
-    for kind in ("colour", "gray"):
-        cut, corners = photograph.cut(kind, test.patch)
-        result.pictures[f"photograph_{kind}"] = pictures.to_levels(patches.join(cut, corners))
+    for number, photograph in enumerate(photographs):
+        pairs = decolorization.pairs_of(photograph.colour, settings.seed)
+        result.contrast.append(contrast_row("target", photograph, pairs, to_unit(photograph.gray)[..., 0]))
+        result.add_photograph(photograph, pairs)
+        result.conversions += conversion_rows(photograph, pairs)
+        if number == 0:
+            for kind in ("colour", "gray"):
+                cut, corners = photograph.cut(kind, test.patch)
+                result.pictures[f"photograph_{kind}"] = pictures.to_levels(patches.join(cut, corners))
     return result
 
 
@@ -106,19 +183,20 @@ def of_variant(
     model: Any,
     trained: dict[str, Any],
     splits: dict[str, PatchSet],
-    photograph: Photograph,
+    photographs: Iterable[Photograph],
     settings: Evaluate,
 ) -> Evaluation:
     """A trained network beside PCA at its latent size, with the probes that apply to it.
 
-    For noisy and synthetic colour, PCA and a network that sees gray are handed its luma, unrounded.
+    For noisy and synthetic colour, and for whole photographs, PCA and a network that sees gray are handed its luma,
+    unrounded.
 
     Args:
         name: of the variant.
         model: its float64 network.
         trained: the facts that training left: recipe, parameters, epochs.
         splits: train (to fit PCA), validation (to choose read-outs) and test.
-        photograph: to rebuild as a picture.
+        photographs: all whole test photographs; the first is rebuilt as a picture, too.
         settings: of the probes and pictures.
     """
     from stages.evaluate import networks
@@ -162,6 +240,9 @@ def of_variant(
     ssim = result.tables[name]["ssim"].to_numpy()
     colour = to_unit(test.read("colour"))
     result.pictures["patches"] = pictures.patch_sheet(colour, gray_of(test), shown, ssim, settings.picture_rows)
-    cut, corners = photograph.cut(kind, test.patch)
-    result.pictures["photograph"] = pictures.to_levels(patches.join(networks.predict(model, cut), corners))
+    for number, photograph in enumerate(photographs):
+        result.add_photograph(photograph, decolorization.pairs_of(photograph.colour, settings.seed))
+        if number == 0:
+            cut, corners = photograph.cut(kind, test.patch)
+            result.pictures["photograph"] = pictures.to_levels(patches.join(networks.predict(model, cut), corners))
     return result

@@ -27,9 +27,11 @@ def main() -> None:
         curves = pd.concat([read_table(MODELS / name / "curve.csv").assign(variant=name) for name in variants])
         scores = collected("scores.csv", names, ["method", "photo", "row", "column"])
         bands = collected("bands.csv", names, ["method", "low"])
+        contrast = collected("contrast.csv", names, ["method", "photo"])
+        conversions = read_table(EVALUATIONS / "baselines/conversions.csv")
         studies = read_table(STUDIES).set_index("run", drop=False)
 
-        results, probes = summary.build(evaluations, variants), summary.probes(evaluations, bands)
+        results, probes = summary.build(evaluations, variants), summary.probes(evaluations, bands, contrast)
         evidence = claims.Evidence(results, probes.set_index("method"), studies)
         write_json(work.out("metrics/summary.json"), results)
         write_table(work.out("metrics/probes.csv"), probes)
@@ -38,6 +40,8 @@ def main() -> None:
         write_table(out / "curves.csv", curves[["variant", "epoch", "loss", "val_loss", "psnr", "val_psnr"]])
         write_table(out / "scores.csv", scores)
         write_table(out / "bands.csv", bands)
+        write_table(out / "contrast.csv", contrast)
+        write_table(out / "conversions.csv", conversions)
         html = page.render(
             answer=summary.answer(results),
             claims=claims.settle(evidence),
@@ -45,6 +49,8 @@ def main() -> None:
             evaluations=evaluations,
             training=training,
             probes=probes,
+            contrast=summary.means(contrast, "method"),
+            conversions=summary.means(conversions, "conversion"),
             studies=studies,
             counts=read_table(Path("data/pairs/counts.csv"), text=("photo",)),
             figures=figures.of_results(curves, scores, bands, probes, training),

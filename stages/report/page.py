@@ -23,6 +23,8 @@ def render(
     evaluations: dict[str, Any],
     training: dict[str, Any],
     probes: pd.DataFrame,
+    contrast: pd.DataFrame,
+    conversions: pd.DataFrame,
     studies: pd.DataFrame,
     counts: pd.DataFrame,
     figures: dict[str, str],
@@ -38,7 +40,9 @@ def render(
         evaluations: what each variant's evaluation and that of the `baselines` found, with the hashes of their inputs.
         training: per variant: the facts that training left, with its recipe and the hashes of its inputs.
         probes: the columns of metrics/probes.csv.
-        studies: those of metrics/studies.csv.
+        contrast: method, and the measures of decolorization; the target is a method, too.
+        conversions: conversion, psnr and ssim against the target, and the measures of decolorization.
+        studies: the columns of metrics/studies.csv.
         counts: photo, split, patches, kept.
         figures: title → SVG text, of the results.
         drawn_studies: the same of the studies.
@@ -63,6 +67,8 @@ def render(
         evaluations=evaluations,
         training=training,
         probes=_cells(probes),
+        contrast=_cells(contrast),
+        conversions=_cells(conversions),
         studies=_cells(studies),
         counts=counts.to_dict("records"),
         figures=figures,

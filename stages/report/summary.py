@@ -1,7 +1,8 @@
-"""The results that git keeps, rounded and stably ordered: the summary, and the table of probes."""
+"""The results that git keeps, rounded and stably ordered: the summary, the probes, and means over photographs."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -40,18 +41,21 @@ def build(evaluations: dict[str, Any], variants: list[str]) -> dict[str, Any]:
     return _rounded({"variants": rows, "baselines": baselines})
 
 
-def probes(evaluations: dict[str, Any], bands: pd.DataFrame) -> pd.DataFrame:
+def probes(evaluations: dict[str, Any], bands: pd.DataFrame, contrast: pd.DataFrame) -> pd.DataFrame:
     """A row per method, in the order of `evaluations`: what its probes found, and its scores by domain.
 
     Args:
         evaluations: as for `build`.
         bands: method, low, high (cycles per pixel), relative_error_db.
+        contrast: method, photo, domain, and the measures of decolorization.
 
     Returns:
-        method; chroma_r2, chroma_levels, isoluma_contrast, smoothness; detail_limit (cycles per pixel); then
-        noise_<level>_psnr, …_ssim and …_smoothness, and <domain>_psnr and …_ssim.
+        method; chroma_r2, chroma_levels, isoluma_contrast, smoothness; detail_limit (cycles per pixel); the measures of
+        decolorization, averaged over photographs; then noise_<level>_psnr, …_ssim and …_smoothness, and <domain>_psnr
+        and …_ssim.
     """
     rows: dict[str, dict[str, Any]] = {}
+    kept = means(contrast, "method").set_index("method")
     for evaluation in evaluations.values():
         for method, score in evaluation["scores"].items():
             found = score["probes"]
@@ -59,10 +63,17 @@ def probes(evaluations: dict[str, Any], bands: pd.DataFrame) -> pd.DataFrame:
                 "method": method,
                 **{key: found[key] for key in PROBES},
                 "detail_limit": detail_limit(bands[bands["method"] == method]),
+                **kept.loc[method],
                 **{f"noise_{level}_{key}": value for level, at in found["noise"].items() for key, value in at.items()},
                 **{f"{name}_{key}": of[key] for name, of in score["domains"].items() for key in ("psnr", "ssim")},
             }
-    return pd.DataFrame([{key: _rounded(value, key) for key, value in row.items()} for row in rows.values()])
+    return _table(rows.values())
+
+
+def means(table: pd.DataFrame, by: str) -> pd.DataFrame:
+    """The means over photographs of a table with a row per photograph and `by`, rounded, in the order of `by`."""
+    rows = table.drop(columns=["photo", "domain"]).groupby(by, sort=False).mean().reset_index()
+    return _table(rows.to_dict("records"))
 
 
 def detail_limit(bands: pd.DataFrame) -> float:
@@ -73,6 +84,10 @@ def detail_limit(bands: pd.DataFrame) -> float:
     """
     lost = bands[bands["relative_error_db"] > HALF]
     return float(bands["high"].max() if lost.empty else lost["low"].min())
+
+
+def _table(rows: Iterable[dict[Any, Any]]) -> pd.DataFrame:
+    return pd.DataFrame([{key: _rounded(value, key) for key, value in row.items()} for row in rows])
 
 
 def _row(score: dict[str, Any]) -> dict[str, Any]:

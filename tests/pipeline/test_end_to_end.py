@@ -53,6 +53,9 @@ def test_every_method_is_probed(rebuilt: Workspace) -> None:
         found = json.loads((folder / "summary.json").read_text())["scores"]
         bands = pd.read_csv(folder / "bands.csv")
         assert list(bands["method"].unique()) == list(found)
+        contrast = pd.read_csv(folder / "contrast.csv")
+        assert list(contrast["photo"].unique()) == ["coffee", "immunohistochemistry"]
+        assert list(contrast["method"].unique()) == [*(["target"] if name == "baselines" else []), *found]
         for score in found.values():
             assert score["interval"]["psnr"]["low"] <= score["psnr"] <= score["interval"]["psnr"]["high"]
             assert list(score["probes"]["noise"]) == ["5", "10", "25"]

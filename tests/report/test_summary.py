@@ -49,6 +49,14 @@ def evaluations(best: float, luma: float) -> dict[str, Any]:
     }
 
 
+def contrast(evaluations: dict[str, Any]) -> pd.DataFrame:
+    """What the evaluations found on two photographs, for their methods and the target."""
+    methods = ["target", *(method for evaluation in evaluations.values() for method in evaluation["scores"])]
+    rows = [(method, photo) for photo in ("coffee", "chelsea") for method in dict.fromkeys(methods)]
+    table = pd.DataFrame(rows, columns=["method", "photo"]).assign(domain="everyday", ccpr_neighbours=1 / 3)
+    return table.assign(e_random=(table["photo"] == "coffee").astype(float))
+
+
 def test_rows_stand_in_a_stable_order_and_are_rounded() -> None:
     table = summary.build(evaluations(40.0, 60.0), ["b", "a", "c"])
     assert list(table["variants"]) == ["b", "a", "c"]
@@ -64,9 +72,24 @@ def test_rows_stand_in_a_stable_order_and_are_rounded() -> None:
 def test_the_probes_of_all_methods_are_one_rounded_table() -> None:
     bands = pd.DataFrame({"method": "a", "low": [0.0, 0.1, 0.2], "high": [0.1, 0.2, 0.5], "relative_error_db": -9.0})
     found = evaluations(40.0, 60.0)
-    table = summary.probes(found, pd.concat([bands.assign(method=name) for name in ("a", "b")])).set_index("method")
+    bands = pd.concat([bands.assign(method=name) for name in ("a", "b")])
+    table = summary.probes(found, bands, contrast(found)).set_index("method")
     assert list(table.index)[:4] == ["luma", "mean_rgb", "green", "conv1x1"]
+    assert "target" not in table.index
     assert table.loc["b", ["chroma_r2", "noise_5_psnr", "everyday_ssim"]].tolist() == [0.1235, 39.877, 0.12346]
+    assert table.loc["b", ["ccpr_neighbours", "e_random"]].tolist() == [0.3333, 0.5]
+
+
+def test_means_over_photographs_keep_the_order_and_are_rounded() -> None:
+    rows = [
+        ("luma", "one", 30.00049, 0.9),
+        ("green", "one", 20, 0.5),
+        ("luma", "two", 40, 0.800001),
+        ("green", "two", 21, 0.6),
+    ]
+    table = pd.DataFrame(rows, columns=["conversion", "photo", "psnr", "ssim"]).assign(domain="everyday")
+    found = summary.means(table, "conversion")
+    assert found.to_dict("list") == {"conversion": ["luma", "green"], "psnr": [35.0, 20.5], "ssim": [0.85, 0.55]}
 
 
 @pytest.mark.parametrize(("errors", "limit"), [([-9, -9, -9], 0.5), ([-9, -2, -9], 0.1), ([-2, 1, 1], 0.0)])

@@ -1,0 +1,155 @@
+"""How much of a photograph's colour contrast its gray image keeps: CCPR, CCFR and E-score, over whole photographs.
+
+Lu, Xu and Jia 2014, "Contrast preserving decolorization with perception-based quality metrics" (IJCV 110:2). The three
+compare a photograph with its gray image and know no target. What they find hangs on which pairs of pixels they look at,
+so there are two sets: neighbours, which see edges and blur, and random pairs, which see regions and hardly any blur.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from stages.evaluate.scores import ROUNDING
+
+THRESHOLDS = np.arange(1, 16)  # τ, in units of CIELAB: below 1 no difference is seen
+RANDOM_PER_PIXEL = 2  # random pairs
+RANDOM_AT_MOST = 4_000_000  # of them in a photograph: counted shares are then good to about 0.0005
+MEASURES = tuple(f"{measure}_{pairs}" for pairs in ("neighbours", "random") for measure in ("ccpr", "ccfr", "e"))
+
+# All that the measures ask of a distance is its class: 2τ − 1 is at τ, 2τ between τ and τ + 1.
+CLASSES = 2 * len(THRESHOLDS) + 1
+STEPS = round(0.01 / ROUNDING)  # per unit of lightness: gray is compared in whole steps, so that γ = τ is met exactly
+STRIPE = 1 << 18  # pairs at a time; only memory depends on it
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of pixels in one photograph, and the class of their distance in colour.
+
+    Attributes:
+        shape: `(height, width)` of the photograph.
+        right: `(height, width − 1)` uint8: a pixel and its right neighbour.
+        lower: `(height − 1, width)` uint8: a pixel and its lower neighbour.
+        random: `(pairs,)` uint8: the pixels numbered `first` and `second`.
+        first: `(pairs,)`, row by row: row · width + column.
+        second: `(pairs,)`, never the same pixel as in `first`.
+    """
+
+    shape: tuple[int, int]
+    right: np.ndarray
+    lower: np.ndarray
+    random: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+
+
+def pairs_of(photograph: np.ndarray, seed: int) -> Pairs:
+    """All neighbours, and two random pairs per pixel, at most four million, with their Euclidean distance in CIELAB.
+
+    Args:
+        photograph: `(height, width, 3)` uint8, sRGB.
+        seed: of the random pairs.
+    """
+    height, width, _ = photograph.shape
+    table, colours = _lab(photograph)
+    pixels = height * width
+    wanted = min(RANDOM_PER_PIXEL * pixels, RANDOM_AT_MOST) if pixels > 1 else 0
+    generator = np.random.default_rng(seed)
+    first = generator.integers(pixels, size=wanted, dtype=np.uint32)
+    second = generator.integers(max(pixels - 1, 1), size=wanted, dtype=np.uint32)
+    second += second >= first
+    return Pairs(
+        shape=(height, width),
+        right=_colour_classes(table, colours[:, :-1], colours[:, 1:]),
+        lower=_colour_classes(table, colours[:-1], colours[1:]),
+        random=_colour_classes(table, colours.reshape(-1)[first], colours.reshape(-1)[second]),
+        first=first,
+        second=second,
+    )
+
+
+def contrast(pairs: Pairs, gray: np.ndarray) -> dict[str, float]:
+    """CCPR, CCFR and E-score of a gray image, each in [0, 1], averaged over τ = 1 … 15; more is better.
+
+    With δ the distance of a pair in colour and γ its difference in gray, from 0 to 100 (Lu, Xu and Jia 2014):
+    CCPR(τ) is the share of the pairs with δ ≥ τ that have γ ≥ τ, contrast that is kept; CCFR(τ) the share of those with
+    γ > τ that have δ > τ, contrast that is not made up; E(τ) their harmonic mean. A share of no pairs is 1.
+
+    Args:
+        pairs: of the photograph.
+        gray: `(height, width)` in [0, 1].
+
+    Returns:
+        `ccpr_neighbours`, `ccfr_neighbours`, `e_neighbours`, `ccpr_random`, `ccfr_random`, `e_random`.
+
+    Raises:
+        ValueError: the gray image has another size than the photograph, or is not in [0, 1].
+    """
+    if gray.shape != pairs.shape:
+        raise ValueError(f"the gray image is {gray.shape}, its photograph {pairs.shape}")
+    if not (gray.min() >= 0 and gray.max() <= 1):
+        raise ValueError(f"the gray image must be in [0, 1], it is in [{gray.min()}, {gray.max()}]")
+    steps = np.rint(gray * (100 * STEPS)).astype(np.int32)
+    flat = steps.reshape(-1)
+    neighbours = _joint(pairs.right, steps[:, :-1], steps[:, 1:]) + _joint(pairs.lower, steps[:-1], steps[1:])
+    found = [*_measures(neighbours), *_measures(_joint(pairs.random, flat[pairs.first], flat[pairs.second]))]
+    return dict(zip(MEASURES, found, strict=True))
+
+
+def _lab(photograph: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The CIELAB table `(colours, 3)` of the colours in a photograph, D65, and the row of each pixel in it."""
+    from skimage.color import rgb2lab
+
+    red, green, blue = (photograph[..., channel].astype(np.uint32) for channel in range(3))
+    found, rows = np.unique(red << 16 | green << 8 | blue, return_inverse=True)  # far fewer than pixels
+    levels = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=-1).astype(np.uint8)
+    table = np.empty(levels.shape)
+    for part in _stripes(found.shape):
+        table[part] = rgb2lab(levels[part])
+    return table, rows.reshape(photograph.shape[:2]).astype(np.uint32)
+
+
+def _colour_classes(table: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The class of the distance between the colours `one` and `other`, rows of `table`, in the shape of `one`."""
+    classes = np.empty(one.shape, np.uint8)
+    for part in _stripes(one.shape):
+        classes[part] = _class_of(np.sqrt(np.square(table[one[part]] - table[other[part]]).sum(axis=-1)))
+    return classes
+
+
+def _joint(colour: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """How many pairs there are of each class in colour and in gray, `(CLASSES, CLASSES)`; gray in steps, int32."""
+    counts = np.zeros(CLASSES**2, np.int64)
+    for part in _stripes(colour.shape):
+        gray = _class_of(np.abs(one[part] - other[part]) / STEPS)
+        both = colour[part].astype(np.int64) * CLASSES + gray
+        counts += np.bincount(both.reshape(-1), minlength=CLASSES**2)
+    return counts.reshape(CLASSES, CLASSES)
+
+
+def _stripes(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Slices of the first axis that hold about `STRIPE` pairs each."""
+    step = max(1, STRIPE // max(1, int(np.prod(shape[1:]))))
+    return (slice(start, start + step) for start in range(0, shape[0], step))
+
+
+def _class_of(distances: np.ndarray) -> np.ndarray:
+    """Distances in units of CIELAB, any shape → classes, uint8."""
+    return np.clip(np.floor(distances) + np.ceil(distances) - 1, 0, CLASSES - 1).astype(np.uint8)
+
+
+def _measures(counts: np.ndarray) -> tuple[float, float, float]:
+    """CCPR, CCFR and E-score from the counts of `_joint`."""
+    least = counts[::-1, ::-1].cumsum(axis=0).cumsum(axis=1)[::-1, ::-1]  # pairs of at least these two classes
+    at, above = 2 * THRESHOLDS - 1, 2 * THRESHOLDS
+    ccpr = _share(least[at, at], least[at, 0])
+    ccfr = _share(least[above, above], least[0, above])
+    e = 2 * ccpr * ccfr / np.maximum(ccpr + ccfr, np.finfo(np.float64).tiny)
+    return float(ccpr.mean()), float(ccfr.mean()), float(e.mean())
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.where(whole > 0, part / np.maximum(whole, 1), 1.0)
