@@ -88,7 +88,7 @@ class Archive(Files):
 
 
 class KerasDataset(Source):
-    """A data set of small images that Keras downloads; `images` of its training half, as large a share of its test half."""
+    """Small images that Keras downloads: `images` of its training half, and as large a share of its test half."""
 
     source: Literal["keras"]
     dataset: Literal["cifar10", "cifar100"]

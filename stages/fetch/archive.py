@@ -50,8 +50,12 @@ KINDS = {
     tarfile.BLKTYPE: "a device",
     tarfile.FIFOTYPE: "a FIFO",
 }
-# What Python's modules raise while they read damaged archives; bz2 and gzip raise OSError.
-DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, ValueError, OSError)
+# What Python's modules raise on damaged archives; gzip and bz2 raise OSError, zipfile NotImplementedError on what it
+# takes for a later version or another compression.
+DAMAGE = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError,
+    OverflowError, NotImplementedError,
+)  # fmt: skip
 
 
 def photographs(settings: Archive) -> Iterator[Photograph | Skipped]:
@@ -208,7 +212,7 @@ def _unzip(path: Path, to: Path, room: _Room) -> Iterator[Skipped]:
                 try:
                     with archive.open(member) as content:
                         reason = _copy(content, to / member.filename, room)
-                except (*DAMAGE, NotImplementedError) as error:  # of this member; an unknown compression is one, too
+                except DAMAGE as error:  # of this member alone
                     reason = f"can't be unpacked: {error}"
             if reason:
                 yield _skipped(member.filename, reason)
@@ -234,7 +238,7 @@ def _untar(path: Path, to: Path, room: _Room) -> Iterator[Skipped]:
 def _check_end(archive: tarfile.TarFile, room: _Room) -> None:
     """A tar ends with at least two blocks of zeros; tarfile takes a damaged or cut member for the end, too."""
     length = 0
-    while chunk := archive.fileobj.read(CHUNK):  # type: ignore[union-attr]
+    while chunk := archive.fileobj.read(CHUNK):
         room.take(len(chunk))
         length += len(chunk)
         if chunk.strip(b"\0"):
