@@ -200,7 +200,7 @@ def _unzip(path: Path, to: Path, room: _Room) -> Iterator[Skipped]:
     names: set[PurePosixPath] = set()
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
-            if member.is_dir():
+            if member.filename.endswith("/"):  # a folder; `is_dir` fails on an empty name
                 continue
             kind = stat.S_IFMT(member.external_attr >> 16)  # of Unix; 0 from elsewhere
             reason = _refusal(member.filename, names)

@@ -236,14 +236,25 @@ def test_a_damaged_member_of_a_zip_is_skipped_and_the_rest_kept(tmp_path: Path) 
     assert "CRC" in skipped["1.png"]
 
 
+def patched(content: bytes, local: int, central: int, value: bytes) -> bytes:
+    """A zip of one member with a field overwritten in both of its headers."""
+    for signature, offset in ((b"PK\x03\x04", local), (b"PK\x01\x02", central)):
+        at = content.index(signature) + offset
+        content = content[:at] + value + content[at + len(value) :]
+    return content
+
+
 def test_an_unknown_compression_is_skipped(tmp_path: Path) -> None:
-    content = zipped(("1.png", png(1)), compression=zipfile.ZIP_STORED)
-    for header, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):  # both headers name the method
-        at = content.index(header) + offset
-        content = content[:at] + (97).to_bytes(2, "little") + content[at + 2 :]  # WavPack
-    found, skipped = read(tmp_path / "zip", content)
+    wavpack = patched(zipped(("1.png", png(1))), 8, 10, b"\x61\x00")
+    found, skipped = read(tmp_path / "zip", wavpack)
     assert found == {}
     assert "compression" in skipped["1.png"]
+
+
+def test_a_member_without_a_name_is_skipped(tmp_path: Path) -> None:
+    nameless = patched(zipped(("x", png(1))), 26, 28, b"\x00\x00\x01\x00")  # its byte counts as an extra field
+    found, skipped = read(tmp_path / "zip", nameless)
+    assert (found, list(skipped)) == ({}, [""])
 
 
 def test_an_encrypted_member_is_skipped(tmp_path: Path) -> None:
