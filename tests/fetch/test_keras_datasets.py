@@ -137,11 +137,11 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Keras asks for its files through a server here, as behind a firewall; it can't pass them on (no CONNECT)."""
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    install_opener(None)  # type: ignore[arg-type]  # it remembers an earlier proxy
+    install_opener(None)  # it remembers an earlier proxy
     with serving() as server:
         monkeypatch.setenv("https_proxy", server.url(""))
         yield server.url("")
-    install_opener(None)  # type: ignore[arg-type]
+    install_opener(None)
 
 
 def test_a_failed_download_is_said_and_leaves_nothing(cache: Path, proxy: str) -> None:
