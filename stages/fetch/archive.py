@@ -6,6 +6,7 @@ from an archive, and none is unpacked whose sha256 is not the one in params.yaml
 
 from __future__ import annotations
 
+import errno
 import lzma
 import re
 import stat
@@ -20,6 +21,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
+
+from tqdm import tqdm
 
 from stages.artifacts import ArtifactError, sha256_of
 from stages.fetch import folder
@@ -182,9 +185,10 @@ def unpack(path: Path, to: Path, name: str) -> Iterator[Skipped]:
     Raises:
         ArtifactError: it is neither zip nor tar, is damaged as a whole, or unpacks to suspiciously much.
     """
-    room = _Room(name, path.stat().st_size)
     try:
-        yield from _unzip(path, to, room) if _is_zip(path) else _untar(path, to, room)
+        with tqdm(desc="unpacking", unit="B", unit_scale=True, disable=None, delay=2, leave=False) as bar:
+            room = _Room(name, path.stat().st_size, bar)
+            yield from _unzip(path, to, room) if _is_zip(path) else _untar(path, to, room)
     except DAMAGE as error:
         raise ArtifactError(
             f"{name}: neither a zip nor a tar (plain, .gz, .bz2, .xz), or damaged when it was made: {error}"
@@ -212,8 +216,10 @@ def _unzip(path: Path, to: Path, room: _Room) -> Iterator[Skipped]:
                 try:
                     with archive.open(member) as content:
                         reason = _copy(content, to / member.filename, room)
-                except DAMAGE as error:  # of this member alone
-                    reason = f"can't be unpacked: {error}"
+                except NotImplementedError:
+                    reason = "is compressed in a way that is not read"
+                except DAMAGE:  # of this member alone; the words of Python's versions differ
+                    reason = "is damaged: its content is not what was packed"
             if reason:
                 yield _skipped(member.filename, reason)
 
@@ -250,8 +256,8 @@ def _check_end(archive: tarfile.TarFile, room: _Room) -> None:
 def _refusal(name: str, names: set[PurePosixPath]) -> str | None:
     """Why a member of this name is not copied; `names` are those seen before, to which it is added."""
     path = PurePosixPath(name)
-    if not name.isprintable():
-        return "its name holds characters that can't be printed"
+    if "\0" in name:
+        return "its name holds a zero byte"
     if "\\" in name:
         return "its name holds a backslash"
     if path.is_absolute() or re.match("[A-Za-z]:", name):
@@ -265,6 +271,7 @@ def _refusal(name: str, names: set[PurePosixPath]) -> str | None:
 
 
 def _skipped(name: str, reason: str) -> Skipped:
+    """Escaped where it could not be written into a table."""
     return Skipped(name if name.isprintable() else ascii(name)[1:-1], reason)
 
 
@@ -278,7 +285,11 @@ def _copy(content: IO[bytes], to: Path, room: _Room) -> str | None:
         to.parent.mkdir(parents=True, exist_ok=True)
         file = to.open("xb")
     except OSError as error:
-        return f"can't be written: {error.strerror}"
+        if error.errno == errno.ENAMETOOLONG:
+            return "its name is too long"
+        if error.errno in (errno.EEXIST, errno.EISDIR, errno.ENOTDIR):
+            return "its name takes a file for a folder, or a folder for a file"
+        raise _no_room(error) from error
     try:
         with file:
             while chunk := content.read(CHUNK):
@@ -294,20 +305,26 @@ def _write(file: IO[bytes], chunk: bytes) -> None:
     try:
         file.write(chunk)
     except OSError as error:  # told from one of reading the archive
-        raise ArtifactError(f"{tempfile.gettempdir()}: {error.strerror}; TMPDIR may name another folder") from error
+        raise _no_room(error) from error
+
+
+def _no_room(error: OSError) -> ArtifactError:
+    return ArtifactError(f"{tempfile.gettempdir()}: {error.strerror}; TMPDIR may name another folder")
 
 
 class _Room:
     """How much may still be unpacked of an archive, so that none fills the disk."""
 
-    def __init__(self, name: str, packed: int) -> None:
+    def __init__(self, name: str, packed: int, bar: tqdm) -> None:
         self.name = name
+        self.bar = bar
         self.limit = min(MAX_UNPACKED, max(SMALL, MAX_RATIO * packed))
         self.used = 0
 
     def take(self, count: int) -> None:
         """Raises: ArtifactError: that is more than an honest archive of photographs holds."""
         self.used += count
+        self.bar.update(count)
         if self.used > self.limit:
             raise ArtifactError(
                 f"{self.name}: unpacks to more than {self.limit >> 20} MiB, which is {MAX_RATIO} times its own size or "

@@ -50,7 +50,7 @@ def _get(settings: Repository, to: Path) -> None:
         text=True,
         errors="replace",
     )
-    with process, tqdm(desc="dvc get", unit="B", unit_scale=True, disable=None) as bar:
+    with process, tqdm(desc="dvc get", unit="B", unit_scale=True, disable=None, leave=False) as bar:
         try:
             while True:
                 try:
