@@ -379,6 +379,12 @@ def test_a_damaged_file_in_the_cache_is_downloaded_again(server: Server, tmp_pat
     assert server.asked["/good.zip"] == 2
 
 
+def test_a_file_put_into_the_cache_by_hand_needs_no_server(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / sha256(GOOD)).write_bytes(GOOD)
+    assert len(names(settings(urls=("http://127.0.0.1:1/x.zip",)))) == 2  # port 1 refuses
+
+
 def test_mirrors_are_asked_in_order_and_the_rest_left_alone(server: Server) -> None:
     first, second, third = (server.url(path) for path in ("/gone.zip", "/good.zip", "/never.zip"))
     found = list(photographs(settings(urls=(first, second, third))))

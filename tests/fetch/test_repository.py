@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from stages.artifacts import ArtifactError
-from stages.fetch import repository
+from stages.fetch import folder, repository
 from stages.fetch.address import file_name, shown, without_secrets
 from stages.fetch.photograph import Photograph
-from stages.settings import Repository
+from stages.settings import Folder, Repository
 from tests.conftest import Workspace
 from tests.fetch.server import pixels, png, zipped
 
@@ -78,6 +78,16 @@ def test_the_commit_decides_which_photographs_there_are(registry: Registry) -> N
     assert [found.name for found in new] == ["2.png", "4.png"]
     assert np.array_equal(old[2].pixels, pixels(3))
     assert {found.source for found in old} == {"registry: photographs"}  # nothing of this machine
+
+
+def test_an_import_is_a_folder_like_any_other(registry: Registry) -> None:
+    """As docs/sources.md shows it, here into the registry itself: one repository less to make."""
+    command = ["dvc", "import", "--quiet", str(registry.folder), "photographs", "--out", "mine"]
+    Workspace(registry.folder).run(*command)
+    settings = Folder(
+        source="folder", inputs=str(registry.folder / "mine"), domain="everyday", matte=[255, 255, 255], strict=True
+    )
+    assert [found.name for found in folder.photographs(settings)] == ["2.png", "4.png"]
 
 
 def test_one_image_file_will_do(registry: Registry) -> None:
