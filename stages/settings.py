@@ -88,19 +88,19 @@ class Folder(Files):
 
 
 class Archive(Files):
-    """A zip or tar of image files: `inputs`, or, with `urls`, downloaded from the first of them that answers."""
+    """A zip or tar of image files: `inputs`, or, with `urls`, downloaded from the first of them that gives it."""
 
     source: Literal["archive"]
-    urls: list[Annotated[str, Field(pattern=r"^(https?|ftp)://")]]
+    urls: list[Annotated[str, Field(pattern=r"^https?://[^/]")]]
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
 class KerasDataset(Source):
-    """A data set of small images that Keras downloads; Keras's own test half is the test split."""
+    """Small images that Keras downloads: `images` of its training half, and as large a share of its test half."""
 
     source: Literal["keras"]
     dataset: Literal["cifar10", "cifar100"]
-    images: int = Field(ge=1)
+    images: int = Field(ge=1, le=50_000)
     domain: str = Field(min_length=1)
 
 

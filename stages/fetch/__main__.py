@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from stages.fetch import bundled, folder
+from stages.fetch import archive, bundled, folder, keras_datasets, repository
 from stages.fetch.pack import SKIPPED, pack
 from stages.fetch.photograph import Photograph, Skipped
 from stages.stage import stage
@@ -14,6 +14,9 @@ from stages.stage import stage
 SOURCES: dict[str, Callable[[Any], Iterator[Photograph | Skipped]]] = {
     "bundled": bundled.photographs,
     "folder": folder.photographs,
+    "archive": archive.photographs,
+    "keras": keras_datasets.photographs,
+    "dvc": repository.photographs,
 }
 
 

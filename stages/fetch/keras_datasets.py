@@ -1,0 +1,78 @@
+"""Source `keras`: the small photographs of CIFAR-10 and CIFAR-100, which Keras downloads, checks and keeps."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from stages.artifacts import ArtifactError
+from stages.fetch.photograph import Photograph, Skipped
+from stages.settings import KerasDataset
+from stages.stage import tensorflow_import
+
+TIMEOUT = 30.0  # seconds without a byte from the server
+
+
+def photographs(settings: KerasDataset) -> Iterator[Photograph | Skipped]:
+    """The first `images` of Keras's training half, and as large a share of its test half, which is marked so.
+
+    Of 50 000 + 10 000 images, 5000 give `train-00000` … `train-04999` and `test-00000` … `test-00999`; at least one is
+    for testing. In a set that has no `split`, all is for testing: it holds the first `images` of the test half alone.
+
+    Each image is a whole photograph, `(32, 32, 3)`; the stage `targets` crops it to the patch size from the upper left
+    where stride and patch leave room for one patch only.
+
+    Raises:
+        ArtifactError: Keras can't download or read the data set.
+    """
+    train, test = _load(settings.dataset)
+    if settings.split is None:
+        halves = {"test": test[: settings.images]}
+    else:
+        share = max(1, settings.images * len(test) // len(train))
+        halves = {"train": train[: settings.images], "test": test[:share]}
+    for half, images in halves.items():
+        for number, pixels in enumerate(images):
+            yield Photograph(
+                name=f"{half}-{number:05}",
+                pixels=pixels,
+                source=f"keras.datasets.{settings.dataset}",
+                licence="none stated",
+                domain=settings.domain,
+                split="test" if half == "test" else None,
+            )
+
+
+def _load(dataset: str) -> tuple[np.ndarray, np.ndarray]:
+    """Training and test half, `(count, 32, 32, 3)` uint8."""
+    with tensorflow_import():
+        import keras
+
+    keras.config.set_image_data_format("channels_last")  # whatever the user's keras.json says
+    if not sys.stdout.isatty():
+        keras.config.disable_interactive_logging()  # the progress bar, a line per step
+    module = {"cifar10": keras.datasets.cifar10, "cifar100": keras.datasets.cifar100}[dataset]
+    try:
+        with _sockets_time_out():
+            (train, _), (test, _) = module.load_data()
+    except Exception as error:  # Keras raises a bare Exception when a download fails
+        raise ArtifactError(
+            f"{dataset}: Keras can't load it: {error}. Without a network, copy datasets/ of ~/.keras (or KERAS_HOME) "
+            "from a machine that has it; where files there are damaged, delete them"
+        ) from error
+    return train, test
+
+
+@contextmanager
+def _sockets_time_out() -> Iterator[None]:
+    """Keras sets no timeout of its own: without one, a silent server would be waited for without end."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

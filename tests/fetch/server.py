@@ -1,0 +1,100 @@
+"""A real HTTP server on the loopback interface, and real archives of real images, for the tests of downloads."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+import threading
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+from PIL import Image
+
+Route = Callable[["Handler"], None]
+
+
+def png(seed: int) -> bytes:
+    """A PNG of 16 × 12 random pixels."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels(seed)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def pixels(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+
+
+def zipped(*members: tuple[str | zipfile.ZipInfo, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def tarred(*members: tuple[str | tarfile.TarInfo, bytes], compression: str = "") -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=f"w:{compression}") as archive:  # type: ignore[call-overload]
+        for name, content in members:
+            member = tarfile.TarInfo(name) if isinstance(name, str) else name
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers by the routes of its server, and counts who asked for what."""
+
+    server: Server
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        self.server.asked[path] += 1
+        self.server.routes.get(path, lambda handler: handler.send_error(404))(self)
+
+    def give(self, content: bytes, kind: str = "application/octet-stream", length: int | None = None) -> None:
+        """Answer 200; a `length` beyond the content's makes a connection that closes too early."""
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content) if length is None else length))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: the terminal belongs to the tests."""
+
+
+class Server(ThreadingHTTPServer):
+    """Routes, path → answer; those of a proxy are whole URLs."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.routes: dict[str, Route] = {}
+        self.asked: Counter[str] = Counter()
+        self.over = threading.Event()  # what a silent route waits for
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}{path}"
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
+    """A server at work in a thread of its own."""
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.over.set()
+            server.shutdown()
+            thread.join()

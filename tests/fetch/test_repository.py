@@ -1,0 +1,156 @@
+"""Photographs of another DVC repository: a real one, with a remote and two commits, whose `rev` decides."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stages.artifacts import ArtifactError
+from stages.fetch import folder, repository
+from stages.fetch.address import file_name, shown, without_secrets
+from stages.fetch.photograph import Photograph
+from stages.settings import Folder, Repository
+from tests.conftest import Workspace
+from tests.fetch.server import pixels, png, zipped
+
+NO_COMMIT = "0123456789012345678901234567890123456789"
+
+
+@dataclass
+class Registry:
+    """A repository in a folder `registry`, its remote in `storage`, and its commits."""
+
+    folder: Path
+    old: str  # photographs/1.png, 2.png and 3.png
+    new: str  # photographs/2.png and 4.png; tracked by git: set.zip
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """Made by the commands that a person would type, once: each takes DVC seconds to start."""
+    top = tmp_path_factory.mktemp("dvc")
+    workspace = Workspace(top / "registry")
+    photographs = workspace.folder / "photographs"
+    photographs.mkdir(parents=True)
+    for command in ("init --quiet", "config user.name Test", "config user.email test@example.org"):
+        workspace.run("git", *command.split())
+    workspace.run("dvc", "init", "--quiet")
+    (workspace.folder / ".dvc" / "config").write_text(
+        "[core]\n    remote = storage\n['remote \"storage\"']\n    url = ../../storage\n"
+    )
+    (workspace.folder / "set.zip").write_bytes(zipped(("6.png", png(6))))
+    commits = []
+    for numbers in ([1, 2, 3], [2, 4]):
+        for file in photographs.iterdir():
+            file.unlink()
+        for number in numbers:
+            (photographs / f"{number}.png").write_bytes(png(number))
+        workspace.run("dvc", "add", "--quiet", "photographs")
+        workspace.run("dvc", "push", "--quiet")
+        workspace.commit("Photographs")
+        commits.append(workspace.run("git", "rev-parse", "HEAD").stdout.strip())
+    shutil.rmtree(workspace.folder / ".dvc" / "cache")  # only the remote has the data, as for everybody else
+    return Registry(workspace.folder, *commits)
+
+
+def read(url: object, rev: str, path: str = "photographs") -> list[Any]:
+    settings = Repository(
+        source="dvc",
+        inputs="unused",
+        url=str(url),
+        path=path,
+        rev=rev,
+        domain="everyday",
+        matte=[255, 255, 255],
+        strict=False,
+    )
+    return list(repository.photographs(settings))
+
+
+def test_the_commit_decides_which_photographs_there_are(registry: Registry) -> None:
+    old, new = read(registry.folder, registry.old), read(registry.folder, registry.new)
+    assert [found.name for found in old] == ["1.png", "2.png", "3.png"]
+    assert [found.name for found in new] == ["2.png", "4.png"]
+    assert np.array_equal(old[2].pixels, pixels(3))
+    assert {found.source for found in old} == {"registry: photographs"}  # nothing of this machine
+
+
+def test_an_import_is_a_folder_like_any_other(registry: Registry) -> None:
+    """As docs/sources.md shows it, here into the registry itself: one repository less to make."""
+    command = ["dvc", "import", "--quiet", str(registry.folder), "photographs", "--out", "mine"]
+    Workspace(registry.folder).run(*command)
+    settings = Folder(
+        source="folder", inputs=str(registry.folder / "mine"), domain="everyday", matte=[255, 255, 255], strict=True
+    )
+    assert [found.name for found in folder.photographs(settings)] == ["2.png", "4.png"]
+
+
+def test_one_image_file_will_do(registry: Registry) -> None:
+    (found,) = read(registry.folder, registry.new, "photographs/4.png")
+    assert isinstance(found, Photograph)
+    assert found.name == "4.png"
+    assert np.array_equal(found.pixels, pixels(4))
+
+
+def test_an_archive_in_a_repository_is_refused(registry: Registry) -> None:
+    with pytest.raises(ArtifactError, match=r"set\.zip is an archive; `dvc import` it"):
+        read(registry.folder, registry.new, "set.zip")
+
+
+@pytest.mark.parametrize(
+    ("rev", "path", "words"),
+    [
+        (NO_COMMIT, "photographs", f"unknown Git revision '{NO_COMMIT}'"),
+        (None, "--help", "`dvc get` of '--help' at"),  # a path like any other, not an option
+    ],
+)
+def test_a_commit_or_a_path_that_is_not_there_is_named(registry: Registry, rev: Any, path: str, words: str) -> None:
+    with pytest.raises(ArtifactError, match="check `url`, `path` and `rev`") as caught:
+        read(registry.folder, rev or registry.new, path)
+    assert str(caught.value).startswith("registry: ")
+    assert words in str(caught.value)
+
+
+def test_data_that_was_never_pushed_is_said(registry: Registry) -> None:
+    storage = registry.folder.parent / "storage"
+    storage.rename(storage.with_name("elsewhere"))
+    try:
+        with pytest.raises(ArtifactError, match=r"No storage files available: 'photographs/.\.png'"):
+            read(registry.folder, registry.new)
+    finally:
+        storage.with_name("elsewhere").rename(storage)
+
+
+def test_a_repository_that_is_not_there_is_named_without_the_password() -> None:
+    with pytest.raises(ArtifactError, match=r"http://127\.0\.0\.1:1/x\.git: `dvc get` of") as caught:
+        read("http://me:secret@127.0.0.1:1/x.git", NO_COMMIT)  # port 1 refuses
+    assert "refused" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("https://me:secret@example.org/team/photos.git?token=secret#x", "https://example.org/team/photos.git"),
+        ("https://example.org/@team/photos", "https://example.org/@team/photos"),
+        ("ssh://git@example.org:22/photos.git", "ssh://example.org:22/photos.git"),
+        ("git@example.org:team/photos.git", "example.org:team/photos.git"),
+        ("/home/me/photos", "photos"),
+        ("/home/me/photos/", "photos"),
+        ("../photos", "photos"),
+        ("file:///home/me/photos", "photos"),
+    ],
+)
+def test_an_address_is_shown_without_secrets_and_without_this_machine(address: str, words: str) -> None:
+    assert shown(address) == words
+    assert without_secrets(f"at {address}: no", address) == f"at {words}: no"
+
+
+def test_a_file_is_named_as_its_url_names_it() -> None:
+    assert file_name("https://example.org/sets/my%20photos.zip?download=1") == "my photos.zip"
+    assert file_name("https://me:secret@example.org/") == "example.org"
