@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 
 from stages.artifacts import write_text
 
-LOCK, SUMMARY, MANIFESTS = Path("dvc.lock"), Path("metrics/summary.json"), Path("stages/fetch")
+LOCK, SUMMARY = Path("dvc.lock"), Path("metrics/summary.json")
 TEMPLATE = Path(__file__).with_name("provenance.html")
 
 
@@ -115,10 +115,10 @@ def _parsed(path: Path, parse: Any) -> Any:
 
 
 def find(summary: dict[str, Any], metric: str) -> tuple[str, str, float]:
-    """Group (`variants` or `baselines`), method and value of a number of the summary."""
-    for group in ("variants", "baselines"):
+    """Group (`variants`, `baselines` or `test_sets`), method or test set, and value of a number of the summary."""
+    for group in ("variants", "baselines", "test_sets"):
         name, _, key = metric.removeprefix(f"{group}.").partition(".")
-        value: Any = summary[group].get(name)
+        value: Any = summary.get(group, {}).get(name)
         for part in key.split("."):
             value = value.get(part) if isinstance(value, dict) else None
         if isinstance(value, int | float):
@@ -129,7 +129,9 @@ def find(summary: dict[str, Any], metric: str) -> tuple[str, str, float]:
 
 def evaluation_of(group: str, name: str, stages: dict[str, Any]) -> str:
     """The stage that scored a method. PCA is scored beside the variants of its latent size: any of them will do."""
-    if group == "variants":
+    if group == "test_sets":
+        stage = f"evaluate_set@{name}"
+    elif group == "variants":
         stage = f"evaluate@{name}"
     elif name.startswith("pca_"):
         sizes = {variant: row["latent"] for variant, row in read_summary()["variants"].items()}
@@ -148,7 +150,10 @@ def upstream(stage: str, stages: dict[str, Any]) -> list[str]:
     """`stage` and all stages that its inputs come from, nearest first."""
     made_by, chain = makers(stages), [stage]
     for name in chain:
-        found = [made_by[dep["path"]] for dep in stages[name]["deps"] if dep["path"] in made_by]
+        used = [Path(dep["path"]) for dep in stages[name]["deps"]]
+        found = [
+            maker for path, maker in made_by.items() if any(dep in (Path(path), *Path(path).parents) for dep in used)
+        ]
         chain += [maker for maker in dict.fromkeys(found) if maker not in chain]
     return chain
 
@@ -169,12 +174,15 @@ def links(entry: dict[str, Any]) -> Iterator[Link]:
     for file, values in entry.get("params", {}).items():
         for key, value in values.items():
             yield Link("package" if file == "environment.yaml" else "param", key, str(value))
-            if key == "fetch" and (manifest := MANIFESTS / f"{value['source']}.csv").exists():
-                yield from photographs(manifest)
+            if key == "fetch" or key.startswith("test_sets."):
+                written = Path(entry["outs"][0]["path"], "manifest.csv")
+                manifest = Path(value["inputs"]) if value["source"] == "bundled" else written
+                if manifest.exists():
+                    yield from photographs(manifest)
 
 
 def photographs(manifest: Path) -> Iterator[Link]:
-    """The rows of a manifest that git holds."""
+    """The rows of a manifest, which git holds for bundled photographs alone."""
     with manifest.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             yield Link("photo", f"{row['name']} ({row['split']})", f"sha256 {row['sha256']}", commit_of(manifest))

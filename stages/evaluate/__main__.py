@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-from tqdm import tqdm
 
 from stages.artifacts import read_json, sha256_of, write_json, write_table
 from stages.evaluate import evaluation, pictures
 from stages.fetch.container import Container
-from stages.settings import Targets
 from stages.stage import Stage, stage, tensorflow_import
 from stages.targets.patches import PatchSet
 
@@ -41,7 +38,7 @@ def main() -> None:
 def evaluate(name: str, work: Stage) -> evaluation.Evaluation:
     """Open what the evaluation of `name` needs, and make it."""
     photos = Container(Path("data/photos"))
-    tested = test_photographs(photos, work["targets"])
+    tested = evaluation.whole_photographs(photos, work["targets"])
     used = ("train", "test") if name == BASELINES else ("train", "validation", "test")
     splits = {split: PatchSet(Path(f"data/pairs/{split}")) for split in used}
     inputs = {f"data/pairs/{split}": patches.sha256 for split, patches in splits.items()}
@@ -64,14 +61,6 @@ def evaluate(name: str, work: Stage) -> evaluation.Evaluation:
     inputs[str(folder / "model.keras")] = sha256_of(folder / "model.keras")
     result.facts.update({"inputs": inputs, "environment": work.versions})
     return result
-
-
-def test_photographs(photos: Container, settings: Targets) -> Iterator[evaluation.Photograph]:
-    """The whole test photographs that hold a patch, one in memory at a time."""
-    large = photos.manifest[["height", "width"]].min(axis=1) >= settings.patch
-    table = photos.manifest[large].query("split == 'test'")
-    for _, row in tqdm(table.iterrows(), "whole photographs", len(table), leave=False, disable=None):
-        yield evaluation.Photograph(row["name"], row["domain"], photos.read(row["name"]), settings.conversion)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from stages.evaluate import (
     baselines,
@@ -25,7 +26,8 @@ from stages.evaluate import (
 )
 from stages.evaluate.baselines import Method
 from stages.evaluate.decolorization import Pairs
-from stages.settings import Evaluate
+from stages.fetch.container import Container
+from stages.settings import Evaluate, Targets
 from stages.targets import patches
 from stages.targets.conversions import CONVERSIONS
 from stages.targets.patches import PatchSet, to_unit
@@ -118,7 +120,7 @@ class Evaluation:
         """Convert a whole photograph by every method, and tell how much of its contrast each keeps."""
         for method, convert in self.methods.items():
             output = tiles.whole(convert, photograph.colour, self.test.patch)
-            self.contrast.append(contrast_row(method, photograph, pairs, np.clip(output, 0, 1)))
+            self.contrast.append({"method": method, **of_whole(photograph, pairs, output)})
 
     def summary(self) -> dict[str, Any]:
         found = {name: {**scores.summarise(table), **self.probes[name]} for name, table in self.tables.items()}
@@ -130,30 +132,31 @@ def gray_of(split: PatchSet) -> np.ndarray:
     return to_unit(split.read("gray"))[..., 0]
 
 
-def contrast_row(method: str, photograph: Photograph, pairs: Pairs, output: np.ndarray) -> dict[str, Any]:
-    """The measures of decolorization of an output `(height, width)`, or `(height, width, 3)`, averaged, in [0, 1]."""
-    planes = np.moveaxis(output, 2, 0) if output.ndim == 3 else [output]
-    found = pd.DataFrame([decolorization.contrast(pairs, plane) for plane in planes]).mean()
-    return {"method": method, "photo": photograph.name, "domain": photograph.domain, **found}
+def whole_photographs(photos: Container, settings: Targets) -> Iterator[Photograph]:
+    """The test photographs that hold a patch, one in memory at a time."""
+    large = photos.manifest[["height", "width"]].min(axis=1) >= settings.patch
+    table = photos.manifest[large].query("split == 'test'")
+    for _, row in tqdm(table.iterrows(), "whole photographs", len(table), leave=False, disable=None):
+        yield Photograph(row["name"], row["domain"], photos.read(row["name"]), settings.conversion)
 
 
-def conversion_rows(photograph: Photograph, pairs: Pairs) -> list[dict[str, Any]]:
-    """How far every standard conversion of a whole photograph is from its target, and what contrast it keeps."""
-    target = to_unit(photograph.gray)[..., 0]
-    rows = []
-    for name, convert in CONVERSIONS.items():
-        gray = to_unit(convert(photograph.colour))
-        rows.append(
-            {
-                "conversion": name,
-                "photo": photograph.name,
-                "domain": photograph.domain,
-                "psnr": float(measures.psnr(target[None], gray[None])[0]),
-                "ssim": float(measures.ssim(target[None], gray[None])[0]),
-                **decolorization.contrast(pairs, gray),
-            }
-        )
-    return rows
+def of_whole(photograph: Photograph, pairs: Pairs, output: np.ndarray) -> dict[str, Any]:
+    """Scores of an output of a whole photograph: PSNR and SSIM against its target, and what contrast it keeps.
+
+    Args:
+        photograph: its colour gave `pairs`.
+        output: `(height, width)`, or `(height, width, 3)` whose channels are averaged, in [0, 1].
+    """
+    target = to_unit(photograph.gray)[None, ..., 0]
+    found = [
+        {
+            "whole_psnr": float(measures.psnr(target, plane)[0]),
+            "whole_ssim": float(measures.ssim(target, plane)[0]),
+            **decolorization.contrast(pairs, plane[0]),
+        }
+        for plane in scores.planes(target, output[None])
+    ]
+    return {"photo": photograph.name, "domain": photograph.domain, **pd.DataFrame(found).mean()}
 
 
 def of_baselines(train: PatchSet, test: PatchSet, photographs: Iterable[Photograph], settings: Evaluate) -> Evaluation:
@@ -168,9 +171,11 @@ def of_baselines(train: PatchSet, test: PatchSet, photographs: Iterable[Photogra
         result.add(name, method(colour), method)
     for number, photograph in enumerate(photographs):
         pairs = decolorization.pairs_of(photograph.colour, settings.seed)
-        result.contrast.append(contrast_row("target", photograph, pairs, to_unit(photograph.gray)[..., 0]))
+        result.contrast.append({"method": "target", **of_whole(photograph, pairs, to_unit(photograph.gray)[..., 0])})
         result.add_photograph(photograph, pairs)
-        result.conversions += conversion_rows(photograph, pairs)
+        for name, conversion in CONVERSIONS.items():
+            gray = to_unit(conversion(photograph.colour))
+            result.conversions.append({"conversion": name, **of_whole(photograph, pairs, gray)})
         if number == 0:
             for kind in ("colour", "gray"):
                 cut, corners = photograph.cut(kind, test.patch)

@@ -15,12 +15,13 @@ from stages.report import claims, figures, page, summary
 from stages.stage import StageError, stage
 
 MODELS, EVALUATIONS, STUDIES = Path("data/models"), Path("data/evaluations"), Path("metrics/studies.csv")
+TEST_SETS = EVALUATIONS / "test_sets"
 
 
 def main() -> None:
     with stage("report") as work:
         variants = list(work["variants"])
-        refuse_leftovers(variants)
+        refuse_leftovers(variants, list(work["test_sets"]))
         names = ["baselines", *variants]
         training = {name: read_json(MODELS / name / "facts.json") for name in variants}
         evaluations = {name: read_json(EVALUATIONS / name / "summary.json") for name in names}
@@ -32,6 +33,12 @@ def main() -> None:
         studies = read_table(STUDIES).set_index("run", drop=False)
 
         results, probes = summary.build(evaluations, variants), summary.probes(evaluations, bands, contrast)
+        test_sets = {}
+        for name in work["test_sets"]:
+            found = summary.build(read_json(TEST_SETS / name / "summary.json"), variants)
+            results.setdefault("test_sets", {})[name] = found
+            kept = summary.means(read_table(TEST_SETS / name / "contrast.csv", text=("photo", "domain")), "method")
+            test_sets[name] = summary.rows_of_test_set(found, kept)
         evidence = claims.Evidence(results, probes.set_index("method"), studies)
         write_json(work.out("metrics/summary.json"), results)
         write_table(work.out("metrics/probes.csv"), probes)
@@ -51,6 +58,7 @@ def main() -> None:
             probes=probes,
             contrast=summary.means(contrast, "method"),
             conversions=summary.means(conversions, "conversion"),
+            test_sets=test_sets,
             studies=studies,
             counts=read_table(Path("data/pairs/counts.csv"), text=("photo",)),
             figures=figures.of_results(curves, scores, bands, probes, training),
@@ -68,17 +76,19 @@ def collected(file: str, names: list[str], key: list[str]) -> pd.DataFrame:
     ).drop_duplicates(key)
 
 
-def refuse_leftovers(variants: list[str]) -> None:
-    """Folders of variants that are no more would enter the hash of this stage's inputs without being shown.
+def refuse_leftovers(variants: list[str], test_sets: list[str]) -> None:
+    """Folders of variants and test sets that are no more would enter the hash of this stage's inputs without being shown.
 
     Raises:
         StageError: names them.
     """
-    known = {"baselines", *variants}
-    folders = [path for parent in (MODELS, EVALUATIONS) for path in parent.iterdir() if path.is_dir()]
-    left = [str(path) for path in folders if path.name not in known and not path.name.startswith(".")]
+    evaluated = {"baselines", *variants, *([TEST_SETS.name] if test_sets else [])}
+    wanted = {MODELS: set(variants), EVALUATIONS: evaluated, TEST_SETS: set(test_sets)}
+    folders = [path for parent in wanted if parent.exists() for path in parent.iterdir() if path.is_dir()]
+    left = [path for path in folders if path.name not in wanted[path.parent] and not path.name.startswith(".")]
     if left:
-        raise StageError(f"{', '.join(sorted(left))}: no variant of that name; `make prune` removes it")
+        names = ", ".join(sorted(map(str, left)))
+        raise StageError(f"{names}: no variant or test set of that name; `make prune` removes it")
 
 
 def result_picture(results: dict[str, Any], variants: list[str]) -> np.ndarray:

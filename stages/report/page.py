@@ -25,6 +25,7 @@ def render(
     probes: pd.DataFrame,
     contrast: pd.DataFrame,
     conversions: pd.DataFrame,
+    test_sets: dict[str, pd.DataFrame],
     studies: pd.DataFrame,
     counts: pd.DataFrame,
     figures: dict[str, str],
@@ -41,7 +42,8 @@ def render(
         training: per variant: the facts that training left, with its recipe and the hashes of its inputs.
         probes: the columns of metrics/probes.csv.
         contrast: method, and the measures of decolorization; the target is a method, too.
-        conversions: conversion, psnr and ssim against the target, and the measures of decolorization.
+        conversions: conversion, whole_psnr and whole_ssim against the target, and the measures of decolorization.
+        test_sets: further ones: name → a row per method.
         studies: the columns of metrics/studies.csv.
         counts: photo, split, patches, kept.
         figures: title → SVG text, of the results.
@@ -69,6 +71,7 @@ def render(
         probes=_cells(probes),
         contrast=_cells(contrast),
         conversions=_cells(conversions),
+        test_sets={name: _cells(rows) for name, rows in test_sets.items()},
         studies=_cells(studies),
         counts=counts.to_dict("records"),
         figures=figures,

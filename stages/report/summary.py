@@ -76,6 +76,30 @@ def means(table: pd.DataFrame, by: str) -> pd.DataFrame:
     return _table(rows.to_dict("records"))
 
 
+def rows_of_test_set(found: dict[str, Any], contrast: pd.DataFrame) -> pd.DataFrame:
+    """A row per method on a further test set, best first: method, psnr, its interval, ssim, and the means of `contrast`.
+
+    Args:
+        found: as `build` gives it for that set.
+        contrast: as `means` gives it, by method.
+    """
+    kept = contrast.set_index("method")
+    rows = {**found["baselines"], **found["variants"]}
+    for name, row in found["variants"].items():
+        rows.update({f"{name}_{read_out}": score for read_out, score in row.get("read_outs", {}).items()})
+    return pd.DataFrame(
+        {
+            "method": method,
+            "psnr": row["psnr"],
+            "psnr_low": row["interval"]["psnr"]["low"],
+            "psnr_high": row["interval"]["psnr"]["high"],
+            "ssim": row["ssim"],
+            **kept.loc[method],
+        }
+        for method, row in sorted(rows.items(), key=lambda item: -item[1]["psnr"])
+    )
+
+
 def detail_limit(bands: pd.DataFrame) -> float:
     """The lower edge, in cycles per pixel, of the first band that loses half of its energy; the last edge if none does.
 

@@ -96,11 +96,11 @@ def test_whole_photographs_are_scored_beside_their_target_and_the_standard_conve
         assert rows.loc["luma"].to_dict() == pytest.approx(rows.loc["target"].to_dict(), abs=0.05)
     conversions = pd.DataFrame(result.conversions).set_index(["conversion", "photo"])
     assert len(conversions) == 2 * len(CONVERSIONS)
-    assert conversions.loc["bt601", ["psnr", "ssim"]].to_numpy().tolist() == [[100, 1], [100, 1]]
+    assert conversions.loc["bt601", ["whole_psnr", "whole_ssim"]].to_numpy().tolist() == [[100, 1], [100, 1]]
     for photograph in seen:
         row = conversions.loc[("green", photograph.name)]
         images = photograph.gray[..., 0] / 255, photograph.colour[..., 1] / 255
-        assert row["psnr"] == pytest.approx(peak_signal_noise_ratio(*images, data_range=1))
+        assert row["whole_psnr"] == pytest.approx(peak_signal_noise_ratio(*images, data_range=1))
         green = contrast.loc[("green", photograph.name)].to_dict()
         assert row[list(decolorization.MEASURES)].to_dict() == pytest.approx(green)
 

@@ -211,7 +211,7 @@ def test_the_results_of_a_removed_variant_are_refused_until_they_are_gone(worksp
     params.write_text(text[:start])
     result = workspace.run("dvc", "repro", "report", ok=False)
     assert (
-        "data/evaluations/subpixel_vae, data/models/subpixel_vae: no variant of that name; `make prune` removes it"
+        "data/evaluations/subpixel_vae, data/models/subpixel_vae: no variant or test set of that name; `make prune` removes it"
         in result.stderr
     )
     workspace.run("python", "-m", "tools.orphans", "--remove")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -15,11 +16,14 @@ from stages.study import runs
 from tests.conftest import REPOSITORY
 
 PIPELINE = YAML(typ="safe").load(REPOSITORY / "dvc.yaml")["stages"]
-VARIANTS = YAML(typ="safe").load(REPOSITORY / "params.yaml")["variants"]
+PARAMS = YAML(typ="safe").load(REPOSITORY / "params.yaml")
+PARAMS["test_sets"] = {"kodak": PARAMS["fetch"]}  # committed params have no further test set
+VARIANTS = PARAMS["variants"]
 STUDIES = YAML(typ="safe").load(REPOSITORY / runs.PIPELINE)["stages"]
 RUNS = YAML(typ="safe").load(REPOSITORY / runs.PARAMS)["runs"]
 ONE_RUN_EACH = {run["variant"]: name for name, run in RUNS.items()}  # the deps differ by network alone
-ROOMS = {"baselines": "evaluate", "run": "study"}  # stages that live in another stage's folder
+# Stages that live in another stage's folder.
+ROOMS = {"baselines": "evaluate", "run": "study", "fetch_set": "fetch", "evaluate_set": "test_sets"}
 
 # Imported by settings.py to check the whole of params.yaml, but declared by key: a stage depends on its own network's
 # entry alone. It holds nothing but that literal, see below.
@@ -28,7 +32,13 @@ BY_KEY = {Path("stages/registry.py")}
 # Which networks are built of it can't be told variant by variant in dvc.yaml, so all depend on it.
 SHARED_BY_NETWORKS = {Path("stages/train/layers.py")}
 
-INSTANCES = [(name, item) for name, entry in PIPELINE.items() for item in (VARIANTS if "foreach" in entry else [None])]
+
+def items(entry: dict[str, Any]) -> list[Any]:
+    """What a stage is a `foreach` over."""
+    return list(PARAMS[entry["foreach"].strip("${}")]) if "foreach" in entry else [None]
+
+
+INSTANCES = [(name, item) for name, entry in PIPELINE.items() for item in items(entry)]
 INSTANCES_AND_RUNS = [*INSTANCES, *(("run", name) for name in ONE_RUN_EACH.values())]
 
 
@@ -43,8 +53,13 @@ def network_file(name: str, item: str) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _in_repository(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(REPOSITORY)
+def _in_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the repository's own files, with `PARAMS`."""
+    for path in REPOSITORY.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "params.yaml").unlink()
+    YAML().dump(PARAMS, tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
 
 
 def module_file(name: str) -> Path | None:
@@ -100,6 +115,7 @@ def test_code_dependencies_are_the_import_closure_neither_more_nor_less(name: st
         for dep in declared(name, item).deps
         if dep.parts[0] == "stages"
         for file in (dep.rglob("*.py") if dep.is_dir() else [dep])
+        if file.suffix == ".py"
     }
     needed = closure(Path("stages") / ROOMS.get(name, name) / "__main__.py") - BY_KEY
     if name in ("train", "run"):
@@ -125,7 +141,7 @@ def test_the_registry_is_a_literal_and_declared_by_key() -> None:
 
 def test_data_flows_one_way() -> None:
     order = ["fetch", "targets", "train", "evaluate"]
-    last = ["report", "study"]  # neither knows of the other
+    last = ["test_sets", "report", "study", "convert"]  # none knows of another
     for room in [*order, *last]:
         earlier = order if room in last else order[: order.index(room)]
         for file in Path("stages", room).rglob("*.py"):
@@ -144,6 +160,8 @@ def test_the_main_pipeline_uses_nothing_that_the_studies_make() -> None:
 def test_only_evaluate_sees_the_test_split() -> None:
     sees = {name for name, item in INSTANCES for dep in declared(name, item).deps if "test" in dep.parts}
     assert sees == {"baselines", "evaluate"}
+    further = {name for name, item in INSTANCES for dep in declared(name, item).deps if "test_sets" in dep.parts}
+    assert further == {"evaluate_set"}
     assert all(Path("data/pairs") not in declared(name, item).deps for name, item in INSTANCES)
 
 
@@ -163,7 +181,7 @@ def test_every_stage_declares_python_and_the_packages_that_it_imports(name: str,
     used = libraries(code) & set(environment.PACKAGES)
     assert {"python", *used} <= packages
     assert packages - used - {"python", "h5py", "ml-dtypes", "keras", "tensorflow"} == set()
-    assert ("tensorflow" in packages) == (name in {"train", "evaluate", "run"})
+    assert ("tensorflow" in packages) == (name in {"train", "evaluate", "evaluate_set", "run"})
 
 
 def test_heavy_imports_stay_out_of_the_door() -> None:

@@ -31,7 +31,7 @@ def test_a_removed_variant_is_found_everywhere_and_pruned(workspace: Workspace) 
         "data/models/.simple.partial: no stage makes it",
         "data/models/simple: no stage makes it",
     ]
-    assert "data/models/simple: no variant of that name" in workspace.run("dvc", "repro", ok=False).stderr
+    assert "data/models/simple: no variant or test set of that name" in workspace.run("dvc", "repro", ok=False).stderr
 
     workspace.run("make", "prune", "RUNTIME=")
     lock = YAML(typ="safe").load(workspace.folder / "dvc.lock")["stages"]

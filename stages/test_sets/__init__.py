@@ -1,0 +1,1 @@
+"""Every variant and baseline on further photographs, which are only ever evaluated."""

@@ -1,0 +1,76 @@
+"""Stage `evaluate_set@<test set>`: every variant and baseline on a further test set, in data/evaluations/test_sets."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from stages.artifacts import read_json, sha256_of, write_json, write_table
+from stages.evaluate import evaluation
+from stages.fetch.container import Container
+from stages.stage import Stage, stage, tensorflow_import
+from stages.targets.cutting import cut_photographs
+from stages.targets.patches import PatchSet, PatchWriter
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m stages.test_sets", description=__doc__)
+    parser.add_argument("name", help="a key of `test_sets` in params.yaml")
+    name = parser.parse_args().name
+    with stage("evaluate_set", name) as work, tempfile.TemporaryDirectory() as folder:
+        photos = Container(Path(f"data/test_sets/{name}"), needed=("test",))
+        writer = PatchWriter(Path(folder), work["targets"].shard_patches)
+        counts = cut_photographs(photos, work["targets"], {"test": writer})
+        splits = {split: PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation")}
+        results = evaluate(photos, {**splits, "test": PatchSet(writer.folder)}, work)
+
+        out = work.out(f"data/evaluations/test_sets/{name}")
+        tables = [table for result in results.values() for table in result.tables.values()]
+        write_table(out / "scores.csv", once(tables, ["method", "photo", "row", "column"]))
+        contrast = [pd.DataFrame(result.contrast) for result in results.values()]
+        write_table(out / "contrast.csv", once(contrast, ["method", "photo"]))
+        write_table(out / "counts.csv", counts)
+        write_json(out / "summary.json", {name: result.summary() for name, result in results.items()})
+    print(f"evaluate_set@{name}: {len(writer)} patches of {len(counts)} photographs")
+
+
+def evaluate(photos: Container, splits: dict[str, PatchSet], work: Stage) -> dict[str, evaluation.Evaluation]:
+    """The evaluations of `baselines` and of every variant, as those of the test photographs."""
+    with tensorflow_import():
+        from stages.evaluate import networks
+        from stages.train import precision
+
+        precision.prepare(threads=work["evaluate"].threads, dtype="float64")
+
+    def tested() -> Iterator[evaluation.Photograph]:
+        return evaluation.whole_photographs(photos, work["targets"])
+
+    results = {"baselines": evaluation.of_baselines(splits["train"], splits["test"], tested(), work["evaluate"])}
+    for name in tqdm(work["variants"], "variants", leave=False, disable=None):
+        folder = Path(f"data/models/{name}")
+        trained, model = read_json(folder / "facts.json"), networks.load(folder / "model.keras")
+        results[name] = evaluation.of_variant(name, model, trained, splits, tested(), work["evaluate"])
+        results[name].facts["inputs"] = {str(folder / "model.keras"): sha256_of(folder / "model.keras")}
+    results["baselines"].facts.update(
+        {
+            "inputs": {f"data/pairs/{split}": splits[split].sha256 for split in ("train", "validation")},
+            "environment": work.versions,
+            "photographs": photos.manifest[["name", "source", "licence", "sha256"]].to_dict("records"),
+            "targets": work["targets"].model_dump(),
+        }
+    )
+    return results
+
+
+def once(tables: list[pd.DataFrame], key: list[str]) -> pd.DataFrame:
+    """One table of all, each `key` once: PCA stands beside several variants."""
+    return pd.concat(tables, ignore_index=True).drop_duplicates(key)
+
+
+if __name__ == "__main__":
+    main()
