@@ -18,7 +18,7 @@ ADOBE_GAMMA = 2 + 51 / 256
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     """The bytes of a file of that kind."""
     buffer = io.BytesIO()
-    image.save(buffer, kind, **options)  # type: ignore[arg-type]
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 

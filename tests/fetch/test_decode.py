@@ -218,7 +218,7 @@ def test_a_profile_applies_to_palettes_and_below_transparency() -> None:
 def test_the_result_is_rgb_and_carries_no_metadata(mode: str) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
-    kind, options = ("TIFF", {}) if mode == "CMYK" else ("PNG", {"exif": exif})
+    kind, options = ("TIFF", {}) if mode == "CMYK" else ("PNG", {"exif": exif, "icc_profile": files.rgb_profile()})
     image = decode.open_upright(io.BytesIO(files.encoded(files.photo((20, 10)).convert(mode), kind, **options)), MATTE)
     assert image.mode == "RGB"
     assert image.size == ((20, 10) if mode == "CMYK" else (10, 20))
@@ -329,6 +329,12 @@ def test_the_colour_key_of_a_png_shows_the_matte(depth: int, channels: int) -> N
     samples = samples if channels == 1 else samples[..., None].repeat(3, axis=-1)
     found = pixels_of(files.png(samples, depth, (b"tRNS", key.to_bytes(2, "big") * channels)))
     assert found[0].tolist() == [list(MATTE), [0, 0, 0]]
+
+
+def test_the_key_of_sixteen_bit_colour_is_compared_by_its_upper_bits() -> None:
+    samples = np.array([[40000, 65535]])[..., None].repeat(3, axis=-1)
+    found = pixels_of(files.png(samples, 16, (b"tRNS", (40000).to_bytes(2, "big") * 3)))
+    assert found[0].tolist() == [list(MATTE), [255, 255, 255]]
 
 
 def test_the_key_of_sixteen_bit_gray_is_compared_in_full() -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import textwrap
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,19 @@ def test_all_of_a_test_set_is_for_testing(tmp_path: Path) -> None:
     assert len(container.Container(tmp_path, needed=("test",)).manifest) == 3
     with pytest.raises(ArtifactError, match="no photograph in split train, validation"):
         container.Container(tmp_path)
+
+
+def test_a_photograph_is_let_go_before_the_next_is_read(tmp_path: Path) -> None:
+    before: list[weakref.ref[Photograph]] = []
+
+    def made(shade: int) -> Photograph:
+        assert all(reference() is None for reference in before)
+        item = photograph(f"{shade}.png", shade)
+        before.append(weakref.ref(item))
+        return item
+
+    pack(tmp_path, (made(shade) for shade in range(50)), source(), test_set=False)
+    assert len(before) == 50
 
 
 def test_a_source_without_files_has_no_list_of_faults(tmp_path: Path) -> None:
