@@ -50,6 +50,15 @@ def test_false_contrast_is_counted_among_the_contrast_in_gray() -> None:
     assert neighbours(photograph, gray) == approximately(1, 1 - 4 / 15 * false, (4 * e + 11) / 15)
 
 
+def test_colours_that_differ_by_a_threshold_meet_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = np.array([[40.0, 3.0, 1.0], [40.0, 3.0, 9.0]])  # no two 8-bit colours are a whole number apart
+    monkeypatch.setattr(decolorization, "_lab", lambda photograph: (lab, np.array([[0, 1]])))
+    ccpr, _, _ = neighbours([[BLACK, WHITE]], [[0.5, 0.5]])
+    _, ccfr, _ = neighbours([[BLACK, WHITE]], [[0.2, 0.8]])
+    assert ccpr == pytest.approx(7 / 15)  # lost for τ = 1 … 8
+    assert ccfr == pytest.approx(7 / 15)  # made up for τ = 8 … 15
+
+
 def test_a_fall_counts_as_a_rise_does() -> None:
     assert neighbours([[WHITE, BLACK]], [[0.5, 0.1]]) == approximately(1, 1, 1)
     assert neighbours([[BLACK, WHITE]], [[0.5, 0.1]]) == approximately(1, 1, 1)
