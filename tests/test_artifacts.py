@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from stages import artifacts
@@ -44,6 +45,14 @@ def test_a_zip_has_the_same_bytes_whatever_the_order_of_its_members(tmp_path: Pa
     artifacts.write_zip(tmp_path / "b.zip", {"a": b"1", "b": b"2"})
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
     assert zipfile.ZipFile(tmp_path / "a.zip").read("b") == b"2"
+
+
+def test_the_text_of_a_table_is_read_letter_by_letter_and_its_numbers_as_numbers(tmp_path: Path) -> None:
+    table = pd.DataFrame({"photo": ["NA", "001", "", "nan", "1e5", "é, x"], "psnr": [1.5, None, np.inf, 0, -1e300, 2]})
+    artifacts.write_table(tmp_path / "scores.csv", table)
+    found = artifacts.read_table(tmp_path / "scores.csv", text=("photo", "domain"))
+    assert found["photo"].tolist() == table["photo"].tolist()
+    assert np.array_equal(found["psnr"], table["psnr"], equal_nan=True)
 
 
 @pytest.mark.parametrize("read", [artifacts.read_table, artifacts.read_json, artifacts.sha256_of])

@@ -7,6 +7,7 @@ opened: Pillow gets an explicit list.
 from __future__ import annotations
 
 import io
+import os
 import re
 import stat
 import threading
@@ -43,7 +44,7 @@ BITS_PER_SAMPLE, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0  # TIFF 6.0, section 8
 
 Matte = tuple[int, int, int]
 
-_one_at_a_time = threading.RLock()  # Pillow's limit and Python's warning filters belong to the whole process
+_one_at_a_time = threading.RLock()  # Pillow's limit, warning filters and standard error are the whole process's
 
 
 class DecodeError(Exception):
@@ -93,7 +94,7 @@ def open_upright(file: Path | BinaryIO, matte: Matte) -> Image.Image:
     Raises:
         DecodeError: the file is none, can't be opened, is empty, too large, damaged, or of a kind that is not read.
     """
-    with _one_at_a_time, _pillow_limited(), _faults_as_reasons():
+    with _one_at_a_time, _pillow_limited(), _codecs_quiet(), _faults_as_reasons():
         if isinstance(file, Path):
             if not stat.S_ISREG(file.stat().st_mode):  # opening a FIFO would wait for its other end
                 raise DecodeError("not a regular file")
@@ -232,6 +233,19 @@ def _pillow_limited() -> Iterator[None]:
             yield
     finally:
         Image.MAX_IMAGE_PIXELS = before
+
+
+@contextmanager
+def _codecs_quiet() -> Iterator[None]:
+    """What libtiff prints of a damaged file, line after line and without its name, is not shown: the reason tells."""
+    kept = os.dup(2)  # it writes to the file descriptor, past Python
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def pack(folder: Path, given: Iterable[Photograph | Skipped], settings: Source, 
     """Write the photographs that a source gives, their manifest, and skipped.csv (file, reason) into `folder`.
 
     The split is `split.choose`'s; of a further test set, all is test. Where a source does not name scenes, equal pixels
-    are one; see `split.copies_across` for those on several sides. A source that reads no files has no skipped.csv.
+    are one; see `split.copies_across` for those on several sides. Without files or faults there is no skipped.csv.
 
     Raises:
         ArtifactError: there is no photograph, or a split has none; `settings.strict` is set and there are faults, which
@@ -70,21 +70,23 @@ def pack(folder: Path, given: Iterable[Photograph | Skipped], settings: Source, 
         table = table[~table["name"].isin([copy.name for copy in copies])]
         skipped = sorted([*skipped, *copies], key=lambda fault: fault.name)
         if isinstance(settings, Files) and settings.strict and skipped:
-            raise ArtifactError(f"{settings.inputs}: `strict` is set, and there are faults\n{listing(skipped)}")
+            raise ArtifactError(
+                f"{settings.inputs}: `strict` is set, and there are faults\n{listing(skipped, len(skipped))}"
+            )
         packed = Packed(table, skipped, ignored)
         _refuse_empty(packed, settings, test_set=test_set)
         writer.close(table)
-    if isinstance(settings, Files):
+    if isinstance(settings, Files) or skipped:
         faults = pd.DataFrame([(fault.name, fault.reason) for fault in skipped], columns=["file", "reason"])
         with faults_named(folder / SKIPPED):
             write_table(folder / SKIPPED, faults)
     return packed
 
 
-def listing(skipped: list[Skipped]) -> str:
-    """A line for each of the first faults."""
-    lines = [f"{len(skipped)} files skipped:", *(f"  {fault.name}: {fault.reason}" for fault in skipped[:LISTED])]
-    return "\n".join(lines + ([f"  … and {len(skipped) - LISTED} more"] if len(skipped) > LISTED else []))
+def listing(skipped: list[Skipped], most: int = LISTED) -> str:
+    """How many faults there are, and a line for each of the first."""
+    lines = [f"{len(skipped)} files skipped:", *(f"  {fault.name}: {fault.reason}" for fault in skipped[:most])]
+    return "\n".join(lines + ([f"  … and {len(skipped) - most} more"] if len(skipped) > most else []))
 
 
 def _row(photograph: Photograph, settings: Source, *, test_set: bool) -> dict[str, object]:

@@ -10,11 +10,15 @@ import pytest
 
 from stages.artifacts import ArtifactError
 from stages.fetch import bundled, container, manifest
+from stages.settings import Bundled
+from tests.conftest import REPOSITORY
+
+LISTED = REPOSITORY / "stages/fetch/bundled.csv"
 
 
 @pytest.fixture
 def table() -> pd.DataFrame:
-    return manifest.read(bundled.MANIFEST)
+    return manifest.read(LISTED)
 
 
 def test_the_test_split_holds_everyday_photographs_and_histology(table: pd.DataFrame) -> None:
@@ -62,6 +66,40 @@ def test_a_photograph_that_is_not_the_one_in_the_manifest_is_refused(table: pd.D
         manifest.verify(row, pixels[1:])
 
 
+def test_only_the_splits_that_are_needed_must_have_a_photograph(tmp_path: Path, table: pd.DataFrame) -> None:
+    path = tmp_path / "manifest.csv"
+    table[table["split"] == "test"].to_csv(path, index=False)
+    assert len(manifest.read(path, needed=("test",))) == 3
+    with pytest.raises(ArtifactError, match="no photograph in split train, validation"):
+        manifest.read(path)
+
+
+def test_text_is_read_letter_by_letter(tmp_path: Path, table: pd.DataFrame) -> None:
+    path = tmp_path / "manifest.csv"
+    odd = table.assign(name=["NA", "001", "1e5", "null", "True", "", " a", "a", "b", "c", "d"], licence="NA", scene="7")
+    odd.assign(split="test").to_csv(path, index=False)
+    found = manifest.read(path, needed=("test",))
+    assert found["name"].tolist() == odd["name"].tolist()
+    assert set(found["licence"]) == {"NA"}
+    assert set(found["scene"]) == {"7"}
+    assert found["height"].tolist() == table["height"].tolist()
+
+
+def test_the_bundled_photographs_are_those_of_the_list(tmp_path: Path, table: pd.DataFrame) -> None:
+    path = tmp_path / "list.csv"
+    wanted = table[table["name"].isin(["coffee", "chelsea"])]
+    wanted.to_csv(path, index=False)
+    given = list(bundled.photographs(Bundled(source="bundled", inputs=str(path))))
+    assert [(photo.name, photo.split, photo.scene) for photo in given] == [
+        ("coffee", "test", "coffee"), ("chelsea", "test", "chelsea"),
+    ]  # fmt: skip
+    assert [manifest.hash_pixels(photo.pixels) for photo in given] == wanted["sha256"].tolist()
+
+    path.write_text(path.read_text().replace(wanted["sha256"].iloc[1], "0" * 64))
+    with pytest.raises(ArtifactError, match="'chelsea' has sha256"):
+        list(bundled.photographs(Bundled(source="bundled", inputs=str(path))))
+
+
 @pytest.mark.parametrize(
     ("name", "source"), [("nobody", "scikit-image"), ("nobody", "scikit-learn"), ("chelsea", "the web")]
 )
@@ -74,7 +112,10 @@ def test_the_container_gives_back_the_same_pixels_and_notices_damage(tmp_path: P
     splits = {"chelsea": "train", "coffee": "validation", "rocket": "test"}
     chosen = table[table["name"].isin(splits)].assign(split=lambda t: t["name"].map(splits))
     photographs = {name: bundled.read(name, "scikit-image") for name in chosen["name"]}
-    container.write(tmp_path, chosen, photographs)
+    with container.Writer(tmp_path) as writer:
+        for name, pixels in photographs.items():
+            writer.add(name, pixels)
+        writer.close(chosen)
     opened = container.Container(tmp_path)
     for name, pixels in photographs.items():
         assert np.array_equal(opened.read(name), pixels)

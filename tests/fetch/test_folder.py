@@ -1,0 +1,198 @@
+"""Every file below a folder is a photograph, a fault with a reason, or counted; whatever it holds, and in one order."""
+
+from __future__ import annotations
+
+import os
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stages.artifacts import ArtifactError
+from stages.fetch import decode, folder
+from stages.fetch.photograph import Photograph, Skipped
+from stages.settings import Folder, Split
+from tests.fetch import files
+
+
+def settings(inputs: Path, **changes: Any) -> Folder:
+    split = Split(by=changes.pop("by", "hash"), validation=0.2, test=0.2)
+    return Folder(
+        source="folder",
+        inputs=str(inputs),
+        split=split,
+        domain="everyday",
+        matte=[255, 255, 255],
+        strict=False,
+        **changes,
+    )
+
+
+def write(path: Path, seed: int = 0) -> np.ndarray:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    photo = files.photo(seed=seed)
+    path.write_bytes(files.encoded(photo, "PNG"))
+    return np.asarray(photo)
+
+
+def read(path: Path, **changes: Any) -> tuple[dict[str, Photograph], dict[str, str], list[str]]:
+    """Photographs and faults by name, and what is only counted."""
+    given = list(folder.photographs(settings(path, **changes)))
+    photographs = {item.name: item for item in given if isinstance(item, Photograph)}
+    faults = {item.name: item.reason for item in given if isinstance(item, Skipped) and item.fault}
+    return photographs, faults, [item.name for item in given if isinstance(item, Skipped) and not item.fault]
+
+
+def test_names_are_paths_below_the_folder_in_sorted_order(tmp_path: Path) -> None:
+    names = ["b/2.png", "a.JPG", "b/10.png", "b.png", "Z/deep/er/x.tiff", "ä b,c'.png", "001.png", "NA.png"]
+    pixels = {name: write(tmp_path / "photos" / name, seed) for seed, name in enumerate(names)}
+    photographs, faults, ignored = read(tmp_path / "photos")
+    assert list(photographs) == sorted(names)
+    assert (faults, ignored) == ({}, [])
+    for name, photograph in photographs.items():
+        assert np.array_equal(photograph.pixels, pixels[name])
+        assert (photograph.source, photograph.domain, photograph.split) == ("photos", "everyday", None)
+
+
+def test_nothing_of_this_machine_is_in_what_it_gives(tmp_path: Path) -> None:
+    write(tmp_path / "photos/a.png")
+    (tmp_path / "photos/b.png").write_text("<html>")
+    (tmp_path / "photos/c.png").symlink_to(tmp_path / "gone")
+    for item in folder.photographs(settings(tmp_path / "photos")):
+        told = item.reason if isinstance(item, Skipped) else item.source + item.licence
+        assert "/" not in item.name + told
+
+
+def test_files_without_an_images_extension_are_counted_and_hidden_ones_passed_over(tmp_path: Path) -> None:
+    write(tmp_path / "a.png")
+    for name in ("notes.txt", "labels.csv", "Thumbs.db", "clip.mov", "drawing.svg", "README"):
+        (tmp_path / name).write_text("text")
+    write(tmp_path / ".hidden.png")
+    write(tmp_path / ".git/objects/b.png")
+    write(tmp_path / "__MACOSX/._a.png")
+    (tmp_path / ".DS_Store").touch()
+    photographs, faults, ignored = read(tmp_path)
+    assert list(photographs) == ["a.png"]
+    assert faults == {}
+    assert ignored == sorted(("notes.txt", "labels.csv", "Thumbs.db", "clip.mov", "drawing.svg", "README"))
+
+
+def test_a_file_with_an_images_extension_decodes_or_is_a_fault(tmp_path: Path) -> None:
+    write(tmp_path / "good.png")
+    write(tmp_path / "png inside.jpg")
+    (tmp_path / "page.jpg").write_text("<html>")
+    (tmp_path / "empty.gif").touch()
+    (tmp_path / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (tmp_path / "raw.NEF").write_bytes(files.encoded(files.photo(), "TIFF"))
+    (tmp_path / "cut.webp").write_bytes(files.encoded(files.photo(), "WEBP")[:-40])
+    os.mkfifo(tmp_path / "pipe.png")
+    photographs, faults, _ = read(tmp_path)
+    assert set(photographs) == {"good.png", "png inside.jpg"}
+    assert set(faults) == {"page.jpg", "empty.gif", "phone.heic", "raw.NEF", "cut.webp", "pipe.png"}
+    assert faults["empty.gif"] == "empty file"
+    assert faults["pipe.png"] == "not a regular file"
+    assert "raw" in faults["raw.NEF"]
+
+
+def test_a_folder_that_is_named_like_an_image_is_a_folder(tmp_path: Path) -> None:
+    write(tmp_path / "album.jpg/a.png")
+    photographs, faults, _ = read(tmp_path)
+    assert (list(photographs), faults) == (["album.jpg/a.png"], {})
+
+
+def test_links_to_files_are_read_and_those_to_folders_not_followed(tmp_path: Path) -> None:
+    inside = write(tmp_path / "photos/sub/a.png", seed=1)
+    outside = write(tmp_path / "cache/b", seed=2)
+    (tmp_path / "photos/inside.png").symlink_to("sub/a.png")
+    (tmp_path / "photos/outside.png").symlink_to(tmp_path / "cache/b")  # as DVC's cache.type symlink does
+    (tmp_path / "photos/elsewhere").symlink_to(tmp_path / "cache")
+    (tmp_path / "photos/sub/up").symlink_to("..")
+    (tmp_path / "photos/self.png").symlink_to("self.png")
+    (tmp_path / "photos/nowhere.png").symlink_to("gone.png")
+    photographs, faults, _ = read(tmp_path / "photos")
+    assert set(photographs) == {"sub/a.png", "inside.png", "outside.png"}
+    assert np.array_equal(photographs["inside.png"].pixels, inside)
+    assert np.array_equal(photographs["outside.png"].pixels, outside)
+    assert set(faults) == {"elsewhere", "sub/up", "self.png", "nowhere.png"}
+    assert "link to a folder" in faults["elsewhere"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="such names are Linux's")
+def test_a_name_that_no_table_can_hold_is_a_fault(tmp_path: Path) -> None:
+    write(tmp_path / "line\nbreak.png")
+    try:
+        write(Path(os.fsdecode(os.fsencode(tmp_path) + b"/latin-\xe9.png")))
+    except OSError:
+        pytest.skip("this file system has only names in UTF-8")
+    photographs, faults, _ = read(tmp_path)
+    assert photographs == {}
+    assert set(faults) == {"line\\x0abreak.png", "latin-\\xe9.png"}
+
+
+def test_the_folders_at_the_top_may_give_the_split(tmp_path: Path) -> None:
+    for seed, name in enumerate(
+        ["train/a.png", "validation/x/b.png", "test/c.png", "d.png", "other/test/e.png", "train"]
+    ):
+        write(tmp_path / (name if name != "train" else "train.png"), seed)
+    photographs, faults, _ = read(tmp_path, by="subfolder")
+    found = {name: photograph.split for name, photograph in photographs.items()}
+    assert found == {"train/a.png": "train", "validation/x/b.png": "validation", "test/c.png": "test"}
+    assert set(faults) == {"d.png", "other/test/e.png", "train.png"}
+    assert set(faults.values()) == {"not in one of the folders train, validation, test"}
+
+
+def test_a_missing_folder_is_named_with_its_key(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for name in ("gone", "file"):
+        with pytest.raises(ArtifactError, match=rf"{name}: no such folder; `fetch.inputs`"):
+            next(folder.photographs(settings(tmp_path / name)))
+
+
+def test_a_folder_that_can_not_be_listed_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "a.png")
+    write(tmp_path / "secret/b.png")
+    true_scan = os.scandir
+
+    def scan(path: str) -> Any:  # root, as which tests may run, can list every folder
+        if Path(path).name == "secret":
+            raise PermissionError(13, "Permission denied", path)
+        return true_scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    photographs, faults, _ = read(tmp_path)
+    assert list(photographs) == ["a.png"]
+    assert faults == {"secret": "no permission to list this folder"}
+
+
+def test_the_good_files_arrive_among_two_hundred_damaged_ones(tmp_path: Path) -> None:
+    rng = np.random.default_rng(11)
+    good = {f"good {number}.png": write(tmp_path / f"good {number}.png", number) for number in range(5)}
+    contents = [
+        files.encoded(files.photo(seed=seed), kind)
+        for seed, kind in enumerate(["JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF"])
+    ]
+    damaged = [mutant for content in contents for mutant in files.mutations(content, 34, rng)]
+    for number, content in enumerate(damaged):
+        (tmp_path / f"damaged {number:03}.jpg").write_bytes(content)
+    photographs, faults, _ = read(tmp_path)
+    assert len(photographs) + len(faults) == len(good) + len(damaged)
+    assert len(damaged) > 200
+    assert len(faults) > 50
+    for name, pixels in good.items():
+        assert np.array_equal(photographs[name].pixels, pixels)
+
+
+def test_one_photograph_is_in_memory_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "BAND", 20_000)  # as small beside these images as it is beside real ones
+    for number in range(3):
+        Image.new("RGB", (2000, 1000), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    tracemalloc.start()
+    for item in folder.photographs(settings(tmp_path)):
+        assert isinstance(item, Photograph)
+        del item
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 1 < peak / (2000 * 1000 * 3) < 1.2  # NumPy's arrays; Pillow's images are not traced

@@ -1,0 +1,237 @@
+"""What a source gives becomes a container, with a split, a list of faults and a message; run as the stages do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from stages import stage as door
+from stages.artifacts import ArtifactError
+from stages.fetch import __main__ as fetch
+from stages.fetch import container, manifest
+from stages.fetch.pack import pack
+from stages.fetch.photograph import Photograph, Skipped
+from stages.settings import Bundled, Folder, Split
+from tests.conftest import REPOSITORY
+from tests.fetch import files
+
+PIPELINE = """
+    stages:
+      fetch:
+        cmd: python -m stages.fetch
+        deps: ["${fetch.inputs}"]
+        params: [fetch, environment.yaml: [python]]
+        outs: [data/photos]
+      fetch_set:
+        foreach: ${test_sets}
+        do:
+          cmd: python -m stages.fetch ${key}
+          deps: ["${item.inputs}"]
+          params: ["test_sets.${key}", environment.yaml: [python]]
+          outs: ["data/test_sets/${key}"]
+"""
+
+
+def source(by: str = "hash", *, strict: bool = False) -> Folder:
+    split = Split(by=by, validation=0.3, test=0.3)  # type: ignore[arg-type]
+    return Folder(source="folder", inputs="photos", split=split, domain="everyday", matte=[0, 0, 0], strict=strict)
+
+
+def photograph(name: str, shade: int, side: str | None = None) -> Photograph:
+    return Photograph(name, np.full((2, 3, 3), shade, np.uint8), "photos", "none", "everyday", side)
+
+
+def sides(folder: Path) -> dict[str, str]:
+    return dict(container.Container(folder).manifest[["name", "split"]].itertuples(index=False))
+
+
+def test_photographs_that_come_or_go_move_no_other(tmp_path: Path) -> None:
+    everything = [photograph(f"{shade}.png", shade) for shade in range(0, 250, 5)]
+    pack(tmp_path / "all", everything, source(), test_set=False)
+    fewer = [replace(item, name=f"renamed/{item.name}") for item in everything[10::-1]]
+    pack(tmp_path / "fewer", fewer, source(), test_set=False)
+    before = sides(tmp_path / "all")
+    after = sides(tmp_path / "fewer")
+    assert len(set(after.values())) == 3
+    assert after == {f"renamed/{name}": before[name] for name in (item.name for item in everything[:11])}
+
+
+def test_equal_pixels_are_one_scene_on_one_side_and_counted(tmp_path: Path) -> None:
+    given = [*(photograph(f"{shade}.png", shade) for shade in range(0, 250, 10)), photograph("copy.png", 40)]
+    packed = pack(tmp_path, given, source(), test_set=False)
+    table = packed.table.set_index("name")
+    assert table.loc["copy.png", ["scene", "split"]].tolist() == table.loc["40.png", ["scene", "split"]].tolist()
+    assert table["scene"].nunique() == len(table) - 1
+    assert "; 1 have the same pixels as another" in packed.lines()
+    assert packed.skipped == []
+
+
+def test_of_equal_pixels_on_several_sides_only_the_most_protected_stay(tmp_path: Path) -> None:
+    given = [
+        photograph("train/a.png", 1, "train"), photograph("train/b.png", 2, "train"),
+        photograph("validation/b.png", 2, "validation"), photograph("validation/c.png", 3, "validation"),
+        photograph("test/c.png", 3, "test"), photograph("test/also c.png", 3, "test"),
+    ]  # fmt: skip
+    pack(tmp_path, given, source("subfolder"), test_set=False)
+    assert sides(tmp_path) == {
+        "train/a.png": "train", "validation/b.png": "validation", "test/c.png": "test", "test/also c.png": "test",
+    }  # fmt: skip
+    skipped = (tmp_path / "skipped.csv").read_text()
+    assert skipped == (
+        "file,reason\n"
+        'train/b.png,"same pixels as validation/b.png, which is in validation"\n'
+        'validation/c.png,"same pixels as test/c.png, which is in test"\n'
+    )
+    opened = container.Container(tmp_path)
+    assert all(opened.read(name).shape == (2, 3, 3) for name in opened.manifest["name"])
+
+
+def test_strict_lists_every_fault_and_writes_nothing(tmp_path: Path) -> None:
+    given = [photograph(f"{shade}.png", shade) for shade in range(50)]
+    faults = [Skipped(f"{number}.jpg", "empty file") for number in range(30)]
+    with pytest.raises(ArtifactError) as caught:
+        pack(tmp_path, [*given, *faults], source(strict=True), test_set=False)
+    assert all(f"{fault.name}: empty file" in str(caught.value) for fault in faults)
+    assert list(tmp_path.iterdir()) == []
+    ignored = Skipped("notes.txt", "no image by its extension", fault=False)
+    assert pack(tmp_path, [*given, ignored], source(strict=True), test_set=False).ignored == 1
+
+
+def test_the_message_has_the_first_faults_and_the_table_all(tmp_path: Path) -> None:
+    given = [*(photograph(f"{shade}.png", shade) for shade in range(50))]
+    faults = [Skipped(f"{number:02}, x.jpg", "truncated") for number in range(30)]
+    lines = pack(tmp_path, [*faults[::-1], *given], source(), test_set=False).lines().splitlines()
+    assert lines[0] == "50 photographs, 0.0 megapixels"
+    assert lines[1:3] == ["30 files skipped:", "  00, x.jpg: truncated"]
+    assert lines[-1] == "  … and 10 more"
+    assert len(lines) == 23
+    assert pd.read_csv(tmp_path / "skipped.csv")["file"].tolist() == [fault.name for fault in faults]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ([], "photos: no photograph in it, but `inputs` must give some"),
+        ([Skipped("a.txt", "no image", fault=False)], "1 files are no images by their extension"),
+        ([Skipped("a.jpg", "empty file")], "a.jpg: empty file"),
+        ([photograph("a.png", 0)], "each split needs a photograph, there are"),
+        ([photograph(f"{n}.png", n // 2) for n in range(50)] + [photograph("1.png", 9)], "listed twice: 1.png"),
+    ],
+)
+def test_what_gives_no_set_to_train_on_is_refused(tmp_path: Path, given: list[Any], words: str) -> None:
+    with pytest.raises(ArtifactError) as caught:
+        pack(tmp_path, given, source(), test_set=False)
+    assert words in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_of_a_test_set_is_for_testing(tmp_path: Path) -> None:
+    given = [photograph("a", 1, "train"), photograph("b", 2), photograph("c", 2, "validation")]
+    packed = pack(tmp_path, given, source().model_copy(update={"split": None}), test_set=True)
+    assert set(packed.table["split"]) == {"test"}
+    assert len(container.Container(tmp_path, needed=("test",)).manifest) == 3
+    with pytest.raises(ArtifactError, match="no photograph in split train, validation"):
+        container.Container(tmp_path)
+
+
+def test_a_source_without_files_has_no_list_of_faults(tmp_path: Path) -> None:
+    given = [photograph(side, shade, side) for shade, side in enumerate(manifest.SPLITS)]
+    pack(tmp_path, given, Bundled(source="bundled", inputs="list.csv"), test_set=False)
+    assert {path.name for path in tmp_path.iterdir()} == {"manifest.csv", "photographs.zip"}
+
+
+# === As stages ===
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("params.yaml", "environment.yaml"):
+        shutil.copy(REPOSITORY / name, tmp_path / name)
+    (tmp_path / "dvc.yaml").write_text(textwrap.dedent(PIPELINE))
+    common = {"source": "folder", "domain": "NA", "matte": [255, 255, 255], "strict": False}
+    yaml = YAML()
+    params = yaml.load(tmp_path / "params.yaml")
+    params["fetch"] = {**common, "inputs": "my photos", "split": {"by": "hash", "validation": 0.3, "test": 0.3}}
+    params["test_sets"] = {"slides": {**common, "inputs": "slides"}}
+    yaml.dump(params, tmp_path / "params.yaml")
+    for folder, count in (("my photos", 12), ("slides", 2)):
+        for number in range(count):
+            path = tmp_path / folder / f"{number:03}.jpg"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(files.encoded(files.photo(seed=number), "JPEG"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(door, "_die_with_dvc", lambda: None)
+    return tmp_path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["fetch", *arguments])
+    fetch.main()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_folder_becomes_the_same_bytes_twice(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace / "my photos/broken.jpg").write_bytes(b"\xff\xd8\xff")
+    (workspace / "my photos/notes.txt").touch()
+    run(monkeypatch)
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "fetch: 12 photographs, 0.0 megapixels; 1 other files ignored"
+    assert told[1] == "1 files skipped:"
+    assert told[-1] == "data/photos/skipped.csv has all of them"
+    first = contents(workspace / "data/photos")
+    assert set(first) == {"manifest.csv", "photographs.zip", "skipped.csv"}
+    assert str(workspace).encode() not in b"".join(first.values())
+
+    shutil.move(workspace / "my photos/000.jpg", workspace / "aside")  # back in another order of the folder's entries
+    shutil.move(workspace / "aside", workspace / "my photos/000.jpg")
+    run(monkeypatch)
+    assert contents(workspace / "data/photos") == first
+    assert set(container.Container(workspace / "data/photos").manifest["domain"]) == {"NA"}
+
+
+def test_a_test_set_goes_into_a_folder_of_its_own(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, "slides")
+    assert capsys.readouterr().out == "fetch_set@slides: 2 photographs, 0.0 megapixels\n"
+    opened = container.Container(workspace / "data/test_sets/slides", needed=("test",))
+    assert opened.manifest["split"].tolist() == ["test", "test"]
+    assert not (workspace / "data/photos").exists()
+
+
+def test_a_fault_of_a_strict_source_leaves_what_was_there(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch)
+    before = contents(workspace / "data/photos")
+    (workspace / "my photos/broken.jpg").write_text("<html>")
+    path = workspace / "params.yaml"
+    path.write_text(path.read_text().replace("strict: false", "strict: true", 1))
+    with pytest.raises(SystemExit) as caught:
+        run(monkeypatch)
+    assert caught.value.code == 1
+    assert "fetch: my photos: `strict` is set, and there are faults\n1 files skipped:" in capsys.readouterr().err
+    assert contents(workspace / "data/photos") == before
+    assert [path.name for path in (workspace / "data").iterdir()] == ["photos"]
+
+
+def test_an_input_folder_may_hold_what_can_not_be_hashed(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(workspace / "my photos/pipe.jpg")
+    (workspace / "my photos/nowhere.jpg").symlink_to("gone")
+    run(monkeypatch)
+    assert pd.read_csv(workspace / "data/photos/skipped.csv")["file"].tolist() == ["nowhere.jpg", "pipe.jpg"]
