@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pooch
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
@@ -477,7 +478,8 @@ def test_the_proxy_of_the_environment_is_used(server: Server, monkeypatch: pytes
 
 
 def test_no_message_holds_a_password(server: Server, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
+    pooch.get_logger().setLevel("INFO")  # as it is at first
+    pooch.get_logger().addHandler(caplog.handler)
     missing = server.url("/gone.zip?token=secret").replace("://", "://me:secret@")
     refusing = "http://me:secret@127.0.0.1:1/x.zip"  # nobody listens on port 1
     malformed = "http://me:secret@/x.zip"  # requests repeats it
@@ -486,3 +488,4 @@ def test_no_message_holds_a_password(server: Server, caplog: pytest.LogCaptureFi
     assert "refused" in message
     assert "No host supplied" in message
     assert "secret" not in message + caplog.text
+    pooch.get_logger().removeHandler(caplog.handler)
