@@ -80,12 +80,14 @@ def test_the_commit_decides_which_photographs_there_are(registry: Registry) -> N
     assert {found.source for found in old} == {"registry: photographs"}  # nothing of this machine
 
 
-def test_an_import_is_a_folder_like_any_other(registry: Registry) -> None:
-    """As docs/sources.md shows it, here into the registry itself: one repository less to make."""
-    command = ["dvc", "import", "--quiet", str(registry.folder), "photographs", "--out", "mine"]
-    Workspace(registry.folder).run(*command)
+def test_an_import_is_a_folder_like_any_other(registry: Registry, tmp_path: Path) -> None:
+    """As docs/sources.md shows it."""
+    workspace = Workspace(tmp_path)
+    workspace.run("git", "init", "--quiet")
+    workspace.run("dvc", "init", "--quiet")
+    workspace.run("dvc", "import", "--quiet", str(registry.folder), "photographs", "--out", "mine")
     settings = Folder(
-        source="folder", inputs=str(registry.folder / "mine"), domain="everyday", matte=[255, 255, 255], strict=True
+        source="folder", inputs=str(tmp_path / "mine"), domain="everyday", matte=[255, 255, 255], strict=True
     )
     assert [found.name for found in folder.photographs(settings)] == ["2.png", "4.png"]
 
