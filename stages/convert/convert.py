@@ -79,12 +79,14 @@ def closed_form(method: str) -> Converter:
 def network(path: Path) -> Converter:
     """A model file, in large tiles if it is placeless, in blended patches if it is bound to its patch.
 
-    It computes in float32: that moves about one 8-bit level in a hundred thousand by one, and takes half the time. A
-    network that sees gray is shown luma; of one that makes colour, luma is taken.
+    It computes in float32, with half the memory of the float64 that scores are computed in; of a million pixels that
+    moves some twenty, by one 8-bit level. A network that sees gray is shown luma; of one that makes colour, luma is
+    taken.
 
     Raises:
         ArtifactError: see `models.load`.
     """
+    models.refuse_other_files(path)  # before a long import
     with tensorflow_import():
         from stages.evaluate import convolutional, networks
 

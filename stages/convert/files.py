@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -146,9 +147,10 @@ def metadata(file: Path) -> Metadata:
     Raises:
         OSError: the file can't be opened.
     """
-    with Image.open(file) as image:
+    with warnings.catch_warnings(), Image.open(file) as image:
         size, dpi = image.size, image.info.get("dpi")
         try:
+            warnings.simplefilter("ignore")
             exif = image.getexif() if image.format == "TIFF" else _parsed(image.info.get("exif", b""))
             turned = exif.get(Tag.Orientation) in (5, 6, 7, 8)
             stored = _fitted(exif, size[::-1] if turned else size).tobytes()

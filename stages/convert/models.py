@@ -81,6 +81,14 @@ def hash_of_folder(folder: Path) -> str:
     return hashlib.md5(json.dumps(entries).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
+def refuse_other_files(path: Path) -> None:
+    """`ArtifactError` if there is no file, or one that does not end in `.keras`: older formats may run code."""
+    if not path.is_file():
+        raise ArtifactError(f"{path}: no such file")
+    if path.suffix != ".keras":
+        raise ArtifactError(f"{path}: a model is a file in Keras's own format, ending in .keras")
+
+
 def load(path: Path) -> keras.Model:
     """A model file as it was stored, in float32; Keras's safe mode stays on, so that no code in the file can run.
 
@@ -88,12 +96,11 @@ def load(path: Path) -> keras.Model:
         ArtifactError: the file is missing, is none in the `.keras` format, or does not map square images with one or
             three channels to images of the same size with one or three.
     """
+    refuse_other_files(path)
     import keras
 
     import stages.train.layers  # noqa: F401  # registers the layers that a model file may hold
 
-    if path.suffix != ".keras" or not path.is_file():
-        raise ArtifactError(f"{path}: a model is a file in Keras's own format, ending in .keras")
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # whatever a damaged or hostile file makes of it
