@@ -10,7 +10,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,10 +67,16 @@ def _rounded(content: Any) -> Any:
     return float(f"{content:.{DIGITS}g}") if isinstance(content, float) else content
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """A CSV table; `ArtifactError` if it is missing or is none."""
+def read_table(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
+    """A CSV table; `ArtifactError` if it is missing or is none.
+
+    The columns `text` are taken letter by letter: the name of a photograph may be `NA` or `001`.
+    """
     try:
-        return pd.read_csv(path)
+        numbers = pd.read_csv(path, nrows=0).columns.difference(text)
+        return pd.read_csv(
+            path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=dict.fromkeys(numbers, "")
+        )
     except (FileNotFoundError, ValueError) as error:
         raise ArtifactError(f"{path}: {error}; run `dvc repro`") from error
 
@@ -112,7 +118,7 @@ def sha256_of(path: Path) -> str:
         raise ArtifactError(f"{path}: not found; run `dvc repro`") from error
 
 
-def write_zip(path: Path, members: dict[str, bytes]) -> None:
+def write_zip(path: Path, members: Mapping[str, bytes]) -> None:
     """A stored (uncompressed) zip with sorted members and a constant time; each member keeps its CRC-32."""
     with atomic(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(members):

@@ -189,13 +189,13 @@ def fingerprint(declaration: Declaration) -> Fingerprint:
     """What identifies the stage's inputs now: file → sha256, or size and time of change; param → value."""
     found: Fingerprint = {}
     for dep in declaration.deps:
+        if not dep.exists():
+            raise StageError(f"{dep}: an input of this stage is missing; run `dvc repro`")
         for path in sorted(dep.rglob("*")) if dep.is_dir() else [dep]:
-            if path.is_dir() or "__pycache__" in path.parts:
+            if not path.is_file() or "__pycache__" in path.parts:  # a FIFO would never end
                 continue
-            if not path.exists():
-                raise StageError(f"{path}: an input of this stage is missing; run `dvc repro`")
             status = path.stat()
-            small = status.st_size <= HASHED_UP_TO
+            small = status.st_size <= HASHED_UP_TO and os.access(path, os.R_OK)
             found[str(path)] = (
                 (hashlib.sha256(path.read_bytes()).hexdigest(),) if small else (status.st_size, status.st_mtime_ns)
             )

@@ -36,7 +36,8 @@ def main() -> None:
 def evaluate(name: str, work: Stage) -> evaluation.Evaluation:
     """Open what the evaluation of `name` needs, and make it."""
     photos = Container(Path("data/photos"))
-    first = photos.manifest.query("split == 'test'").iloc[0]
+    large = photos.manifest[["height", "width"]].min(axis=1) >= work["targets"].patch
+    first = photos.manifest[large].query("split == 'test'").iloc[0]
     colour = photos.read(first["name"])
     photograph = evaluation.Photograph(colour, CONVERSIONS[work["targets"].conversion](colour)[..., None])
     used = ("train", "test") if name == BASELINES else ("train", "validation", "test")

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from stages.artifacts import ArtifactError
 from stages.fetch import manifest
+from stages.fetch.photograph import Photograph
+from stages.settings import Bundled
 
-MANIFEST = Path(__file__).with_name("bundled.csv")
 
-
-def photographs() -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """The wanted manifest and its photographs, name → `(height, width, 3)` uint8 sRGB, each checked against its row.
+def photographs(settings: Bundled) -> Iterator[Photograph]:
+    """The photographs in the list `settings.inputs`, each `(height, width, 3)` uint8 sRGB and checked against its row.
 
     Raises:
-        ArtifactError: the manifest can't be used, or a photograph is missing or not the one in the manifest.
+        ArtifactError: the list can't be used, or a photograph is missing or not the one in the list.
     """
-    table = manifest.read(MANIFEST)
-    found = {}
+    table = manifest.read(Path(settings.inputs), needed=())
     for _, row in table.iterrows():
-        found[row["name"]] = read(row["name"], row["source"])
-        manifest.verify(row, found[row["name"]])
-    return table, found
+        pixels = read(row["name"], row["source"])
+        manifest.verify(row, pixels)
+        yield Photograph(
+            name=row["name"],
+            pixels=pixels,
+            source=row["source"],
+            licence=row["licence"],
+            domain=row["domain"],
+            split=row["split"],
+            scene=row["scene"],
+        )
 
 
 def read(name: str, source: str) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,40 +12,50 @@ import pandas as pd
 from stages.artifacts import ArtifactError
 
 COLUMNS = ("name", "source", "licence", "domain", "scene", "split", "height", "width", "sha256")
+TEXT = tuple(column for column in COLUMNS if column not in ("height", "width"))
 SPLITS = ("train", "validation", "test")
 
 
-def read(path: Path) -> pd.DataFrame:
-    """Read and check a manifest.
+def read(path: Path, needed: Sequence[str] = SPLITS) -> pd.DataFrame:
+    """Read and check a manifest; text is taken letter by letter, a photograph may be called `NA` or `001`.
+
+    Raises:
+        ArtifactError: the file is missing or no table, or says what can't be; see `check`.
+    """
+    try:
+        table = pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False)
+    except (FileNotFoundError, ValueError) as error:
+        raise ArtifactError(f"{path}: {error}") from error
+    check(table, str(path), needed)
+    return table
+
+
+def check(table: pd.DataFrame, where: str, needed: Sequence[str] = SPLITS) -> None:
+    """Refuse a manifest that says what can't be; `where` names it in the message.
 
     `scene` groups photographs of the same scene (a stereo pair), which must share a split; `sha256` is that of the
-    pixels, see `hash_pixels`.
+    pixels, see `hash_pixels`. Each split of `needed` must have a photograph: of a further test set, only test.
 
     Raises:
         ArtifactError: a column is missing, a name stands twice, a split is unknown or has no photograph, or a scene
             stands on two sides of the split.
     """
-    try:
-        table = pd.read_csv(path, dtype={"name": str, "sha256": str})
-    except (FileNotFoundError, ValueError) as error:
-        raise ArtifactError(f"{path}: {error}") from error
     missing = [column for column in COLUMNS if column not in table]
     if missing:
-        raise ArtifactError(f"{path}: no column {', '.join(missing)}; a manifest has {', '.join(COLUMNS)}")
+        raise ArtifactError(f"{where}: no column {', '.join(missing)}; a manifest has {', '.join(COLUMNS)}")
     twice = table["name"][table["name"].duplicated()].tolist()
     if twice:
-        raise ArtifactError(f"{path}: listed twice: {', '.join(twice)}")
+        raise ArtifactError(f"{where}: listed twice: {', '.join(twice)}")
     unknown = sorted(set(table["split"].astype(str)) - set(SPLITS))
     if unknown:
-        raise ArtifactError(f"{path}: unknown split {', '.join(unknown)}; it must be one of {', '.join(SPLITS)}")
-    empty = [split for split in SPLITS if split not in set(table["split"])]
+        raise ArtifactError(f"{where}: unknown split {', '.join(unknown)}; it must be one of {', '.join(SPLITS)}")
+    empty = [split for split in needed if split not in set(table["split"])]
     if empty:
-        raise ArtifactError(f"{path}: no photograph in split {', '.join(empty)}; each needs at least one")
+        raise ArtifactError(f"{where}: no photograph in split {', '.join(empty)}; each needs at least one")
     sides = table.groupby("scene")["split"].nunique()
     leaking = sides[sides > 1].index.tolist()
     if leaking:
-        raise ArtifactError(f"{path}: scene {', '.join(map(str, leaking))} stands in more than one split")
-    return table
+        raise ArtifactError(f"{where}: scene {', '.join(map(str, leaking))} stands in more than one split")
 
 
 def hash_pixels(pixels: np.ndarray) -> str:

@@ -32,7 +32,14 @@ class Photograph:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that gives no photograph, its `name` as in `Photograph`, and the reason in a few words."""
+    """A file that gives no photograph.
+
+    Attributes:
+        name: as in `Photograph`.
+        reason: in a few words, the same on every machine.
+        fault: whether a photograph could be expected of it; if not, as of a text file, it is only counted.
+    """
 
     name: str
     reason: str
+    fault: bool = True

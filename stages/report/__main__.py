@@ -46,7 +46,7 @@ def main() -> None:
             training=training,
             probes=probes,
             studies=studies,
-            counts=read_table(Path("data/pairs/counts.csv")),
+            counts=read_table(Path("data/pairs/counts.csv"), text=("photo",)),
             figures=figures.of_results(curves, scores, bands, probes, training),
             drawn_studies=figures.of_studies(studies),
             pictures={name: read_pictures(EVALUATIONS / name) for name in evaluations},
@@ -57,7 +57,9 @@ def main() -> None:
 
 def collected(file: str, names: list[str], key: list[str]) -> pd.DataFrame:
     """One table of all evaluations', each `key` once: PCA stands beside several variants."""
-    return pd.concat([read_table(EVALUATIONS / name / file) for name in names]).drop_duplicates(key)
+    return pd.concat(
+        [read_table(EVALUATIONS / name / file, text=("photo", "domain")) for name in names]
+    ).drop_duplicates(key)
 
 
 def refuse_leftovers(variants: list[str]) -> None:

@@ -24,11 +24,12 @@ def main() -> None:
         }
         counts = []
         for _, row in photos.manifest.iterrows():
+            if min(row["height"], row["width"]) < settings.patch:
+                small = f"{row['height']} × {row['width']}, smaller than targets.patch"
+                print(f"targets: photograph {row['name']!r} is left out: {small}")
+                counts.append({"photo": row["name"], "split": row["split"], "patches": 0, "kept": 0})
+                continue
             colour = photos.read(row["name"])
-            if min(colour.shape[:2]) < settings.patch:
-                raise ArtifactError(
-                    f"photograph {row['name']!r} is {colour.shape[0]} × {colour.shape[1]}, smaller than targets.patch"
-                )
             gray = convert(colour)[..., None]  # the whole photograph first: a global method needs all of it
             corners = patches.grid(colour.shape[0], colour.shape[1], settings.patch, settings.stride)
             pieces = patches.cut(gray, corners, settings.patch)
@@ -41,7 +42,9 @@ def main() -> None:
                 writers[row["split"]].add(index, patches.cut(colour, corners[kept], settings.patch), pieces[kept])
         empty = [split for split, writer in writers.items() if len(writer) == 0]
         if empty:
-            raise ArtifactError(f"no patch is left in split {', '.join(empty)}; lower targets.min_contrast")
+            raise ArtifactError(
+                f"no patch is left in split {', '.join(empty)}; lower targets.min_contrast or targets.patch"
+            )
         for writer in writers.values():
             writer.close()
         write_table(work.out("data/pairs/counts.csv"), pd.DataFrame(counts))

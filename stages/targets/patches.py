@@ -104,7 +104,7 @@ class PatchSet:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.index = read_table(folder / "index.csv")
+        self.index = read_table(folder / "index.csv", text=("photo", "domain"))
         shards = read_table(folder / "shards.csv")
         self.sha256 = hashlib.sha256(
             (folder / "index.csv").read_bytes() + (folder / "shards.csv").read_bytes()

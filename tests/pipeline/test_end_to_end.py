@@ -229,15 +229,22 @@ def test_a_split_without_patches_is_named(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     workspace.edit_params(targets__min_contrast=120)
     result = workspace.run("dvc", "repro", "targets", ok=False)
-    assert "no patch is left in split train, validation, test; lower targets.min_contrast" in result.stderr
+    assert "no patch is left in split train, validation, test; lower targets.min_contrast or targets.patch" in result.stderr
 
 
-def test_a_photograph_smaller_than_a_patch_is_named(tmp_path: Path) -> None:
+def test_a_photograph_smaller_than_a_patch_is_left_out_and_named(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     workspace.edit_params(targets__patch=308, targets__stride=308)
     result = workspace.run("dvc", "repro", "targets", ok=False)
-    assert result.returncode != 0
-    assert "photograph 'chelsea' is 300 × 451, smaller than targets.patch" in result.stderr
+    assert "photograph 'chelsea' is left out: 300 × 451, smaller than targets.patch" in result.stdout
+    assert "no patch is left in split train; lower targets.min_contrast or targets.patch" in result.stderr
+
+    manifest = tmp_path / "stages/fetch/bundled.csv"  # now the one that trains is large enough
+    manifest.write_text(manifest.read_text().replace("rocket,validation", "rocket,train").replace("coffee,test", "coffee,validation"))
+    workspace.run("dvc", "repro", "targets")
+    counts = pd.read_csv(tmp_path / "data/pairs/counts.csv").set_index("photo")
+    assert counts.loc["chelsea", ["split", "patches", "kept"]].tolist() == ["train", 0, 0]
+    assert counts.loc["coffee", "patches"] == 1
 
 
 def test_the_commands_of_dvc_read_well(rebuilt: Workspace) -> None:

@@ -1,0 +1,104 @@
+"""Source `folder`: image files below a folder of this machine. How one file is read, `decode` knows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from stages.artifacts import ArtifactError
+from stages.fetch import decode
+from stages.fetch.manifest import SPLITS
+from stages.fetch.photograph import Photograph, Skipped
+from stages.settings import Files, Folder
+
+IMAGES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".avif",
+    ".heic", ".heif", ".jp2", ".jxl",  # not read, but nobody should miss them unawares
+)  # fmt: skip
+RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2")  # as the TIFF that they are, a mere thumbnail
+
+
+def photographs(settings: Folder) -> Iterator[Photograph | Skipped]:
+    """The photographs in the folder `settings.inputs`; see `read`.
+
+    Raises:
+        ArtifactError: there is no such folder.
+    """
+    folder = Path(settings.inputs)
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder}: no such folder; `fetch.inputs`, or `inputs` of the test set, must name one")
+    yield from read(folder, settings, source=folder.resolve().name, licence="not stated")
+
+
+def read(folder: Path, settings: Files, *, source: str, licence: str) -> Iterator[Photograph | Skipped]:
+    """Every file below `folder` in the order of its name, which is its path there with `/`; one is in memory at a time.
+
+    A file with an image's extension gives a photograph or a fault, whatever it holds. Other files are no fault: they
+    are only counted. Hidden files and folders are passed over.
+
+    A symbolic link to a file is read wherever it leads: DVC, too, hashes what it leads to, and may itself have put
+    links to its cache there. One to a folder is not followed, as DVC would not see what is in it change; so no loop is
+    ever entered.
+
+    With `settings.split.by` "subfolder", the folders train, validation and test at the top give the split; an image
+    that is in none of them is a fault.
+
+    Args:
+        source: where they come from, for `Photograph.source`.
+        licence: for `Photograph.licence`.
+    """
+    names, links = _walk(folder)
+    yield from links
+    for name in tqdm(names, desc="reading files", unit="file", disable=None, delay=2, leave=False):
+        yield _read(folder, name, settings, source, licence)
+
+
+def _read(folder: Path, name: str, settings: Files, source: str, licence: str) -> Photograph | Skipped:
+    extension = Path(name).suffix.lower()
+    if extension in RAW:
+        return Skipped(_escaped(name), "camera raw: develop it into an image first")
+    if extension not in IMAGES:
+        return Skipped(_escaped(name), "no image by its extension", fault=False)
+    if _escaped(name) != name:  # neither a table nor a zip could hold it
+        return Skipped(_escaped(name), "its name holds control characters or bytes that are not UTF-8")
+    side = None
+    if settings.split is not None and settings.split.by == "subfolder":
+        side = name.split("/")[0]
+        if side not in SPLITS:
+            return Skipped(name, f"not in one of the folders {', '.join(SPLITS)}")
+    red, green, blue = settings.matte
+    try:
+        pixels = decode.read(folder / name, (red, green, blue))
+    except decode.DecodeError as error:
+        return Skipped(name, str(error))
+    return Photograph(name, pixels, source, licence, settings.domain, side)
+
+
+def _walk(top: Path) -> tuple[list[str], list[Skipped]]:
+    """The names of all files below `top`, sorted, and the folders that are not entered, sorted."""
+    names: list[str] = []
+    closed: list[Skipped] = []
+
+    def name_of(path: str) -> str:
+        return Path(path).relative_to(top).as_posix()
+
+    def unreadable(error: OSError) -> None:
+        closed.append(Skipped(_escaped(name_of(error.filename)), "no permission to list this folder"))
+
+    for here, folders, files in os.walk(top, onerror=unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in folders:
+            if Path(here, name).is_symlink():
+                reason = "a symbolic link to a folder is not followed, as DVC does not; put the files here"
+                closed.append(Skipped(_escaped(name_of(f"{here}/{name}")), reason))
+        names += [name_of(f"{here}/{name}") for name in files if not name.startswith(".")]
+    return sorted(names), sorted(closed, key=lambda skipped: skipped.name)
+
+
+def _escaped(name: str) -> str:
+    """The name with what is neither UTF-8 nor printable as such written `\\x0a`."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(f"\\x{ord(letter):02x}" if ord(letter) < 32 or ord(letter) == 127 else letter for letter in text)

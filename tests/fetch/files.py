@@ -1,0 +1,150 @@
+"""Image files, byte by byte: what Pillow can't write itself, and small damaged ones."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image
+
+D50 = (0.9642, 1.0, 0.8249)
+ADOBE = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))  # XYZ of its primaries
+ADOBE_GAMMA = 2 + 51 / 256
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    """The bytes of a file of that kind."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def photo(size: tuple[int, int] = (32, 32), seed: int = 0) -> Image.Image:
+    """A small colour image, smooth with some noise, so that no codec finds it empty."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[: size[1], : size[0]]
+    slope = np.stack([rows * 6 + 20, columns * 6 + 10, (rows + columns) * 3], axis=-1)
+    return Image.fromarray(np.clip(slope + rng.integers(0, 20, slope.shape), 0, 255).astype(np.uint8))
+
+
+def png(samples: np.ndarray, depth: int, *chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG of `(height, width)` gray, `(height, width, 2)` gray and alpha, 3 or 4 channels; samples below 2**depth."""
+    height, width = samples.shape[:2]
+    colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[samples.shape[2] if samples.ndim == 3 else 1]
+    rows = samples.reshape(height, -1)
+    if depth < 8:
+        bits = np.unpackbits(rows.astype(np.uint8)[..., None], axis=-1)[..., 8 - depth :].reshape(height, -1)
+        packed = [np.packbits(row).tobytes() for row in bits]
+    else:
+        packed = [row.astype(">u2" if depth == 16 else ">u1").tobytes() for row in rows]
+    content = zlib.compress(b"".join(b"\0" + row for row in packed))
+    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
+    parts = [(b"IHDR", header), *chunks, (b"IDAT", content), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in parts)
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def tiff(samples: np.ndarray, bits: int, *, order: str = "<", photometric: int = 1, sample_format: int = 1) -> bytes:
+    """An uncompressed gray TIFF of the bytes of `samples`, `(height, width)`."""
+    content = samples.tobytes()
+    content += b"\0" * (len(content) % 2)
+    height, width = samples.shape
+    fields = {
+        256: width, 257: height, 258: bits, 259: 1, 262: photometric, 273: 8, 277: 1, 278: height,
+        279: samples.nbytes, 339: sample_format,
+    }  # fmt: skip
+    directory = struct.pack(order + "H", len(fields))
+    for tag, value in fields.items():
+        directory += struct.pack(order + "HHII", tag, 4, 1, value)
+    mark = b"II" if order == "<" else b"MM"
+    return mark + struct.pack(order + "HI", 42, 8 + len(content)) + content + directory + b"\0" * 4
+
+
+def rgb_profile() -> bytes:
+    """An ICC profile, version 2, with the primaries and the gamma of Adobe RGB (1998)."""
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(ADOBE_GAMMA * 256))
+    primaries = [(name + b"XYZ", _xyz(values)) for name, values in zip((b"r", b"g", b"b"), ADOBE, strict=True)]
+    return _profile(b"RGB ", [*primaries, *((name + b"TRC", curve) for name in (b"r", b"g", b"b"))])
+
+
+def gray_profile(gamma: float) -> bytes:
+    """An ICC profile of gray with a plain power as its curve."""
+    return _profile(b"GRAY", [(b"kTRC", b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)))])
+
+
+def cmyk_profile() -> bytes:
+    """An ICC profile of a made-up CMYK press that prints gray: L* = 100 − 20 C − 30 M − 10 Y − 50 K, at least 10.
+
+    Its tables (ICC.1:2001-04, lut8Type) hold nothing but their corners; back from CIELAB, black is all inks.
+    """
+    corners = np.stack(np.meshgrid(*[[0, 1]] * 4, indexing="ij"), axis=-1).reshape(-1, 4)
+    lightness = np.maximum(100 - corners @ [20, 30, 10, 50], 10)
+    table = np.stack([np.round(lightness * 255 / 100), np.full(16, 128), np.full(16, 128)], axis=-1).astype(np.uint8)
+    inks = np.repeat([255, 0], 4).astype(np.uint8)[:, None].repeat(4, axis=1)  # by L*, a*, b*, each low or high
+    forth, back = _lut8(4, 3, table), _lut8(3, 4, inks)
+    tags = [(b"A2B0", forth), (b"A2B1", forth), (b"B2A0", back), (b"B2A1", back)]
+    return _profile(b"CMYK", tags, device=b"prtr", space=b"Lab ")
+
+
+def _lut8(inputs: int, outputs: int, corners: np.ndarray) -> bytes:
+    identity = bytes(range(256))
+    matrix = struct.pack(">9i", *(65536 * value for value in (1, 0, 0, 0, 1, 0, 0, 0, 1)))
+    head = b"mft1" + bytes(4) + struct.pack(">BBBB", inputs, outputs, 2, 0) + matrix
+    return head + identity * inputs + corners.tobytes() + identity * outputs
+
+
+def _xyz(values: tuple[float, ...]) -> bytes:
+    return b"XYZ " + bytes(4) + struct.pack(">3i", *(round(value * 65536) for value in values))
+
+
+def _profile(colours: bytes, tags: list[tuple[bytes, bytes]], device: bytes = b"mntr", space: bytes = b"XYZ ") -> bytes:
+    name = b"desc" + bytes(4) + struct.pack(">I", 5) + b"test\0" + bytes(78)
+    tags = [(b"desc", name), (b"wtpt", _xyz(D50)), (b"cprt", b"text" + bytes(4) + b"none\0"), *tags]
+    start = 128 + 4 + 12 * len(tags)
+    table, body = b"", b""
+    for signature, data in tags:
+        table += signature + struct.pack(">II", start + len(body), len(data))
+        body += data + bytes(-len(data) % 4)
+    head = struct.pack(">I4sI4s4s4s", start + len(body), bytes(4), 0x02400000, device, colours, space)
+    head += struct.pack(">6H", 2024, 1, 1, 0, 0, 0) + b"acsp" + bytes(28)
+    head += struct.pack(">3i", *(round(value * 65536) for value in D50))
+    return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
+
+
+def to_srgb(linear: np.ndarray) -> np.ndarray:
+    """Linear light in [0, 1] → sRGB levels in [0, 255], not rounded. IEC 61966-2-1."""
+    linear = np.clip(linear, 0, 1)
+    return 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def mutations(content: bytes, count: int, rng: np.random.Generator) -> Iterator[bytes]:
+    """The same file damaged in `count` ways: bytes changed, cut off, put in, or a stretch left out."""
+    for number in range(count):
+        damaged = bytearray(content)
+        place = int(rng.integers(0, len(content)))
+        if number % 4 == 0:  # most of what a reader decides stands at the start
+            for place in rng.integers(0, min(len(content), 200), rng.integers(1, 6)):
+                damaged[place] = rng.integers(0, 256)
+        elif number % 4 == 1:
+            del damaged[place:]
+        elif number % 4 == 2:
+            damaged[place:place] = rng.bytes(int(rng.integers(1, 40)))
+        else:
+            del damaged[place : place + int(rng.integers(1, 40))]
+        yield bytes(damaged)
+
+
+def with_checksums(damaged: bytes) -> bytes:
+    """A damaged PNG with a right CRC behind every chunk that can still be found, so that readers look inside."""
+    content, place = bytearray(damaged), 8
+    while place + 12 <= len(content):
+        end = place + 8 + int.from_bytes(content[place : place + 4], "big")
+        content[end : end + 4] = struct.pack(">I", zlib.crc32(content[place + 4 : end]))[: max(0, len(content) - end)]
+        place = end + 4
+    return bytes(content)
