@@ -62,7 +62,7 @@ def convert_file(job: Job, converter: convert.Converter, bits: int, *, quiet: bo
         OSError: it can't be read, or the output can't be written.
     """
     with closing(decode.open_upright(job.source, WHITE)) as image:  # its memory is free before the output is written
-        kept = files.metadata(job.source)
+        kept = files.metadata(job.source, image.size)
         width, height = image.size
         gray = np.empty((height, width), np.uint8 if bits == 8 else np.uint16)
         stripes = converter(lambda top, bottom: np.asarray(image.crop((0, top, width, bottom))), height, width)

@@ -137,8 +137,8 @@ def _identity(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def metadata(file: Path) -> Metadata:
-    """Resolution and EXIF of an image file, made to fit the upright gray image; no pixel is decoded.
+def metadata(file: Path, size: tuple[int, int]) -> Metadata:
+    """Resolution and EXIF of an image file, for its upright gray image of `size` `(width, height)`; decodes no pixel.
 
     Kept is what tells of the photograph: dates, camera, lens, exposure, place, author. Gone are the orientation (the
     pixels are upright), the colour thumbnail, the maker's note, XMP, and what describes the file's colour samples.
@@ -147,13 +147,12 @@ def metadata(file: Path) -> Metadata:
     Raises:
         OSError: the file can't be opened.
     """
-    with warnings.catch_warnings(), Image.open(file) as image:
-        size, dpi = image.size, image.info.get("dpi")
+    with warnings.catch_warnings(action="ignore"), Image.open(file) as image:
+        dpi = image.info.get("dpi")
         try:
-            warnings.simplefilter("ignore")
             exif = image.getexif() if image.format == "TIFF" else _parsed(image.info.get("exif", b""))
             turned = exif.get(Tag.Orientation) in (5, 6, 7, 8)
-            stored = _fitted(exif, size[::-1] if turned else size).tobytes()
+            stored = _fitted(exif, size).tobytes()
         except Exception:  # the parser's faults are as many as there are ways to damage a file
             turned, stored = False, b""
     try:

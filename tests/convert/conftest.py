@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def clouds(height: int, width: int) -> np.ndarray:
     return (127.5 * (1 + 0.8 * np.stack(waves, axis=-1))).astype(np.uint8)
 
 
-def save(path: Path, height: int = 20, width: int = 31, **options: object) -> Path:
+def save(path: Path, height: int = 20, width: int = 31, **options: Any) -> Path:
     """Write `clouds` as an image file of the format that the extension says."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(clouds(height, width)).save(path, **options)

@@ -101,7 +101,7 @@ def exif(orientation: int) -> Image.Exif:
 def test_exif_is_kept_but_for_what_no_longer_holds(tmp_path: Path, source: str, target: str) -> None:
     photo = save(tmp_path / f"photo.{source}", height=20, width=31, exif=exif(orientation=6).tobytes())
     written = tmp_path / f"gray.{target}"
-    files.write(written, np.zeros((31, 20), np.uint8), files.metadata(photo))
+    files.write(written, np.zeros((31, 20), np.uint8), files.metadata(photo, (20, 31)))
     with Image.open(written) as image:
         tags = image.getexif()
         details = tags.get_ifd(Ifd.Exif)
@@ -122,7 +122,7 @@ def test_a_colour_thumbnail_goes(tmp_path: Path) -> None:
     stored = with_thumbnail(tags.tobytes(), thumbnail)
     Image.open(photo).save(photo, exif=stored)
     assert thumbnail in photo.read_bytes() != content
-    assert thumbnail not in files.metadata(photo).exif
+    assert thumbnail not in files.metadata(photo, (4, 3)).exif
 
 
 def with_thumbnail(stored: bytes, thumbnail: bytes) -> bytes:
@@ -148,7 +148,7 @@ def test_the_resolution_is_kept_and_turns_with_the_photograph(
     tmp_path: Path, orientation: int, expected: tuple[int, int]
 ) -> None:
     photo = save(tmp_path / "photo.jpg", dpi=(300, 150), exif=exif(orientation))
-    files.write(tmp_path / "gray.png", np.zeros((3, 4), np.uint8), files.metadata(photo))
+    files.write(tmp_path / "gray.png", np.zeros((3, 4), np.uint8), files.metadata(photo, (4, 3)))
     with Image.open(tmp_path / "gray.png") as image:
         np.testing.assert_allclose(image.info["dpi"], expected, rtol=1e-3)
 
@@ -156,7 +156,7 @@ def test_the_resolution_is_kept_and_turns_with_the_photograph(
 @pytest.mark.parametrize("stored", [b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0"])
 def test_damaged_exif_counts_as_none(tmp_path: Path, stored: bytes) -> None:
     photo = save(tmp_path / "photo.jpg", exif=stored)
-    files.write(tmp_path / "gray.png", np.zeros((3, 4), np.uint8), files.metadata(photo))
+    files.write(tmp_path / "gray.png", np.zeros((3, 4), np.uint8), files.metadata(photo, (4, 3)))
     with Image.open(tmp_path / "gray.png") as image:
         assert not image.getexif()
 
@@ -166,7 +166,7 @@ def test_no_profile_is_left_and_png_says_that_gray_is_srgb_encoded(tmp_path: Pat
 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     photo = save(tmp_path / "photo.jpg", icc_profile=profile)
-    files.write(tmp_path / "gray.png", np.zeros((3, 4), np.uint8), files.metadata(photo))
+    files.write(tmp_path / "gray.png", np.zeros((3, 4), np.uint8), files.metadata(photo, (4, 3)))
     with Image.open(tmp_path / "gray.png") as image:
         assert "icc_profile" not in image.info
         assert image.info["srgb"] == 1

@@ -58,7 +58,12 @@ def test_without_a_choice_the_best_committed_model_converts(
     cli: Cli, tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr(models, "find", lambda variant: (asked.append(variant), model_file)[1])
+
+    def find(variant: str | None) -> Path:
+        asked.append(variant)
+        return model_file
+
+    monkeypatch.setattr(models, "find", find)
     assert cli(save(tmp_path / "a.png"))[0] == 0
     assert cli(save(tmp_path / "b.png"), "--variant", "simple")[0] == 0
     assert asked == [None, "simple"]

@@ -229,7 +229,10 @@ def test_a_split_without_patches_is_named(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     workspace.edit_params(targets__min_contrast=120)
     result = workspace.run("dvc", "repro", "targets", ok=False)
-    assert "no patch is left in split train, validation, test; lower targets.min_contrast or targets.patch" in result.stderr
+    assert (
+        "no patch is left in split train, validation, test; lower targets.min_contrast or targets.patch"
+        in result.stderr
+    )
 
 
 def test_a_photograph_smaller_than_a_patch_is_left_out_and_named(tmp_path: Path) -> None:
@@ -240,7 +243,9 @@ def test_a_photograph_smaller_than_a_patch_is_left_out_and_named(tmp_path: Path)
     assert "no patch is left in split train; lower targets.min_contrast or targets.patch" in result.stderr
 
     manifest = tmp_path / "stages/fetch/bundled.csv"  # now the one that trains is large enough
-    manifest.write_text(manifest.read_text().replace("rocket,validation", "rocket,train").replace("coffee,test", "coffee,validation"))
+    manifest.write_text(
+        manifest.read_text().replace("rocket,validation", "rocket,train").replace("coffee,test", "coffee,validation")
+    )
     workspace.run("dvc", "repro", "targets")
     counts = pd.read_csv(tmp_path / "data/pairs/counts.csv").set_index("photo")
     assert counts.loc["chelsea", ["split", "patches", "kept"]].tolist() == ["train", 0, 0]
