@@ -80,7 +80,7 @@ def test_without_a_remote_the_message_says_how_to_get_the_model(clone: Workspace
     repository = without_model(clone)
     with pytest.raises(ArtifactError, match=r"no default remote(.|\n)*make repro(.|\n)*dvc remote add"):
         models.find("subpixel", repository)
-    assert not (repository / "data").exists()
+    assert not (repository / "data/models/subpixel").exists()
 
 
 def test_a_variant_that_was_never_trained_is_refused_with_those_that_were(clone: Workspace) -> None:
