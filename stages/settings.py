@@ -198,6 +198,7 @@ class Evaluate(Section):
 
     threads: int = Field(ge=1, le=64)
     picture_rows: int = Field(ge=1, le=16)
+    megapixels: float = Field(gt=0)
     noise_levels: list[Annotated[int, Field(ge=1, le=128)]] = Field(min_length=1)
     bootstrap: int = Field(ge=100, le=100_000)
     seed: int = Field(ge=0, lt=2**31)

@@ -38,7 +38,7 @@ def main() -> None:
 def evaluate(name: str, work: Stage) -> evaluation.Evaluation:
     """Open what the evaluation of `name` needs, and make it."""
     photos = Container(Path("data/photos"))
-    tested = evaluation.whole_photographs(photos, work["targets"])
+    tested = evaluation.whole_photographs(photos, work["targets"], work["evaluate"].megapixels)
     used = ("train", "test") if name == BASELINES else ("train", "validation", "test")
     splits = {split: PatchSet(Path(f"data/pairs/{split}")) for split in used}
     inputs = {f"data/pairs/{split}": patches.sha256 for split, patches in splits.items()}

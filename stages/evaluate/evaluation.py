@@ -132,10 +132,12 @@ def gray_of(split: PatchSet) -> np.ndarray:
     return to_unit(split.read("gray"))[..., 0]
 
 
-def whole_photographs(photos: Container, settings: Targets) -> Iterator[Photograph]:
-    """The test photographs that hold a patch, one in memory at a time."""
+def whole_photographs(photos: Container, settings: Targets, megapixels: float) -> Iterator[Photograph]:
+    """The first test photographs that hold a patch, as many as have `megapixels` and at least one; one at a time."""
     large = photos.manifest[["height", "width"]].min(axis=1) >= settings.patch
     table = photos.manifest[large].query("split == 'test'")
+    before = (table["height"] * table["width"]).cumsum().shift(fill_value=0)
+    table = table[before < megapixels * 1e6]
     for _, row in tqdm(table.iterrows(), "whole photographs", len(table), leave=False, disable=None):
         yield Photograph(row["name"], row["domain"], photos.read(row["name"]), settings.conversion)
 

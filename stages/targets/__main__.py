@@ -19,9 +19,9 @@ def main() -> None:
         counts = cut_photographs(Container(Path("data/photos")), settings, writers)
         write_table(work.out("data/pairs/counts.csv"), counts)
     print("targets: " + ", ".join(f"{len(writer)} {split}" for split, writer in writers.items()) + " patches")
-    small = counts.loc[counts["patches"] == 0, "photo"]
-    if len(small):
-        print(f"targets: {len(small)} photographs are smaller than a patch and left out, such as {small.iloc[0]!r}")
+    small = counts.loc[counts["patches"] == 0, "photo"].tolist()
+    if small:
+        print("targets: left out as smaller than a patch: " + ", ".join(small))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def evaluate(photos: Container, splits: dict[str, PatchSet], work: Stage) -> dic
         precision.prepare(threads=work["evaluate"].threads, dtype="float64")
 
     def tested() -> Iterator[evaluation.Photograph]:
-        return evaluation.whole_photographs(photos, work["targets"])
+        return evaluation.whole_photographs(photos, work["targets"], work["evaluate"].megapixels)
 
     results = {"baselines": evaluation.of_baselines(splits["train"], splits["test"], tested(), work["evaluate"])}
     for name in tqdm(work["variants"], "variants", leave=False, disable=None):

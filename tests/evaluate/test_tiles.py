@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from stages.evaluate import convolutional, networks, tiles
+from stages.convert import convolutional
+from stages.evaluate import networks, tiles
 from stages.settings import load
 from stages.train.build import build
 from tests.conftest import REPOSITORY
@@ -88,8 +89,13 @@ def test_stripes_come_from_top_to_bottom_and_read_a_row_of_tiles_at_a_time() -> 
 
 def test_beyond_its_edges_the_photograph_is_mirrored() -> None:
     seen = []
+
+    def convert(colour: np.ndarray) -> np.ndarray:
+        seen.append(colour)
+        return colour
+
     row = np.arange(3, dtype=np.uint8).reshape(1, 3, 1).repeat(3, axis=2)
-    tiles.whole(lambda colour: (seen.append(colour), colour)[1], row, 8, margin=2)
+    tiles.whole(convert, row, 8, margin=2)
     np.testing.assert_array_equal((seen[0][0, 0, :, 0] * 255).round(), [1, 0, 0, 1, 2, 2, 1, 0])
 
 

@@ -14,7 +14,7 @@ from stages.fetch.__main__ import SOURCES
 from tests.conftest import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "sources.md").read_text(encoding="utf-8")
-BLOCKS = [YAML(typ="safe", pure=True).load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
+BLOCKS = [YAML(typ="safe").load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
 SHOWN = [block["fetch"] for block in BLOCKS if "fetch" in block]
 CLASSES = {
     get_args(model.model_fields["source"].annotation)[0]: model for model in get_args(get_args(settings.Photographs)[0])
@@ -22,7 +22,7 @@ CLASSES = {
 
 
 def params(**changes: Any) -> dict[str, Any]:
-    return {**YAML(typ="safe", pure=True).load(REPOSITORY / "params.yaml"), **changes}
+    return {**YAML(typ="safe").load(REPOSITORY / "params.yaml"), **changes}
 
 
 @pytest.mark.parametrize("fetch", SHOWN, ids=lambda fetch: fetch["source"])

@@ -238,12 +238,15 @@ def test_a_split_without_patches_is_named(tmp_path: Path) -> None:
 def test_a_photograph_smaller_than_a_patch_is_left_out_and_named(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     workspace.edit_params(targets__patch=308, targets__stride=308)
-    manifest = tmp_path / "stages/fetch/bundled.csv"
-    table = pd.read_csv(manifest)
-    table["split"] = table["name"].map({"chelsea": "train", "rocket": "train", "coffee": "validation"}).fillna("test")
-    table.to_csv(manifest, index=False)
+    result = workspace.run("dvc", "repro", "targets", ok=False)
+    assert "no patch is left in split train; lower targets.min_contrast or targets.patch" in result.stderr
+
+    manifest = tmp_path / "stages/fetch/bundled.csv"  # now the one that trains is large enough
+    manifest.write_text(
+        manifest.read_text().replace("rocket,validation", "rocket,train").replace("coffee,test", "coffee,validation")
+    )
     told = workspace.run("dvc", "repro", "targets").stdout
-    assert "photograph 'chelsea' is left out: 300 × 451, smaller than targets.patch" in told
+    assert "targets: left out as smaller than a patch: chelsea\n" in told
     counts = pd.read_csv(tmp_path / "data/pairs/counts.csv").set_index("photo")
     assert counts.loc["chelsea", ["split", "patches", "kept"]].tolist() == ["train", 0, 0]
     assert counts.loc["rocket", "patches"] == 2

@@ -1,0 +1,153 @@
+"""Which trained model to use, where it lies, and whether it is the one that dvc.lock records. Converts nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML, YAMLError
+
+from stages import settings
+from stages.artifacts import ArtifactError, read_json
+
+if TYPE_CHECKING:
+    import keras
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def best(repository: Path = REPOSITORY) -> str:
+    """The variant from colour to gray with the highest PSNR in metrics/summary.json.
+
+    Raises:
+        ArtifactError: there are no scores, or none of such a variant.
+        SettingsError: params.yaml, which says what the variants are trained to do, can't be used.
+    """
+    known = settings.load(repository / "params.yaml").variants
+    summary = repository / "metrics/summary.json"
+    scores = {
+        name: score["psnr"]
+        for name, score in read_json(summary)["variants"].items()
+        if name in known and (known[name].input, known[name].target) == ("colour", "gray")
+    }
+    if not scores:
+        raise ArtifactError(f"{summary} has no score of a variant from colour to gray; run `make repro`")
+    return max(scores, key=lambda name: scores[name])
+
+
+def find(variant: str | None = None, repository: Path = REPOSITORY) -> Path:
+    """The model file of a variant (None: the best), pulled from the DVC remote if it is not in the workspace.
+
+    The folder of the model must have the hash that dvc.lock records, so that a model from elsewhere, or half of one, is
+    never taken for it.
+
+    Raises:
+        ArtifactError: no such variant was trained, its model can't be pulled, or is another one than recorded.
+        SettingsError: params.yaml can't be used.
+    """
+    if not (repository / "dvc.lock").is_file():
+        raise ArtifactError(
+            f"{repository} is no clone of the project's repository, so it has no trained models; "
+            "run `python -m stages.convert` inside a clone, or name a file with --model"
+        )
+    variant = variant or best(repository)
+    recorded = _recorded(repository)
+    if variant not in recorded:
+        raise ArtifactError(f"no variant {variant!r} has been trained; dvc.lock has {', '.join(sorted(recorded))}")
+    folder = repository / "data/models" / variant
+    if not folder.exists():
+        _pull(variant, repository)
+    if hash_of_folder(folder) != recorded[variant]:
+        raise ArtifactError(
+            f"{folder} is not what dvc.lock records of train@{variant}; restore that with "
+            f"`dvc checkout --force train@{variant}`, bring dvc.lock up to date with `make repro`, or use "
+            f"the file as it is with --model"
+        )
+    return folder / "model.keras"
+
+
+def hash_of_folder(folder: Path) -> str:
+    """What dvc.lock records as `md5` of a folder: the md5 of a JSON list of its files' md5 and paths, and `.dir`."""
+    entries = []
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with file.open("rb") as opened:
+            digest = hashlib.file_digest(opened, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        entries.append({"md5": digest, "relpath": file.relative_to(folder).as_posix()})
+    entries.sort(key=lambda entry: entry["relpath"])
+    return hashlib.md5(json.dumps(entries).encode(), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def refuse_other_files(path: Path) -> None:
+    """`ArtifactError` if there is no file, or one that does not end in `.keras`: older formats may run code."""
+    if not path.is_file():
+        raise ArtifactError(f"{path}: no such file")
+    if path.suffix != ".keras":
+        raise ArtifactError(f"{path}: a model is a file in Keras's own format, ending in .keras")
+
+
+def load(path: Path) -> keras.Model:
+    """A model file as it was stored, in float32; Keras's safe mode stays on, so that no code in the file can run.
+
+    Raises:
+        ArtifactError: the file is missing, is none in the `.keras` format, or does not map square images with one or
+            three channels to images of the same size with one or three.
+    """
+    refuse_other_files(path)
+    import keras
+
+    import stages.train.layers  # noqa: F401  # registers the layers that a model file may hold
+
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # whatever a damaged or hostile file makes of it
+        raise ArtifactError(f"{path}: can't be loaded as a model: {error}") from error
+    patch_and_channels(model, str(path))
+    return model
+
+
+def patch_and_channels(model: Any, name: str = "the model") -> tuple[int, int]:
+    """Side in pixels and number of channels of a model's input; `ArtifactError` as in `load`."""
+    shapes = []
+    for part, shape in (("encoder", "input_shape"), ("decoder", "output_shape")):
+        shapes.append(getattr(getattr(model, part, model), shape, None))
+    match shapes:
+        case [
+            (None, int() as height, int() as width, 1 | 3 as channels),
+            (None, int() as rows, int() as columns, 1 | 3),
+        ]:
+            if height == width == rows == columns and height % 2 == 0:
+                return height, channels
+    raise ArtifactError(
+        f"{name}: maps {shapes[0]} to {shapes[1]}; a model for photographs maps (None, side, side, 1 or 3) to the same "
+        "side, even"
+    )
+
+
+def _recorded(repository: Path) -> dict[str, str]:
+    """Variant → hash of its model's folder, as dvc.lock has them."""
+    try:
+        stages = YAML(typ="safe").load(repository / "dvc.lock")["stages"]
+    except (YAMLError, KeyError, TypeError) as error:
+        raise ArtifactError(f"{repository / 'dvc.lock'} can't be read: {error}") from error
+    return {
+        name.removeprefix("train@"): stage["outs"][0]["md5"]
+        for name, stage in stages.items()
+        if name.startswith("train@")
+    }
+
+
+def _pull(variant: str, repository: Path) -> None:
+    print(f"grayscale: pulling the model of {variant} from the DVC remote", file=sys.stderr)
+    command = [sys.executable, "-m", "dvc", "pull", "--quiet", f"train@{variant}"]
+    pulled = subprocess.run(command, cwd=repository, capture_output=True, text=True)
+    if pulled.returncode:
+        said = " ".join(pulled.stderr.split())
+        raise ArtifactError(
+            f"the model of {variant} is not in {repository / 'data/models'} and can't be pulled: {said}\n"
+            "Train it with `make repro`; or name a remote that has it, `dvc remote add --default NAME URL`; or fetch "
+            "it from another clone, `dvc artifacts get`, and name the file with --model"
+        )
