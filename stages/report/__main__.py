@@ -77,7 +77,7 @@ def collected(file: str, names: list[str], key: list[str]) -> pd.DataFrame:
 
 
 def refuse_leftovers(variants: list[str], test_sets: list[str]) -> None:
-    """Folders of variants and test sets that are no more would enter the hash of this stage's inputs without being shown.
+    """Folders of variants and test sets that are no more would enter the hash of this stage's inputs unseen.
 
     Raises:
         StageError: names them.

@@ -77,7 +77,7 @@ def means(table: pd.DataFrame, by: str) -> pd.DataFrame:
 
 
 def rows_of_test_set(found: dict[str, Any], contrast: pd.DataFrame) -> pd.DataFrame:
-    """A row per method on a further test set, best first: method, psnr, its interval, ssim, and the means of `contrast`.
+    """A row per method on a further test set, best first: its scores, an interval, and its means of `contrast`.
 
     Args:
         found: as `build` gives it for that set.

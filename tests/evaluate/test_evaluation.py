@@ -18,7 +18,7 @@ from stages.targets.conversions import CONVERSIONS, bt601
 from stages.targets.patches import PatchSet
 from stages.train.networks import simple
 
-SETTINGS = Evaluate(threads=2, picture_rows=1, noise_levels=[5, 25], bootstrap=100, seed=1)
+SETTINGS = Evaluate(threads=2, picture_rows=1, megapixels=4, noise_levels=[5, 25], bootstrap=100, seed=1)
 
 
 def photographs() -> list[evaluation.Photograph]:

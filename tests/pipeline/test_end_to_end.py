@@ -210,10 +210,8 @@ def test_the_results_of_a_removed_variant_are_refused_until_they_are_gone(worksp
     start = text.index("  subpixel_vae:")
     params.write_text(text[:start])
     result = workspace.run("dvc", "repro", "report", ok=False)
-    assert (
-        "data/evaluations/subpixel_vae, data/models/subpixel_vae: no variant or test set of that name; `make prune` removes it"
-        in result.stderr
-    )
+    left = "data/evaluations/subpixel_vae, data/models/subpixel_vae"
+    assert f"{left}: no variant or test set of that name; `make prune` removes it" in result.stderr
     workspace.run("python", "-m", "tools.orphans", "--remove")
     assert workspace.stages_run() == ["report"]
 
