@@ -114,7 +114,7 @@ def test_another_environment_is_refused(folder: Path, capsys: pytest.CaptureFixt
 
 def test_an_unknown_stage_or_variant_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
-    with pytest.raises(StageError, match="no stage 'tran'; it has fetch, targets"):
+    with pytest.raises(StageError, match="no stage 'tran'; it has fetch, fetch_set, targets"):
         door.declared("tran")
     with pytest.raises(StageError, match="no variant 'simpel'; it has simple,"):
         door.declared("train", "simpel")

@@ -28,7 +28,7 @@ def any_size(model: keras.Model) -> keras.Model | None:
         return None
     if any(model.input_shape[1] % layer.output.shape[1] for layer in model.layers):
         return None  # "valid" convolutions cut the image's edges off
-    image = keras.Input((None, None, model.input_shape[-1]), name="image")
+    image = keras.Input((None, None, model.input_shape[-1]), dtype=model.input.dtype, name="image")
     free = keras.models.clone_model(model, input_tensors=image)
     free.set_weights(model.get_weights())
     return free

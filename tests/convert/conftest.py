@@ -26,6 +26,7 @@ def write_network(folder: Path, variant: str) -> Path:
     from stages.settings import load
     from stages.train.build import build
 
+    keras.config.set_floatx("float32")  # whatever tests before this one have trained in
     keras.utils.set_random_seed(3)
     path = folder / variant / "model.keras"
     recipe = load(REPOSITORY / "params.yaml").variants[variant]

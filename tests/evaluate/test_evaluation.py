@@ -54,7 +54,7 @@ def check(result: evaluation.Evaluation, methods: list[str]) -> dict[str, Any]:
 def check_contrast(result: evaluation.Evaluation, methods: list[str]) -> pd.DataFrame:
     """That each photograph has its row for each method; the rows by method and photograph."""
     table = pd.DataFrame(result.contrast)
-    assert list(table) == ["method", "photo", "domain", *decolorization.MEASURES]
+    assert list(table) == ["method", "photo", "domain", "whole_psnr", "whole_ssim", *decolorization.MEASURES]
     domains = {"meadow": "everyday", "section": "histology"}
     expected = [(method, *place) for place in domains.items() for method in methods]
     assert list(table[["method", "photo", "domain"]].itertuples(index=False, name=None)) == expected
