@@ -60,8 +60,9 @@ current: $(RUNTIME) ## fail if dvc.lock does not belong to this code, these para
 trace: $(RUNTIME) ## where a number came from: METRIC=subpixel.ssim; without it, all of them as a page
 	@python -m tools.trace $(or $(METRIC),--page data/provenance.html)
 
-readme: $(RUNTIME) ## write the numbers and verdicts of README.md anew from metrics
+readme: $(RUNTIME) ## write the numbers and verdicts of README.md anew from metrics, and its picture of the converter
 	@python -m tools.readme
+	@python -m tools.gallery
 
 audit: $(RUNTIME) ## hash cache, remote and outputs again, name what is corrupt; REPAIR=1: repair it
 	@python -m tools.audit $(if $(REPAIR),--repair)
