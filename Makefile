@@ -15,12 +15,14 @@ in-parallel = dvc stage list --all --name-only | grep '^$(1)@' | xargs -P $(JOBS
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup repro study current trace readme audit prune test test-quick verify lint format lock clean
+.PHONY: help setup setup-dev repro study current trace readme audit prune test test-quick verify lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: $(RUNTIME) ## virtual environment with the locked packages, checked against their hashes
+
+setup-dev: $(DEV) ## the same, with test tools and the optional packages
 
 repro: $(RUNTIME) ## rebuild what is not current, and check that all is; JOBS=n: n variants at a time
 	@python -m stages.settings
@@ -60,8 +62,9 @@ current: $(RUNTIME) ## fail if dvc.lock does not belong to this code, these para
 trace: $(RUNTIME) ## where a number came from: METRIC=subpixel.ssim; without it, all of them as a page
 	@python -m tools.trace $(or $(METRIC),--page data/provenance.html)
 
-readme: $(RUNTIME) ## write the numbers and verdicts of README.md anew from metrics
+readme: $(RUNTIME) ## write the numbers and verdicts of README.md anew from metrics, and its picture of the converter
 	@python -m tools.readme
+	@python -m tools.gallery
 
 audit: $(RUNTIME) ## hash cache, remote and outputs again, name what is corrupt; REPAIR=1: repair it
 	@python -m tools.audit $(if $(REPAIR),--repair)

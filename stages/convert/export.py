@@ -32,8 +32,9 @@ def to_onnx(model_file: Path, output: Path) -> None:
     """
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
+        names = ", ".join(missing)
         raise StageError(
-            f"--export onnx needs {', '.join(missing)}; install the project's extra: `pip install -e '.[onnx]'`"
+            f"--export onnx needs {names}; install them with `make setup-dev`, or `pip install -e '.[onnx]'`"
         )
     import onnx
 

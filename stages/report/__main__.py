@@ -82,9 +82,11 @@ def refuse_leftovers(variants: list[str], test_sets: list[str]) -> None:
     Raises:
         StageError: names them.
     """
-    evaluated = {"baselines", *variants, *([TEST_SETS.name] if test_sets else [])}
-    wanted = {MODELS: set(variants), EVALUATIONS: evaluated, TEST_SETS: set(test_sets)}
-    folders = [path for parent in wanted if parent.exists() for path in parent.iterdir() if path.is_dir()]
+    wanted = {MODELS: set(variants), EVALUATIONS: {"baselines", *variants}}
+    if test_sets:
+        wanted[EVALUATIONS].add(TEST_SETS.name)
+        wanted[TEST_SETS] = set(test_sets)
+    folders = [path for parent in wanted for path in parent.iterdir() if path.is_dir()]
     left = [path for path in folders if path.name not in wanted[path.parent] and not path.name.startswith(".")]
     if left:
         names = ", ".join(sorted(map(str, left)))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
+from stages import settings
+from tests import leaves
 from tests.conftest import REPOSITORY, Workspace
 from tools import readme
 
@@ -20,6 +24,8 @@ COMMANDS = [
     if line.strip() and not line.startswith("#")
 ]
 
+WRITTEN = ("photo.gray.png", "photo-16-bit.tif", "gray/walk 0/leaves-001.gray.png", "subpixel.onnx")  # by `grayscale`
+
 
 def test_the_commands_of_the_readme_work(workspace: Workspace) -> None:
     assert len(COMMANDS) > 10
@@ -28,11 +34,22 @@ def test_the_commands_of_the_readme_work(workspace: Workspace) -> None:
         pytest.skip("this environment was not made by `make setup`")
     (workspace.folder / ".venv").symlink_to(installed)
     workspace.commit("A second commit, so that there is one to compare with")
+    leaves.write(workspace.folder / "holiday", range(2))
+    shutil.copy(workspace.folder / "holiday/walk 0/leaves-000.jpg", workspace.folder / "photo.jpg")
     for command in COMMANDS:
         words = shlex.split(command)
         if words in (["make", "test"], ["make", "verify"], ["make", "study"]):
             continue  # this very test is run by the first; the others take an hour, and have tests of their own
-        workspace.run("bash", "-ec", command)
+        workspace.run("bash", "-ec", command, PYTHONPATH=str(workspace.folder))  # not the clone that is installed
+    assert all((workspace.folder / name).is_file() for name in WRITTEN)
+
+
+def test_the_settings_that_the_readme_shows_are_valid() -> None:
+    yaml = YAML(typ="safe")
+    blocks = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+    assert blocks
+    for block in blocks:
+        settings.check({**yaml.load(REPOSITORY / "params.yaml"), **yaml.load(block)}, "README.md")
 
 
 def test_the_numbers_and_verdicts_of_the_readme_are_those_of_the_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
