@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from stages.artifacts import read_json, sha256_of, write_json, write_table
+from stages.artifacts import ArtifactError, read_json, sha256_of, write_json, write_table
 from stages.evaluate import evaluation
 from stages.fetch.container import Container
 from stages.stage import Stage, stage, tensorflow_import
@@ -24,6 +24,7 @@ def main() -> None:
     name = parser.parse_args().name
     with stage("evaluate_set", name) as work, tempfile.TemporaryDirectory() as folder:
         photos = Container(Path(f"data/test_sets/{name}"), needed=("test",))
+        refuse_seen(photos.manifest, Container(Path("data/photos")).manifest)
         writer = PatchWriter(Path(folder), work["targets"].shard_patches)
         counts = cut_photographs(photos, work["targets"], {"test": writer})
         splits = {split: PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation")}
@@ -37,6 +38,23 @@ def main() -> None:
         write_table(out / "counts.csv", counts)
         write_json(out / "summary.json", {name: result.summary() for name, result in results.items()})
     print(f"evaluate_set@{name}: {len(writer)} patches of {len(counts)} photographs")
+
+
+def refuse_seen(tested: pd.DataFrame, main: pd.DataFrame) -> None:
+    """Scores of photographs that a network has learned from would be too good.
+
+    Raises:
+        ArtifactError: a photograph of the manifest `tested` has the pixels of one in `main` that trains or validates.
+    """
+    seen = main[main["split"] != "test"].drop_duplicates("sha256").set_index("sha256")
+    both = [
+        f"{row['name']!r} has the same pixels as {seen.loc[row['sha256'], 'name']!r}"
+        for _, row in tested[tested["sha256"].isin(seen.index)].iterrows()
+    ]
+    if both:
+        raise ArtifactError(
+            f"{len(both)} photographs were trained or validated on: {both[0]}; take such out of the test set"
+        )
 
 
 def evaluate(photos: Container, splits: dict[str, PatchSet], work: Stage) -> dict[str, evaluation.Evaluation]:
