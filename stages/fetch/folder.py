@@ -30,7 +30,7 @@ def photographs(settings: Folder) -> Iterator[Photograph | Skipped]:
     folder = Path(settings.inputs)
     if not folder.is_dir():
         raise ArtifactError(f"{folder}: no such folder; `fetch.inputs`, or `inputs` of the test set, must name one")
-    yield from read(folder, settings, source=folder.resolve().name, licence="not stated")
+    yield from read(folder, settings, source=folder.absolute().name, licence="not stated")
 
 
 def read(folder: Path, settings: Files, *, source: str, licence: str) -> Iterator[Photograph | Skipped]:

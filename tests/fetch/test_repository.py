@@ -12,9 +12,9 @@ import pytest
 
 from stages.artifacts import ArtifactError
 from stages.fetch import folder, repository
-from stages.fetch.address import file_name, shown, without_secrets
+from stages.fetch.address import file_name, origin, shown, without_secrets
 from stages.fetch.photograph import Photograph
-from stages.settings import Folder, Repository
+from stages.settings import Archive, Bundled, Folder, KerasDataset, Repository
 from tests.conftest import Workspace
 from tests.fetch.server import pixels, png, zipped
 
@@ -151,6 +151,34 @@ def test_a_repository_that_is_not_there_is_named_without_the_password() -> None:
 def test_an_address_is_shown_without_secrets_and_without_this_machine(address: str, words: str) -> None:
     assert shown(address) == words
     assert without_secrets(f"at {address}: no", address) == f"at {words}: no"
+
+
+FILES: Any = {"inputs": "stages/fetch/x.py", "domain": "everyday", "matte": [0, 0, 0], "strict": True}
+ARCHIVE: Any = {"source": "archive", "sha256": "0" * 64, **FILES}
+PHOTOGRAPHS: Any = {
+    "source": "dvc",
+    "url": "https://me:secret@example.org/r.git",
+    "path": "a/b",
+    "rev": "0" * 40,
+    **FILES,
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            Archive(urls=["https://me:secret@example.org/a.zip", "https://example.net/a.zip"], **ARCHIVE),
+            "https://example.org/a.zip",
+        ),
+        (Archive(urls=[], **ARCHIVE), "stages/fetch/x.py"),
+        (Repository(**PHOTOGRAPHS), "https://example.org/r.git: a/b"),
+        (KerasDataset(source="keras", inputs="x.py", dataset="cifar100", images=1, domain="x"), "cifar100"),
+        (Bundled(source="bundled", inputs="list.csv"), "list.csv"),
+    ],
+)
+def test_messages_name_what_a_source_reads_not_its_module(settings: Any, words: str) -> None:
+    assert origin(settings) == words
 
 
 def test_a_file_is_named_as_its_url_names_it() -> None:
