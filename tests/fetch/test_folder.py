@@ -123,6 +123,35 @@ def test_links_to_files_are_read_and_those_to_folders_not_followed(tmp_path: Pat
     assert "link to a folder" in faults["elsewhere"]
 
 
+def test_links_in_what_others_have_made_are_faults(tmp_path: Path) -> None:
+    write(tmp_path / "fetched/a.png")
+    write(tmp_path / "secret.png")
+    (tmp_path / "fetched/inside.png").symlink_to("a.png")
+    (tmp_path / "fetched/outside.png").symlink_to("../secret.png")
+    (tmp_path / "fetched/notes.txt").symlink_to("a.png")
+    (tmp_path / "fetched/up").symlink_to("..")
+    given = folder.read(tmp_path / "fetched", settings(tmp_path), source="others", licence="none")
+    assert [item.name for item in given if isinstance(item, Photograph)] == ["a.png"]
+    given = folder.read(tmp_path / "fetched", settings(tmp_path), source="others", licence="none")
+    faults = {item.name: item.reason for item in given if isinstance(item, Skipped) and item.fault}
+    assert set(faults) == {"inside.png", "outside.png", "notes.txt", "up"}
+    assert all("symbolic link" in reason for reason in faults.values())
+
+
+def test_a_photograph_that_memory_is_too_small_for_stops_the_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another machine would have it: skipped, it would make two data sets of one params.yaml."""
+    write(tmp_path / "a.png")
+
+    def exhausted(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(decode, "_decoded", exhausted)
+    with pytest.raises(ArtifactError, match=r"a\.png: more memory needed than there is; free some"):
+        list(folder.photographs(settings(tmp_path)))
+
+
 @pytest.mark.skipif(os.name != "posix", reason="such names are Linux's")
 def test_a_name_that_no_table_can_hold_is_a_fault(tmp_path: Path) -> None:
     write(tmp_path / "line\nbreak.png")
