@@ -15,7 +15,7 @@ from stages.evaluate import evaluation
 from stages.fetch import manifest
 from stages.fetch.container import MANIFEST, Container
 from stages.stage import Stage, stage, tensorflow_import
-from stages.targets.cutting import cut_photographs
+from stages.targets.cutting import cut_photographs, left_out
 from stages.targets.patches import PatchSet, PatchWriter
 
 
@@ -38,7 +38,9 @@ def main() -> None:
         write_table(out / "contrast.csv", once(contrast, ["method", "photo"]))
         write_table(out / "counts.csv", counts)
         write_json(out / "summary.json", {name: result.summary() for name, result in results.items()})
-    print(f"evaluate_set@{name}: {len(writer)} patches of {len(counts)} photographs")
+    print(f"evaluate_set@{name}: {len(writer)} patches of {(counts['kept'] > 0).sum()} photographs")
+    if line := left_out(counts):
+        print(f"evaluate_set@{name}: {line}")
 
 
 def refuse_known(test_set: pd.DataFrame, photos: pd.DataFrame, name: str) -> None:
