@@ -93,6 +93,7 @@ def test_a_strict_folder_with_a_broken_file_is_refused_and_nothing_is_written(
     refused = workspace.run("dvc", "repro", "--single-item", "fetch", ok=False)
     assert refused.returncode != 0
     assert "broken.jpg: truncated" in refused.stderr
+    assert [path.name for path in (workspace.folder / "data").iterdir() if path.suffix == ".partial"] == []
     workspace.run("git", "checkout", "--", "params.yaml")
     workspace.run("dvc", "checkout", ok=False)
     assert (workspace.folder / "data/photos/manifest.csv").read_bytes() == before
