@@ -12,9 +12,10 @@ from tqdm import tqdm
 
 from stages.artifacts import ArtifactError, read_json, sha256_of, write_json, write_table
 from stages.evaluate import evaluation
-from stages.fetch.container import Container
+from stages.fetch import manifest
+from stages.fetch.container import MANIFEST, Container
 from stages.stage import Stage, stage, tensorflow_import
-from stages.targets.cutting import cut_photographs
+from stages.targets.cutting import cut_photographs, left_out
 from stages.targets.patches import PatchSet, PatchWriter
 
 
@@ -24,7 +25,7 @@ def main() -> None:
     name = parser.parse_args().name
     with stage("evaluate_set", name) as work, tempfile.TemporaryDirectory() as folder:
         photos = Container(Path(f"data/test_sets/{name}"), needed=("test",))
-        refuse_seen(photos.manifest, Container(Path("data/photos")).manifest)
+        refuse_known(photos.manifest, manifest.read(Path("data/photos") / MANIFEST), name)
         writer = PatchWriter(Path(folder), work["targets"].shard_patches)
         counts = cut_photographs(photos, work["targets"], {"test": writer})
         splits = {split: PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation")}
@@ -37,23 +38,30 @@ def main() -> None:
         write_table(out / "contrast.csv", once(contrast, ["method", "photo"]))
         write_table(out / "counts.csv", counts)
         write_json(out / "summary.json", {name: result.summary() for name, result in results.items()})
-    print(f"evaluate_set@{name}: {len(writer)} patches of {len(counts)} photographs")
+    print(f"evaluate_set@{name}: {len(writer)} patches of {(counts['kept'] > 0).sum()} photographs")
+    if line := left_out(counts):
+        print(f"evaluate_set@{name}: {line}")
 
 
-def refuse_seen(tested: pd.DataFrame, main: pd.DataFrame) -> None:
-    """Scores of photographs that a network has learned from would be too good.
+def refuse_known(test_set: pd.DataFrame, photos: pd.DataFrame, name: str) -> None:
+    """Refuse a test set that shares pixels with the photographs that networks were trained or stopped on.
+
+    Args:
+        test_set: its manifest.
+        photos: the manifest of data/photos; its test split may be tested on again.
+        name: of the test set.
 
     Raises:
-        ArtifactError: a photograph of the manifest `tested` has the pixels of one in `main` that trains or validates.
+        ArtifactError: it does; names the first of both.
     """
-    seen = main[main["split"] != "test"].drop_duplicates("sha256").set_index("sha256")
-    both = [
-        f"{row['name']!r} has the same pixels as {seen.loc[row['sha256'], 'name']!r}"
-        for _, row in tested[tested["sha256"].isin(seen.index)].iterrows()
-    ]
-    if both:
+    known = photos[photos["split"] != "test"].drop_duplicates("sha256").set_index("sha256")
+    copies = test_set[test_set["sha256"].isin(known.index)]
+    if not copies.empty:
+        photo, twin = copies.iloc[0]["name"], known.loc[copies.iloc[0]["sha256"]]
         raise ArtifactError(
-            f"{len(both)} photographs were trained or validated on: {both[0]}; take such out of the test set"
+            f"test_sets.{name}: {len(copies)} of its {len(test_set)} photographs have the same pixels as others that "
+            f"networks have seen, such as {photo!r} as {twin['name']!r}, which is in {twin['split']}; take them out of "
+            "`fetch` or of the test set"
         )
 
 

@@ -80,7 +80,7 @@ def test_a_test_set_with_a_photograph_that_was_trained_on_is_refused(walked: Wor
     trained = manifest[manifest["split"] == "train"]["name"].iloc[0]
     shutil.copy(workspace.folder / "photographs" / trained, workspace.folder / "garden" / f"seen{Path(trained).suffix}")
     refused = workspace.run("dvc", "repro", "evaluate_set", ok=False)
-    assert f"has the same pixels as {trained!r}" in refused.stderr
+    assert f"as {trained!r}, which is in train; take them out" in refused.stderr
 
 
 def test_a_test_set_that_is_gone_is_pruned(walked: Workspace, tmp_path: Path) -> None:
@@ -102,6 +102,7 @@ def test_a_strict_folder_with_a_broken_file_is_refused_and_nothing_is_written(
     refused = workspace.run("dvc", "repro", "--single-item", "fetch", ok=False)
     assert refused.returncode != 0
     assert "broken.jpg: truncated" in refused.stderr
+    assert [path.name for path in (workspace.folder / "data").iterdir() if path.suffix == ".partial"] == []
     workspace.run("git", "checkout", "--", "params.yaml")
     workspace.run("dvc", "checkout", ok=False)
     assert (workspace.folder / "data/photos/manifest.csv").read_bytes() == before
