@@ -7,13 +7,15 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from stages.convert import convert, files
@@ -61,7 +63,8 @@ def convert_file(job: Job, converter: convert.Converter, bits: int, *, quiet: bo
         DecodeError: the file gives no photograph.
         OSError: it can't be read, or the output can't be written.
     """
-    with closing(decode.open_upright(job.source, WHITE)) as image:  # its memory is free before the output is written
+    # The decoded image's memory is free before the output is written.
+    with _pillow_unlimited(), closing(decode.open_upright(job.source, WHITE)) as image:
         kept = files.metadata(job.source, image.size)
         width, height = image.size
         gray = np.empty((height, width), np.uint8 if bits == 8 else np.uint16)
@@ -71,6 +74,17 @@ def convert_file(job: Job, converter: convert.Converter, bits: int, *, quiet: bo
                 gray[top : top + len(rows)] = convert.levels(rows, bits=bits)
                 bar.update(len(rows))
     files.write(job.target, gray, kept)
+
+
+@contextmanager
+def _pillow_unlimited() -> Iterator[None]:
+    """Pillow's own limit, below that of `decode`, out of the way of what `decode` has let pass."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 def _reason(job: Job, converter: convert.Converter, bits: int, *, quiet: bool) -> str | None:

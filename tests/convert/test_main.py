@@ -94,6 +94,15 @@ def test_a_turned_photograph_becomes_upright(cli: Cli, tmp_path: Path) -> None:
         assert image.getexif()[0x0112] == 1
 
 
+def test_a_photograph_beyond_pillow_s_own_limit_is_converted(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # as 90 megapixels are below the 200 that are read
+    photo = save(tmp_path / "photo.png")
+    assert cli(photo, "--method", "gradient_correlation") == (0, "1 converted\n", "")
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
 def test_a_bad_file_does_not_stop_the_others_and_is_named(cli: Cli, tmp_path: Path) -> None:
     save(tmp_path / "in/a.png")
     (tmp_path / "in/b.jpg").write_bytes(b"\xff\xd8\xff no photograph")
@@ -136,6 +145,7 @@ def test_an_original_is_not_overwritten_even_with_force(cli: Cli, tmp_path: Path
         (["photo.png", "--bits", "16", "--output", "x.jpg"], "JPEG holds 8 bits"),
         (["photo.png", "--jobs", "0"], "at least 1"),
         (["photo.png", "--export", "onnx"], "no photographs"),
+        (["--export", "onnx", "--model", "m.keras", "--output", "m.keras", "--force"], "ends in .onnx"),
         (["nowhere.png"], "not found"),
         (["empty", "--method", "bt601"], "no image files"),
     ],
