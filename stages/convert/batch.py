@@ -113,7 +113,8 @@ def _in_processes(jobs: list[Job], choice: Choice, workers: int, bar: tqdm) -> d
     context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
     with ProcessPoolExecutor(min(workers, len(jobs)), context, _prepare, (threads,)) as pool:
         try:
-            waiting = {pool.submit(_work, job, choice): job for job in jobs}
+            with _interrupts_ignored():  # workers start here, and inherit it
+                waiting = {pool.submit(_work, job, choice): job for job in jobs}
             for future in as_completed(waiting):
                 try:
                     reason = future.result()
@@ -128,10 +129,19 @@ def _in_processes(jobs: list[Job], choice: Choice, workers: int, bar: tqdm) -> d
     return {job.source: failed[job.source] for job in jobs if job.source in failed}
 
 
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ctrl-C is for the main process alone, which lets each worker end its photograph."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _prepare(threads: int) -> None:
-    """Of a worker: its share of the cores; Ctrl-C is for the main process, which lets each end its photograph."""
+    """Of a worker: its share of the cores, and an end with the main process."""
     os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = str(threads)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -195,6 +195,30 @@ def test_two_workers_write_the_same_as_one(cli: Cli, tmp_path: Path) -> None:
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
 
 
+def test_an_interrupt_while_workers_start_or_work_is_no_traceback(tmp_path: Path) -> None:
+    for number in range(9):
+        save(tmp_path / f"{number}.png")
+    program = (
+        "import os, signal, sys, threading, time\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "from stages.convert import batch, __main__\n"
+        "class Pool(ProcessPoolExecutor):\n"
+        "    def submit(self, *arguments):\n"
+        "        interrupt = lambda: (time.sleep(0.1), os.killpg(0, signal.SIGINT))\n"
+        "        if not self._pending_work_items:\n"
+        "            threading.Thread(target=interrupt, daemon=True).start()\n"
+        "        return super().submit(*arguments)\n"
+        "batch.ProcessPoolExecutor = Pool\n"
+        "if __name__ == '__main__':\n"
+        "    sys.argv = ['grayscale', sys.argv[1], '--method', 'bt601', '--jobs', '2']\n"
+        "    __main__.main()\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, start_new_session=True)
+    assert (result.returncode, result.stderr) == (130, "")
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_an_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
     photo = save(tmp_path / "photo.png")
     program = (

@@ -97,7 +97,7 @@ def test_outside_a_clone_the_message_says_so(tmp_path: Path) -> None:
 
 def test_folders_are_hashed_as_dvc_hashes_them(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
-    for name in ("b.txt", "a-b.txt", "a/b.txt", "B", "ä \"ö\".txt", "a/c/d"):
+    for name in ("b.txt", "a-b.txt", "a/b.txt", "B", 'ä "ö".txt', "a/c/d"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
     place = Workspace(tmp_path)
