@@ -173,6 +173,17 @@ def two_variants(rebuilt: Workspace, tmp_path_factory: pytest.TempPathFactory) -
     return workspace
 
 
+@pytest.fixture(scope="session")
+def one_variant(two_variants: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """`rebuilt` with `subpixel` alone, the quickest; tests must leave it as they found it."""
+    workspace = two_variants.copy(tmp_path_factory.mktemp("one") / "workspace")
+    workspace.keep_variants("subpixel")
+    workspace.run("python", "-m", "tools.orphans", "--remove")
+    workspace.run("dvc", "repro")
+    workspace.commit("One variant")
+    return workspace
+
+
 @pytest.fixture
 def workspace(rebuilt: Workspace, tmp_path: Path) -> Workspace:
     """A copy of `rebuilt` that a test may change."""

@@ -14,7 +14,8 @@ from stages.stage import StageError
 from stages.targets.conversions import CONVERSIONS
 
 EPILOG = """
-Without --variant, --model or --method, the variant from colour to gray with the best committed score converts.
+Without --variant, --model or --method, the variant from colour to gray with the best PSNR in metrics/summary.json
+converts.
 photo.jpg becomes photo.gray.png: 8-bit gray, upright, sRGB-encoded, with the resolution and the EXIF data (date,
 camera, place) of the original, less its thumbnail and what no longer holds. Transparent parts lie on white.
 The exit code is 1 if any photograph failed, 2 if the command can't be understood, else 0.
@@ -31,7 +32,7 @@ def main() -> None:
         failed = _export(arguments) if arguments.export else _convert(arguments)
     except FilesError as error:
         parser.error(str(error))
-    except (ArtifactError, SettingsError, StageError) as error:
+    except (ArtifactError, SettingsError, StageError, OSError) as error:
         raise SystemExit(f"grayscale: {error}") from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
@@ -63,6 +64,8 @@ def _fault(arguments: argparse.Namespace) -> str | None:
         return "--jobs must be at least 1"
     if arguments.export and (arguments.photographs or arguments.method):
         return "--export writes a model: it takes --variant or --model, and no photographs"
+    if arguments.export and arguments.output and arguments.output.suffix != ".onnx":
+        return f"--output {arguments.output}: with --export onnx it is a file that ends in .onnx"
     if not arguments.export and not arguments.photographs:
         return "name at least one photograph or folder"
     if arguments.method and arguments.bits == 16:

@@ -7,13 +7,15 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from stages.convert import convert, files
@@ -61,7 +63,8 @@ def convert_file(job: Job, converter: convert.Converter, bits: int, *, quiet: bo
         DecodeError: the file gives no photograph.
         OSError: it can't be read, or the output can't be written.
     """
-    with closing(decode.open_upright(job.source, WHITE)) as image:  # its memory is free before the output is written
+    # The decoded image's memory is free before the output is written.
+    with _pillow_unlimited(), closing(decode.open_upright(job.source, WHITE)) as image:
         kept = files.metadata(job.source, image.size)
         width, height = image.size
         gray = np.empty((height, width), np.uint8 if bits == 8 else np.uint16)
@@ -71,6 +74,17 @@ def convert_file(job: Job, converter: convert.Converter, bits: int, *, quiet: bo
                 gray[top : top + len(rows)] = convert.levels(rows, bits=bits)
                 bar.update(len(rows))
     files.write(job.target, gray, kept)
+
+
+@contextmanager
+def _pillow_unlimited() -> Iterator[None]:
+    """Pillow's own limit, below that of `decode`, out of the way of what `decode` has let pass."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 def _reason(job: Job, converter: convert.Converter, bits: int, *, quiet: bool) -> str | None:
@@ -99,7 +113,8 @@ def _in_processes(jobs: list[Job], choice: Choice, workers: int, bar: tqdm) -> d
     context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
     with ProcessPoolExecutor(min(workers, len(jobs)), context, _prepare, (threads,)) as pool:
         try:
-            waiting = {pool.submit(_work, job, choice): job for job in jobs}
+            with _interrupts_ignored():  # workers start here, and inherit it
+                waiting = {pool.submit(_work, job, choice): job for job in jobs}
             for future in as_completed(waiting):
                 try:
                     reason = future.result()
@@ -114,10 +129,19 @@ def _in_processes(jobs: list[Job], choice: Choice, workers: int, bar: tqdm) -> d
     return {job.source: failed[job.source] for job in jobs if job.source in failed}
 
 
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ctrl-C is for the main process alone, which lets each worker end its photograph."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _prepare(threads: int) -> None:
-    """Of a worker: its share of the cores; Ctrl-C is for the main process, which lets each end its photograph."""
+    """Of a worker: its share of the cores, and an end with the main process."""
     os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = str(threads)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -17,9 +17,9 @@ from stages.artifacts import atomic
 
 PHOTOGRAPHS = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG"}  # that can hold gray
-SIXTEEN_BITS = ("PNG", "TIFF")
 MARK = ".gray"  # before the extension of an output
 JPEG_QUALITY = 95
+MOST_DPI = 65535  # that JPEG can say
 
 Tag, Ifd = ExifTags.Base, ExifTags.IFD
 KEPT = (  # of EXIF's first directory: what tells of the photograph. The rest tells how the file's colour pixels lie
@@ -106,13 +106,14 @@ def plan(inputs: Iterable[Path], output: Path | None) -> list[Job]:
 
 
 def _photographs(folder: Path, output: Path | None) -> list[Path]:
+    outputs_inside = output.resolve() if output and folder.resolve() in output.resolve().parents else None
     found = []
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() not in PHOTOGRAPHS or path.stem.endswith(MARK) or not path.is_file():
             continue
         if any(part.startswith(".") for part in path.relative_to(folder).parts):
             continue
-        if output and output.resolve() != folder.resolve() and output.resolve() in path.resolve().parents:
+        if outputs_inside and outputs_inside in path.resolve().parents:
             continue
         found.append(path)
     return found
@@ -127,9 +128,10 @@ def _refuse_to_replace_originals(jobs: list[Job]) -> None:
     for job in jobs:
         if job.target.exists() and _identity(job.target) in originals:
             raise FilesError(f"{job.target} is the original {originals[_identity(job.target)]}; name another --output")
-    repeated = [target for target, count in Counter(job.target for job in jobs).items() if count > 1]
+    places = Counter(job.target.parent.resolve() / job.target.name for job in jobs)
+    repeated = [place for place, count in places.items() if count > 1]
     if repeated:
-        raise FilesError(f"{repeated[0]}: two photographs would be written there; convert them one after the other")
+        raise FilesError(f"{repeated[0]}: two photographs would be written there; give each an --output of its own")
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -142,7 +144,7 @@ def metadata(file: Path, size: tuple[int, int]) -> Metadata:
 
     Kept is what tells of the photograph: dates, camera, lens, exposure, place, author. Gone are the orientation (the
     pixels are upright), the colour thumbnail, the maker's note, XMP, and what describes the file's colour samples.
-    Damaged EXIF counts as none.
+    Damaged EXIF counts as none, and so does a resolution that no photograph has.
 
     Raises:
         OSError: the file can't be opened.
@@ -159,7 +161,7 @@ def metadata(file: Path, size: tuple[int, int]) -> Metadata:
         across, down = (float(value) for value in dpi or ())
     except (TypeError, ValueError, ZeroDivisionError):
         return Metadata(None, stored)
-    if not all(math.isfinite(value) and value > 0 for value in (across, down)):
+    if not all(math.isfinite(value) and 0 < value <= MOST_DPI for value in (across, down)):
         return Metadata(None, stored)
     return Metadata((down, across) if turned else (across, down), stored)
 

@@ -24,9 +24,10 @@ def best(repository: Path = REPOSITORY) -> str:
     """The variant from colour to gray with the highest PSNR in metrics/summary.json.
 
     Raises:
-        ArtifactError: there are no scores, or none of such a variant.
+        ArtifactError: the repository is not here, there are no scores, or none of such a variant.
         SettingsError: params.yaml, which says what the variants are trained to do, can't be used.
     """
+    _refuse_without_clone(repository)
     known = settings.load(repository / "params.yaml").variants
     summary = repository / "metrics/summary.json"
     scores = {
@@ -49,11 +50,7 @@ def find(variant: str | None = None, repository: Path = REPOSITORY) -> Path:
         ArtifactError: no such variant was trained, its model can't be pulled, or is another one than recorded.
         SettingsError: params.yaml can't be used.
     """
-    if not (repository / "dvc.lock").is_file():
-        raise ArtifactError(
-            f"{repository} is no clone of the project's repository, so it has no trained models; "
-            "run `python -m stages.convert` inside a clone, or name a file with --model"
-        )
+    _refuse_without_clone(repository)
     variant = variant or best(repository)
     recorded = _recorded(repository)
     if variant not in recorded:
@@ -73,7 +70,7 @@ def find(variant: str | None = None, repository: Path = REPOSITORY) -> Path:
 def hash_of_folder(folder: Path) -> str:
     """What dvc.lock records as `md5` of a folder: the md5 of a JSON list of its files' md5 and paths, and `.dir`."""
     entries = []
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for file in (path for path in folder.rglob("*") if path.is_file()):
         with file.open("rb") as opened:
             digest = hashlib.file_digest(opened, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
         entries.append({"md5": digest, "relpath": file.relative_to(folder).as_posix()})
@@ -125,6 +122,14 @@ def patch_and_channels(model: Any, name: str = "the model") -> tuple[int, int]:
         f"{name}: maps {shapes[0]} to {shapes[1]}; a model for photographs maps (None, side, side, 1 or 3) to the same "
         "side, even"
     )
+
+
+def _refuse_without_clone(repository: Path) -> None:
+    if not (repository / "dvc.lock").is_file():
+        raise ArtifactError(
+            f"{repository} is no clone of the project's repository, so it has no trained models; "
+            "run `python -m stages.convert` inside a clone, or name a file with --model"
+        )
 
 
 def _recorded(repository: Path) -> dict[str, str]:

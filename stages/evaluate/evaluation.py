@@ -213,7 +213,7 @@ def of_variant(
     output = networks.predict(model, to_unit(test.read(kind)))
     latent, log_variance = networks.encode(model, to_unit(test.read(kind)))
     result.facts["latent"] = int(np.prod(latent.shape[1:]))
-    components = min(result.facts["latent"], test.patch**2)  # more than one number per pixel is no code
+    components = min(result.facts["latent"], test.patch**2, len(splits["train"]))  # what PCA can give of them
     to_gray = trained["recipe"]["target"] == "gray"
 
     def see(colour: np.ndarray) -> np.ndarray:

@@ -94,15 +94,16 @@ class Container:
 
     def __init__(self, folder: Path, needed: Sequence[str] = manifest.SPLITS) -> None:
         self.manifest = manifest.read(folder / MANIFEST, needed)
+        self._rows = self.manifest.set_index("name", drop=False)
         self._path = folder / PHOTOGRAPHS
         try:
             self._zip = zipfile.ZipFile(self._path)
         except (FileNotFoundError, zipfile.BadZipFile) as error:
-            raise ArtifactError(f"{self._path}: {error}; run `dvc repro fetch`") from error
+            raise ArtifactError(f"{self._path}: {error}; run `dvc repro`") from error
 
     def read(self, name: str) -> np.ndarray:
         """One photograph as `(height, width, 3)` uint8, sRGB, checked against its manifest row."""
-        row = self.manifest.set_index("name", drop=False).loc[name]
+        row = self._rows.loc[name]
         try:
             # not Image.open, which refuses more than 179 megapixels
             with PngImagePlugin.PngImageFile(io.BytesIO(self._zip.read(_member(name)))) as image:

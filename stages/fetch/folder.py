@@ -25,23 +25,25 @@ def photographs(settings: Folder) -> Iterator[Photograph | Skipped]:
     """The photographs in the folder `settings.inputs`; see `read`.
 
     Raises:
-        ArtifactError: there is no such folder.
+        ArtifactError: there is no such folder, or memory does not suffice for a photograph in it.
     """
     folder = Path(settings.inputs)
     if not folder.is_dir():
         raise ArtifactError(f"{folder}: no such folder; `fetch.inputs`, or `inputs` of the test set, must name one")
-    yield from read(folder, settings, source=folder.resolve().name, licence="not stated")
+    yield from read(folder, settings, source=folder.absolute().name, licence="not stated", links=True)
 
 
-def read(folder: Path, settings: Files, *, source: str, licence: str) -> Iterator[Photograph | Skipped]:
+def read(
+    folder: Path, settings: Files, *, source: str, licence: str, links: bool = False
+) -> Iterator[Photograph | Skipped]:
     """Every file below `folder` in the order of its name, which is its path there with `/`; one is in memory at a time.
 
     A file with an image's extension gives a photograph or a fault, whatever it holds. Other files are no fault: they
     are only counted. Hidden files and folders are passed over.
 
-    A symbolic link to a file is read wherever it leads: DVC, too, hashes what it leads to, and may itself have put
-    links to its cache there. One to a folder is not followed, as DVC would not see what is in it change; so no loop is
-    ever entered.
+    With `links`, a symbolic link to a file is read wherever it leads: DVC, too, hashes what it leads to, and may itself
+    have put links to its cache there. Without, as in what others have made, it is a fault. One to a folder is never
+    followed, as DVC would not see what is in it change; so no loop is ever entered.
 
     With `settings.split.by` "subfolder", the folders train, validation and test at the top give the split; an image
     that is in none of them is a fault.
@@ -49,11 +51,18 @@ def read(folder: Path, settings: Files, *, source: str, licence: str) -> Iterato
     Args:
         source: where they come from, for `Photograph.source`.
         licence: for `Photograph.licence`.
+        links: whether links to files are read.
+
+    Raises:
+        ArtifactError: memory does not suffice for a photograph.
     """
-    names, links = _walk(folder)
-    yield from links
+    names, closed = _walk(folder)
+    yield from closed
     for name in tqdm(names, desc="reading files", unit="file", disable=None, delay=2, leave=False):
-        yield _read(folder, name, settings, source, licence)
+        if not links and (folder / name).is_symlink():
+            yield Skipped(_escaped(name), "a symbolic link, which may lead out of what was fetched")
+        else:
+            yield _read(folder, name, settings, source, licence)
 
 
 def _read(folder: Path, name: str, settings: Files, source: str, licence: str) -> Photograph | Skipped:
@@ -73,6 +82,8 @@ def _read(folder: Path, name: str, settings: Files, source: str, licence: str) -
     try:
         pixels = decode.read(folder / name, (red, green, blue))
     except decode.DecodeError as error:
+        if isinstance(error.__cause__, MemoryError):  # skipped, it would be missing on this machine alone
+            raise ArtifactError(f"{name}: {error}; free some, or make the image smaller") from error
         return Skipped(name, str(error))
     return Photograph(name, pixels, source, licence, settings.domain, side)
 

@@ -60,7 +60,7 @@ def check(table: pd.DataFrame, where: str, needed: Sequence[str] = SPLITS) -> No
 
 def hash_pixels(pixels: np.ndarray) -> str:
     """sha256 of the bytes of `pixels`, `(height, width, 3)` uint8, in row-major order; independent of file formats."""
-    return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(pixels).reshape(-1).data).hexdigest()
 
 
 def verify(row: pd.Series, pixels: np.ndarray) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from stages.artifacts import ArtifactError, write_table
 from stages.fetch import manifest, split
+from stages.fetch.address import origin
 from stages.fetch.container import Writer, faults_named
 from stages.fetch.photograph import Photograph, Skipped
 from stages.settings import Files, Source
@@ -71,7 +72,7 @@ def pack(folder: Path, given: Iterable[Photograph | Skipped], settings: Source, 
         skipped = sorted([*skipped, *copies], key=lambda fault: fault.name)
         if isinstance(settings, Files) and settings.strict and skipped:
             raise ArtifactError(
-                f"{settings.inputs}: `strict` is set, and there are faults\n{listing(skipped, len(skipped))}"
+                f"{origin(settings)}: `strict` is set, and there are faults\n{listing(skipped, len(skipped))}"
             )
         packed = Packed(table, skipped, ignored)
         _refuse_empty(packed, settings, test_set=test_set)
@@ -109,11 +110,11 @@ def _refuse_empty(packed: Packed, settings: Source, *, test_set: bool) -> None:
     if packed.table.empty:
         found = f"; {packed.ignored} files are no images by their extension" if packed.ignored else ""
         found += f"\n{listing(packed.skipped)}" if packed.skipped else ""
-        raise ArtifactError(f"{settings.inputs}: no photograph in it, but `inputs` must give some{found}")
+        raise ArtifactError(f"{origin(settings)}: no photograph in it; docs/sources.md says what is read{found}")
     counts = packed.table["split"].value_counts()
     if settings.split is not None and len(counts) < len(manifest.SPLITS):
         told = ", ".join(f"{counts.get(side, 0)} {side}" for side in manifest.SPLITS)
         raise ArtifactError(
-            f"{settings.inputs}: each split needs a photograph, there are {told}; add some, or change `split`"
+            f"{origin(settings)}: each split needs a photograph, there are {told}; add some, or change `split`"
         )
-    manifest.check(packed.table, settings.inputs, ("test",) if test_set else manifest.SPLITS)
+    manifest.check(packed.table, origin(settings), ("test",) if test_set else manifest.SPLITS)

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from stages.artifacts import ArtifactError
 from stages.fetch import folder
-from stages.fetch.address import shown, without_secrets
+from stages.fetch.address import origin, shown, without_secrets
 from stages.fetch.archive import is_archive
 from stages.fetch.photograph import Photograph, Skipped
 from stages.settings import Repository
@@ -33,10 +33,9 @@ def photographs(settings: Repository) -> Iterator[Photograph | Skipped]:
     with tempfile.TemporaryDirectory(prefix="photographs-") as temporary:
         fetched = Path(temporary) / "photographs"
         _get(settings, fetched)
-        if fetched.is_file():
+        if fetched.is_file() or fetched.is_symlink():  # which is then seen as one, and not read
             fetched = _in_a_folder(fetched, settings.path)
-        source = f"{shown(settings.url)}: {settings.path}"
-        yield from folder.read(fetched, settings, source=source, licence="see the repository")
+        yield from folder.read(fetched, settings, source=origin(settings), licence="see the repository")
 
 
 def _get(settings: Repository, to: Path) -> None:
@@ -57,7 +56,8 @@ def _get(settings: Repository, to: Path) -> None:
                     _, errors = process.communicate(timeout=1)
                     break
                 except subprocess.TimeoutExpired:
-                    bar.update(max(0, _size(to) - bar.n))
+                    if not bar.disable:
+                        bar.update(max(0, _size(to) - bar.n))
         except BaseException:
             process.kill()
             raise

@@ -32,10 +32,11 @@ def main() -> None:
         conversions = read_table(EVALUATIONS / "baselines/conversions.csv")
         studies = read_table(STUDIES).set_index("run", drop=False)
 
-        results, probes = summary.build(evaluations, variants), summary.probes(evaluations, bands, contrast)
+        see_gray = [name for name in variants if training[name]["recipe"]["input"] == "gray"]
+        results, probes = summary.build(evaluations, variants, see_gray), summary.probes(evaluations, bands, contrast)
         test_sets = {}
         for name in work["test_sets"]:
-            found = summary.build(read_json(TEST_SETS / name / "summary.json"), variants)
+            found = summary.build(read_json(TEST_SETS / name / "summary.json"), variants, see_gray)
             results.setdefault("test_sets", {})[name] = found
             kept = summary.means(read_table(TEST_SETS / name / "contrast.csv", text=("photo", "domain")), "method")
             test_sets[name] = summary.rows_of_test_set(found, kept)

@@ -5,11 +5,14 @@ Each claim is a function of the evidence; what it needs and does not find makes 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+
+from stages.report.summary import from_colour_to_gray
 
 FILES = {"summary": "summary.json", "probes": "probes.csv", "studies": "studies.csv"}  # of the evidence, in metrics
 HOLDS, FAILS, ANSWER, OPEN = "Holds", "Does not hold", "Answer", "Not measured"
@@ -18,6 +21,9 @@ LEAK = 1.0  # gray level of contrast where luma is constant; a display shows no 
 NYQUIST = 0.5  # cycles per pixel: the finest detail along a row or column
 NOTICEABLE = 1.0  # dB between two designs, or two amounts of data
 OVERFIT = 0.1  # dB
+
+NOISE = re.compile(r"noise_(\d+)_psnr")  # columns of the probes; scores by domain are called <domain>_psnr
+WHOLE = "whole_psnr"  # of whole photographs, no domain
 
 
 class NotMeasuredError(Exception):
@@ -66,10 +72,10 @@ class Evidence:
         return _row(self.studies, name)
 
     def gray(self) -> dict[str, dict[str, Any]]:
-        """The variants that were trained on gray targets, and their scores."""
-        found = {name: row for name, row in self.summary["variants"].items() if "chroma_of_output" not in row}
+        """The variants from colour to gray, and their scores; `NotMeasuredError` if there is none."""
+        found = from_colour_to_gray(self.summary["variants"])
         if not found:
-            raise NotMeasuredError("a variant that is trained on gray targets")
+            raise NotMeasuredError("a variant from colour to gray")
         return found
 
     def best(self) -> str:
@@ -79,11 +85,12 @@ class Evidence:
 
     def domains(self) -> list[str]:
         """The domains of the test photographs."""
-        return [name.removesuffix("_psnr") for name in self.probes if name.endswith("_psnr") and "noise" not in name]
+        scores = [name for name in self.probes if name.endswith("_psnr") and name != WHOLE]
+        return [name.removesuffix("_psnr") for name in scores if not NOISE.fullmatch(name)]
 
     def noise(self) -> int:
         """The strongest noise that was tried, gray levels of 255."""
-        return max(int(name.split("_")[1]) for name in self.probes if name.startswith("noise_"))
+        return max(int(found[1]) for name in self.probes if (found := NOISE.fullmatch(name)))
 
 
 def _row(table: pd.DataFrame, key: str) -> pd.Series:
@@ -106,7 +113,11 @@ def _verdict(claim: str, decide: Callable[[Evidence], tuple[str, str, list[Row]]
 
 
 def _naive_stays_in_colour(evidence: Evidence) -> tuple[str, str, list[Row]]:
-    naive, gray = evidence.score("naive"), evidence.score("simple")
+    naive, gray = evidence.score("naive"), evidence.gray().get("simple")
+    if "chroma_of_output" not in naive:
+        raise NotMeasuredError("`naive`, trained on colour targets")
+    if gray is None:
+        raise NotMeasuredError("`simple`, trained from colour to gray")
     kept = naive["chroma_of_output"] / naive["chroma_of_input"]
     holds = kept > 0.5 and gray["psnr"] > naive["psnr"]
     sentence = (
@@ -225,11 +236,13 @@ def _overfitting_needs_care(evidence: Evidence) -> tuple[str, str, list[Row]]:
 def _histology_too(evidence: Evidence) -> tuple[str, str, list[Row]]:
     best, crude = evidence.best(), evidence.probe("mean_rgb")
     row = evidence.probe(best)
-    domains = evidence.domains()
+    domains = ("everyday", "histology")
+    if not set(domains) <= set(evidence.domains()):
+        raise NotMeasuredError("test photographs of the domains `everyday` and `histology`")
     told = ", ".join(f"{row[f'{name}_psnr']:.1f} dB / {row[f'{name}_ssim']:.4f} on {name}" for name in domains)
     other = ", ".join(f"{crude[f'{name}_psnr']:.1f} dB" for name in domains)
-    holds = len(domains) > 1 and all(row[f"{name}_psnr"] > crude[f"{name}_psnr"] for name in domains)
-    sentence = f"`{best}`, trained on no slide, scores {told}; the mean of R, G and B {other}."
+    holds = all(row[f"{name}_psnr"] > crude[f"{name}_psnr"] for name in domains)
+    sentence = f"`{best}` scores {told}; the mean of R, G and B {other}."
     return _label(holds), sentence, [Row("probes", best), Row("probes", "mean_rgb")]
 
 

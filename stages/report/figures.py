@@ -11,6 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
+from stages.report.claims import NOISE
+
 CROP = 160  # pixels, of the photograph in the result picture
 GAP = 8  # pixels
 TEXT = 36  # pixels, two lines under each crop
@@ -32,7 +34,9 @@ def of_results(
         training: variant → the facts that training left.
     """
     colour = [name for name in training if training[name]["recipe"]["target"] == "colour"]
-    read_outs = [name for name in probes["method"] for of in colour if name.startswith(f"{of}_")]
+    read_outs = [
+        name for name in probes["method"] for of in colour if name.startswith(f"{of}_") and name not in training
+    ]
     bands, probes = (table[~table["method"].isin(read_outs)] for table in (bands, probes))
     probes = probes.assign(kind=["autoencoder" if method in training else "" for method in probes["method"]])
     return {
@@ -122,7 +126,7 @@ def detail(table: pd.DataFrame) -> str:
 
 def noise(table: pd.DataFrame) -> str:
     """PSNR against the clean target by noise, a line per method; `table` has method, noise_<level>_psnr. SVG text."""
-    columns = {int(name.split("_")[1]): name for name in table if name.startswith("noise_") and name.endswith("_psnr")}
+    columns = {int(found[1]): name for name in table if (found := NOISE.fullmatch(name))}
     figure = Figure(figsize=(9, 4), layout="constrained")
     axes = figure.add_subplot()
     axes.set_prop_cycle(color=matplotlib.color_sequences["tab20"])

@@ -13,6 +13,7 @@ from stages.report.claims import Claim
 
 TEMPLATE = Path(__file__).with_name("page.html")
 ENOUGH_SEEDS = 3
+MOST_PHOTOGRAPHS = 24  # that have columns of their own
 
 
 def render(
@@ -77,6 +78,7 @@ def render(
         figures=figures,
         drawn_studies=drawn_studies,
         images=images,
+        most_photographs=MOST_PHOTOGRAPHS,
     )
 
 

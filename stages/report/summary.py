@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import pandas as pd
@@ -16,7 +16,7 @@ HALF = -3.0  # dB
 CLOSED_FORMS = ("luma", "mean_rgb", "green")  # baselines that learn nothing
 
 
-def build(evaluations: dict[str, Any], variants: list[str]) -> dict[str, Any]:
+def build(evaluations: dict[str, Any], variants: list[str], see_gray: Collection[str] = ()) -> dict[str, Any]:
     """Nest evaluations as `variants.<name>.…` and `baselines.<name>.…`, numbers rounded, in the order of `variants`.
 
     Args:
@@ -24,6 +24,7 @@ def build(evaluations: dict[str, Any], variants: list[str]) -> dict[str, Any]:
             size, which goes to `baselines.pca_<latent>`, and may score read-outs, which go to
             `variants.<name>.read_outs.<read-out>`.
         variants: their names.
+        see_gray: those of them whose input is gray, which get `input: gray`: they convert nothing.
     """
     baselines = {name: _row(score) for name, score in evaluations["baselines"]["scores"].items()}
     rows: dict[str, Any] = {}
@@ -32,6 +33,8 @@ def build(evaluations: dict[str, Any], variants: list[str]) -> dict[str, Any]:
         evaluation = evaluations[name]
         rows[name] = _row(evaluation["scores"][name])
         rows[name].update({fact: evaluation[fact] for fact in FACTS if fact in evaluation})
+        if name in see_gray:
+            rows[name]["input"] = "gray"
         for method, score in evaluation["scores"].items():
             if method.startswith("pca_"):
                 pca[int(method.removeprefix("pca_"))] = _row(score)
@@ -125,12 +128,17 @@ def _rounded(value: Any, key: str = "") -> Any:
     return round(value, DECIMALS.get(key.split("_")[-1], DEFAULT_DECIMALS)) if isinstance(value, float) else value
 
 
+def from_colour_to_gray(variants: dict[str, Any]) -> dict[str, Any]:
+    """Those rows of the summary's variants that do what the question asks: neither the gray nor the colour controls."""
+    return {name: row for name, row in variants.items() if "chroma_of_output" not in row and "input" not in row}
+
+
 def answer(summary: dict[str, Any]) -> str:
     """One or two sentences that answer the question, worded by the numbers."""
     variants, baselines = summary["variants"], summary["baselines"]
-    gray = {name: row for name, row in variants.items() if "chroma_of_output" not in row}
+    gray = from_colour_to_gray(variants)
     if not gray:
-        return "No variant in this run was trained on gray targets."
+        return "No variant in this run was trained from colour to gray."
     best = max(gray, key=lambda name: gray[name]["psnr"])
     rival = max(CLOSED_FORMS, key=lambda name: baselines[name]["psnr"])
     row, other = gray[best], baselines[rival]
@@ -140,4 +148,5 @@ def answer(summary: dict[str, Any]) -> str:
     )
     if other["psnr"] > row["psnr"]:
         return sentence + f"The formula {rival}, which needs no learning at all, reaches {other['psnr']:.1f} dB."
-    return sentence + f"No formula does better: the best of them, {rival}, reaches {other['psnr']:.1f} dB."
+    formulae = f"{', '.join(CLOSED_FORMS[:-1])} and {CLOSED_FORMS[-1]}"
+    return sentence + f"Of the formulae {formulae} none does better: the best, {rival}, reaches {other['psnr']:.1f} dB."

@@ -8,7 +8,7 @@ from stages.artifacts import write_table
 from stages.fetch.container import Container
 from stages.fetch.manifest import SPLITS
 from stages.stage import stage
-from stages.targets.cutting import cut_photographs
+from stages.targets.cutting import cut_photographs, left_out
 from stages.targets.patches import PatchWriter
 
 
@@ -19,9 +19,8 @@ def main() -> None:
         counts = cut_photographs(Container(Path("data/photos")), settings, writers)
         write_table(work.out("data/pairs/counts.csv"), counts)
     print("targets: " + ", ".join(f"{len(writer)} {split}" for split, writer in writers.items()) + " patches")
-    small = counts.loc[counts["patches"] == 0, "photo"].tolist()
-    if small:
-        print("targets: left out as smaller than a patch: " + ", ".join(small))
+    if line := left_out(counts):
+        print(f"targets: {line}")
 
 
 if __name__ == "__main__":

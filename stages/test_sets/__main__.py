@@ -10,11 +10,12 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from stages.artifacts import read_json, sha256_of, write_json, write_table
+from stages.artifacts import ArtifactError, read_json, sha256_of, write_json, write_table
 from stages.evaluate import evaluation
-from stages.fetch.container import Container
+from stages.fetch import manifest
+from stages.fetch.container import MANIFEST, Container
 from stages.stage import Stage, stage, tensorflow_import
-from stages.targets.cutting import cut_photographs
+from stages.targets.cutting import cut_photographs, left_out
 from stages.targets.patches import PatchSet, PatchWriter
 
 
@@ -24,6 +25,7 @@ def main() -> None:
     name = parser.parse_args().name
     with stage("evaluate_set", name) as work, tempfile.TemporaryDirectory() as folder:
         photos = Container(Path(f"data/test_sets/{name}"), needed=("test",))
+        refuse_known(photos.manifest, manifest.read(Path("data/photos") / MANIFEST), name)
         writer = PatchWriter(Path(folder), work["targets"].shard_patches)
         counts = cut_photographs(photos, work["targets"], {"test": writer})
         splits = {split: PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation")}
@@ -36,7 +38,31 @@ def main() -> None:
         write_table(out / "contrast.csv", once(contrast, ["method", "photo"]))
         write_table(out / "counts.csv", counts)
         write_json(out / "summary.json", {name: result.summary() for name, result in results.items()})
-    print(f"evaluate_set@{name}: {len(writer)} patches of {len(counts)} photographs")
+    print(f"evaluate_set@{name}: {len(writer)} patches of {(counts['kept'] > 0).sum()} photographs")
+    if line := left_out(counts):
+        print(f"evaluate_set@{name}: {line}")
+
+
+def refuse_known(test_set: pd.DataFrame, photos: pd.DataFrame, name: str) -> None:
+    """Refuse a test set that shares pixels with the photographs that networks were trained or stopped on.
+
+    Args:
+        test_set: its manifest.
+        photos: the manifest of data/photos; its test split may be tested on again.
+        name: of the test set.
+
+    Raises:
+        ArtifactError: it does; names the first of both.
+    """
+    known = photos[photos["split"] != "test"].drop_duplicates("sha256").set_index("sha256")
+    copies = test_set[test_set["sha256"].isin(known.index)]
+    if not copies.empty:
+        photo, twin = copies.iloc[0]["name"], known.loc[copies.iloc[0]["sha256"]]
+        raise ArtifactError(
+            f"test_sets.{name}: {len(copies)} of its {len(test_set)} photographs have the same pixels as others that "
+            f"networks have seen, such as {photo!r} as {twin['name']!r}, which is in {twin['split']}; take them out of "
+            "`fetch` or of the test set"
+        )
 
 
 def evaluate(photos: Container, splits: dict[str, PatchSet], work: Stage) -> dict[str, evaluation.Evaluation]:

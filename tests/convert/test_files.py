@@ -38,6 +38,22 @@ def test_a_folder_keeps_its_tree_and_passes_over_what_is_no_original(tmp_path: P
     assert targets == ["a.gray.png", "deep/er/b.gray.png"]
 
 
+@pytest.mark.parametrize("place", [".", "in", "in/.."])
+def test_the_output_may_be_the_folder_itself_or_one_around_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "in/a.jpg")
+    assert files.plan([Path("in")], Path(place)) == [Job(Path("in/a.jpg"), Path(place) / "a.gray.png")]
+
+
+def test_a_photograph_that_is_named_in_two_ways_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    photo = save(tmp_path / "a.jpg")
+    with pytest.raises(FilesError, match="two photographs"):
+        files.plan([photo, Path("a.jpg")], None)
+
+
 def test_photographs_that_would_share_an_output_keep_their_extensions(tmp_path: Path) -> None:
     for name in ("a.jpg", "A.png", "b.jpg"):
         save(tmp_path / name)
@@ -151,6 +167,14 @@ def test_the_resolution_is_kept_and_turns_with_the_photograph(
     files.write(tmp_path / "gray.png", np.zeros((3, 4), np.uint8), files.metadata(photo, (4, 3)))
     with Image.open(tmp_path / "gray.png") as image:
         np.testing.assert_allclose(image.info["dpi"], expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("target", ["png", "tif", "jpg"])
+def test_a_resolution_that_no_photograph_has_is_not_kept(tmp_path: Path, target: str) -> None:
+    photo = save(tmp_path / "photo.tif", dpi=(1e6, 1e6))
+    files.write(tmp_path / f"gray.{target}", np.zeros((3, 4), np.uint8), files.metadata(photo, (4, 3)))
+    with Image.open(tmp_path / f"gray.{target}") as image:
+        assert image.info.get("dpi", (0, 0))[0] < 1000
 
 
 @pytest.mark.parametrize("stored", [b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0"])

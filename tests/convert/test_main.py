@@ -94,6 +94,15 @@ def test_a_turned_photograph_becomes_upright(cli: Cli, tmp_path: Path) -> None:
         assert image.getexif()[0x0112] == 1
 
 
+def test_a_photograph_beyond_pillow_s_own_limit_is_converted(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # as 90 megapixels are below the 200 that are read
+    photo = save(tmp_path / "photo.png")
+    assert cli(photo, "--method", "gradient_correlation") == (0, "1 converted\n", "")
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
 def test_a_bad_file_does_not_stop_the_others_and_is_named(cli: Cli, tmp_path: Path) -> None:
     save(tmp_path / "in/a.png")
     (tmp_path / "in/b.jpg").write_bytes(b"\xff\xd8\xff no photograph")
@@ -136,6 +145,7 @@ def test_an_original_is_not_overwritten_even_with_force(cli: Cli, tmp_path: Path
         (["photo.png", "--bits", "16", "--output", "x.jpg"], "JPEG holds 8 bits"),
         (["photo.png", "--jobs", "0"], "at least 1"),
         (["photo.png", "--export", "onnx"], "no photographs"),
+        (["--export", "onnx", "--model", "m.keras", "--output", "m.keras", "--force"], "ends in .onnx"),
         (["nowhere.png"], "not found"),
         (["empty", "--method", "bt601"], "no image files"),
     ],
@@ -183,6 +193,30 @@ def test_two_workers_write_the_same_as_one(cli: Cli, tmp_path: Path) -> None:
     assert one[:2] == (1, "5 converted, 1 failed\n")
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_an_interrupt_while_workers_start_or_work_is_no_traceback(tmp_path: Path) -> None:
+    for number in range(9):
+        save(tmp_path / f"{number}.png")
+    program = (
+        "import os, signal, sys, threading, time\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "from stages.convert import batch, __main__\n"
+        "class Pool(ProcessPoolExecutor):\n"
+        "    def submit(self, *arguments):\n"
+        "        interrupt = lambda: (time.sleep(0.1), os.killpg(0, signal.SIGINT))\n"
+        "        if not self._pending_work_items:\n"
+        "            threading.Thread(target=interrupt, daemon=True).start()\n"
+        "        return super().submit(*arguments)\n"
+        "batch.ProcessPoolExecutor = Pool\n"
+        "if __name__ == '__main__':\n"
+        "    sys.argv = ['grayscale', sys.argv[1], '--method', 'bt601', '--jobs', '2']\n"
+        "    __main__.main()\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, start_new_session=True)
+    assert (result.returncode, result.stderr) == (130, "")
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_an_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:

@@ -91,6 +91,20 @@ def test_a_variant_that_was_never_trained_is_refused_with_those_that_were(clone:
 def test_outside_a_clone_the_message_says_so(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="no clone"):
         models.find("subpixel", tmp_path)
+    with pytest.raises(ArtifactError, match="no clone"):
+        models.best(tmp_path)
+
+
+def test_folders_are_hashed_as_dvc_hashes_them(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    for name in ("b.txt", "a-b.txt", "a/b.txt", "B", 'ä "ö".txt', "a/c/d"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    place = Workspace(tmp_path)
+    place.run("dvc", "init", "--no-scm", "--quiet")
+    place.run("dvc", "add", "--quiet", "folder")
+    (recorded,) = YAML(typ="safe").load(tmp_path / "folder.dvc")["outs"]
+    assert models.hash_of_folder(folder) == recorded["md5"]
 
 
 def test_the_best_is_the_highest_psnr_from_colour_to_gray(tmp_path: Path) -> None:
@@ -98,6 +112,7 @@ def test_the_best_is_the_highest_psnr_from_colour_to_gray(tmp_path: Path) -> Non
     params["variants"]["gray_control"] = {"network": "simple", "input": "gray"}
     with (tmp_path / "params.yaml").open("w") as file:
         YAML(typ="safe").dump(params, file)
+    (tmp_path / "dvc.lock").touch()
     (tmp_path / "metrics").mkdir()
     scores = {"simple": 20.0, "bottleneck": 25.0, "naive": 90.0, "gray_control": 95.0, "of_another_commit": 99.0}
     summary = {"variants": {name: {"psnr": psnr} for name, psnr in scores.items()}}

@@ -112,16 +112,16 @@ def test_a_variant_and_all_its_yardsticks_are_probed(patch_set: PatchSet, sees: 
     splits = dict.fromkeys(("train", "validation", "test"), patch_set)
     result = evaluation.of_variant("mine", model, trained, splits, iter(photographs()), SETTINGS)
     read_outs = ["mine_luma", "mine_latent_channel"] if target == "colour" else []
-    found = check(result, ["mine", "pca_144", *read_outs])
-    contrast = check_contrast(result, ["mine", "pca_144", *read_outs])
+    found = check(result, ["mine", "pca_48", *read_outs])
+    contrast = check_contrast(result, ["mine", "pca_48", *read_outs])
     meadow = photographs()[0].colour
     pca = baselines.fit_pca(evaluation.gray_of(patch_set), 144)
     rebuilt = np.clip(tiles.whole(lambda colour: pca(baselines.luma(colour)), meadow, 12), 0, 1)
     expected = decolorization.contrast(decolorization.pairs_of(meadow, SETTINGS.seed), rebuilt)
-    assert contrast.loc[("pca_144", "meadow")].to_dict() == pytest.approx(expected)
+    assert contrast.loc[("pca_48", "meadow")].to_dict() == pytest.approx(expected)
     assert result.pictures["photograph"].shape == (24, 36, 3 if target == "colour" else 1)
     assert result.conversions == []
-    assert found["pca_144"]["probes"]["isoluma_contrast"] < 1  # it sees luma only, which is flat
+    assert found["pca_48"]["probes"]["isoluma_contrast"] < 1  # it sees luma only, which is flat
     if target == "colour":
         drawn = baselines.luma(networks.predict(model, leakage.isoluma_patches(12))).std(axis=(1, 2)).mean()
         assert found["mine_luma"]["probes"]["isoluma_contrast"] == pytest.approx(255 * drawn)

@@ -321,7 +321,7 @@ def test_incompressible_photographs_are_no_bomb(tmp_path: Path, monkeypatch: pyt
     assert len(found) == 2
 
 
-def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_said() -> None:
     class Full(io.BytesIO):
         def write(self, _: object) -> int:
             raise OSError(28, "No space left on device")

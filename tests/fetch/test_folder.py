@@ -61,9 +61,12 @@ def test_nothing_of_this_machine_is_in_what_it_gives(tmp_path: Path) -> None:
     write(tmp_path / "photos/a.png")
     (tmp_path / "photos/b.png").write_text("<html>")
     (tmp_path / "photos/c.png").symlink_to(tmp_path / "gone")
-    for item in folder.photographs(settings(tmp_path / "photos")):
-        told = item.reason if isinstance(item, Skipped) else item.source + item.licence
-        assert "/" not in item.name + told
+    (tmp_path / "linked").symlink_to("photos")
+    for name in ("photos", "linked"):
+        for item in folder.photographs(settings(tmp_path / name)):
+            told = item.reason if isinstance(item, Skipped) else item.source + item.licence
+            assert "/" not in item.name + told
+            assert isinstance(item, Skipped) or item.source == name  # each machine's link may lead elsewhere
 
 
 def test_files_without_an_images_extension_are_counted_and_hidden_ones_passed_over(tmp_path: Path) -> None:
@@ -118,6 +121,35 @@ def test_links_to_files_are_read_and_those_to_folders_not_followed(tmp_path: Pat
     assert np.array_equal(photographs["outside.png"].pixels, outside)
     assert set(faults) == {"elsewhere", "sub/up", "self.png", "nowhere.png"}
     assert "link to a folder" in faults["elsewhere"]
+
+
+def test_links_in_what_others_have_made_are_faults(tmp_path: Path) -> None:
+    write(tmp_path / "fetched/a.png")
+    write(tmp_path / "secret.png")
+    (tmp_path / "fetched/inside.png").symlink_to("a.png")
+    (tmp_path / "fetched/outside.png").symlink_to("../secret.png")
+    (tmp_path / "fetched/notes.txt").symlink_to("a.png")
+    (tmp_path / "fetched/up").symlink_to("..")
+    given = folder.read(tmp_path / "fetched", settings(tmp_path), source="others", licence="none")
+    assert [item.name for item in given if isinstance(item, Photograph)] == ["a.png"]
+    given = folder.read(tmp_path / "fetched", settings(tmp_path), source="others", licence="none")
+    faults = {item.name: item.reason for item in given if isinstance(item, Skipped) and item.fault}
+    assert set(faults) == {"inside.png", "outside.png", "notes.txt", "up"}
+    assert all("symbolic link" in reason for reason in faults.values())
+
+
+def test_a_photograph_that_memory_is_too_small_for_stops_the_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another machine would have it: skipped, it would make two data sets of one params.yaml."""
+    write(tmp_path / "a.png")
+
+    def exhausted(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(decode, "_decoded", exhausted)
+    with pytest.raises(ArtifactError, match=r"a\.png: more memory needed than there is; free some"):
+        list(folder.photographs(settings(tmp_path)))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="such names are Linux's")

@@ -122,7 +122,7 @@ def test_the_message_has_the_first_faults_and_the_table_all(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ([], "photos: no photograph in it, but `inputs` must give some"),
+        ([], "photos: no photograph in it; docs/sources.md says what is read"),
         ([Skipped("a.txt", "no image", fault=False)], "1 files are no images by their extension"),
         ([Skipped("a.jpg", "empty file")], "a.jpg: empty file"),
         ([photograph("a.png", 0)], "each split needs a photograph, there are"),

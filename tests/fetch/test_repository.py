@@ -12,9 +12,9 @@ import pytest
 
 from stages.artifacts import ArtifactError
 from stages.fetch import folder, repository
-from stages.fetch.address import file_name, shown, without_secrets
-from stages.fetch.photograph import Photograph
-from stages.settings import Folder, Repository
+from stages.fetch.address import file_name, origin, shown, without_secrets
+from stages.fetch.photograph import Photograph, Skipped
+from stages.settings import Archive, Bundled, Folder, KerasDataset, Repository
 from tests.conftest import Workspace
 from tests.fetch.server import pixels, png, zipped
 
@@ -27,7 +27,7 @@ class Registry:
 
     folder: Path
     old: str  # photographs/1.png, 2.png and 3.png
-    new: str  # photographs/2.png and 4.png; tracked by git: set.zip
+    new: str  # photographs/2.png and 4.png; tracked by git: set.zip, and linked/5.png beside links out
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,12 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     (workspace.folder / ".dvc" / "config").write_text(
         "[core]\n    remote = storage\n['remote \"storage\"']\n    url = ../../storage\n"
     )
+    linked = workspace.folder / "linked"
+    linked.mkdir()
+    (linked / "5.png").write_bytes(png(5))
+    (top / "secret.png").write_bytes(png(7))
+    (linked / "link.png").symlink_to(top / "secret.png")
+    (linked / "folder").symlink_to(top)
     (workspace.folder / "set.zip").write_bytes(zipped(("6.png", png(6))))
     commits = []
     for numbers in ([1, 2, 3], [2, 4]):
@@ -104,6 +110,25 @@ def test_an_archive_in_a_repository_is_refused(registry: Registry) -> None:
         read(registry.folder, registry.new, "set.zip")
 
 
+def test_no_link_leads_out_of_the_repository(registry: Registry) -> None:
+    """Git has the path of `secret.png` as the content of the link, and that is what DVC gives today."""
+    found = read(registry.folder, registry.new, "linked")
+    assert [item.name for item in found if isinstance(item, Photograph)] == ["5.png"]
+    assert [item.name for item in found if isinstance(item, Skipped)] == ["folder", "link.png"]
+
+
+@pytest.mark.parametrize("leads_to", ["1.png", "."])
+def test_were_dvc_to_give_links_they_would_not_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leads_to: str
+) -> None:
+    (tmp_path / "1.png").write_bytes(png(1))
+    monkeypatch.setattr(repository, "_get", lambda _, to: to.symlink_to(tmp_path / leads_to))
+    (found,) = read("registry", NO_COMMIT, "linked.png")
+    assert isinstance(found, Skipped)
+    assert (found.name, found.fault) == ("linked.png", True)
+    assert "symbolic link" in found.reason
+
+
 @pytest.mark.parametrize(
     ("rev", "path", "words"),
     [
@@ -151,6 +176,34 @@ def test_a_repository_that_is_not_there_is_named_without_the_password() -> None:
 def test_an_address_is_shown_without_secrets_and_without_this_machine(address: str, words: str) -> None:
     assert shown(address) == words
     assert without_secrets(f"at {address}: no", address) == f"at {words}: no"
+
+
+FILES: Any = {"inputs": "stages/fetch/x.py", "domain": "everyday", "matte": [0, 0, 0], "strict": True}
+ARCHIVE: Any = {"source": "archive", "sha256": "0" * 64, **FILES}
+PHOTOGRAPHS: Any = {
+    "source": "dvc",
+    "url": "https://me:secret@example.org/r.git",
+    "path": "a/b",
+    "rev": "0" * 40,
+    **FILES,
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            Archive(urls=["https://me:secret@example.org/a.zip", "https://example.net/a.zip"], **ARCHIVE),
+            "https://example.org/a.zip",
+        ),
+        (Archive(urls=[], **ARCHIVE), "stages/fetch/x.py"),
+        (Repository(**PHOTOGRAPHS), "https://example.org/r.git: a/b"),
+        (KerasDataset(source="keras", inputs="x.py", dataset="cifar100", images=1, domain="x"), "cifar100"),
+        (Bundled(source="bundled", inputs="list.csv"), "list.csv"),
+    ],
+)
+def test_messages_name_what_a_source_reads_not_its_module(settings: Any, words: str) -> None:
+    assert origin(settings) == words
 
 
 def test_a_file_is_named_as_its_url_names_it() -> None:

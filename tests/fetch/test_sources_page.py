@@ -46,6 +46,13 @@ def test_inputs_that_are_modules_exist() -> None:
     assert all((REPOSITORY / module).is_file() for module in modules)
 
 
+def test_the_page_tells_which_sources_have_the_keys_of_image_files() -> None:
+    of_files = {"matte", "strict"}
+    having = [name for name, model in CLASSES.items() if of_files & set(model.model_fields)]
+    assert having == ["folder", "archive", "dvc"]
+    assert "`matte` and `strict` belong to those that read image files: folder, archive and dvc." in PAGE
+
+
 def test_the_page_tells_the_numbers_and_names_of_the_code() -> None:
     page = " ".join(PAGE.split())
     assert f"{archive.TIMEOUT:g} seconds of silence" in page

@@ -21,23 +21,17 @@ def empty(workspace: Workspace) -> None:
             shutil.rmtree(folder)
 
 
-@pytest.fixture
-def workspace(two_variants: Workspace, tmp_path: Path) -> Workspace:
-    return two_variants.copy(tmp_path / "workspace")
-
-
-def test_variants_side_by_side_give_the_bytes_of_one_after_the_other(workspace: Workspace) -> None:
+@pytest.mark.verify
+def test_variants_side_by_side_give_the_bytes_of_one_after_the_other(two_variants: Workspace, tmp_path: Path) -> None:
+    workspace = two_variants.copy(tmp_path / "workspace")
     empty(workspace)
     output = workspace.run("make", "repro", "JOBS=2", "RUNTIME=").stdout
     assert output.count("Running stage 'train@") == 2
     assert workspace.run("git", "status", "--porcelain").stdout == ""
 
 
-def test_two_rebuilds_in_one_workspace_do_no_harm(workspace: Workspace) -> None:
-    workspace.keep_variants("subpixel")
-    workspace.run("python", "-m", "tools.orphans", "--remove")
-    workspace.run("dvc", "repro")
-    workspace.commit("One variant")
+def test_two_rebuilds_in_one_workspace_do_no_harm(one_variant: Workspace, tmp_path: Path) -> None:
+    workspace = one_variant.copy(tmp_path / "workspace")
     empty(workspace)
     both = [workspace.start("make", "repro", "RUNTIME=") for _ in range(2)]
     ends = {process: process.communicate()[1] for process in both}

@@ -74,11 +74,20 @@ def test_a_photograph_more_in_a_test_set_trains_nothing(walked: Workspace, tmp_p
     assert set(workspace.stages_run()) == {"fetch_set@garden", "evaluate_set@garden", "report"}
 
 
+def test_a_test_set_with_a_photograph_that_was_trained_on_is_refused(walked: Workspace, tmp_path: Path) -> None:
+    workspace = walked.copy(tmp_path / "workspace")
+    manifest = pd.read_csv(workspace.folder / "data/photos/manifest.csv")
+    trained = manifest[manifest["split"] == "train"]["name"].iloc[0]
+    shutil.copy(workspace.folder / "photographs" / trained, workspace.folder / "garden" / f"seen{Path(trained).suffix}")
+    refused = workspace.run("dvc", "repro", "evaluate_set", ok=False)
+    assert f"as {trained!r}, which is in train; take them out" in refused.stderr
+
+
 def test_a_test_set_that_is_gone_is_pruned(walked: Workspace, tmp_path: Path) -> None:
     workspace = walked.copy(tmp_path / "workspace")
     workspace.edit_params(test_sets={})
     refused = workspace.run("dvc", "repro", "report", ok=False)
-    assert "data/evaluations/test_sets: no variant or test set of that name" in refused.stderr
+    assert "report: data/evaluations/test_sets: no variant or test set of that name" in refused.stderr
     pruned = workspace.run("python", "-m", "tools.orphans", "--remove").stdout.splitlines()
     assert "data/test_sets/garden: no stage makes it" in pruned
     assert workspace.stages_run() == ["report"]
@@ -93,6 +102,7 @@ def test_a_strict_folder_with_a_broken_file_is_refused_and_nothing_is_written(
     refused = workspace.run("dvc", "repro", "--single-item", "fetch", ok=False)
     assert refused.returncode != 0
     assert "broken.jpg: truncated" in refused.stderr
+    assert [path.name for path in (workspace.folder / "data").iterdir() if path.suffix == ".partial"] == []
     workspace.run("git", "checkout", "--", "params.yaml")
     workspace.run("dvc", "checkout", ok=False)
     assert (workspace.folder / "data/photos/manifest.csv").read_bytes() == before

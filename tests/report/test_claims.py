@@ -26,6 +26,8 @@ def probe(
         "isoluma_contrast": contrast,
         "detail_limit": detail,
         "smoothness": smooth,
+        "whole_psnr": 1.0,  # of whole photographs, which are no domain
+        "whole_ssim": 0.1,
         "noise_5_psnr": noisy + 5,
         "noise_25_psnr": noisy,
         "everyday_psnr": everyday,
@@ -142,6 +144,33 @@ def test_a_verdict_turns_when_its_number_does(evidence: Evidence, number: int, c
     assert words in after.sentence
     assert before[number - 1].label == HOLDS
     assert before[number - 1].sentence != after.sentence
+
+
+def test_photographs_of_people_s_own_may_have_other_domains(evidence: Evidence) -> None:
+    evidence.probes.columns = evidence.probes.columns.str.replace("everyday", "noise").str.replace("histology", "map")
+    assert evidence.domains() == ["noise", "map"]
+    assert "+1.00 dB on noise, +0.00 dB on map;" in verdict(evidence, 6).sentence
+    assert "At noise of 25 gray levels" in verdict(evidence, 5).sentence
+    assert (verdict(evidence, 8).label, verdict(evidence, 8).rows) == (OPEN, ())
+    assert "`everyday` and `histology`" in verdict(evidence, 8).sentence
+
+
+def test_whole_photographs_are_no_domain(evidence: Evidence) -> None:
+    assert evidence.domains() == ["everyday", "histology"]
+    assert "whole" not in verdict(evidence, 6).sentence + verdict(evidence, 8).sentence
+
+
+@pytest.mark.parametrize("change", ["naive sees gray targets", "simple sees gray", "simple is gone"])
+def test_the_naive_control_needs_its_two_networks_as_they_are_meant(evidence: Evidence, change: str) -> None:
+    variants = evidence.summary["variants"]
+    if change == "naive sees gray targets":
+        del variants["naive"]["chroma_of_output"]
+    elif change == "simple sees gray":
+        variants["simple"]["input"] = "gray"
+    else:
+        del variants["simple"]
+    assert verdict(evidence, 1).label == OPEN
+    assert ("`naive`" if "naive" in change else "`simple`") in verdict(evidence, 1).sentence
 
 
 def test_overfitting_needs_no_care_where_neither_stopping_nor_augmentation_helps(evidence: Evidence) -> None:

@@ -103,9 +103,15 @@ def test_the_answer_names_the_best_gray_variant_and_flips_with_the_numbers() -> 
     assert "best autoencoder here, b, " in behind
     assert "luma, which needs no learning at all, reaches 60.0 dB" in behind
     ahead = summary.answer(summary.build(evaluations(70.0, 60.0), ["b", "a", "c"]))
-    assert "No formula does better: the best of them, luma, reaches 60.0 dB" in ahead
+    assert "Of the formulae luma, mean_rgb and green none does better: the best, luma, reaches 60.0 dB" in ahead
 
 
 def test_a_run_without_a_gray_variant_says_so() -> None:
     table = summary.build({name: evaluations(1, 2)[name] for name in ("baselines", "c")}, ["c"])
-    assert summary.answer(table) == "No variant in this run was trained on gray targets."
+    assert summary.answer(table) == "No variant in this run was trained from colour to gray."
+
+
+def test_a_variant_that_sees_gray_converts_nothing_and_is_not_the_answer() -> None:
+    table = summary.build(evaluations(40.0, 30.0), ["b", "a", "c"], see_gray=["b"])
+    assert table["variants"]["b"]["input"] == "gray"
+    assert "best autoencoder here, a, " in summary.answer(table)
