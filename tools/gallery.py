@@ -17,8 +17,8 @@ from stages.report.figures import result_picture
 
 PICTURE = Path("docs/converted.png")
 ROWS = 3
-VARIANTS = ("subpixel", "subpixel_bottleneck", "simple")
-METHODS = ("bt601", "lightness", "gradient_correlation")
+VARIANTS = ("subpixel", "subpixel_bottleneck")
+METHODS = ("gradient_correlation",)
 
 
 def main() -> None:
