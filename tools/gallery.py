@@ -34,8 +34,8 @@ def main() -> None:
 def row(name: str, photograph: np.ndarray) -> np.ndarray:
     """The middle of a photograph `(height, width, 3)` uint8 and of its conversions, with their names."""
     panels = {f"{name}\n": photograph}
-    panels |= {f"--variant {variant}\n": grayscale(photograph, variant=variant) for variant in VARIANTS}
-    panels |= {f"--method {method}\n": grayscale(photograph, method=method) for method in METHODS}
+    panels |= {f"--variant\n{variant}": grayscale(photograph, variant=variant) for variant in VARIANTS}
+    panels |= {f"--method\n{method}": grayscale(photograph, method=method) for method in METHODS}
     return result_picture(panels)
 
 

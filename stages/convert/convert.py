@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def grayscale(
         raise ValueError(f"a photograph is uint8, or float in [0, 1]; this is {photograph.dtype}")
     if sum(choice is not None for choice in (variant, method, model)) > 1:
         raise ValueError("variant, method and model exclude each other")
-    converter = closed_form(method) if method else network(model or models.find(variant))
+    converter = closed_form(method) if method else _remembered(model or models.find(variant))
     height, width = photograph.shape[:2]
     rows = [part for _, part in converter(lambda top, bottom: photograph[top:bottom], height, width)]
     gray = np.concatenate(rows)
@@ -108,6 +109,18 @@ def network(path: Path) -> Converter:
         return tiles.stripes(convert, read, height, width, kept + 2 * margin, margin=margin)
 
     return rows
+
+
+def _remembered(path: Path) -> Converter:
+    """`network`, loaded once as long as the file is the same."""
+    models.refuse_other_files(path)
+    status = path.stat()
+    return _loaded(path.resolve(), status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=4)
+def _loaded(path: Path, changed: int, size: int) -> Converter:
+    return network(path)
 
 
 def _luma(colour: np.ndarray) -> Any:

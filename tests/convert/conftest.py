@@ -26,12 +26,14 @@ def write_network(folder: Path, variant: str) -> Path:
     from stages.settings import load
     from stages.train.build import build
 
-    keras.config.set_floatx("float32")  # whatever tests before this one have trained in
+    before = keras.config.floatx()  # that in which other tests train
+    keras.config.set_floatx("float32")
     keras.utils.set_random_seed(3)
     path = folder / variant / "model.keras"
     recipe = load(REPOSITORY / "params.yaml").variants[variant]
     small = {"latent": 16} if "latent" in recipe.options else {}
     write_model(path, build(recipe.model_copy(update=small), 12))
+    keras.config.set_floatx(before)
     return path
 
 

@@ -202,6 +202,7 @@ def test_an_interrupt_while_workers_start_or_work_is_no_traceback(tmp_path: Path
         "import os, signal, sys, threading, time\n"
         "from concurrent.futures import ProcessPoolExecutor\n"
         "from stages.convert import batch, __main__\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # which a shell in the background takes away
         "class Pool(ProcessPoolExecutor):\n"
         "    def submit(self, *arguments):\n"
         "        interrupt = lambda: (time.sleep(0.1), os.killpg(0, signal.SIGINT))\n"
@@ -224,6 +225,7 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys\n"
         "from stages.convert import convert, __main__\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "real = convert.levels\n"
         "convert.levels = lambda *a, **b: (os.kill(os.getpid(), signal.SIGINT), real(*a, **b))[1]\n"
         "sys.argv = ['grayscale', sys.argv[1], '--method', 'bt601']\n"

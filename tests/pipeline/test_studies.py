@@ -53,7 +53,7 @@ def test_a_run_that_changes_nothing_scores_as_the_main_pipeline_does(studied: Wo
     facts = json.loads((studied.folder / "studies/results/seeds_subpixel_1/facts.json").read_text())
     main = json.loads((studied.folder / "data/evaluations/subpixel/summary.json").read_text())
     assert facts["scores"]["test"] == {key: main["scores"]["subpixel"][key] for key in ("psnr", "ssim")}
-    pca = main["scores"][f"pca_{facts['latent']}"]
+    pca = main["scores"][f"pca_{facts['pca']['components']}"]
     assert facts["pca"]["test"] == {key: pca[key] for key in ("psnr", "ssim")}
     trained_once = studied.folder / "data/models/subpixel"
     curve = studied.folder / "studies/results/seeds_subpixel_1/curve.csv"

@@ -48,8 +48,8 @@ def test_the_page_is_whole_at_phone_and_desktop_width(rebuilt: Workspace, page: 
     assert page.locator("svg").count() == 4 + 7
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert "dB PSNR" in page.locator("p.answer").inner_text()
-    assert page.locator("table").first.locator("tbody tr").count() == 8 + 7 + 2
-    assert page.locator("tr[id^='contrast-']").count() == 1 + 8 + 7 + 2
+    assert page.locator("table").first.locator("tbody tr").count() == 8 + 6 + 2
+    assert page.locator("tr[id^='contrast-']").count() == 1 + 8 + 6 + 2
     assert page.locator("tr[id^='conversions-']").count() == len(CONVERSIONS)
     assert page.locator("dl dt").count() == 8 + 2
     broken = "links => links.map(link => link.getAttribute('href').slice(1)).filter(id => !document.getElementById(id))"
