@@ -151,9 +151,7 @@ def upstream(stage: str, stages: dict[str, Any]) -> list[str]:
     made_by, chain = makers(stages), [stage]
     for name in chain:
         used = [Path(dep["path"]) for dep in stages[name]["deps"]]
-        found = [
-            maker for path, maker in made_by.items() if any(dep in (Path(path), *Path(path).parents) for dep in used)
-        ]
+        found = [maker for dep in used for path, maker in made_by.items() if dep in (Path(path), *Path(path).parents)]
         chain += [maker for maker in dict.fromkeys(found) if maker not in chain]
     return chain
 
