@@ -150,7 +150,7 @@ def first_rebuild(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         if (top / "first_rebuild.done").exists():
             return Workspace(top / "first_rebuild")
         workspace = new_workspace(top / "first_rebuild")
-        opened = {"PYTHONPATH": str(OPENED), "OPENED_FILES": str(top / "opened.tsv")}
+        opened: dict[str, Any] = {"PYTHONPATH": str(OPENED), "OPENED_FILES": str(top / "opened.tsv")}
         workspace.run("make", "repro", "JOBS=2", "RUNTIME=", **opened)
         workspace.commit("Rebuild on a subset")
         (top / "first_rebuild.done").touch()
