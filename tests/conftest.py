@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,17 @@ def keep_one_study(studies: Path) -> None:
     for folder in (studies / "results").iterdir():
         if folder.name != first:
             shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def single_precision() -> Iterator[None]:
+    """Give Keras its own precision back after a test: a stage sets another for the rest of its process."""
+    yield
+    if "keras" in sys.modules:
+        import keras
+
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from stages.artifacts import atomic
+from stages.fetch.folder import IMAGES
 
-PHOTOGRAPHS = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG"}  # that can hold gray
 MARK = ".gray"  # before the extension of an output
 JPEG_QUALITY = 95
@@ -109,7 +109,7 @@ def _photographs(folder: Path, output: Path | None) -> list[Path]:
     outputs_inside = output.resolve() if output and folder.resolve() in output.resolve().parents else None
     found = []
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in PHOTOGRAPHS or path.stem.endswith(MARK) or not path.is_file():
+        if path.suffix.lower() not in IMAGES or path.stem.endswith(MARK) or not path.is_file():
             continue
         if any(part.startswith(".") for part in path.relative_to(folder).parts):
             continue

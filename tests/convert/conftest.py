@@ -26,14 +26,11 @@ def write_network(folder: Path, variant: str) -> Path:
     from stages.settings import load
     from stages.train.build import build
 
-    before = keras.config.floatx()  # that in which other tests train
-    keras.config.set_floatx("float32")
     keras.utils.set_random_seed(3)
     path = folder / variant / "model.keras"
     recipe = load(REPOSITORY / "params.yaml").variants[variant]
     small = {"latent": 16} if "latent" in recipe.options else {}
     write_model(path, build(recipe.model_copy(update=small), 12))
-    keras.config.set_floatx(before)
     return path
 
 

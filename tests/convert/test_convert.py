@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
 from stages.artifacts import ArtifactError
+from stages.convert import convert
 from stages.convert.convert import grayscale, levels
 from stages.targets.conversions import CONVERSIONS, bt601
 from tests.convert.conftest import clouds, write_network
@@ -49,6 +53,22 @@ def test_fractions_stay_fractions_of_their_type() -> None:
     gray = grayscale((photograph / 255).astype(np.float32), method="bt601")
     assert gray.dtype == np.float32
     np.testing.assert_allclose(gray, bt601(photograph) / 255, atol=1e-7)
+
+
+def test_a_model_is_loaded_once_and_again_when_its_file_changes(
+    tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = Mock(wraps=convert.network)
+    monkeypatch.setattr(convert, "network", network)
+    file = tmp_path / "model.keras"
+    shutil.copy(model_file, file)
+    photograph = np.zeros((12, 12, 3), np.uint8)
+    for _ in range(3):
+        convert.grayscale(photograph, model=file)
+    assert network.call_count == 1
+    os.utime(file, (1, 1))
+    convert.grayscale(photograph, model=file)
+    assert network.call_count == 2
 
 
 def test_levels_are_rounded_and_clipped() -> None:

@@ -11,6 +11,7 @@ from PIL import ExifTags, Image
 
 from stages.convert import files
 from stages.convert.files import FilesError, Job
+from stages.fetch import folder
 from tests.convert.conftest import save
 
 Tag, Ifd = ExifTags.Base, ExifTags.IFD
@@ -216,3 +217,11 @@ def test_a_failed_write_leaves_the_old_output_and_nothing_else(tmp_path: Path, m
         files.write(tmp_path / "gray.png", np.zeros((3, 4), np.uint8), files.Metadata(None, b""))
     assert [path.name for path in tmp_path.iterdir()] == ["gray.png"]
     assert (tmp_path / "gray.png").read_bytes() == old
+
+
+def test_what_fetch_takes_for_an_image_the_converter_does_too(tmp_path: Path) -> None:
+    names = {f"photo{extension}" for extension in folder.IMAGES}
+    for name in names:
+        (tmp_path / name).touch()
+    (tmp_path / "notes.txt").touch()
+    assert {job.source.name for job in files.plan([tmp_path], None)} == names

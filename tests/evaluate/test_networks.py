@@ -21,14 +21,10 @@ BUILDERS = {
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_a_stored_model_computes_in_float64(tmp_path: Path, name: str) -> None:
-    precision._use("float32")
     write_model(tmp_path / "model.keras", BUILDERS[name](patch=12, inputs=3, outputs=1))
     precision._use("float64")  # as the stage does before it loads
-    try:
-        model = networks.load(tmp_path / "model.keras")
-        images = np.random.default_rng(3).random((5, 12, 12, 3))
-        assert {weight.dtype for weight in model.get_weights() if weight.dtype.kind == "f"} == {np.dtype("float64")}
-        assert networks.predict(model, images).dtype == np.float64
-        assert networks.encode(model, images)[0].dtype == np.float64
-    finally:
-        precision._use("float32")
+    model = networks.load(tmp_path / "model.keras")
+    images = np.random.default_rng(3).random((5, 12, 12, 3))
+    assert {weight.dtype for weight in model.get_weights() if weight.dtype.kind == "f"} == {np.dtype("float64")}
+    assert networks.predict(model, images).dtype == np.float64
+    assert networks.encode(model, images)[0].dtype == np.float64
