@@ -2,6 +2,7 @@
 
 VENV ?= .venv
 RUNTIME := $(VENV)/.runtime-installed
+REMOTES := $(VENV)/.remotes-installed
 DEV := $(VENV)/.dev-installed
 SUPPORTED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,\
@@ -15,14 +16,16 @@ in-parallel = dvc stage list --all --name-only | grep '^$(1)@' | xargs -P $(JOBS
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev repro study current trace readme audit prune test test-quick verify lint format lock clean
+.PHONY: help setup setup-remotes setup-dev repro study current trace readme audit prune test test-quick verify lint format lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: $(RUNTIME) ## virtual environment with the locked packages, checked against their hashes
 
-setup-dev: $(DEV) ## the same, with test tools and the optional packages
+setup-remotes: $(REMOTES) ## the same, with what remotes at s3://, ssh:// and webdavs:// need
+
+setup-dev: $(DEV) ## the same, with test tools and all optional packages
 
 repro: $(RUNTIME) ## rebuild what is not current, and check that all is; JOBS=n: n variants at a time
 	@python -m stages.settings
@@ -84,9 +87,10 @@ format: $(DEV) ## put the code into the project's format
 	ruff check --fix
 	ruff format
 
-lock: $(DEV) ## renew both locks and environment.yaml from pyproject.toml
-	$(COMPILE) --upgrade pyproject.toml --output-file requirements.lock
-	$(COMPILE) --upgrade --group dev --all-extras --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+lock: $(DEV) ## renew the locks and environment.yaml from pyproject.toml
+	$(COMPILE) --upgrade --group dev --all-extras pyproject.toml --output-file requirements-dev.lock
+	$(COMPILE) --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
+	$(COMPILE) --constraint requirements-dev.lock --extra s3 --extra ssh --extra webdav pyproject.toml --output-file requirements-remotes.lock
 	python -m stages.environment
 
 clean: ## remove the virtual environment and what tools left behind; results and cache stay
@@ -101,6 +105,10 @@ $(VENV)/bin/python:
 $(RUNTIME): requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+$(REMOTES): requirements-remotes.lock $(RUNTIME)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-remotes.lock
 	@touch $@
 
 $(DEV): requirements-dev.lock $(RUNTIME)

@@ -17,6 +17,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages.targets.patches import PatchSet, PatchWriter
+from tests import leaves
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 OPENED = Path(__file__).with_name("opened")  # on PYTHONPATH, it notes the files that stages open
@@ -121,6 +122,27 @@ def new_workspace(folder: Path) -> Workspace:
     (folder / "dvc.lock").unlink(missing_ok=True)
     keep_one_study(folder / "studies")
     workspace.edit_params(train__recipe__epochs=1, train__recipe__warmup_epochs=0)
+    return workspace
+
+
+def small_workspace(folder: Path) -> Workspace:
+    """A copy of the repository with six tiny photographs of leaves, in git, and the variants `simple` and `subpixel`.
+
+    Nearly all the time of its stages goes into imports; its scores mean little.
+    """
+    workspace = repository_copy(folder)
+    for split, seeds in {"train": range(3), "validation": range(3, 4), "test": range(4, 6)}.items():
+        leaves.write(folder / "photographs" / split, seeds)
+    (folder / "dvc.lock").unlink()
+    keep_one_study(folder / "studies")
+    workspace.keep_variants("simple", "subpixel")
+    source = {"source": "folder", "inputs": "photographs", "domain": "leaves", "matte": [255, 255, 255], "strict": True}
+    workspace.edit_params(
+        fetch={**source, "split": {"by": "subfolder", "validation": 0, "test": 0}},
+        train__recipe__epochs=1,
+        train__recipe__warmup_epochs=0,
+        evaluate__bootstrap=100,
+    )
     return workspace
 
 
