@@ -11,8 +11,10 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --fork-strat
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links
 
 JOBS ?= 1
-# Stages of one group side by side; DVC's own locks keep their bookkeeping apart. Each needs about 1 GB of memory.
-in-parallel = dvc stage list --all --name-only | grep '^$(1)@' | xargs -P $(JOBS) -I '{}' dvc --wait-for-lock repro --single-item '{}'
+# Those stages of one group that are not current, side by side; DVC's own locks keep their bookkeeping apart. Each needs
+# about 1 GB of memory.
+STALE := python -c 'import json, sys; print(*json.load(sys.stdin), sep="\n")'
+in-parallel = dvc status --json $(2) | $(STALE) | grep '^$(1)@' | xargs -P $(JOBS) -I '{}' dvc --wait-for-lock repro --single-item '{}'
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .DEFAULT_GOAL := help
@@ -32,8 +34,8 @@ repro: $(RUNTIME) ## rebuild what is not current, and check that all is; JOBS=n:
 	@python -m tools.recover
 ifneq ($(JOBS),1)
 	dvc repro targets
-	$(call in-parallel,train)
-	$(call in-parallel,evaluate)
+	$(call in-parallel,train,dvc.yaml)
+	$(call in-parallel,evaluate,dvc.yaml)
 endif
 	dvc repro
 	dvc status --quiet dvc.yaml || { echo "make repro: results are not current; see dvc status dvc.yaml" >&2; exit 1; }
@@ -45,7 +47,7 @@ study: $(RUNTIME) ## run the studies that are not current; JOBS=2: all in about 
 	@python -m tools.recover
 ifneq ($(JOBS),1)
 	dvc repro targets
-	$(call in-parallel,studies/dvc.yaml:run)
+	$(call in-parallel,studies/dvc.yaml:run,studies/dvc.yaml)
 endif
 	dvc repro studies/dvc.yaml
 	@python -m tools.studies
