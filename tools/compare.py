@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.artifacts import ArtifactError, write_text
+from stages.artifacts import DIGITS, ArtifactError, write_text
 from stages.report import page, summary
 from tools import paired, revisions, trace
 from tools.revisions import Changes, Revision
@@ -26,9 +27,11 @@ HEADLINE_SHARE = 0.8
 KEYS = {"scores.csv": ["photo", "row", "column"], "contrast.csv": ["photo"]}  # of a value, beside its method
 FACTS = ("method", "photo", "domain", "row", "column")
 LOWER_IS_BETTER = ("mse", "mae")
+RELATIVE, ABSOLUTE = 10.0 ** (1 - DIGITS), 1e-12  # what rounding alone may change: no difference
 PICTURES = ("photograph.png", "patches.png")
 LUCK = 2 * np.sqrt(2)  # standard deviations over seeds: of a difference, twice
-PATCHES = "data/pairs/test"
+PATCHES, EVALUATIONS = "data/pairs/test", "data/evaluations"
+NO_SCORE = ("evaluate.bootstrap:", "evaluate.picture_rows:", "targets.shard_patches:")
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,11 @@ class Comparison:
         old: title of the old revision, `new` of the new one.
         changes: in params, packages, code, data and variants.
         rows: of all scores that changed, in the order of their tables.
-        same: how many scores did not.
+        same: how many scores did not, of the evaluations that are not the same byte for byte.
+        untouched: evaluations that are the same byte for byte: `baselines`, variants and test sets.
         refused: test set → why its scores can't be compared; the test photographs are ''.
-        warnings: about scores that are compared and were not measured alike.
+        unpaired: tables that are left out, and why.
+        remeasured: code, params and packages that score, and differ: what changed may be the measuring.
         facts: method, measure, old, new: numbers without a value per photograph that changed.
         pictures: variant → picture → PNG of the old and of the new revision, where they differ.
     """
@@ -85,8 +90,10 @@ class Comparison:
     changes: Changes
     rows: list[Row] = field(default_factory=list)
     same: int = 0
+    untouched: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
+    unpaired: list[str] = field(default_factory=list)
+    remeasured: list[str] = field(default_factory=list)
     facts: list[tuple[str, str, Any, Any]] = field(default_factory=list)
     pictures: dict[str, dict[str, tuple[bytes, bytes]]] = field(default_factory=dict)
 
@@ -142,30 +149,30 @@ def between(old: Revision, new: Revision) -> Comparison:
     """`compare` for revisions that are read already."""
     refused = refusals(old, new)
     pairs: dict[tuple[str, str, str], Pair] = {}
-    same = 0
+    untouched, unpaired = [], []
     for test_set, folder in folders(old, new):
-        if test_set in refused:
-            continue
-        tables = {name: _both(old, new, folder, name) for name in KEYS}
-        for name, (before, after) in tables.items():
-            reason = mismatch(before, after, KEYS[name])
-            if reason:
-                refused[test_set] = f"{folder}/{name}: {reason}"
-                break
-            for pair in paired_values(test_set, before, after, KEYS[name]):
-                pairs.setdefault((pair.test_set, pair.method, pair.measure), pair)  # PCA stands in several tables
-    pairs = {key: pair for key, pair in pairs.items() if pair.test_set not in refused}
-    changed = [pair for pair in pairs.values() if not np.array_equal(pair.old, pair.new)]
-    same += len(pairs) - len(changed)
+        if old.md5(folder) == new.md5(folder):
+            untouched.append(folder.removeprefix(f"{EVALUATIONS}/"))
+        elif test_set not in refused:
+            for name in [name for name in KEYS if name in old.names(folder) & new.names(folder)]:
+                tables = old.table(f"{folder}/{name}"), new.table(f"{folder}/{name}")
+                if alike(*tables, KEYS[name]):
+                    for pair in values(test_set, *tables, KEYS[name]):
+                        pairs.setdefault((test_set, pair.method, pair.measure), pair)  # PCA stands in several tables
+                else:
+                    unpaired.append(f"{folder}/{name}: not of the same patches or photographs in both")
+    changed = [pair for pair in pairs.values() if not np.allclose(pair.old, pair.new, RELATIVE, ABSOLUTE)]
     comparable = "" not in refused
     return Comparison(
         old=old.title,
         new=new.title,
         changes=revisions.changes(old, new),
         rows=judged(changed, luck_of_seeds(new)),
-        same=same,
+        same=len(pairs) - len(changed),
+        untouched=untouched,
         refused=refused,
-        warnings=unlike(old, new, refused),
+        unpaired=unpaired,
+        remeasured=remeasured(old, new, refused) if changed else [],
         facts=facts(old, new) if comparable else [],
         pictures=pictures(old, new) if comparable else {},
     )
@@ -173,10 +180,11 @@ def between(old: Revision, new: Revision) -> Comparison:
 
 def folders(old: Revision, new: Revision) -> list[tuple[str, str]]:
     """Test set and folder of every evaluation that both revisions have; '' is the test photographs."""
-    top = "data/evaluations"
-    both = [name for name in ["baselines", *old.variants] if new.md5(f"{top}/{name}") and old.md5(f"{top}/{name}")]
-    sets = [path for path in trace.makers(old.stages) if path.startswith(f"{top}/test_sets/") and new.md5(path)]
-    return [*(("", f"{top}/{name}") for name in both), *((path.rpartition("/")[2], path) for path in sets)]
+    names = {"": [f"{EVALUATIONS}/{name}" for name in ("baselines", *old.variants)]}
+    for path in trace.makers(old.stages):
+        if path.startswith(f"{EVALUATIONS}/test_sets/"):
+            names[path.rpartition("/")[2]] = [path]
+    return [(name, path) for name, paths in names.items() for path in paths if old.md5(path) and new.md5(path)]
 
 
 def refusals(old: Revision, new: Revision) -> dict[str, str]:
@@ -197,42 +205,33 @@ def refusals(old: Revision, new: Revision) -> dict[str, str]:
     return found
 
 
-def unlike(old: Revision, new: Revision, refused: dict[str, str]) -> list[str]:
-    """What says that scores were measured in another way: code, params or packages of the stages that score."""
-    stages = [
-        maker
-        for test_set, folder in folders(old, new)
-        if test_set not in refused and (maker := trace.makers(new.stages)[folder])
-    ]
-    found = revisions.changes(old, new, stages)
-    params = [line for line in found.params if not line.startswith("variants.")]
+def remeasured(old: Revision, new: Revision, refused: Collection[str]) -> list[str]:
+    """Code, params and packages of the stages that score, where they differ, but for those that no score depends on."""
+    makers = trace.makers(new.stages)
+    found = revisions.changes(old, new, [makers[path] for name, path in folders(old, new) if name not in refused])
+    params = [line for line in found.params if not line.startswith(("variants.", *NO_SCORE))]
     return [*params, *found.packages, *found.code]
 
 
-def mismatch(before: pd.DataFrame, after: pd.DataFrame, keys: list[str]) -> str:
-    """Why two tables can't be paired: they hold other patches or photographs; empty if they can be."""
-    if before.empty or after.empty:
-        return ""
-    sides = [table[keys].drop_duplicates().sort_values(keys).reset_index(drop=True) for table in (before, after)]
-    if not sides[0].equals(sides[1]):
-        return f"the {'patches' if len(keys) > 1 else 'photographs'} are not the same in both"
-    return ""
+def alike(before: pd.DataFrame, after: pd.DataFrame, keys: list[str]) -> bool:
+    """Every method that both tables have is scored once on each of the same patches or photographs."""
+    sides = []
+    for table, other in ((before, after), (after, before)):
+        rows = table.loc[table["method"].isin(other["method"]), ["method", *keys]]
+        if rows.duplicated().any():
+            return False
+        sides.append(rows.sort_values(["method", *keys]).reset_index(drop=True))
+    return sides[0].equals(sides[1])
 
 
-def paired_values(test_set: str, before: pd.DataFrame, after: pd.DataFrame, keys: list[str]) -> list[Pair]:
+def values(test_set: str, before: pd.DataFrame, after: pd.DataFrame, keys: list[str]) -> Iterator[Pair]:
     """A pair for each measure of each method that both tables have."""
-    found = []
-    if before.empty or after.empty:
-        return []
     for method in before["method"].drop_duplicates():
-        sides = [table[table["method"] == method].sort_values(keys) for table in (before, after)]
-        if sides[1].empty:
-            continue
-        photos = sides[0]["photo"].to_numpy()
-        for measure in before.columns.intersection(after.columns, sort=False).drop(FACTS, errors="ignore"):
-            values = [side[measure].to_numpy(dtype=np.float64) for side in sides]
-            found.append(Pair(test_set, method, measure, photos, *values))
-    return found
+        old, new = (table[table["method"] == method].sort_values(keys) for table in (before, after))
+        for measure in [name for name in before if name in after and name not in FACTS] if len(new) else []:
+            yield Pair(
+                test_set, method, measure, *(side.to_numpy() for side in (old["photo"], old[measure], new[measure]))
+            )
 
 
 def judged(pairs: list[Pair], luck: dict[tuple[str, str], float]) -> list[Row]:
@@ -251,7 +250,7 @@ def judged(pairs: list[Pair], luck: dict[tuple[str, str], float]) -> list[Row]:
     weights /= weights.sum()
     found, means = [], []
     for pair in pairs:
-        sides = [paired.of_photographs(pair.photos, values[:, None]) for values in (pair.old, pair.new)]
+        sides = [paired.of_photographs(pair.photos, scores[:, None]) for scores in (pair.old, pair.new)]
         means.append([float(side.mean()) for side in sides])
         found.append(paired.paired(sides[1] - sides[0]))
     told = paired.differ(np.array([float(each.p[0]) for each in found]), weights)
@@ -276,7 +275,7 @@ def judged(pairs: list[Pair], luck: dict[tuple[str, str], float]) -> list[Row]:
 
 def luck_of_seeds(revision: Revision) -> dict[tuple[str, str], float]:
     """Variant and measure → standard deviation over at least three seeds, from metrics/studies.csv."""
-    studies = revision.committed_table("metrics/studies.csv")
+    studies = revision.git_table("metrics/studies.csv")
     if studies.empty:
         return {}
     runs = studies[studies["study"] == "seeds"].groupby("variant")
@@ -291,28 +290,22 @@ def luck_of_seeds(revision: Revision) -> dict[tuple[str, str], float]:
 def facts(old: Revision, new: Revision) -> list[tuple[str, str, Any, Any]]:
     """Method, measure, old and new of the numbers that have no value per photograph: they get no verdict."""
     sides = [_facts(revision) for revision in (old, new)]
-    return [(*key, sides[0][key], sides[1][key]) for key in sides[0] if sides[0][key] != sides[1].get(key, sides[0][key])]
+    return [
+        (*key, sides[0][key], sides[1][key]) for key in sides[0] if sides[0][key] != sides[1].get(key, sides[0][key])
+    ]
 
 
 def pictures(old: Revision, new: Revision) -> dict[str, dict[str, tuple[bytes, bytes]]]:
     """Variant → picture → PNG of both revisions, where these differ."""
     found: dict[str, dict[str, tuple[bytes, bytes]]] = {}
     for name in old.variants:
-        folder = f"data/evaluations/{name}"
+        folder = f"{EVALUATIONS}/{name}"
         if new.md5(folder) not in (None, old.md5(folder)):
             for picture in sorted({*PICTURES} & old.names(folder) & new.names(folder), key=PICTURES.index):
                 sides = old.read(f"{folder}/{picture}"), new.read(f"{folder}/{picture}")
                 if sides[0] != sides[1]:
                     found.setdefault(name, {})[picture.removesuffix(".png")] = sides
     return found
-
-
-def _both(old: Revision, new: Revision, folder: str, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A table in both revisions; empty where a revision has none, read once where it is the same."""
-    before = old.table(f"{folder}/{name}") if name in old.names(folder) else pd.DataFrame()
-    if old.md5(folder) == new.md5(folder):
-        return before, before
-    return before, new.table(f"{folder}/{name}") if name in new.names(folder) else pd.DataFrame()
 
 
 def _targets(revision: Revision, folder: str) -> dict[str, Any]:
@@ -323,11 +316,9 @@ def _targets(revision: Revision, folder: str) -> dict[str, Any]:
 
 
 def _facts(revision: Revision) -> dict[tuple[str, str], Any]:
-    content = json.loads(revision.committed("metrics/summary.json") or b'{"variants": {}}')
-    found = {
-        (name, key): row[key] for name, row in content["variants"].items() for key in summary.FACTS if key in row
-    }
-    probes = revision.committed_table("metrics/probes.csv")
+    content = json.loads(revision.git_file("metrics/summary.json") or b'{"variants": {}}')
+    found = {(name, key): row[key] for name, row in content["variants"].items() for key in summary.FACTS if key in row}
+    probes = revision.git_table("metrics/probes.csv")
     columns = [name for name in probes if name in (*summary.PROBES, "detail_limit") or str(name).startswith("noise_")]
     for row in probes.to_dict("records"):
         found.update({(row["method"], str(name)): row[name] for name in columns})

@@ -57,6 +57,10 @@ def paired(means: np.ndarray) -> Paired:
     resamples on one side of 0. Nor would a mean over patches: where one photograph has most of them, its standard error
     from a few photographs is far too small. Hence each photograph counts alike.
 
+    Where neither revision is better, they could be swapped, so differences lie symmetrically around 0. With outliers on
+    both sides the test errs less often than it may; it is not made for differences whose mean is 0 and which are
+    strongly skewed.
+
     Args:
         means: `(..., photographs, measures)` of each photograph.
     """

@@ -5,6 +5,7 @@ A revision is a commit, branch or tag, or the workspace with its dvc.lock. Nothi
 
 from __future__ import annotations
 
+import hashlib
 import io
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -32,11 +33,15 @@ class Revision:
     def __init__(self, name: str | None = None) -> None:
         """Args: name: of the revision; `None` is the workspace, whose results are those of its dvc.lock."""
         from dvc.api import DVCFileSystem
+        from dvc.config import Config
 
         self.name = name
         commit = _commit(name) if name else None
-        self.title = f"{name} ({commit[:7]})" if name and commit and not commit.startswith(name) else name or "workspace"
-        self._files = DVCFileSystem(rev=commit)
+        self.title = (
+            f"{name} ({commit[:7]})" if name and commit and not commit.startswith(name) else name or "workspace"
+        )
+        now = Config.from_cwd()  # the remote of today and its secrets, not what .dvc/config said then
+        self._files = DVCFileSystem(rev=commit, config=dict(now))
         try:
             self.stages: dict[str, Any] = dict(YAML(typ="safe").load(self._files.read_text("dvc.lock"))["stages"])
         except FileNotFoundError:
@@ -74,12 +79,18 @@ class Revision:
         """The content of a file that DVC tracks.
 
         Raises:
-            ArtifactError: neither the cache nor the remote has it.
+            ArtifactError: neither the cache nor the remote has it, or its bytes are not those of its hash.
         """
+        data = self._files.repo.datafs
         try:
-            return bytes(self._files.repo.datafs.cat_file(path))
+            content = bytes(data.cat_file(path))
         except Exception as error:  # of the remote's library, whichever that is
             raise self._missing(path, error) from error
+        if hashlib.md5(content, usedforsecurity=False).hexdigest() != data.info(path)["md5"]:
+            raise ArtifactError(
+                f"{self.title}: {path} is damaged in the cache or at the remote; run `make audit REPAIR=1`"
+            )
+        return content
 
     def _missing(self, path: str, error: object) -> ArtifactError:
         return ArtifactError(f"{self.title}: {path} can't be had ({error}); {self._remedy}, then compare again")
@@ -88,26 +99,26 @@ class Revision:
         """A CSV file that DVC tracks; `ArtifactError` as of `read`."""
         return _table(self.read(path))
 
-    def committed(self, path: str) -> bytes | None:
+    def git_file(self, path: str) -> bytes | None:
         """The content of a file that git tracks; `None` if there is none."""
         try:
             return bytes(self._files.repo.fs.cat_file(self._files.repo.fs.join(self._files.repo.root_dir, path)))
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             return None
 
-    def committed_table(self, path: str) -> pd.DataFrame:
+    def git_table(self, path: str) -> pd.DataFrame:
         """A CSV file that git tracks; empty if there is none."""
-        content = self.committed(path)
+        content = self.git_file(path)
         return pd.DataFrame() if content is None else _table(content)
 
     def code(self, path: str) -> dict[str, bytes]:
         """Path → content of a file of code, or of all files in a folder of it."""
-        content = self.committed(path)
+        content = self.git_file(path)
         if content is not None:
             return {path: content}
         top = self._files.repo.root_dir
         return {
-            file: self.committed(file) or b""
+            file: self.git_file(file) or b""
             for name in self._files.find(path)
             if "__pycache__" not in (file := name.removeprefix(f"{top}/").lstrip("/"))
         }
@@ -165,13 +176,16 @@ def changes(old: Revision, new: Revision, stages: Iterable[str] | None = None) -
                 code.setdefault(file, []).extend(using)
         else:
             data[path] = using
+    added = [name for name in new.variants if name not in old.variants]
+    removed = [name for name in old.variants if name not in new.variants]
+    theirs = tuple(f"variants.{name}." for name in (*added, *removed))
     return Changes(
-        params=list(params),
+        params=[line for line in params if not line.startswith(theirs)],
         packages=list(packages),
         code=[f"{path} ({_grouped(using, names)})" for path, using in code.items()],
         data=[f"{path} ({_grouped(using, names)})" for path, using in data.items()],
-        added=[name for name in new.variants if name not in old.variants],
-        removed=[name for name in old.variants if name not in new.variants],
+        added=added,
+        removed=removed,
     )
 
 
