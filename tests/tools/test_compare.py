@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 from stages.artifacts import ArtifactError, write_bytes, write_json, write_table, write_text
 from tests.conftest import Workspace, small_workspace
 from tools import compare, comparison
+from tools.revisions import Changes, Revision
 
 COUNTS = {"a": 9, "b": 4, "c": 6}  # patches of each test photograph
 PAGE = (
@@ -296,7 +297,7 @@ def test_psnr_and_ssim_of_patches_need_to_show_less_than_the_rest() -> None:
 
 def test_a_single_photograph_is_told_as_such() -> None:
     rows = compare.judged([pair("simple", "psnr", [5.0])], {})
-    found = compare.Comparison("old", "new", compare.Changes([], [], [], [], [], []), rows)
+    found = compare.Comparison("old", "new", Changes([], [], [], [], [], []), rows)
     assert rows[0].verdict == "none"
     assert "With a single photograph nothing can be said of others." in comparison.sentence(found)
     assert "one photograph" in comparison.text(found)
@@ -308,3 +309,78 @@ def test_a_difference_that_a_seed_might_make_is_marked() -> None:
     assert [row.luck for row in rows] == [True, False, False]
     elsewhere = compare.judged([pair("simple", "psnr", [1.0, 1.01, 0.99], test_set="histology")], luck)
     assert not elsewhere[0].luck  # seeds were scored on the test photographs
+
+
+class Held(Revision):
+    """A revision whose dvc.lock and files are given."""
+
+    def __init__(self, stages: dict[str, Any], tables: dict[str, pd.DataFrame]) -> None:
+        self.name, self.title, self.stages, self.tables = "held", "held", stages, tables
+
+    def names(self, folder: str) -> set[str]:
+        return {path.rpartition("/")[2] for path in self.tables if path.startswith(f"{folder}/")}
+
+    def table(self, path: str) -> pd.DataFrame:
+        return self.tables[path]
+
+    def git_file(self, path: str) -> bytes | None:
+        return None
+
+    def code(self, path: str) -> dict[str, bytes]:
+        return {}
+
+
+def held(gain: float, photos: str = "1", patches: str = "1", conversion: str = "bt601", shown: int = 3) -> Held:
+    """A test set `other` on which simple scored `gain` dB more, with the hashes of its and of the test photographs."""
+
+    def stage(path: str, md5: str, **params: Any) -> dict[str, Any]:
+        return {"outs": [{"path": path, "md5": md5}], "deps": [], "params": {"params.yaml": params}}
+
+    targets = {"conversion": conversion, "shard_patches": int(patches)}
+    stages = {
+        "targets": stage(compare.PATCHES, patches, targets=targets),
+        "evaluate@simple": stage("data/evaluations/simple", str(gain)),
+        "fetch_set@other": stage("data/test_sets/other", photos, **{"test_sets.other": {"limit": int(photos)}}),
+        "evaluate_set@other": stage("data/evaluations/test_sets/other", str(gain), targets=targets),
+    }
+    tables = {
+        "data/evaluations/simple/scores.csv": scores("simple", gain),
+        "data/evaluations/simple/contrast.csv": contrast("simple").iloc[:shown],
+        "data/evaluations/test_sets/other/scores.csv": scores("simple", -gain),
+    }
+    return Held(stages, tables)
+
+
+def test_a_test_set_has_rows_of_its_own() -> None:
+    found = compare.between(held(0), held(3))
+    assert [(row.test_set, row.verdict) for row in found.rows if row.measure == "psnr"] == [
+        ("", "better"),
+        ("other", "worse"),
+    ]
+    assert "Worse: simple on other psnr (-3 dB)" in comparison.sentence(found)
+
+
+def test_test_set_and_test_photographs_are_refused_one_by_one() -> None:
+    found = compare.between(held(0), held(3, photos="2"))
+    assert found.refused == {"other": "data/test_sets/other differs, because of test_sets.other.limit: 1 → 2"}
+    assert {row.test_set for row in found.rows} == {""}
+    found = compare.between(held(0), held(3, patches="2"))  # the same patches, stored otherwise: but who knows
+    assert found.refused == {"": "data/pairs/test differs, because of targets.shard_patches: 1 → 2"}
+    assert {row.test_set for row in found.rows} == {"other"}
+    found = compare.between(held(0), held(3, patches="2", conversion="bt709"))
+    assert list(found.refused) == ["", "other"]
+    assert found.rows == []
+
+
+def test_a_table_of_other_photographs_is_left_out_and_named() -> None:
+    found = compare.between(held(0), held(3, shown=2))
+    assert [line.partition(":")[0] for line in found.unpaired] == ["data/evaluations/simple/contrast.csv"]
+    assert [row.measure for row in found.rows if not row.test_set] == ["psnr", "mse"]
+
+
+def test_what_rounding_alone_may_change_is_the_same() -> None:
+    new = held(3)
+    for path, table in held(0).tables.items():
+        noise = table.select_dtypes("float") * 1e-7
+        new.tables[path] = table.assign(**(table[noise.columns] + noise))
+    assert compare.between(held(0), new).rows == []
