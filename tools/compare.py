@@ -75,6 +75,7 @@ class Comparison:
     Attributes:
         old: title of the old revision, `new` of the new one.
         changes: in params, packages, code, data and variants.
+        stale: stages of the workspace whose results are not those of its code, params and data.
         rows: of all scores that changed, in the order of their tables.
         same: how many scores did not, of the evaluations that are not the same byte for byte.
         untouched: evaluations that are the same byte for byte: `baselines`, variants and test sets.
@@ -88,6 +89,7 @@ class Comparison:
     old: str
     new: str
     changes: Changes
+    stale: list[str] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     same: int = 0
     untouched: list[str] = field(default_factory=list)
@@ -167,6 +169,7 @@ def between(old: Revision, new: Revision) -> Comparison:
         old=old.title,
         new=new.title,
         changes=revisions.changes(old, new),
+        stale=new.stale(),
         rows=judged(changed, luck_of_seeds(new)),
         same=len(pairs) - len(changed),
         untouched=untouched,
@@ -289,10 +292,8 @@ def luck_of_seeds(revision: Revision) -> dict[tuple[str, str], float]:
 
 def facts(old: Revision, new: Revision) -> list[tuple[str, str, Any, Any]]:
     """Method, measure, old and new of the numbers that have no value per photograph: they get no verdict."""
-    sides = [_facts(revision) for revision in (old, new)]
-    return [
-        (*key, sides[0][key], sides[1][key]) for key in sides[0] if sides[0][key] != sides[1].get(key, sides[0][key])
-    ]
+    before, after = _facts(old), _facts(new)
+    return [(*key, before[key], after[key]) for key in before if key in after and before[key] != after[key]]
 
 
 def pictures(old: Revision, new: Revision) -> dict[str, dict[str, tuple[bytes, bytes]]]:
@@ -321,7 +322,7 @@ def _facts(revision: Revision) -> dict[tuple[str, str], Any]:
     probes = revision.git_table("metrics/probes.csv")
     columns = [name for name in probes if name in (*summary.PROBES, "detail_limit") or str(name).startswith("noise_")]
     for row in probes.to_dict("records"):
-        found.update({(row["method"], str(name)): row[name] for name in columns})
+        found.update({(row["method"], str(name)): row[name] for name in columns if not pd.isna(row[name])})
     return found
 
 

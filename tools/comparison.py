@@ -29,7 +29,10 @@ LEGEND = (
 
 def sentence(found: Comparison) -> str:
     """What the comparison found, in a few words."""
-    parts = [f"The scores of {_set(name)} can't be compared: {why}." for name, why in found.refused.items()]
+    parts = []
+    if found.stale:
+        parts.append(f"The results of the {found.new} are not current ({', '.join(found.stale)}): run `make repro`.")
+    parts += [f"The scores of {_set(name)} can't be compared: {why}." for name, why in found.refused.items()]
     for verdict in ("better", "worse"):
         names = [_named(row) for row in found.rows if row.verdict == verdict]
         if names:

@@ -56,6 +56,24 @@ class Revision:
         """Those that were evaluated."""
         return [stage.partition("@")[2] for stage in self.stages if stage.startswith("evaluate@")]
 
+    def stale(self) -> list[str]:
+        """The stages of the workspace whose code, params or data differ from dvc.lock; none of a commit.
+
+        What is not checked out does not differ.
+
+        Raises:
+            ArtifactError: DVC can't tell, as while it rebuilds.
+        """
+        from dvc.exceptions import DvcException
+
+        if self.name:
+            return []
+        try:
+            status = self._files.repo.status(targets=["dvc.yaml"])
+        except DvcException as error:
+            raise ArtifactError(f"{self.title}: {error}") from error
+        return [stage for stage, changed in status.items() if _modified(changed)]
+
     def md5(self, path: str) -> str | None:
         """The hash that dvc.lock has of an output; `None` if no stage makes it."""
         maker = trace.makers(self.stages).get(path)
@@ -187,6 +205,13 @@ def changes(old: Revision, new: Revision, stages: Iterable[str] | None = None) -
         added=added,
         removed=removed,
     )
+
+
+def _modified(changed: Any) -> bool:
+    """Whether an entry of DVC's status tells of more than files that are not there."""
+    if isinstance(changed, dict | list):
+        return any(map(_modified, changed.values() if isinstance(changed, dict) else changed))
+    return changed not in ("deleted", "not in cache")
 
 
 def _commit(name: str) -> str:

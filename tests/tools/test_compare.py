@@ -174,9 +174,31 @@ def test_the_other_way_round_it_is_worse(here: Workspace) -> None:
 
 def test_a_revision_does_not_differ_from_itself_or_from_its_workspace(here: Workspace) -> None:
     found = compare.compare("second")
-    assert (found.rows, found.refused, found.pictures, bool(found.changes)) == ([], {}, {}, False)
+    assert (found.rows, found.refused, found.pictures, found.stale, bool(found.changes)) == ([], {}, {}, [], False)
     assert comparison.sentence(found) == "Nothing changed."
     assert found.new == "workspace"
+
+
+def test_a_workspace_that_is_not_rebuilt_is_told_so(here: Workspace) -> None:
+    here.edit_params(variants__subpixel__learning_rate=0.009)
+    try:
+        found = compare.compare("second")
+    finally:
+        here.run("git", "checkout", "--quiet", "params.yaml")
+    assert found.stale == ["train@subpixel", "report"]
+    assert comparison.sentence(found).startswith(
+        "The results of the workspace are not current (train@subpixel, report)"
+    )
+
+
+def test_dvcs_own_diff_of_metrics_shows_what_changed_and_nothing_else(here: Workspace) -> None:
+    from dvc.repo import Repo
+
+    with Repo() as repo:
+        changed = repo.metrics.diff("first", "second")["diff"]
+    assert {name: list(metrics) for name, metrics in changed.items()} == {
+        "metrics/summary.json": ["variants.subpixel.psnr", "variants.subpixel.kl_nats"]
+    }
 
 
 def test_scores_on_other_patches_are_not_compared(here: Workspace) -> None:
@@ -231,7 +253,7 @@ def test_the_command_reads_what_only_the_remote_has_and_says_when_it_is_damaged_
     shutil.move(clone.folder / ".dvc/cache", remote)
     shutil.rmtree(clone.folder / "data/evaluations")
     result = clone.run("python", "-m", "tools.compare", "first", "--markdown", "comment.md")
-    assert "Better: subpixel psnr (+2 dB)" in result.stdout
+    assert result.stdout.splitlines()[2].startswith("Better: subpixel psnr (+2 dB)")
     assert "Better: subpixel psnr (+2 dB)" in (clone.folder / "comment.md").read_text()
     assert '<section id="comparison">' in (clone.folder / "data/comparison.html").read_text()
     clone.run("git", "check-ignore", "data/comparison.html")
@@ -297,7 +319,7 @@ def test_psnr_and_ssim_of_patches_need_to_show_less_than_the_rest() -> None:
 
 def test_a_single_photograph_is_told_as_such() -> None:
     rows = compare.judged([pair("simple", "psnr", [5.0])], {})
-    found = compare.Comparison("old", "new", Changes([], [], [], [], [], []), rows)
+    found = compare.Comparison("old", "new", Changes([], [], [], [], [], []), rows=rows)
     assert rows[0].verdict == "none"
     assert "With a single photograph nothing can be said of others." in comparison.sentence(found)
     assert "one photograph" in comparison.text(found)
