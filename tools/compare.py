@@ -31,6 +31,7 @@ RELATIVE, ABSOLUTE = 10.0 ** (1 - DIGITS), 1e-12  # what rounding alone may chan
 PICTURES = ("photograph.png", "patches.png")
 LUCK = 2 * np.sqrt(2)  # standard deviations over seeds: of a difference, twice
 PATCHES, EVALUATIONS = "data/pairs/test", "data/evaluations"
+CAUSES = 3  # named in a sentence
 NO_SCORE = ("evaluate.bootstrap:", "evaluate.picture_rows:", "targets.shard_patches:")
 
 
@@ -130,8 +131,7 @@ def main() -> None:
         write_text(PAGE, comparison.page(report, found))
     except ArtifactError as error:
         raise SystemExit(f"compare: {error}") from None
-    print(comparison.text(found))
-    print(f"\nWith pictures: {PAGE}")
+    print(f"{comparison.text(found)}\n\nWith pictures: {PAGE}")
 
 
 def compare(old: str, new: str | None = None) -> Comparison:
@@ -327,7 +327,9 @@ def _facts(revision: Revision) -> dict[tuple[str, str], Any]:
 
 
 def _causes(found: Changes) -> str:
-    return "; ".join([*found.params, *found.data, *found.code, *found.packages])
+    every = [*found.params, *found.data, *found.packages, *found.code]
+    more = [f"{len(every) - CAUSES} more"] if len(every) > CAUSES else []
+    return "; ".join([*every[:CAUSES], *more])
 
 
 def _verdict(measure: str, difference: float) -> str:
