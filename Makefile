@@ -18,7 +18,7 @@ in-parallel = dvc status --json $(2) | $(STALE) | grep '^$(1)@' | xargs -P $(JOB
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-remotes setup-dev repro study current trace readme audit prune test test-quick verify lint format lock clean
+.PHONY: help setup setup-remotes setup-dev repro study current trace compare readme audit prune test test-quick verify lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ current: $(RUNTIME) ## fail if dvc.lock does not belong to this code, these para
 
 trace: $(RUNTIME) ## where a number came from: METRIC=subpixel.ssim; without it, all of them as a page
 	@python -m tools.trace $(or $(METRIC),--page data/provenance.html)
+
+compare: $(RUNTIME) ## how the results differ from another revision's: REV=main; MARKDOWN=file: for a pull request, too
+	@python -m tools.compare $(or $(REV),main) $(if $(MARKDOWN),--markdown $(MARKDOWN))
 
 readme: $(RUNTIME) ## write the numbers and verdicts of README.md anew from metrics, and its picture of the converter
 	@python -m tools.readme
