@@ -16,7 +16,7 @@ in-parallel = dvc stage list --all --name-only | grep '^$(1)@' | xargs -P $(JOBS
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-remotes setup-dev repro study current trace readme audit prune test test-quick verify lint format lock clean
+.PHONY: help setup setup-remotes setup-dev repro study current trace readme merge audit prune test test-quick verify lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -68,6 +68,13 @@ trace: $(RUNTIME) ## where a number came from: METRIC=subpixel.ssim; without it,
 readme: $(RUNTIME) ## write the numbers and verdicts of README.md anew from metrics, and its picture of the converter
 	@python -m tools.readme
 	@python -m tools.gallery
+
+
+merge: $(RUNTIME) ## after `git merge` stopped in dvc.lock or other results: settle them, and rebuild what neither branch has
+	@python -m tools.merge
+	@$(MAKE) --no-print-directory $(if $(shell dvc config core.remote 2>/dev/null),pull,repro)
+	@$(if $(wildcard docs/converted.png),$(MAKE) --no-print-directory readme)
+	@python -m tools.merge --add
 
 audit: $(RUNTIME) ## hash cache, remote and outputs again, name what is corrupt; REPAIR=1: repair it
 	@python -m tools.audit $(if $(REPAIR),--repair)
