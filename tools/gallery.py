@@ -35,7 +35,7 @@ def main() -> None:
 def row(name: str, photograph: np.ndarray) -> np.ndarray:
     """The middle of a photograph `(height, width, 3)` uint8 and of its conversions, with their names."""
     panels = {f"{name}\n": photograph}
-    trained = [variant for variant in VARIANTS if variant in settings.load()["variants"]]
+    trained = [variant for variant in VARIANTS if variant in settings.load().variants]
     panels |= {f"--variant\n{variant}": grayscale(photograph, variant=variant) for variant in trained}
     panels |= {f"--method\n{method}": grayscale(photograph, method=method) for method in METHODS}
     return result_picture(panels)

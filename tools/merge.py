@@ -26,7 +26,7 @@ from tools.readme import README, described
 LOCK_FILES = ("dvc.lock", "studies/dvc.lock")
 GENERATED = (*LOCK_FILES, "metrics", "studies/results", "docs/converted.png", str(README))
 HEADS = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD")
-PART = re.compile(r"(<!-- (\w+) -->\n)(.*?)(?=<!-- end -->)", flags=re.DOTALL)
+PART = re.compile(r"(<!-- (?!end )(\w+) -->\n)(.*?)(?=<!-- end -->)", flags=re.DOTALL)
 MARKER = re.compile(r"^(<{7}|>{7}) ", flags=re.MULTILINE)
 
 Sides = tuple[bytes | None, bytes | None, bytes | None]  # where the branches parted, this branch, the other one
@@ -120,7 +120,7 @@ def merged_lock(base: str, ours: str, theirs: str) -> str:
     A stage that both have run differently keeps our entry. Where that doesn't belong to the merged params and code, DVC
     sees it and runs the stage.
     """
-    first, mine, other = (loads_yaml(text, typ="rt") or {} for text in (base, ours, theirs))
+    first, mine, other = (loads_yaml(text) or {} for text in (base, ours, theirs))
     mine["stages"] = three_way(first.get("stages", {}), mine.get("stages", {}), other.get("stages", {}))
     return dumps_yaml(mine)
 
