@@ -19,7 +19,7 @@ build = $(or $(BUILD),$$(dvc config core.remote >/dev/null 2>&1 && echo pull || 
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-remotes setup-dev repro study current review comment trace readme merge audit prune test test-quick ci verify lint format lock clean
+.PHONY: help setup setup-remotes setup-dev repro study remote share pull current review comment trace readme merge audit prune test test-quick ci verify lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -58,6 +58,21 @@ test: lint ## all checks: linters, types, tests
 
 test-quick: $(DEV) ## the tests that do not rebuild the pipeline
 	pytest -m "not verify and not pipeline"
+
+remote: $(RUNTIME) ## where the team's results are: URL=folder, s3://…, ssh://… or webdavs://…; ENDPOINT=https://… of S3
+	@test -n "$(URL)" || { echo "make remote: say where: make remote URL=… [ENDPOINT=…]" >&2; exit 1; }
+	@python -m tools.remote "$(URL)" --endpoint "$(ENDPOINT)"
+
+share: $(RUNTIME) ## upload current results to the remote, with the records by which others find them
+	@python -m stages.settings
+	@python -m tools.recover
+	@python -m tools.sharing share
+
+pull: $(RUNTIME) ## take over what others have shared, rebuild the rest, and check that all is current
+	@python -m stages.settings
+	@python -m tools.recover
+	@python -m tools.sharing pull
+	@python -m tools.trace --page data/provenance.html
 
 PIPELINES ?= dvc.yaml
 current: $(RUNTIME) ## fail if dvc.lock does not belong to this code, these params and these packages
