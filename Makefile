@@ -19,7 +19,7 @@ build = $(or $(BUILD),$$(dvc config core.remote >/dev/null 2>&1 && echo pull || 
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-remotes setup-dev repro study remote share pull current review comment trace readme merge audit prune test test-quick ci verify lint format lock clean
+.PHONY: help setup setup-remotes setup-dev repro study remote share pull current compare review comment trace readme merge audit prune test test-quick ci verify lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -93,6 +93,9 @@ comment: ## put the comparison of make review on the pull request PR=number, or 
 
 trace: $(RUNTIME) ## where a number came from: METRIC=subpixel.ssim; without it, all of them as a page
 	@python -m tools.trace $(or $(METRIC),--page data/provenance.html)
+
+compare: $(RUNTIME) ## how the results differ from another revision's: REV=main; MARKDOWN=file: for a pull request, too
+	@python -m tools.compare $(or $(REV),main) $(if $(MARKDOWN),--markdown $(MARKDOWN))
 
 readme: $(RUNTIME) ## write the numbers and verdicts of README.md anew from metrics, and its picture of the converter
 	@python -m tools.readme
