@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import REPOSITORY, Workspace, small_workspace
+from tests.team.test_team import walk
 from tools import merge, readme
 
 # === Texts ===
@@ -123,38 +125,47 @@ if name == "report":
     Path("metrics/probes.csv").write_text("".join(f"{name},{row}\\n" for name, row in rows.items()))
 '''
 
+HERE: dict[str, Any] = {"MAKEFLAGS": "-- RUNTIME= REMOTES= DEV="}  # the packages are there
 VAE = {"network": "vae", "latent": 32, "sigma": 0.05}
 
 
 @pytest.fixture(scope="module")
 def before(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """Branches of Ada, Ben and Cleo from `main`, each rebuilt with stages that only write down their settings."""
-    workspace = small_workspace(tmp_path_factory.mktemp("merge") / "workspace")
+    """Ada's results in main, those of Ben and of Cleo on branches, by stages that only write their settings down."""
+    folder = tmp_path_factory.mktemp("merge")
+    workspace = small_workspace(folder / "workspace")
     (workspace.folder / "stand_in.py").write_text(STAND_IN)
     pipeline = workspace.folder / "dvc.yaml"
     pipeline.write_text(pipeline.read_text().replace("cmd: python -m ", "cmd: python stand_in.py "))
     for path in ("docs/converted.png", "README.md"):
         (workspace.folder / path).unlink()
+    workspace.run("dvc", "remote", "add", "--quiet", "--default", "team", str(folder / "remote"))
     workspace.run("dvc", "repro")
     workspace.commit("Before")
+    workspace.run("git", "branch", "smoother")
+    workspace.run("git", "branch", "cleo")
     change(workspace, "cleo", variants={"simple": {"network": "simple", "loss": "mse_ssim"}})
-    change(workspace, "ben", variants__subpixel__loss="mae", variants__vae=VAE)
-    change(workspace, "ada", variants__simple__loss="mae")
+    change(workspace, "smoother", variants__subpixel__loss="mae", variants__vae=VAE)
+    change(workspace, "main", variants__simple__loss="mae")
     return workspace
 
 
 @pytest.fixture
 def workspace(before: Workspace, tmp_path: Path) -> Workspace:
-    """A clone by its files, at Ada's branch."""
-    return before.copy(tmp_path / "workspace")
+    """A clone that holds the results of `main`, but nothing of the other branches."""
+    workspace = before.copy(tmp_path / "workspace")
+    shutil.rmtree(workspace.folder / ".dvc/cache")
+    shutil.rmtree(workspace.folder / ".dvc/tmp")
+    return workspace
 
 
 def change(workspace: Workspace, branch: str, **params: Any) -> None:
-    """On a branch from `main`, change params, rebuild and commit."""
-    workspace.run("git", "switch", "--quiet", "--create", branch, "main")
+    """On a branch, change params, rebuild, share and commit."""
+    workspace.run("git", "switch", "--quiet", branch)
     workspace.edit_params(**params)
     workspace.run("dvc", "repro")
-    workspace.commit(f"By {branch}")
+    workspace.run("dvc", "push", "--run-cache", "--quiet")
+    workspace.commit(f"On {branch}")
 
 
 def conflicts_of_merging(workspace: Workspace, branch: str) -> set[str]:
@@ -162,23 +173,24 @@ def conflicts_of_merging(workspace: Workspace, branch: str) -> set[str]:
     return set(workspace.run("git", "diff", "--name-only", "--diff-filter=U").stdout.split())
 
 
-def make_merge(workspace: Workspace) -> list[str]:
-    """The stages that the command ran."""
-    output = workspace.run("make", "merge", "RUNTIME=").stdout
+def stages_in(output: str) -> list[str]:
+    """The stages that a command ran."""
     return re.findall(r"^Running stage '(.*)'", output, flags=re.MULTILINE)
 
 
 def assert_settled(workspace: Workspace, **variants: dict[str, Any]) -> None:
-    """The merge can be committed as it is, is current, and its metrics are of these settings."""
-    workspace.run("git", "commit", "--quiet", "--no-edit")
+    """The merge is committed, is current, and its metrics are of these settings."""
     assert workspace.run("git", "status", "--porcelain").stdout == ""
-    workspace.run("make", "current", "RUNTIME=")
+    workspace.run("make", "current", **HERE)
     assert json.loads((workspace.folder / "metrics/summary.json").read_text())["variants"] == variants
 
 
 def test_results_of_two_branches_are_put_together_and_only_the_report_is_run(workspace: Workspace) -> None:
-    assert conflicts_of_merging(workspace, "ben") >= {"dvc.lock", "metrics/result.png"}
-    assert make_merge(workspace) == ["report"]
+    output = ""
+    for _, command in walk("When two branches changed results"):
+        output += workspace.run("bash", "-c", command, ok=not command.startswith("git merge"), **HERE).stdout
+    assert "CONFLICT (content): Merge conflict in dvc.lock" in output
+    assert stages_in(output) == ["report"]
     assert_settled(
         workspace,
         simple={"network": "simple", "loss": "mae"},
@@ -190,7 +202,7 @@ def test_results_of_two_branches_are_put_together_and_only_the_report_is_run(wor
 def test_conflicts_in_what_people_write_come_first(workspace: Workspace) -> None:
     assert conflicts_of_merging(workspace, "cleo") >= {"params.yaml", "dvc.lock"}
     lock = (workspace.folder / "dvc.lock").read_text()
-    refused = workspace.run("make", "merge", "RUNTIME=", ok=False)
+    refused = workspace.run("make", "merge", ok=False, **HERE)
     assert refused.returncode != 0
     assert "merge: in conflict, and written by hand: params.yaml. Edit" in refused.stderr
     assert (workspace.folder / "dvc.lock").read_text() == lock
@@ -199,11 +211,13 @@ def test_conflicts_in_what_people_write_come_first(workspace: Workspace) -> None
     workspace.run("git", "checkout", "--theirs", "params.yaml")
     workspace.edit_params(variants__simple__batch=16)
     workspace.run("git", "add", "params.yaml")
-    assert make_merge(workspace) == ["train@simple", "evaluate@simple", "report"]
+    output = workspace.run("make", "merge", **HERE).stdout
+    assert stages_in(output) == ["train@simple", "evaluate@simple", "report"]
+    workspace.run("git", "commit", "--quiet", "--no-edit")
     assert_settled(workspace, simple={"network": "simple", "loss": "mse_ssim", "batch": 16})
     assert "subpixel" not in (workspace.folder / "dvc.lock").read_text().replace("stages/", "")
 
 
 def test_without_a_merge_there_is_nothing_to_do(workspace: Workspace) -> None:
-    refused = workspace.run("make", "merge", "RUNTIME=", ok=False)
+    refused = workspace.run("make", "merge", ok=False, **HERE)
     assert "merge: nothing to do: no merge is in progress" in refused.stderr
