@@ -1,4 +1,4 @@
-"""Experiments, as docs/team.md shows them: queued, run beside the workspace, taken over, and passed on."""
+"""Experiments, as docs/team.md shows them: queued, run beside the workspace, taken over, passed on, and reviewed."""
 
 from __future__ import annotations
 
@@ -79,3 +79,24 @@ def test_editors_read_experiments_metrics_params_and_plots(people: dict[str, Wor
     assert "errors" not in plots
     artifacts = ada.run("python", "-c", "from dvc.repo import Repo; print(*Repo().artifacts.read()['dvc.yaml'])").stdout
     assert "subpixel" in artifacts.split()
+
+
+def test_a_review_compares_what_was_committed_with_where_it_came_from(people: dict[str, Workspace]) -> None:
+    ada = people["ada"]
+    done = ada.run("make", "review", "REV=HEAD~1", **HERE)
+    assert "Running stage" not in done.stdout
+    comparison = (ada.folder / "comparison.md").read_text()
+    assert "variants.simple.batch" in comparison
+    assert ada.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_a_review_refuses_metrics_that_are_not_those_of_the_code(people: dict[str, Workspace]) -> None:
+    edited = people["ada"].copy(people["ada"].folder.with_name("edited"))
+    summary = edited.folder / "metrics/summary.json"
+    summary.write_text(summary.read_text().replace('"ssim": 0.', '"ssim": 0.9'))
+    edited.commit("Better scores")
+    refused = edited.run("make", "review", "REV=HEAD~1", ok=False, **HERE)
+    assert refused.returncode != 0
+    assert " M metrics/summary.json" in refused.stdout
+    assert "make review: what is committed of these is not the result of this code" in refused.stderr
+    assert (edited.folder / "comparison.md").exists()  # a pull request shows it all the same

@@ -146,17 +146,16 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace.run("git", "branch", "cleo")
     change(workspace, "cleo", variants={"simple": {"network": "simple", "loss": "mse_ssim"}})
     change(workspace, "smoother", variants__subpixel__loss="mae", variants__vae=VAE)
+    workspace.run("dvc", "push", "--run-cache", "--quiet")
     change(workspace, "main", variants__simple__loss="mae")
+    workspace.run("dvc", "push", "--run-cache", "--quiet")
     return workspace
 
 
 @pytest.fixture
 def workspace(before: Workspace, tmp_path: Path) -> Workspace:
-    """A clone that holds the results of `main`, but nothing of the other branches."""
-    workspace = before.copy(tmp_path / "workspace")
-    shutil.rmtree(workspace.folder / ".dvc/cache")
-    shutil.rmtree(workspace.folder / ".dvc/tmp")
-    return workspace
+    """A copy at `main`."""
+    return before.copy(tmp_path / "workspace")
 
 
 def change(workspace: Workspace, branch: str, **params: Any) -> None:
@@ -164,7 +163,6 @@ def change(workspace: Workspace, branch: str, **params: Any) -> None:
     workspace.run("git", "switch", "--quiet", branch)
     workspace.edit_params(**params)
     workspace.run("dvc", "repro")
-    workspace.run("dvc", "push", "--run-cache", "--quiet")
     workspace.commit(f"On {branch}")
 
 
@@ -186,6 +184,9 @@ def assert_settled(workspace: Workspace, **variants: dict[str, Any]) -> None:
 
 
 def test_results_of_two_branches_are_put_together_and_only_the_report_is_run(workspace: Workspace) -> None:
+    for path in (".dvc/cache", ".dvc/tmp", "data"):  # as in a new clone
+        shutil.rmtree(workspace.folder / path)
+    workspace.run("git", "restore", "data")
     output = ""
     for _, command in walk("When two branches changed results"):
         output += workspace.run("bash", "-c", command, ok=not command.startswith("git merge"), **HERE).stdout
