@@ -15,7 +15,7 @@ JOBS ?= 1
 in-parallel = dvc stage list --all --name-only | grep '^$(1)@' | xargs -P $(JOBS) -I '{}' dvc --wait-for-lock repro --single-item '{}'
 
 # With a remote, what others have computed is not computed again.
-build = $(or $(BUILD),$$(dvc config core.remote >/dev/null 2>&1 && echo pull || echo repro))
+build = $(or $(BUILD),$$(test -n "$$(dvc config core.remote)" && echo pull || echo repro))
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .DEFAULT_GOAL := help

@@ -139,7 +139,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     pipeline.write_text(pipeline.read_text().replace("cmd: python -m ", "cmd: python stand_in.py "))
     for path in ("docs/converted.png", "README.md"):
         (workspace.folder / path).unlink()
-    workspace.run("dvc", "remote", "add", "--quiet", "--default", "team", str(folder / "remote"))
+    workspace.run("dvc", "remote", "add", "--local", "--quiet", "--default", "team", str(folder / "remote"))
     workspace.run("dvc", "repro")
     workspace.commit("Before")
     workspace.run("git", "branch", "smoother")
@@ -201,6 +201,7 @@ def test_results_of_two_branches_are_put_together_and_only_the_report_is_run(wor
 
 
 def test_conflicts_in_what_people_write_come_first(workspace: Workspace) -> None:
+    (workspace.folder / ".dvc/config.local").unlink()  # the clone has all of it, without a remote
     assert conflicts_of_merging(workspace, "cleo") >= {"params.yaml", "dvc.lock"}
     lock = (workspace.folder / "dvc.lock").read_text()
     refused = workspace.run("make", "merge", ok=False, **HERE)
