@@ -16,9 +16,12 @@ JOBS ?= 1
 STALE := python -c 'import json, sys; print(*json.load(sys.stdin), sep="\n")'
 in-parallel = dvc status --json $(2) | $(STALE) | grep '^$(1)@' | xargs -P $(JOBS) -I '{}' dvc --wait-for-lock repro --single-item '{}'
 
+# With a remote, what others have computed is not computed again.
+build = $(or $(BUILD),$$(test -n "$$(dvc config core.remote)" && echo pull || echo repro))
+
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-remotes setup-dev repro study current trace compare readme audit prune test test-quick verify lint format lock clean
+.PHONY: help setup setup-remotes setup-dev repro study remote share pull current compare review comment trace readme merge audit prune test test-quick ci verify lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -58,11 +61,37 @@ test: lint ## all checks: linters, types, tests
 test-quick: $(DEV) ## the tests that do not rebuild the pipeline
 	pytest -m "not verify and not pipeline"
 
+remote: $(RUNTIME) ## where the team's results are: URL=folder, s3://…, ssh://… or webdavs://…; ENDPOINT=https://… of S3
+	@test -n "$(URL)" || { echo "make remote: say where: make remote URL=… [ENDPOINT=…]" >&2; exit 1; }
+	@python -m tools.remote "$(URL)" --endpoint "$(ENDPOINT)"
+
+share: $(RUNTIME) ## upload current results to the remote, with the records by which others find them
+	@python -m stages.settings
+	@python -m tools.recover
+	@python -m tools.sharing share
+
+pull: $(RUNTIME) ## take over what others have shared, rebuild the rest, and check that all is current
+	@python -m stages.settings
+	@python -m tools.recover
+	@python -m tools.sharing pull
+	@python -m tools.trace --page data/provenance.html
+
 PIPELINES ?= dvc.yaml
 current: $(RUNTIME) ## fail if dvc.lock does not belong to this code, these params and these packages
 	@plan=$$(dvc repro --dry --allow-missing $(PIPELINES) 2>&1) || { echo "$$plan" >&2; exit 1; }; \
 	if echo "$$plan" | grep "Running stage"; then \
 		echo "make current: run make repro, or make study, and commit the result" >&2; exit 1; fi
+
+RESULTS := dvc.lock studies/dvc.lock metrics
+review: $(RUNTIME) ## as on a pull request: rebuild, compare with REV=main, fail if committed results are not those of the code
+	@$(MAKE) --no-print-directory $(build)
+	@$(MAKE) --no-print-directory compare MARKDOWN=$(or $(MARKDOWN),comparison.md)
+	@test -z "$$(git status --short -- $(RESULTS))" || { git status --short -- $(RESULTS); echo "make review: what is" \
+		"committed of these is not the result of this code, these params and these packages; commit what was built" >&2; exit 1; }
+
+comment: ## put the comparison of make review on the pull request PR=number, or on this branch's; needs gh 2.69 or newer
+	@command -v gh >/dev/null || { echo "make comment: gh is missing, GitHub's own command; cli.github.com" >&2; exit 1; }
+	gh pr comment $(PR) --edit-last --create-if-none --body-file $(or $(MARKDOWN),comparison.md)
 
 trace: $(RUNTIME) ## where a number came from: METRIC=subpixel.ssim; without it, all of them as a page
 	@python -m tools.trace $(or $(METRIC),--page data/provenance.html)
@@ -74,11 +103,21 @@ readme: $(RUNTIME) ## write the numbers and verdicts of README.md anew from metr
 	@python -m tools.readme
 	@python -m tools.gallery
 
+
+merge: $(RUNTIME) ## after `git merge` stopped in dvc.lock or other results: settle them, and rebuild what neither branch has
+	@python -m tools.merge
+	@$(MAKE) --no-print-directory $(build)
+	@$(if $(wildcard docs/converted.png),$(MAKE) --no-print-directory readme)
+	@python -m tools.merge --add
+
 audit: $(RUNTIME) ## hash cache, remote and outputs again, name what is corrupt; REPAIR=1: repair it
 	@python -m tools.audit $(if $(REPAIR),--repair)
 
 prune: $(RUNTIME) ## remove what a removed variant left in dvc.lock and data
 	@python -m tools.orphans --remove
+
+ci: ## what CI runs on a clean clone: fetches what the tests need, runs them, and checks that results are current
+	bash .ci/run
 
 verify: $(DEV) ## rebuild at full size, in other places and with kills; about an hour
 	pytest -m verify -s
