@@ -14,9 +14,12 @@ JOBS ?= 1
 # Stages of one group side by side; DVC's own locks keep their bookkeeping apart. Each needs about 1 GB of memory.
 in-parallel = dvc stage list --all --name-only | grep '^$(1)@' | xargs -P $(JOBS) -I '{}' dvc --wait-for-lock repro --single-item '{}'
 
+# With a remote, what others have computed is not computed again.
+build = $(or $(BUILD),$$(dvc config core.remote >/dev/null 2>&1 && echo pull || echo repro))
+
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-remotes setup-dev repro study remote share pull current trace readme audit prune test test-quick verify lint format lock clean
+.PHONY: help setup setup-remotes setup-dev repro study remote share pull current compare review comment trace readme merge audit prune test test-quick ci verify lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -77,18 +80,42 @@ current: $(RUNTIME) ## fail if dvc.lock does not belong to this code, these para
 	if echo "$$plan" | grep "Running stage"; then \
 		echo "make current: run make repro, or make study, and commit the result" >&2; exit 1; fi
 
+RESULTS := dvc.lock studies/dvc.lock metrics
+review: $(RUNTIME) ## as on a pull request: rebuild, compare with REV=main, fail if committed results are not those of the code
+	@$(MAKE) --no-print-directory $(build)
+	@$(MAKE) --no-print-directory compare MARKDOWN=$(or $(MARKDOWN),comparison.md)
+	@test -z "$$(git status --short -- $(RESULTS))" || { git status --short -- $(RESULTS); echo "make review: what is" \
+		"committed of these is not the result of this code, these params and these packages; commit what was built" >&2; exit 1; }
+
+comment: ## put the comparison of make review on the pull request PR=number, or on this branch's; needs gh 2.69 or newer
+	@command -v gh >/dev/null || { echo "make comment: gh is missing, GitHub's own command; cli.github.com" >&2; exit 1; }
+	gh pr comment $(PR) --edit-last --create-if-none --body-file $(or $(MARKDOWN),comparison.md)
+
 trace: $(RUNTIME) ## where a number came from: METRIC=subpixel.ssim; without it, all of them as a page
 	@python -m tools.trace $(or $(METRIC),--page data/provenance.html)
+
+compare: $(RUNTIME) ## how the results differ from another revision's: REV=main; MARKDOWN=file: for a pull request, too
+	@python -m tools.compare $(or $(REV),main) $(if $(MARKDOWN),--markdown $(MARKDOWN))
 
 readme: $(RUNTIME) ## write the numbers and verdicts of README.md anew from metrics, and its picture of the converter
 	@python -m tools.readme
 	@python -m tools.gallery
+
+
+merge: $(RUNTIME) ## after `git merge` stopped in dvc.lock or other results: settle them, and rebuild what neither branch has
+	@python -m tools.merge
+	@$(MAKE) --no-print-directory $(build)
+	@$(if $(wildcard docs/converted.png),$(MAKE) --no-print-directory readme)
+	@python -m tools.merge --add
 
 audit: $(RUNTIME) ## hash cache, remote and outputs again, name what is corrupt; REPAIR=1: repair it
 	@python -m tools.audit $(if $(REPAIR),--repair)
 
 prune: $(RUNTIME) ## remove what a removed variant left in dvc.lock and data
 	@python -m tools.orphans --remove
+
+ci: ## what CI runs on a clean clone: fetches what the tests need, runs them, and checks that results are current
+	bash .ci/run
 
 verify: $(DEV) ## rebuild at full size, in other places and with kills; about an hour
 	pytest -m verify -s

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stages import settings
 from stages.artifacts import ArtifactError
 from stages.convert.convert import grayscale
 from stages.evaluate.pictures import write_png
@@ -27,14 +28,15 @@ def main() -> None:
         photos = Container(Path("data/photos"))
         names = photos.manifest.query("split == 'test'")["name"].head(ROWS)
         write_png(PICTURE, np.concatenate([row(name, photos.read(name)) for name in names]))
-    except ArtifactError as error:
+    except (ArtifactError, settings.SettingsError) as error:
         raise SystemExit(f"gallery: {error}") from None
 
 
 def row(name: str, photograph: np.ndarray) -> np.ndarray:
     """The middle of a photograph `(height, width, 3)` uint8 and of its conversions, with their names."""
     panels = {f"{name}\n": photograph}
-    panels |= {f"--variant\n{variant}": grayscale(photograph, variant=variant) for variant in VARIANTS}
+    trained = [variant for variant in VARIANTS if variant in settings.load().variants]
+    panels |= {f"--variant\n{variant}": grayscale(photograph, variant=variant) for variant in trained}
     panels |= {f"--method\n{method}": grayscale(photograph, method=method) for method in METHODS}
     return result_picture(panels)
 

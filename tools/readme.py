@@ -62,16 +62,21 @@ def filled(text: str, found: Evidence) -> str:
 
 def results(text: str, found: Evidence) -> str:
     """The table of all methods, best PSNR first, with the descriptions that stand in `text`."""
-    described = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", text, flags=re.MULTILINE))
+    words = described(text)
     luck = page.seeds(found.studies)
     rows = {**found.summary["variants"], **found.summary["baselines"]}
     lines = []
     for name, row in sorted(rows.items(), key=lambda item: -item[1]["psnr"]):
         low, high = row["interval"]["psnr"]["low"], row["interval"]["psnr"]["high"]
-        cells = [f"`{name}`", described.get(name, ""), f"{row['psnr']:.1f}", f"{low:.1f} … {high:.1f}"]
+        cells = [f"`{name}`", words.get(name, ""), f"{row['psnr']:.1f}", f"{low:.1f} … {high:.1f}"]
         cells += [luck.get(name, ""), f"{row['ssim']:.4f}", str(row.get("latent", ""))]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*HEADER, *lines])
+
+
+def described(text: str) -> dict[str, str]:
+    """What the README says of each method: name → the second column of the table of all methods."""
+    return dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", text, flags=re.MULTILINE))
 
 
 def paragraph(claim: Claim) -> str:

@@ -31,7 +31,8 @@ def test_ci_and_pre_commit_run_the_checks_of_make_test() -> None:
     assert commands == {"make lint", "make test-quick"}
     assert "ruff check" in makefile
     assert "make test" in (REPOSITORY / ".ci/run").read_text()
-    assert "bash .ci/run" in (REPOSITORY / ".github/workflows/ci.yml").read_text()
+    assert "bash .ci/run" in makefile
+    assert "run: make ci" in (REPOSITORY / ".github/workflows/ci.yml").read_text()
 
 
 def test_the_long_checks_run_on_a_schedule() -> None:

@@ -1,0 +1,337 @@
+"""Do two revisions score differently? `python -m tools.compare main`, with intervals, verdicts and what changed.
+
+Compares what the test photographs scored, patch by patch, as DVC holds it for both; nothing is computed again. What is
+printed and drawn of it is in comparison.py, the statistics in paired.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stages.artifacts import DIGITS, ArtifactError, write_text
+from stages.report import page, summary
+from tools import paired, revisions, trace
+from tools.revisions import Changes, Revision
+
+PAGE = Path("data/comparison.html")
+HEADLINE = ("psnr", "ssim")  # of the patches: tested with most of what may go wrong
+HEADLINE_SHARE = 0.8
+KEYS = {"scores.csv": ["photo", "row", "column"], "contrast.csv": ["photo"]}  # of a value, beside its method
+FACTS = ("method", "photo", "domain", "row", "column")
+LOWER_IS_BETTER = ("mse", "mae")
+RELATIVE, ABSOLUTE = 10.0 ** (1 - DIGITS), 1e-12  # what rounding alone may change: no difference
+PICTURES = ("photograph.png", "patches.png")
+LUCK = 2 * np.sqrt(2)  # standard deviations over seeds: of a difference, twice
+PATCHES, EVALUATIONS = "data/pairs/test", "data/evaluations"
+NO_SCORE = ("evaluate.bootstrap:", "evaluate.picture_rows:", "targets.shard_patches:")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measure of one method on one test set, whose values differ between the revisions.
+
+    Attributes:
+        test_set: its name; empty for the test photographs.
+        method: a variant, a baseline or a read-out.
+        measure: a column of scores.csv or contrast.csv.
+        old: mean over photographs in the old revision, `new` in the new one; each photograph counts alike.
+        difference: new − old; its interval is of this row alone.
+        verdict: better, worse or none; of all rows together.
+        smallest: the true difference that is found here with 80 % probability; NaN for a single photograph.
+        seeds: standard deviation of the method's score over seeds; NaN where that was not studied.
+    """
+
+    test_set: str
+    method: str
+    measure: str
+    old: float
+    new: float
+    photographs: int
+    difference: float
+    low: float
+    high: float
+    verdict: str
+    smallest: float
+    seeds: float
+
+    @property
+    def luck(self) -> bool:
+        """Another seed alone might make this difference."""
+        return abs(self.difference) < LUCK * self.seeds
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two revisions differ in.
+
+    Attributes:
+        old: title of the old revision, `new` of the new one.
+        changes: in params, packages, code, data and variants.
+        rows: of all scores that changed, in the order of their tables.
+        same: how many scores did not, of the evaluations that are not the same byte for byte.
+        untouched: evaluations that are the same byte for byte: `baselines`, variants and test sets.
+        refused: test set → why its scores can't be compared; the test photographs are ''.
+        unpaired: tables that are left out, and why.
+        remeasured: code, params and packages that score, and differ: what changed may be the measuring.
+        facts: method, measure, old, new: numbers without a value per photograph that changed.
+        pictures: variant → picture → PNG of the old and of the new revision, where they differ.
+    """
+
+    old: str
+    new: str
+    changes: Changes
+    rows: list[Row] = field(default_factory=list)
+    same: int = 0
+    untouched: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    unpaired: list[str] = field(default_factory=list)
+    remeasured: list[str] = field(default_factory=list)
+    facts: list[tuple[str, str, Any, Any]] = field(default_factory=list)
+    pictures: dict[str, dict[str, tuple[bytes, bytes]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The values of one measure of one method in both revisions, `(n,)`, for the photographs `(n,)` they are of."""
+
+    test_set: str
+    method: str
+    measure: str
+    photos: np.ndarray
+    old: np.ndarray
+    new: np.ndarray
+
+
+def main() -> None:
+    """Print the comparison and write its page; exit with 1 and a message if a revision can't be read."""
+    from tools import comparison
+
+    parser = argparse.ArgumentParser(prog="python -m tools.compare", description=__doc__)
+    parser.add_argument("old", help="commit, branch or tag to compare with")
+    parser.add_argument("--to", metavar="REV", help="instead of the workspace, as its dvc.lock has it")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write it there, too, for a pull request")
+    arguments = parser.parse_args()
+    try:
+        old, new = Revision(arguments.old), Revision(arguments.to)
+        found = between(old, new)
+        report = new.read("data/report/index.html").decode()
+        if arguments.markdown:
+            write_text(arguments.markdown, comparison.markdown(found))
+        write_text(PAGE, comparison.page(report, found))
+    except ArtifactError as error:
+        raise SystemExit(f"compare: {error}") from None
+    print(comparison.text(found))
+    print(f"\nWith pictures: {PAGE}")
+
+
+def compare(old: str, new: str | None = None) -> Comparison:
+    """Compare the results of two revisions of the repository in the working directory.
+
+    Args:
+        old: a commit, branch or tag.
+        new: the same; `None` is the workspace, as its dvc.lock has it.
+
+    Raises:
+        ArtifactError: there is no such revision, or neither the cache nor the remote holds what it scored.
+    """
+    return between(Revision(old), Revision(new))
+
+
+def between(old: Revision, new: Revision) -> Comparison:
+    """`compare` for revisions that are read already."""
+    refused = refusals(old, new)
+    pairs: dict[tuple[str, str, str], Pair] = {}
+    untouched, unpaired = [], []
+    for test_set, folder in folders(old, new):
+        if old.md5(folder) == new.md5(folder):
+            untouched.append(folder.removeprefix(f"{EVALUATIONS}/"))
+        elif test_set not in refused:
+            for name in [name for name in KEYS if name in old.names(folder) & new.names(folder)]:
+                tables = old.table(f"{folder}/{name}"), new.table(f"{folder}/{name}")
+                if alike(*tables, KEYS[name]):
+                    for pair in values(test_set, *tables, KEYS[name]):
+                        pairs.setdefault((test_set, pair.method, pair.measure), pair)  # PCA stands in several tables
+                else:
+                    unpaired.append(f"{folder}/{name}: not of the same patches or photographs in both")
+    changed = [pair for pair in pairs.values() if not np.allclose(pair.old, pair.new, RELATIVE, ABSOLUTE)]
+    comparable = "" not in refused
+    return Comparison(
+        old=old.title,
+        new=new.title,
+        changes=revisions.changes(old, new),
+        rows=judged(changed, luck_of_seeds(new)),
+        same=len(pairs) - len(changed),
+        untouched=untouched,
+        refused=refused,
+        unpaired=unpaired,
+        remeasured=remeasured(old, new, refused) if changed else [],
+        facts=facts(old, new) if comparable else [],
+        pictures=pictures(old, new) if comparable else {},
+    )
+
+
+def folders(old: Revision, new: Revision) -> list[tuple[str, str]]:
+    """Test set and folder of every evaluation that both revisions have; '' is the test photographs."""
+    names = {"": [f"{EVALUATIONS}/{name}" for name in ("baselines", *old.variants)]}
+    for path in trace.makers(old.stages):
+        if path.startswith(f"{EVALUATIONS}/test_sets/"):
+            names[path.rpartition("/")[2]] = [path]
+    return [(name, path) for name, paths in names.items() for path in paths if old.md5(path) and new.md5(path)]
+
+
+def refusals(old: Revision, new: Revision) -> dict[str, str]:
+    """Test set → why its scores in the two revisions are of different pictures."""
+    found = {}
+    if old.md5(PATCHES) != new.md5(PATCHES):
+        causes = _causes(revisions.changes(old, new, ["fetch", "targets"]))
+        found[""] = f"{PATCHES} differs, because of {causes or 'what the stage targets was told or read'}"
+    for test_set, folder in folders(old, new):
+        photos = f"data/test_sets/{test_set}"
+        if test_set and old.md5(photos) != new.md5(photos):
+            causes = _causes(revisions.changes(old, new, [f"fetch_set@{test_set}"]))
+            found[test_set] = f"{photos} differs, because of {causes or 'what its source held'}"
+        elif test_set:
+            targets = [_targets(revision, folder) for revision in (old, new)]
+            if targets[0] != targets[1]:
+                found[test_set] = f"its patches differ, because of {_causes(revisions.changes(old, new, ['targets']))}"
+    return found
+
+
+def remeasured(old: Revision, new: Revision, refused: Collection[str]) -> list[str]:
+    """Code, params and packages of the stages that score, where they differ, but for those that no score depends on."""
+    makers = trace.makers(new.stages)
+    found = revisions.changes(old, new, [makers[path] for name, path in folders(old, new) if name not in refused])
+    params = [line for line in found.params if not line.startswith(("variants.", *NO_SCORE))]
+    return [*params, *found.packages, *found.code]
+
+
+def alike(before: pd.DataFrame, after: pd.DataFrame, keys: list[str]) -> bool:
+    """Every method that both tables have is scored once on each of the same patches or photographs."""
+    sides = []
+    for table, other in ((before, after), (after, before)):
+        rows = table.loc[table["method"].isin(other["method"]), ["method", *keys]]
+        if rows.duplicated().any():
+            return False
+        sides.append(rows.sort_values(["method", *keys]).reset_index(drop=True))
+    return sides[0].equals(sides[1])
+
+
+def values(test_set: str, before: pd.DataFrame, after: pd.DataFrame, keys: list[str]) -> Iterator[Pair]:
+    """A pair for each measure of each method that both tables have."""
+    for method in before["method"].drop_duplicates():
+        old, new = (table[table["method"] == method].sort_values(keys) for table in (before, after))
+        for measure in [name for name in before if name in after and name not in FACTS] if len(new) else []:
+            yield Pair(
+                test_set, method, measure, *(side.to_numpy() for side in (old["photo"], old[measure], new[measure]))
+            )
+
+
+def judged(pairs: list[Pair], luck: dict[tuple[str, str], float]) -> list[Row]:
+    """Rows with verdicts on all `pairs` together.
+
+    PSNR and SSIM of patches share 80 % of the 5 % that may go wrong, all other measures the rest.
+
+    Args:
+        pairs: whose values differ.
+        luck: (method, measure) → standard deviation over seeds.
+    """
+    if not pairs:
+        return []
+    first = np.array([pair.measure in HEADLINE for pair in pairs])
+    weights = np.where(first, HEADLINE_SHARE / max(first.sum(), 1), (1 - HEADLINE_SHARE) / max((~first).sum(), 1))
+    weights /= weights.sum()
+    found, means = [], []
+    for pair in pairs:
+        sides = [paired.of_photographs(pair.photos, scores[:, None]) for scores in (pair.old, pair.new)]
+        means.append([float(side.mean()) for side in sides])
+        found.append(paired.paired(sides[1] - sides[0]))
+    told = paired.differ(np.array([float(each.p[0]) for each in found]), weights)
+    return [
+        Row(
+            test_set=pair.test_set,
+            method=pair.method,
+            measure=pair.measure,
+            old=before,
+            new=after,
+            photographs=each.photographs,
+            difference=float(each.estimate[0]),
+            low=float(each.low[0]),
+            high=float(each.high[0]),
+            verdict=_verdict(pair.measure, float(each.estimate[0])) if differs else "none",
+            smallest=paired.smallest(float(each.error[0]), each.photographs, paired.ERROR * float(weight)),
+            seeds=float("nan") if pair.test_set else luck.get((pair.method, pair.measure), float("nan")),
+        )
+        for pair, (before, after), each, differs, weight in zip(pairs, means, found, told, weights, strict=True)
+    ]
+
+
+def luck_of_seeds(revision: Revision) -> dict[tuple[str, str], float]:
+    """Variant and measure → standard deviation over at least three seeds, from metrics/studies.csv."""
+    studies = revision.git_table("metrics/studies.csv")
+    if studies.empty:
+        return {}
+    runs = studies[studies["study"] == "seeds"].groupby("variant")
+    return {
+        (str(variant), measure): float(of[measure].std())
+        for variant, of in runs
+        if len(of) >= page.ENOUGH_SEEDS
+        for measure in HEADLINE
+    }
+
+
+def facts(old: Revision, new: Revision) -> list[tuple[str, str, Any, Any]]:
+    """Method, measure, old and new of the numbers that have no value per photograph: they get no verdict."""
+    sides = [_facts(revision) for revision in (old, new)]
+    return [
+        (*key, sides[0][key], sides[1][key]) for key in sides[0] if sides[0][key] != sides[1].get(key, sides[0][key])
+    ]
+
+
+def pictures(old: Revision, new: Revision) -> dict[str, dict[str, tuple[bytes, bytes]]]:
+    """Variant → picture → PNG of both revisions, where these differ."""
+    found: dict[str, dict[str, tuple[bytes, bytes]]] = {}
+    for name in old.variants:
+        folder = f"{EVALUATIONS}/{name}"
+        if new.md5(folder) not in (None, old.md5(folder)):
+            for picture in sorted({*PICTURES} & old.names(folder) & new.names(folder), key=PICTURES.index):
+                sides = old.read(f"{folder}/{picture}"), new.read(f"{folder}/{picture}")
+                if sides[0] != sides[1]:
+                    found.setdefault(name, {})[picture.removesuffix(".png")] = sides
+    return found
+
+
+def _targets(revision: Revision, folder: str) -> dict[str, Any]:
+    """How the photographs of a test set were cut, but for how their patches were stored meanwhile."""
+    entry = revision.stages[trace.makers(revision.stages)[folder]]
+    targets: dict[str, Any] = entry["params"]["params.yaml"]["targets"]
+    return {key: value for key, value in targets.items() if key != "shard_patches"}
+
+
+def _facts(revision: Revision) -> dict[tuple[str, str], Any]:
+    content = json.loads(revision.git_file("metrics/summary.json") or b'{"variants": {}}')
+    found = {(name, key): row[key] for name, row in content["variants"].items() for key in summary.FACTS if key in row}
+    probes = revision.git_table("metrics/probes.csv")
+    columns = [name for name in probes if name in (*summary.PROBES, "detail_limit") or str(name).startswith("noise_")]
+    for row in probes.to_dict("records"):
+        found.update({(row["method"], str(name)): row[name] for name in columns})
+    return found
+
+
+def _causes(found: Changes) -> str:
+    return "; ".join([*found.params, *found.data, *found.code, *found.packages])
+
+
+def _verdict(measure: str, difference: float) -> str:
+    return "better" if (difference < 0) == (measure in LOWER_IS_BETTER) else "worse"
+
+
+if __name__ == "__main__":
+    main()

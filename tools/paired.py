@@ -1,0 +1,119 @@
+"""Is the difference between two revisions' scores more than chance? Paired intervals, and verdicts on many at once.
+
+Values in, values out: nothing here knows of files, revisions or methods. What is drawn at random are photographs, not
+patches: those of one photograph are alike, and so are their differences.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize, stats
+
+ERROR = 0.05  # chance that a comparison without any true difference still gives a verdict
+POWER = 0.8
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Mean differences over photographs, each an array of one shape.
+
+    Attributes:
+        photographs: how many.
+        estimate: mean over photographs, each counting alike.
+        error: its standard error; NaN for a single photograph.
+        low: lower end of the 95 % interval, `high` the upper; NaN for a single photograph.
+        p: two-sided, of no difference; 1 for a single photograph, which tells nothing of others.
+    """
+
+    photographs: int
+    estimate: np.ndarray
+    error: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    p: np.ndarray
+
+
+def of_photographs(photos: np.ndarray, differences: np.ndarray) -> np.ndarray:
+    """The mean difference of each photograph, in the order of their names: `(..., photographs, measures)`.
+
+    Args:
+        photos: `(n,)` the photograph of each patch.
+        differences: `(..., n, measures)` new − old of each patch.
+    """
+    return np.stack([differences[..., photos == name, :].mean(axis=-2) for name in np.unique(photos)], axis=-2)
+
+
+def paired(means: np.ndarray) -> Paired:
+    """Estimate, standard error, 95 % interval and p of the mean difference: arrays `(..., measures)`.
+
+    The interval is that of the bootstrap over photographs with the corrections for few of them, estimate ± t(k − 1) ·
+    √(k / (k − 1)) · the bootstrap's standard error (Hesterberg 2015, What Teachers Should Know About the Bootstrap,
+    The American Statistician 69, sections 3.2 and 4.5). For a mean of k values that standard error has the closed form
+    √((k − 1) / k) · s / √k, so nothing needs to be drawn, and the interval is that of Student's paired t-test.
+
+    Percentiles of resamples would not do: three photographs that differ alike by chance, one time in four, have only
+    resamples on one side of 0. Nor would a mean over patches: where one photograph has most of them, its standard error
+    from a few photographs is far too small. Hence each photograph counts alike.
+
+    Where neither revision is better, they could be swapped, so differences lie symmetrically around 0. With outliers on
+    both sides the test errs less often than it may; it is not made for differences whose mean is 0 and which are
+    strongly skewed.
+
+    Args:
+        means: `(..., photographs, measures)` of each photograph.
+    """
+    count = means.shape[-2]
+    estimate = means.mean(axis=-2)
+    if count == 1:
+        unknown = np.full_like(estimate, np.nan)
+        return Paired(count, estimate, unknown, unknown, unknown, np.ones_like(estimate))
+    error = means.std(axis=-2, ddof=1) / np.sqrt(count)
+    reach = stats.t.ppf(1 - ERROR / 2, count - 1) * error
+    ratio = np.divide(np.abs(estimate), error, out=np.where(estimate == 0, 0.0, np.inf), where=error > 0)
+    return Paired(count, estimate, error, estimate - reach, estimate + reach, 2 * stats.t.sf(ratio, count - 1))
+
+
+def differ(p: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Which of many differences are told from chance: `(..., m)` bool.
+
+    Holm's step-down procedure with weights (Holm 1979, A Simple Sequentially Rejective Multiple Test Procedure,
+    Scandinavian Journal of Statistics 6, section 4): however the m measures are correlated, the chance that any of
+    those without a true difference is among them is at most `ERROR`.
+
+    Args:
+        p: `(..., m)` of each.
+        weights: `(m,)` positive: the share of `ERROR` that each begins with, times anything.
+    """
+    order = np.argsort(p / weights, axis=-1, kind="stable")
+    shares = weights[order]
+    left = np.cumsum(shares[..., ::-1], axis=-1)[..., ::-1]  # of this one and of all that come after it
+    passed = np.take_along_axis(p, order, axis=-1) <= ERROR * shares / left
+    found = np.empty_like(passed)
+    np.put_along_axis(found, order, np.logical_and.accumulate(passed, axis=-1), axis=-1)
+    return found
+
+
+def smallest(error: float, photographs: int, level: float) -> float:
+    """The true difference that a test finds with 80 % probability, by the noncentral t-distribution; NaN if none.
+
+    Args:
+        error: standard error of the mean difference.
+        photographs: how many.
+        level: of the two-sided test, (0, 1).
+    """
+    if photographs < 2 or not error > 0:
+        return float("nan")
+    freedom = photographs - 1
+    bound = stats.t.ppf(1 - level / 2, freedom)
+
+    def missing(size: float) -> float:
+        # |T| > bound for T = (Z + size) / √(χ² / freedom): P, averaged over the quantiles of χ²
+        scale = bound * np.sqrt(stats.chi2.ppf(GRID, freedom) / freedom)
+        return float(np.mean(stats.norm.sf(scale - size) + stats.norm.cdf(-scale - size))) - POWER
+
+    return float(error * optimize.brentq(missing, 0, 5 * bound + 5))
+
+
+GRID = (np.arange(2000) + 0.5) / 2000  # midpoints of equally likely parts
