@@ -12,8 +12,8 @@ from tests.conftest import Workspace
 
 
 @pytest.fixture
-def workspace(two_variants: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return two_variants.copy(tmp_path_factory.mktemp("orphans") / "workspace")
+def workspace(first_small_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return first_small_rebuild.copy(tmp_path_factory.mktemp("orphans") / "workspace")
 
 
 def test_a_removed_variant_is_found_everywhere_and_pruned(workspace: Workspace) -> None:
