@@ -121,7 +121,7 @@ def new_workspace(folder: Path) -> Workspace:
     table.to_csv(manifest, index=False)
     (folder / "dvc.lock").unlink(missing_ok=True)
     keep_one_study(folder / "studies")
-    workspace.edit_params(train__recipe__epochs=1, train__recipe__warmup_epochs=0)
+    workspace.edit_params(train__recipe__epochs=1, train__recipe__warmup_epochs=0, evaluate__bootstrap=100)
     return workspace
 
 

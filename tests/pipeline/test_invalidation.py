@@ -49,7 +49,7 @@ class Row:
     change: Callable[[Workspace], None]
     touches: set[str]
     runs: set[str]
-    slow: bool = False  # trains every variant again
+    slow: bool = False  # rebuilt by `make verify` alone
 
 
 # A test photograph trains nothing; a comment in a network's file changes no score.
@@ -84,6 +84,7 @@ TABLE = {
         params(variants__subpixel__learning_rate=0.02),
         {"train@subpixel", "report"},
         {"train@subpixel", "evaluate@subpixel", "report"},
+        slow=True,  # test_end_to_end.py rebuilds it
     ),
     "a comment in its network file": Row(
         replace("stages/train/networks/subpixel.py", "import keras\n", "import keras  # ours\n"),

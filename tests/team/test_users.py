@@ -147,7 +147,7 @@ def target_of(workspace: Workspace, file: str) -> Path:
 def test_a_second_user_runs_nothing_and_has_links(
     first_output_of_ben: str, ada: Account, ben: Account, cache: Path
 ) -> None:
-    assert "Stage 'evaluate@subpixel' didn't change, skipping" in first_output_of_ben
+    assert "Stage 'evaluate@subpixel' is cached - skipping run, checking out outputs" in first_output_of_ben
     assert "Running stage" not in first_output_of_ben
     for user in (ada, ben):
         files = [path for path in user.folder.glob("data/*/**/*") if not path.is_dir()]
