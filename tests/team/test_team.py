@@ -14,24 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import REPOSITORY, Workspace
+from tests.conftest import Workspace
+from tests.team.manual import walk
 from tests.team.servers import KINDS, Access
 
-DOCUMENT = REPOSITORY / "docs/team.md"
 INSTALLED = "-- RUNTIME= REMOTES= DEV="  # for MAKEFLAGS: the packages are there
-NOT_YET = ("make compare",)  # documented, but not a target of the Makefile yet
 REBUILD, CHANGE, BACK = (
     "Rebuild, share, take over",
     "Change a variant, compare, review",
     "Back to an older state",
 )
-
-
-def walk(section: str) -> list[tuple[str, str]]:
-    """Who types what, in a section of docs/team.md: (`ada` or `ben`, command line), in order."""
-    text = DOCUMENT.read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
-    fences = re.findall(r"^```sh (ada|ben)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
-    return [(person, line) for person, lines in fences for line in lines.splitlines() if not line.startswith(NOT_YET)]
 
 
 class Team:
@@ -54,14 +46,14 @@ class Team:
         """Type the commands of a section.
 
         Returns:
-            The stages that ran, for each `make repro` and `make pull`.
+            The stages that ran, for each `make repro`, `make pull` and `make review`.
         """
         runs = []
         for person, command in walk(section):
             start = time.monotonic()
             output = typed(self.people[person], command)
             print(f"{time.monotonic() - start:6.1f} s  {person}: {command}")
-            if command.startswith(("make repro", "make pull")):
+            if command.startswith(("make repro", "make pull", "make review")):
                 runs.append(stages(output))
             if "# nothing" in command:
                 assert output == ""
