@@ -52,6 +52,7 @@ ifneq ($(JOBS),1)
 	$(call in-parallel,studies/dvc.yaml:run)
 endif
 	dvc repro studies/dvc.yaml
+	dvc status --quiet studies/dvc.yaml || { echo "make study: runs are not current; see dvc status studies/dvc.yaml" >&2; exit 1; }
 	@python -m tools.studies
 
 test: lint ## all checks: linters, types, tests
