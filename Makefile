@@ -41,7 +41,8 @@ ifneq ($(JOBS),1)
 	$(call in-parallel,evaluate,dvc.yaml)
 endif
 	dvc repro
-	dvc status --quiet dvc.yaml || { echo "make repro: results are not current; see dvc status dvc.yaml" >&2; exit 1; }
+	@dvc status --quiet dvc.yaml || { echo "make repro: results are not current, or not in the cache (dvc status dvc.yaml" \
+		"tells which); if the disk is full, free space; then run make repro again" >&2; exit 1; }
 	@python -m tools.trace --page data/provenance.html
 
 study: $(RUNTIME) ## run the studies that are not current; JOBS=2: all in about half an hour on two cores
@@ -53,6 +54,7 @@ ifneq ($(JOBS),1)
 	$(call in-parallel,studies/dvc.yaml:run,studies/dvc.yaml)
 endif
 	dvc repro studies/dvc.yaml
+	dvc status --quiet studies/dvc.yaml || { echo "make study: runs are not current; see dvc status studies/dvc.yaml" >&2; exit 1; }
 	@python -m tools.studies
 
 test: lint ## all checks: linters, types, tests

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ SPLITS = {"chelsea": "train", "rocket": "validation"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that need a rebuilt pipeline, so that `make test-quick` can leave them out."""
     for item in items:
-        if "first_rebuild" in getattr(item, "fixturenames", ()):
+        if {"first_rebuild", "first_small_rebuild"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("pipeline")
 
 
@@ -121,7 +121,7 @@ def new_workspace(folder: Path) -> Workspace:
     table.to_csv(manifest, index=False)
     (folder / "dvc.lock").unlink(missing_ok=True)
     keep_one_study(folder / "studies")
-    workspace.edit_params(train__recipe__epochs=1, train__recipe__warmup_epochs=0)
+    workspace.edit_params(train__recipe__epochs=1, train__recipe__warmup_epochs=0, evaluate__bootstrap=100)
     return workspace
 
 
@@ -170,25 +170,48 @@ def single_precision() -> Iterator[None]:
         keras.config.set_dtype_policy("float32")
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Workspace]) -> Workspace:
+    """What `make` builds in a folder `name`, once for all test processes: the others wait. Nobody may touch it."""
+    top = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        top = top.parent  # common to the processes of this run
+    with (top / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (top / f"{name}.done").exists():
+            return Workspace(top / name)
+        workspace = make(top / name)
+        (top / f"{name}.done").touch()
+    return workspace
+
+
 @pytest.fixture(scope="session")
 def first_rebuild(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A committed workspace after `dvc repro` of every stage on the subset, made once for all test processes.
+    """A committed workspace after `make repro` of every stage on the subset, made once for all test processes.
 
     Nobody may touch it. Beside it lies `opened.tsv`: a line, stage and path, for every file that a stage opened.
     """
-    top = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        top = top.parent  # common to the processes of this run
-    with (top / "first_rebuild.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if (top / "first_rebuild.done").exists():
-            return Workspace(top / "first_rebuild")
-        workspace = new_workspace(top / "first_rebuild")
-        opened: dict[str, Any] = {"PYTHONPATH": str(OPENED), "OPENED_FILES": str(top / "opened.tsv")}
+
+    def make(folder: Path) -> Workspace:
+        workspace = new_workspace(folder)
+        opened: dict[str, Any] = {"PYTHONPATH": str(OPENED), "OPENED_FILES": str(folder.with_name("opened.tsv"))}
         workspace.run("make", "repro", "JOBS=2", "RUNTIME=", **opened)
         workspace.commit("Rebuild on a subset")
-        (top / "first_rebuild.done").touch()
-    return workspace
+        return workspace
+
+    return made_once(tmp_path_factory, "first_rebuild", make)
+
+
+@pytest.fixture(scope="session")
+def first_small_rebuild(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A committed `small_workspace` after `make repro`, made once for all test processes. Nobody may touch it."""
+
+    def make(folder: Path) -> Workspace:
+        workspace = small_workspace(folder)
+        workspace.run("make", "repro", "RUNTIME=")
+        workspace.commit("Rebuild on leaves")
+        return workspace
+
+    return made_once(tmp_path_factory, "first_small_rebuild", make)
 
 
 @pytest.fixture(scope="session")
@@ -198,25 +221,9 @@ def rebuilt(first_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="session")
-def two_variants(rebuilt: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """`rebuilt` with the variants `simple` and `subpixel` alone; tests must leave it as they found it."""
-    workspace = rebuilt.copy(tmp_path_factory.mktemp("two") / "workspace")
-    workspace.keep_variants("simple", "subpixel")
-    workspace.run("python", "-m", "tools.orphans", "--remove")
-    workspace.run("dvc", "repro")
-    workspace.commit("Two variants")
-    return workspace
-
-
-@pytest.fixture(scope="session")
-def one_variant(two_variants: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """`rebuilt` with `subpixel` alone, the quickest; tests must leave it as they found it."""
-    workspace = two_variants.copy(tmp_path_factory.mktemp("one") / "workspace")
-    workspace.keep_variants("subpixel")
-    workspace.run("python", "-m", "tools.orphans", "--remove")
-    workspace.run("dvc", "repro")
-    workspace.commit("One variant")
-    return workspace
+def small_rebuilt(first_small_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A copy of `first_small_rebuild` for this process; tests must leave it as they found it."""
+    return first_small_rebuild.copy(tmp_path_factory.mktemp("small") / "workspace")
 
 
 @pytest.fixture

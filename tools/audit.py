@@ -156,6 +156,8 @@ def hashed(title: str, odb: HashFileDB) -> Store:
     store = Store(title, odb)
     paths = list(odb.fs.find(odb.path)) if odb.fs.exists(odb.path) else []
     for path in tqdm(paths, desc=title, unit="object", disable=None):
+        if Path(path).name.startswith("."):
+            continue  # half a copy: another DVC is at work, or its disk was full
         try:
             oid = odb.path_to_oid(path)
         except ValueError:
@@ -209,6 +211,9 @@ def repair_here(repo: Repo, findings: Findings) -> list[str]:
             print(f"cache: {oid}: deleted")
 
     for _, out in damaged:
+        if is_broken_link(Path(out.fs_path)):
+            out.remove()
+    for _, out in damaged:
         if out.exists and not out.changed_checksum():
             out.commit(relink=False)
             print(f"cache: {out}: complete with what the workspace has")
@@ -218,6 +223,11 @@ def repair_here(repo: Repo, findings: Findings) -> list[str]:
             out.checkout()
             print(f"workspace: {out}: restored from the cache")
     return list(dict.fromkeys(stage.addressing for stage, out in missing if not out.exists))
+
+
+def is_broken_link(path: Path) -> bool:
+    """Is a file, or one in a folder, a link to nothing, such as to an object that was deleted from the cache?"""
+    return any(file.is_symlink() and not file.exists() for file in (path, *path.rglob("*")))
 
 
 def repair_remote(remote: Store, cache: Store, oids: Iterable[str]) -> None:

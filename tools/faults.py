@@ -1,6 +1,6 @@
 """What a failed transfer means and what to do: from what DVC and its file systems log and raise, to one paragraph.
 
-Only words are chosen here; what is done before and after stands in sharing.py.
+Only causes and words live here; docs/team.md lists the same words, and what is done stands in sharing.py.
 """
 
 from __future__ import annotations
@@ -10,28 +10,82 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tools.remote import KINDS, Kind
+from tools.remote import Kind
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A cause that a user can do something about."""
+    """A cause that a user can do something about, and the signs of it in the texts of errors."""
 
-    signs: re.Pattern[str]  # in the texts of the errors
-    message: str
-
-
-def _fault(signs: str, message: str) -> Fault:
-    return Fault(re.compile(signs, re.IGNORECASE), message)
+    meaning: str
+    action: str
+    signs: str = "(?!)"  # a regular expression, whose case does not matter
 
 
-# The first that fits is told: a refused login also looks like a lost connection, and a full disk like no permission.
-FAULTS = [
-    _fault(
-        r"LockError|is busy",
-        "Another DVC command is at work in this clone. Wait for its end, then run this again.",
-    ),
-]
+LOGIN = Fault(
+    "The remote did not let you in: your user, key or password for it is missing, wrong or expired.",
+    "Set it in this clone, then run this again:",  # and how, by the kind of remote
+    r"Permission denied for user|NoCredentials|PartialCredentials|received 401|\(403\) when calling the Head"
+    r"|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken",
+)
+ABSENT = Fault(
+    "The remote's bucket or folder is not there.",
+    "Make or mount it, or correct its URL: make remote URL=…",
+    r"NoSuchBucket|ResourceConflict|SFTPNoSuchFile",
+)
+FULL = Fault(
+    "The remote is full.",
+    "What has arrived there is kept. Make room on it, then run this again.",
+    r"\[Errno (28|122)\]|received 507|QuotaExceeded|StorageFull",
+)
+HERE_FULL = Fault("The disk of this machine is full.", "Make room, then run this again.", FULL.signs)
+FORBIDDEN = Fault(
+    "The remote let you in, but does not allow this: writing there may be for others.",
+    "Ask who runs it for the right; to take over results, reading is enough.",
+    r"AccessDenied|received 403|SFTPPermissionDenied|\[Errno (13|30)\]",
+)
+FAILING = Fault(
+    "The remote failed with an error of its own; most often it is full.",
+    "What has arrived there is kept. Ask who runs it to look at its disk and its log, then run this again.",
+    r"received 500|\(500\)|InternalError|SFTPFailure",
+)
+LOST = Fault(
+    "The remote can't be reached, or the connection was lost.",
+    "What has arrived is kept. See that the server and your network are up, then run this again.",
+    r"Connect|Timeout|timed out|gaierror|BrokenPipe|RemoteProtocolError|ResponseStreaming|IncompleteRead|PayloadError"
+    r"|(received |\()50[234]|SlowDown",
+)
+CORRUPT = Fault(
+    "What the remote holds is corrupt there; nothing of it was taken over.",
+    "Whoever has a sound copy, such as the one who made it, runs make audit REPAIR=1; then run this again. Without one,"
+    " make repro makes it anew.",
+    r"corrupted cache file",
+)
+BUSY = Fault(
+    "Another DVC command is at work in this clone.",
+    "Wait for its end, then run this again.",
+    r"LockError|is busy",
+)
+STAGE = Fault(
+    "A stage failed; what it said stands above.",
+    "Nothing is wrong with the remote. Mend it, then run this again, or make repro.",
+    r"StageCmdFailedError",
+)
+UNKNOWN = Fault(
+    "This failed for a reason that is not known here; it stands above.",
+    "What has arrived is kept: when it is mended, run this again.",
+)
+
+# The first that fits is told: a refused login can also look like a lost connection.
+OF_SHARE = (LOGIN, ABSENT, FULL, FORBIDDEN, FAILING, LOST, BUSY)
+OF_PULL = (STAGE, LOGIN, ABSENT, HERE_FULL, FORBIDDEN, FAILING, LOST, CORRUPT, BUSY)
+
+
+def advice(known: tuple[Fault, ...], texts: list[str], kind: Kind) -> str:
+    """What the errors mean and what to do, for a remote of this kind."""
+    fault = next((fault for fault in known if re.search(fault.signs, "\n".join(texts), re.IGNORECASE)), UNKNOWN)
+    lines = [f"{fault.meaning} {fault.action}"]
+    return "\n".join([*lines, kind.where_secrets_go()] if fault is LOGIN else lines)
 
 
 class Causes(logging.Handler):
@@ -47,7 +101,7 @@ class Causes(logging.Handler):
         self.texts.append(": ".join([record.getMessage(), *lineage(error)]))
 
     def listen(self) -> None:
-        """From now on. What DVC does with a corrupt object, it says with -v alone; from now on it is an error."""
+        """From now on. That DVC threw a corrupt object away, it says with -v alone; from now on it is an error."""
         for name in ("dvc", "dvc_data", "dvc_objects"):
             logging.getLogger(name).addHandler(self)
         objects = logging.getLogger("dvc_data.hashfile.db")
@@ -65,7 +119,3 @@ def lineage(error: BaseException | None) -> Iterator[str]:
     while error is not None:
         yield f"{type(error).__name__} {error}"
         error = error.__cause__ or error.__context__
-
-
-def advice(verb: str, kind: Kind, texts: list[str]) -> str:
-    return "ADVICE"

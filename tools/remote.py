@@ -1,6 +1,6 @@
 """Set the team's DVC remote up: `python -m tools.remote URL [--endpoint URL]` (`make remote`).
 
-Where it is goes into .dvc/config, which git keeps; secrets never do: what is printed says where each colleague puts them.
+Its URL goes into .dvc/config, which git keeps. Secrets never do: what is printed says where each colleague puts them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dvc.config import Config, ConfigError
 from dvc.repo import Repo
 
 NAME = "team"
-SILENCE = 60  # seconds without a byte after which a connection counts as lost
+SILENCE = 30  # seconds without an answer after which a request is given up; S3 clients ask up to 25 times
 
 
 class RemoteError(Exception):
@@ -35,12 +35,18 @@ class Kind:
     otherwise: str = ""  # how else the secrets can be given
 
     def where_secrets_go(self) -> str:
-        """The commands, one per line, and what can be done instead."""
+        """The commands, one per line, and what can be done instead; nothing if there are no secrets."""
         commands = [f"  dvc remote modify --local {NAME} {option} …" for option in self.secrets]
-        return "\n".join([*commands, f"  or {self.otherwise}"])
+        return "\n".join([*commands, f"  or {self.otherwise}"] if commands else [])
 
 
-WEBDAV = Kind("WebDAV", "dvc_webdav", {"timeout": SILENCE}, ("user", "password"), "`ask_password true`, or a `token`")
+WEBDAV = Kind(
+    "WebDAV",
+    "dvc_webdav",
+    {"timeout": SILENCE},
+    ("user", "password"),
+    "`ask_password true` for the password, or `token`",
+)
 KINDS = {
     "": Kind("a folder that all can reach, such as NFS", "dvc"),
     "s3": Kind(
@@ -50,13 +56,7 @@ KINDS = {
         ("access_key_id", "secret_access_key"),
         "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, or a `profile` of ~/.aws",
     ),
-    "ssh": Kind(
-        "SSH",
-        "dvc_ssh",
-        {"timeout": SILENCE},
-        ("user", "keyfile"),
-        "a key of ssh-agent or ~/.ssh, or `ask_password true`",
-    ),
+    "ssh": Kind("SSH", "dvc_ssh", {}, ("user", "keyfile"), "a key of ssh-agent or ~/.ssh, or `ask_password true`"),
     "webdav": WEBDAV,
     "webdavs": WEBDAV,
 }

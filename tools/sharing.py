@@ -1,86 +1,121 @@
 """Give results to the team and take them over: `python -m tools.sharing share|pull` (`make share`, `make pull`).
 
 DVC is asked in this process, by its Python interface: its bars and messages appear as always, and the causes of a
-failure, some of which it shows with `-v` alone, are at hand to say what to do.
+failure, some of which it shows with `-v` alone, are at hand to say what to do (faults.py).
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
+from pathlib import Path
 from typing import Any
 
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.stage.cache import RunCacheNotFoundError, StageCache
 from dvc.ui import ui
 
-from tools.faults import Causes, advice, lineage
+from tools import faults
+from tools.remote import kind_of
 
 PIPELINE = "dvc.yaml"
 
+logger = logging.getLogger("dvc")
+
 
 class SharingError(Exception):
-    """Something was not shared or taken over; the message says what to do."""
+    """There is nothing to share, or nowhere; the message says what to do."""
 
 
 def main() -> None:
-    """Do what is asked, or exit with 1 and one paragraph on what was wrong."""
+    """Do what is asked, or exit with 1 and one paragraph on what was wrong and what to do."""
     parser = argparse.ArgumentParser(prog="python -m tools.sharing", description=__doc__)
     parser.add_argument("verb", choices=["share", "pull"], help="upload what is current, or take over and rebuild")
     verb = parser.parse_args().verb
     ui.enable()
-    causes = Causes()
+    causes = faults.Causes()
     causes.listen()
     try:
         with Repo() as repo:
-            refuse_without_remote(repo)
+            url = url_of_remote(repo)
             share(repo, causes) if verb == "share" else pull(repo, causes)
     except SharingError as error:
         raise SystemExit(f"{verb}: {error}") from None
-    except Exception as error:  # each kind of remote has its own
-        import traceback; traceback.print_exc()
-        print("CAUSES", "\n".join([*causes.texts, *lineage(error)]))
-        raise SystemExit(f"{verb}: {advice(verb, None, [*causes.texts, *lineage(error)])}") from None
+    except KeyboardInterrupt:
+        raise SystemExit(f"{verb}: interrupted; what has arrived is kept") from None
+    except Exception:  # each kind of remote has its own
+        logger.exception("%s did not succeed", verb)
+        known = faults.OF_SHARE if verb == "share" else faults.OF_PULL
+        raise SystemExit(f"{verb}: {faults.advice(known, causes.texts, kind_of(url))}") from None
+    print("share: all is on the remote" if verb == "share" else "pull: all is current")
 
 
-def refuse_without_remote(repo: Repo) -> None:
-    """Raise `SharingError` if no remote is set up."""
-    if not repo.config["core"].get("remote"):
-        raise SharingError("no remote is set up; run make remote URL=…, where … is a folder or a URL of the team's")
+def url_of_remote(repo: Repo) -> str:
+    """The URL or path of the default remote.
+
+    Raises:
+        SharingError: none is set up, or it is a folder that isn't there; DVC would make one, where nobody looks for it.
+    """
+    name = repo.config["core"].get("remote")
+    if not name:
+        raise SharingError(
+            "no remote is set up; run make remote URL=…, with a folder or URL that all of the team reach"
+        )
+    url = str(repo.config["remote"][name]["url"])
+    if "://" not in url and not Path(url).expanduser().is_dir():
+        raise SharingError(f"{faults.ABSENT.meaning} {faults.ABSENT.action}")
+    return url
 
 
-def share(repo: Repo, causes: Causes) -> None:
-    """Upload the objects of dvc.lock, then the records of runs by which others find them, if all is current."""
+def share(repo: Repo, causes: faults.Causes) -> None:
+    """Upload the objects of dvc.lock, then the records of runs by which others find them.
+
+    Raises:
+        SharingError: results are not current.
+        DvcException: something did not arrive; or an error of the remote's own kind.
+    """
     if repo.status(targets=[PIPELINE]):
         raise SharingError("results are not current, nothing was uploaded; run make repro, commit, and share again")
     repo.push()
-    repo.stage_cache.push(None)
-    print("CAUSES", "\n".join(causes.texts))
+    repo.stage_cache.push(None)  # goes on after an error, and only logs it
+    if causes.texts:
+        raise DvcException("records of runs did not arrive")
+    wanted = {info.value for infos in repo.used_objs().values() for info in infos}
+    lost = wanted - set(repo.cloud.get_remote_odb(None, "share").oids_exist(wanted))
+    if lost:  # of a folder whose list is on the remote, DVC takes all files to be there
+        raise SharingError(f"{len(lost)} objects have vanished from the remote; run make audit REPAIR=1")
+
+
+def pull(repo: Repo, causes: faults.Causes) -> None:
+    """Take over what others have computed, and rebuild the rest.
+
+    Raises:
+        DvcException: a transfer or a stage failed, or results are still not current; or an error of the remote's kind.
+    """
+    repo.stage_cache = CautiousStageCache(repo, causes)
+    repo.reproduce(pull=True)
+    if repo.status(targets=[PIPELINE]):
+        raise DvcException("results are not current; see dvc status dvc.yaml")
 
 
 class CautiousStageCache(StageCache):
-    """Lets no stage run in place of a transfer that failed: it could take hours, and hide the failure."""
+    """Lets no stage run in place of a transfer that failed: that could take hours, and would hide the failure."""
 
-    def __init__(self, repo: Repo, causes: Causes) -> None:
+    def __init__(self, repo: Repo, causes: faults.Causes) -> None:
         super().__init__(repo)
         self.causes = causes
 
     def restore(self, stage: Any, *arguments: Any, **options: Any) -> None:
-        """Take a stage's outputs over from the cache or the remote."""
+        """Take a stage's outputs over from the cache or the remote; `DvcException` if an error has come before."""
         try:
             super().restore(stage, *arguments, **options)
         except RunCacheNotFoundError:
             if self.causes.texts:
-                raise SharingError("withheld") from None
+                raise DvcException(
+                    f"'{stage.addressing}' was not run in place of what could not be taken over"
+                ) from None
             raise
-
-
-def pull(repo: Repo, causes: Causes) -> None:
-    """Take over what others have computed, and rebuild the rest."""
-    repo.stage_cache = CautiousStageCache(repo, causes)
-    repo.reproduce(pull=True)
-    if repo.status(targets=[PIPELINE]):
-        raise SharingError("results are not current; see dvc status dvc.yaml")
-    print("CAUSES", "\n".join(causes.texts))
 
 
 if __name__ == "__main__":

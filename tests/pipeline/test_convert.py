@@ -49,25 +49,18 @@ def test_a_whole_photograph_is_as_good_as_its_patches(
     pieces = [
         covered[row : row + 28, column : column + 28] for row in range(0, height, 28) for column in range(0, width, 28)
     ]
-    strip = converted_apart(rebuilt, pieces, tmp_path, variant)
+    strip = converted_apart(rebuilt, pieces, variant)
     patches = strip.reshape(height // 28, width // 28, 28, 28).swapaxes(1, 2).reshape(height, width)
     target = bt601(covered)
     assert psnr(gray[side_by_side(gray)], target) > psnr(patches, target) - 0.5
 
 
-def converted_apart(workspace: Workspace, pieces: list[np.ndarray], folder: Path, variant: str) -> np.ndarray:
+def converted_apart(workspace: Workspace, pieces: list[np.ndarray], variant: str) -> np.ndarray:
     """The network's own output for each patch, `(n, 28, 28)` in 8-bit levels, unrounded."""
-    np.save(folder / "pieces.npy", np.stack(pieces))
-    program = (
-        "import sys, numpy as np\n"
-        "from pathlib import Path\n"
-        "from stages.evaluate import networks\n"
-        "model = networks.load(Path('data/models') / sys.argv[2] / 'model.keras')\n"
-        "folder = Path(sys.argv[1])\n"
-        "np.save(folder / 'outputs.npy', networks.predict(model, np.load(folder / 'pieces.npy') / 255)[..., 0] * 255)\n"
-    )
-    workspace.run("python", "-c", program, str(folder), variant)
-    return np.load(folder / "outputs.npy")
+    from stages.evaluate import networks  # imports TensorFlow
+
+    model = networks.load(workspace.folder / "data/models" / variant / "model.keras")
+    return networks.predict(model, np.stack(pieces) / 255)[..., 0] * 255
 
 
 def test_without_a_choice_the_variant_with_the_best_score_converts(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -133,9 +134,13 @@ def test_a_cache_holds_everything_but_the_metrics(rebuilt: Workspace) -> None:
     assert not any(name.startswith("data/") and name != "data/.gitignore" for name in tracked)
 
 
-def test_changing_one_variant_reruns_only_that_variant_and_reverting_restores(workspace: Workspace) -> None:
+def test_changing_one_variant_reruns_only_that_variant_and_reverting_restores(
+    first_small_rebuild: Workspace, tmp_path: Path
+) -> None:
+    workspace = first_small_rebuild.copy(tmp_path / "workspace")
     workspace.edit_params(variants__subpixel__learning_rate=0.005)
     assert workspace.stages_run() == ["train@subpixel", "evaluate@subpixel", "report"]
+    workspace.run("dvc", "status", "--quiet", "dvc.yaml")
     difference = workspace.run("dvc", "metrics", "diff", "HEAD").stdout
     assert "variants.subpixel.psnr" in difference
     assert "variants.simple." not in difference
@@ -146,7 +151,8 @@ def test_changing_one_variant_reruns_only_that_variant_and_reverting_restores(wo
     assert workspace.run("git", "status", "--porcelain").stdout == ""
 
 
-def test_a_variant_is_one_file_one_registry_line_and_one_entry(workspace: Workspace) -> None:
+def test_a_variant_is_one_file_one_registry_line_and_one_entry(first_small_rebuild: Workspace, tmp_path: Path) -> None:
+    workspace = first_small_rebuild.copy(tmp_path / "workspace")
     network = workspace.folder / "stages/train/networks/pixelwise.py"
     network.write_text(
         "import keras\n\n\n"
@@ -167,10 +173,11 @@ def test_a_variant_is_one_file_one_registry_line_and_one_entry(workspace: Worksp
     assert workspace.stages_run() == ["train@pixelwise", "evaluate@pixelwise", "report"]
     summary = json.loads((workspace.folder / "metrics/summary.json").read_text())
     assert summary["variants"]["pixelwise"]["latent"] == 28 * 28 * 4
-    assert list(summary["variants"]) == [*VARIANTS, "pixelwise"]
+    assert list(summary["variants"]) == ["simple", "subpixel", "pixelwise"]
 
 
-def test_a_diverging_training_is_told_and_writes_no_model(workspace: Workspace) -> None:
+def test_a_diverging_training_is_told_and_writes_no_model(first_small_rebuild: Workspace, tmp_path: Path) -> None:
+    workspace = first_small_rebuild.copy(tmp_path / "workspace")
     losses = workspace.folder / "stages/train/losses.py"
     losses.write_text(losses.read_text().replace("ops.square(targets - outputs)", "ops.exp(9e9 * (1 + outputs))"))
     result = workspace.run("dvc", "repro", "train@subpixel", ok=False)
@@ -178,7 +185,7 @@ def test_a_diverging_training_is_told_and_writes_no_model(workspace: Workspace) 
     assert "train@subpixel: loss became inf in epoch 1; no model was written. Lower learning_rate" in result.stderr
     assert "Traceback" not in result.stderr
     left = {path.name for path in (workspace.folder / "data/models").iterdir()}
-    assert left == set(VARIANTS) - {"subpixel"}
+    assert left == {"simple"}
 
 
 def test_a_settings_fault_stops_before_any_work(workspace: Workspace) -> None:
@@ -199,21 +206,9 @@ def test_training_again_gives_the_same_bytes_and_output_for_people(workspace: Wo
 
 
 def test_scores_do_not_depend_on_the_number_of_cores(workspace: Workspace) -> None:
-    for cores in ("1", "2"):
-        workspace.run("dvc", "repro", "--force", "--single-item", "baselines", OPENBLAS_NUM_THREADS=cores)
-        assert workspace.run("git", "status", "--porcelain").stdout == ""
-
-
-def test_the_results_of_a_removed_variant_are_refused_until_they_are_gone(workspace: Workspace) -> None:
-    params = workspace.folder / "params.yaml"
-    text = params.read_text()
-    start = text.index("  subpixel_vae:")
-    params.write_text(text[:start])
-    result = workspace.run("dvc", "repro", "report", ok=False)
-    left = "data/evaluations/subpixel_vae, data/models/subpixel_vae"
-    assert f"{left}: no variant or test set of that name; `make prune` removes it" in result.stderr
-    workspace.run("python", "-m", "tools.orphans", "--remove")
-    assert workspace.stages_run() == ["report"]
+    others = "1" if os.cpu_count() != 1 else "2"  # the rebuild used all
+    workspace.run("dvc", "repro", "--force", "--single-item", "baselines", OPENBLAS_NUM_THREADS=others)
+    assert workspace.run("git", "status", "--porcelain").stdout == ""
 
 
 def test_the_whole_of_params_is_checked_by_one_command(workspace: Workspace) -> None:
@@ -265,12 +260,12 @@ def test_plots_show_curves_of_all_variants_and_score_distributions(rebuilt: Work
     assert all(f'"variant": "{name}"' in page for name in VARIANTS)
 
 
-def test_an_experiment_changes_a_param_from_the_command_line(workspace: Workspace) -> None:
-    setting = "variants.subpixel_bottleneck.latent_divisor=6"
-    workspace.run("dvc", "exp", "run", "--name", "smaller", "--set-param", setting, "train@subpixel_bottleneck")
+def test_an_experiment_changes_a_param_from_the_command_line(first_small_rebuild: Workspace, tmp_path: Path) -> None:
+    workspace = first_small_rebuild.copy(tmp_path / "workspace")
+    setting = "variants.subpixel.learning_rate=0.005"
+    workspace.run("dvc", "exp", "run", "--name", "slower", "--set-param", setting, "train@subpixel")
     table = pd.read_csv(io.StringIO(workspace.run("dvc", "exp", "show", "--csv").stdout))
-    divisors = table.set_index("Experiment")["variants.subpixel_bottleneck.latent_divisor"]
-    assert divisors["smaller"] == 6
+    assert table.set_index("Experiment")["variants.subpixel.learning_rate"]["slower"] == 0.005
 
 
 def test_artifacts_name_models_that_exist(rebuilt: Workspace) -> None:

@@ -40,7 +40,7 @@ def hidden(log: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(workspace.folder)
     lock = YAML(typ="safe").load(Path("dvc.lock"))
     found = opened(log, workspace.folder)
-    known = {stage: declared(stage, lock) for stage, _ in found}
+    known = {stage: declared(stage, lock) for stage in {stage for stage, _ in found}}
     return sorted(
         (stage, str(path))
         for stage, path in found

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from tests.conftest import Workspace
@@ -37,8 +36,7 @@ def params(**changes: object) -> Callable[[Workspace], None]:
 
 
 def without_a_test_photograph(workspace: Workspace) -> None:
-    manifest = workspace.folder / "stages/fetch/bundled.csv"
-    pd.read_csv(manifest).query("name != 'immunohistochemistry'").to_csv(manifest, index=False)
+    next((workspace.folder / "photographs/test").rglob("*.*")).unlink()
 
 
 @dataclass(frozen=True)
@@ -51,12 +49,12 @@ class Row:
     change: Callable[[Workspace], None]
     touches: set[str]
     runs: set[str]
-    slow: bool = False  # trains every variant again
+    slow: bool = False  # rebuilt by `make verify` alone
 
 
 # A test photograph trains nothing; a comment in a network's file changes no score.
 TABLE = {
-    "one photograph in the manifest": Row(without_a_test_photograph, {"fetch"}, {"fetch", "targets", *EVERY_SCORE}),
+    "one photograph": Row(without_a_test_photograph, {"fetch"}, {"fetch", "targets", *EVERY_SCORE}),
     "the conversion": Row(
         replace("stages/targets/conversions.py", "587 * green", "586 * green"),
         {"targets", "baselines", *EVALUATE},
@@ -86,6 +84,7 @@ TABLE = {
         params(variants__subpixel__learning_rate=0.02),
         {"train@subpixel", "report"},
         {"train@subpixel", "evaluate@subpixel", "report"},
+        slow=True,  # test_end_to_end.py rebuilds it
     ),
     "a comment in its network file": Row(
         replace("stages/train/networks/subpixel.py", "import keras\n", "import keras  # ours\n"),
@@ -117,8 +116,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {"PYTHONPATH": str(folder)}
 
 
-def test_a_change_touches_exactly_the_stages_that_use_it(two_variants: Workspace, tmp_path: Path) -> None:
-    workspace = two_variants.copy(tmp_path / "workspace")
+def test_a_change_touches_exactly_the_stages_that_use_it(first_small_rebuild: Workspace, tmp_path: Path) -> None:
+    workspace = first_small_rebuild.copy(tmp_path / "workspace")
     touched = {}
     for name, row in TABLE.items():
         row.change(workspace)
@@ -129,21 +128,23 @@ def test_a_change_touches_exactly_the_stages_that_use_it(two_variants: Workspace
 
 @pytest.mark.parametrize("name", REBUILT)
 def test_a_change_runs_exactly_what_it_reaches_and_taking_it_back_nothing(
-    two_variants: Workspace, tmp_path: Path, installed: dict[str, str], name: str
+    first_small_rebuild: Workspace, tmp_path: Path, installed: dict[str, str], name: str
 ) -> None:
-    workspace = two_variants.copy(tmp_path / "workspace")
+    workspace = first_small_rebuild.copy(tmp_path / "workspace")
     TABLE[name].change(workspace)
     environment = installed if name == "TensorFlow's version" else {}
     assert set(workspace.stages_run(**environment)) == TABLE[name].runs
     workspace.run("dvc", "status", "--quiet", "dvc.yaml")
-    workspace.run("git", "checkout", "--quiet", "--", "stages", "metrics/studies.csv", "*.yaml")
+    workspace.run("git", "checkout", "--quiet", "--", "photographs", "stages", "metrics/studies.csv", "*.yaml")
     assert workspace.stages_run() == []
     workspace.run("dvc", "status", "--quiet", "dvc.yaml")
     assert workspace.run("git", "status", "--porcelain").stdout == ""
 
 
-def test_an_installed_version_that_is_not_the_locked_one_is_refused(two_variants: Workspace, tmp_path: Path) -> None:
-    workspace = two_variants.copy(tmp_path / "workspace")
+def test_an_installed_version_that_is_not_the_locked_one_is_refused(
+    first_small_rebuild: Workspace, tmp_path: Path
+) -> None:
+    workspace = first_small_rebuild.copy(tmp_path / "workspace")
     TABLE["TensorFlow's version"].change(workspace)
     result = workspace.run("dvc", "repro", ok=False)
     assert result.returncode != 0

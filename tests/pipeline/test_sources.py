@@ -1,4 +1,4 @@
-"""The whole pipeline on people's own photographs: a folder of sixty, and a further test set."""
+"""The whole pipeline on people's own photographs: a folder of 24, and a further test set."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ GARDEN = {"source": "folder", **FILES, "inputs": "garden"}
 
 @pytest.fixture(scope="module")
 def walked(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A committed workspace after `make repro` on sixty photographs, a copy, a broken file and a text."""
+    """A committed workspace after `make repro` on 24 photographs, a copy, a broken file and a text."""
     workspace = new_workspace(tmp_path_factory.mktemp("walked") / "workspace")
     photographs = workspace.folder / "photographs"
-    leaves.write(photographs, range(60))
+    leaves.write(photographs, range(24))
     shutil.copy(photographs / "walk 0/leaves-001.png", photographs / "copy.png")
     (photographs / "broken.jpg").write_bytes((photographs / "walk 0/leaves-000.jpg").read_bytes()[:900])
     (photographs / "notes.txt").write_text("Sunny.")
-    leaves.write(workspace.folder / "garden", range(60, 64))
+    leaves.write(workspace.folder / "garden", range(24, 28))
     workspace.keep_variants("subpixel")
     workspace.edit_params(fetch=FOLDER, test_sets={"garden": GARDEN})
     workspace.run("make", "repro", "RUNTIME=")
@@ -36,7 +36,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 def test_a_folder_of_photographs_is_split_by_content_and_reported(walked: Workspace) -> None:
     manifest = pd.read_csv(walked.folder / "data/photos/manifest.csv").set_index("name")
-    assert len(manifest) == 61
+    assert len(manifest) == 25
     assert set(manifest["split"]) == {"train", "validation", "test"}
     assert manifest.loc["copy.png", "split"] == manifest.loc["walk 0/leaves-001.png", "split"]
     skipped = pd.read_csv(walked.folder / "data/photos/skipped.csv")
@@ -65,12 +65,12 @@ def test_a_number_of_a_test_set_leads_back_to_its_photographs(walked: Workspace)
     assert "\nevaluate_set@garden: " in chain
     assert "\nfetch_set@garden: " in chain
     assert "\ntrain@subpixel: " in chain
-    assert "photo   walk 6/leaves-060.jpg (test)" in chain
+    assert "photo   walk 2/leaves-024.bmp (test)" in chain
 
 
 def test_a_photograph_more_in_a_test_set_trains_nothing(walked: Workspace, tmp_path: Path) -> None:
     workspace = walked.copy(tmp_path / "workspace")
-    leaves.write(workspace.folder / "garden", range(64, 65))
+    leaves.write(workspace.folder / "garden", range(28, 29))
     assert set(workspace.stages_run()) == {"fetch_set@garden", "evaluate_set@garden", "report"}
 
 

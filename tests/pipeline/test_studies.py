@@ -28,9 +28,9 @@ def trained(output: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def studied(rebuilt: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def studied(first_small_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A committed workspace after `make study` of two runs, side by side; tests must leave it as they found it."""
-    workspace = rebuilt.copy(tmp_path_factory.mktemp("studied") / "workspace")
+    workspace = first_small_rebuild.copy(tmp_path_factory.mktemp("studied") / "workspace")
     write_runs(workspace, RUNS)
     workspace.run("python", "-m", "tools.orphans", "--remove")
     result = workspace.run("make", "study", "RUNTIME=", "JOBS=2")

@@ -1,4 +1,7 @@
-"""Ada and Ben follow docs/team.md, command by command, with each kind of remote; what runs is what it says."""
+"""Ada and Ben follow docs/team.md, command by command; what runs is what it says, whatever the kind of remote.
+
+The whole walk is done with S3, and by `make verify` with the others, too; all of them are asked for known states.
+"""
 
 from __future__ import annotations
 
@@ -6,103 +9,149 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import REPOSITORY, Workspace
-from tests.team.servers import KINDS, Server
+from tests.conftest import Workspace
+from tests.team.manual import walk
+from tests.team.servers import KINDS, Access
 
-DOCUMENT = REPOSITORY / "docs/team.md"
 INSTALLED = "-- RUNTIME= REMOTES= DEV="  # for MAKEFLAGS: the packages are there
-TRAINING = {"train@simple", "evaluate@simple", "report"}
-
-
-def walk(section: str) -> list[tuple[str, str]]:
-    """Who types what, in a section of docs/team.md: (`ada` or `ben`, command line), in order."""
-    text = DOCUMENT.read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
-    fences = re.findall(r"^```sh (ada|ben)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
-    return [(person, line) for person, lines in fences for line in lines.splitlines()]
+REBUILD, CHANGE, BACK = (
+    "Rebuild, share, take over",
+    "Change a variant, compare, review",
+    "Back to an older state",
+)
 
 
 class Team:
     """Two people, a clone for each, and the repository to which they push."""
 
-    def __init__(self, folder: Path, rebuilt: Workspace, server: Server) -> None:
-        """Clones at the commit before `rebuilt`; Ada's has the results, Ben's nothing."""
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        ada = rebuilt.copy(folder / "ada")
-        ada.run("git", "update-ref", "-d", "HEAD")
-        ada.run("git", "rm", "--quiet", "--cached", "dvc.lock")
-        ada.run("make", "remote", *server.access.make_arguments, MAKEFLAGS=INSTALLED)
-        ada.run("git", "add", ".dvc/config")
-        ada.run("git", "commit", "--quiet", "--message", "Sources")
-        ada.run("git", "init", "--quiet", "--bare", "--initial-branch=main", "../origin")
-        ada.run("git", "remote", "add", "origin", "../origin")
-        ada.run("git", "push", "--quiet", "--set-upstream", "origin", "main")
-        ada.run("git", "clone", "--quiet", "../origin", "../ben")
-        self.people = {"ada": ada, "ben": Workspace(folder / "ben")}
-        for name, workspace in self.people.items():
-            workspace.run("git", "config", "user.name", name.title())
-            workspace.run("git", "config", "user.email", f"{name}@example.org")
-            for option, value in server.access.secrets:
-                workspace.run("dvc", "remote", "modify", "--local", "team", option, value)
+        self.people: dict[str, Workspace] = {}
 
-    def follow(self, section: str) -> list[tuple[str, str, list[str]]]:
+    def clone(self, person: str) -> None:
+        """Give someone a new clone, without results; its secrets are those of Ada."""
+        name = f"{person}-{len(list(self.folder.iterdir()))}"
+        Workspace(self.folder).run("git", "clone", "--quiet", "origin", name)
+        shutil.copy(self.people["ada"].folder / ".dvc/config.local", self.folder / name / ".dvc/config.local")
+        self.people[person] = Workspace(self.folder / name)
+        self.people[person].run("git", "config", "user.name", person.title())
+        self.people[person].run("git", "config", "user.email", f"{person}@example.org")
+
+    def follow(self, section: str) -> list[list[str]]:
         """Type the commands of a section.
 
         Returns:
-            Who typed what, and the stages that ran, for each `make repro` and `make pull`.
+            The stages that ran, for each `make repro`, `make pull` and `make review`.
         """
         runs = []
         for person, command in walk(section):
             start = time.monotonic()
-            output = self.type(person, command)
+            output = typed(self.people[person], command)
             print(f"{time.monotonic() - start:6.1f} s  {person}: {command}")
-            if command.startswith(("make repro", "make pull")):
-                runs.append((person, command.partition("  ")[0], re.findall(r"^Running stage '(.+?)'", output, re.M)))
+            if command.startswith(("make repro", "make pull", "make review")):
+                runs.append(stages(output))
             if "# nothing" in command:
                 assert output == ""
         return runs
 
-    def type(self, person: str, command: str) -> str:
-        """Run one command line in a person's clone, to its end, and return what it printed."""
-        return self.people[person].run("bash", "-c", command, **self.environment(person)).stdout
 
-    def environment(self, person: str) -> dict[str, str]:
-        return {"MAKEFLAGS": INSTALLED, "DVC_SITE_CACHE_DIR": str(self.folder / f"site-cache-{person}")}
-
-    def new_machine(self, person: str) -> None:
-        """Take away all that DVC has on a person's machine."""
-        clone = self.people[person].folder
-        for path in (clone / ".dvc/cache", clone / ".dvc/tmp", clone / "data", self.folder / f"site-cache-{person}"):
-            shutil.rmtree(path, ignore_errors=True)
-        self.type(person, "git checkout --quiet -- data")
+def typed(workspace: Workspace, command: str) -> str:
+    """Run a command line in a clone, to its end; return what it printed."""
+    site = str(workspace.folder.with_name(f"{workspace.folder.name}-site-cache"))  # what DVC keeps outside of a clone
+    return workspace.run("bash", "-c", command, MAKEFLAGS=INSTALLED, DVC_SITE_CACHE_DIR=site).stdout
 
 
-@pytest.fixture(scope="module", params=list(KINDS))
-def team(
-    first_small_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Iterator[Team]:
-    folder = tmp_path_factory.mktemp(request.param)
-    (folder / "server").mkdir()
-    with KINDS[request.param](folder / "server") as server:
-        yield Team(folder, first_small_rebuild, server)
+def stages(output: str) -> list[str]:
+    """The stages that ran, in order."""
+    return re.findall(r"^Running stage '(.+?)'", output, flags=re.MULTILINE)
 
 
-def test_what_one_has_computed_the_other_does_not_compute_again(team: Team) -> None:
-    # Ben's clone is new.
-    assert team.follow("Rebuild, share, take over") == [("ada", "make repro", []), ("ben", "make pull", [])]
+def set_up_remote(workspace: Workspace, access: Access) -> None:
+    """Do what the section on the remote says."""
+    typed(workspace, f"make remote {' '.join(access.make_arguments)}")
+    for option, value in access.secrets:
+        typed(workspace, f"dvc remote modify --local team {option} {value}")
+    typed(workspace, 'git commit --message "Share results" .dvc/config')
 
-    ben, *ada = team.follow("Change a variant, compare, review")
-    assert ben[:2] == ("ben", "make pull")
-    assert set(ben[2]) == TRAINING
-    assert [stages for _, _, stages in ada] == [[], []]
 
-    for person in team.people:
-        team.new_machine(person)
-    ada_back, ben_back = team.follow("Back to an older state")
-    assert ada_back == ("ada", "make pull", [])
-    assert ben_back == ("ben", "make pull", ["report"])
-    for person in team.people:
-        team.type(person, "dvc status --quiet dvc.yaml")
+@contextmanager
+def team(folder: Path, rebuilt: Workspace, kind: str) -> Iterator[Team]:
+    """Ada after a rebuild that she has not committed, and Ben in a new clone."""
+    with KINDS[kind](folder) as server:
+        members = Team(folder / "clones")
+        members.folder.mkdir()
+        ada = members.people["ada"] = rebuilt.copy(members.folder / "ada")
+        ada.run("git", "update-ref", "-d", "HEAD")
+        ada.run("git", "rm", "--quiet", "--cached", "dvc.lock")
+        ada.run("git", "commit", "--quiet", "--message", "Sources")
+        set_up_remote(ada, server.access)
+        ada.run("git", "clone", "--quiet", "--bare", ".", "../origin")
+        ada.run("git", "remote", "add", "origin", "../origin")
+        ada.run("git", "fetch", "--quiet")
+        ada.run("git", "branch", "--quiet", "--set-upstream-to", "origin/main")
+        members.clone("ben")
+        yield members
+
+
+def rebuild_and_change(members: Team) -> None:
+    """Follow the first two sections, and see what runs."""
+    assert members.follow(REBUILD) == [[], []]  # of Ada's stages all are current, of Ben's none exists
+    ben, ada = members.follow(CHANGE)
+    assert sorted(ben) == ["evaluate@simple", "report", "train@simple"]
+    assert ada == []
+
+
+def go_back(members: Team) -> None:
+    """Follow the third section in new clones, and see what runs."""
+    members.clone("ben")
+    members.clone("ada")
+    assert members.follow(BACK) == [[], ["report"]]
+
+
+@pytest.fixture(scope="module")
+def followed(first_small_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    """Ada and Ben with an S3 server, after the first two sections."""
+    with team(tmp_path_factory.mktemp("s3"), first_small_rebuild, "s3") as members:
+        rebuild_and_change(members)
+        yield members
+
+
+@pytest.fixture(scope="module")
+def knowing(followed: Team) -> Workspace:
+    """Ada's first clone: on main, with the results of two states, `main` and `main~1`."""
+    return Workspace(followed.folder / "ada")
+
+
+def test_what_one_has_computed_no_other_computes_again(followed: Team) -> None:
+    go_back(followed)
+
+
+@pytest.mark.parametrize("kind", ["ssh", "webdav"])
+def test_every_kind_of_remote_gives_known_states_back(knowing: Workspace, tmp_path: Path, kind: str) -> None:
+    ada, ben = knowing.copy(tmp_path / "ada"), Workspace(tmp_path / "ben")
+    with KINDS[kind](tmp_path) as server:
+        (ada.folder / ".dvc/config.local").unlink()
+        set_up_remote(ada, server.access)
+        typed(ada, "make share")
+        typed(ada, "git restore --source main~2 params.yaml dvc.lock metrics && dvc checkout dvc.yaml && make share")
+        ada.run("git", "clone", "--quiet", ".", str(ben.folder))
+        shutil.copy(ada.folder / ".dvc/config.local", ben.folder / ".dvc/config.local")
+
+        assert stages(typed(ben, "make pull")) == []
+        assert typed(ben, "git status --short") == ""
+        typed(ben, "git restore --source main~2 params.yaml")
+        assert stages(typed(ben, "make pull")) == ["report"]
+        assert typed(ben, "git diff main~2 -- params.yaml dvc.lock metrics") == ""
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("kind", ["ssh", "webdav"])
+def test_the_whole_walk_with_every_kind_of_remote(first_small_rebuild: Workspace, tmp_path: Path, kind: str) -> None:
+    with team(tmp_path, first_small_rebuild, kind) as members:
+        rebuild_and_change(members)
+        go_back(members)

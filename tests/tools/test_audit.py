@@ -15,8 +15,8 @@ MODEL = "data/models/subpixel"
 
 
 @pytest.fixture
-def workspace(one_variant: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return one_variant.copy(tmp_path_factory.mktemp("audit") / "workspace")
+def workspace(first_small_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return first_small_rebuild.copy(tmp_path_factory.mktemp("audit") / "workspace")
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from tests.conftest import Workspace
 
 
 @pytest.fixture
-def workspace(two_variants: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return two_variants.copy(tmp_path_factory.mktemp("orphans") / "workspace")
+def workspace(first_small_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return first_small_rebuild.copy(tmp_path_factory.mktemp("orphans") / "workspace")
 
 
 def test_a_removed_variant_is_found_everywhere_and_pruned(workspace: Workspace) -> None:
@@ -31,7 +31,9 @@ def test_a_removed_variant_is_found_everywhere_and_pruned(workspace: Workspace) 
         "data/models/.simple.partial: no stage makes it",
         "data/models/simple: no stage makes it",
     ]
-    assert "data/models/simple: no variant or test set of that name" in workspace.run("dvc", "repro", ok=False).stderr
+    left = "data/evaluations/simple, data/models/simple"
+    refused = workspace.run("dvc", "repro", "report", ok=False).stderr
+    assert f"{left}: no variant or test set of that name; `make prune` removes it" in refused
 
     workspace.run("make", "prune", "RUNTIME=")
     lock = YAML(typ="safe").load(workspace.folder / "dvc.lock")["stages"]

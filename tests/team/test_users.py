@@ -1,0 +1,244 @@
+"""One cache for two users of one machine, as docs/team.md sets it up; runs as root, which can act as both."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stages.artifacts import open_array, sha256_of
+from stages.targets.patches import PatchSet
+from tests import leaves
+from tests.conftest import REPOSITORY, Workspace
+
+GROUP = 4200  # ids need no entry in the machine's lists of users and groups
+ADA, BEN, COLLECTOR = 4201, 4202, 4203
+READS_ALL = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", "--securebits=+no_setuid_fixup")
+MANUAL = (REPOSITORY / "docs/team.md").read_text().partition("## One cache for several users")[2].partition("\n## ")[0]
+PAGE = "stages/report/page.html"
+
+
+def as_user(user: int) -> tuple[str, ...]:
+    """What to put before a command to run it as that user, with no more rights than these have."""
+    return ("setpriv", f"--reuid={user}", f"--regid={user}", f"--groups={GROUP}")
+
+
+class Account(Workspace):
+    """A clone of one user, and the commands that this user types in it."""
+
+    def __init__(self, folder: Path, user: int, umask: str, rights: tuple[str, ...]) -> None:
+        super().__init__(folder)
+        self.prefix = (*as_user(user), *rights, "sh", "-c", f'umask {umask}; exec "$@"', "-")
+        self.home = folder.parent
+
+    def start(self, *command: str, **environment: Any) -> subprocess.Popen[str]:
+        me = {"HOME": str(self.home), "USER": self.home.name, "LOGNAME": self.home.name}
+        return super().start(*self.prefix, *command, **me, **environment)
+
+    def follow(self, *commands: str) -> str:
+        """Type commands of docs/team.md; what they print."""
+        return "".join(self.run("bash", "-ec", re.sub("^make", "make RUNTIME=", line)).stdout for line in commands)
+
+
+def manual(reader: str, cache: Path) -> list[str]:
+    """The commands of docs/team.md for a reader, with this machine's folder and group."""
+    (block,) = re.findall(rf"```sh {reader}\n(.*?)```", MANUAL, flags=re.DOTALL)
+    commands = [line.split("  #")[0].strip() for line in block.splitlines()]
+    return [command.replace("/srv/dvc-cache", str(cache)).replace("vision", str(GROUP)) for command in commands]
+
+
+@pytest.fixture(scope="module")
+def rights() -> tuple[str, ...]:
+    """What a user needs to start this Python: nothing, or to read below a closed folder such as /root, if it is there.
+
+    The right to read everything gives none to write, link or delete.
+    """
+    if os.geteuid() != 0:
+        pytest.skip("only root can act as two users")
+    if not shutil.which("setpriv"):
+        pytest.skip("setpriv is missing: it comes with util-linux")
+    for tried in ((), READS_ALL):
+        command = [*as_user(ADA), *tried, "env", sys.executable, "-c", "import dvc.repo"]  # as `env`, it has no more
+        if subprocess.run(command, cwd="/", capture_output=True).returncode == 0:
+            return tried
+    pytest.skip(f"other users can't start {sys.executable}, and root may not let them (CAP_DAC_READ_SEARCH)")
+
+
+@pytest.fixture(scope="module")
+def machine(rights: tuple[str, ...]) -> Iterator[Path]:
+    """A folder that every user can reach, which pytest's own are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def account(machine: Path, name: str, user: int, umask: str, rights: tuple[str, ...]) -> Account:
+    """A user with a home, and no clone yet."""
+    home = machine / name
+    home.mkdir()
+    (home / ".gitconfig").write_text(
+        f"[user]\n\tname = {name}\n\temail = {name}@example.org\n[safe]\n\tdirectory = *\n[pull]\n\tff = only\n"
+    )
+    shutil.chown(home, user, user)
+    return Account(home / "clone", user, umask, rights)
+
+
+@pytest.fixture(scope="module")
+def cache(machine: Path) -> Path:
+    """The shared folder, as the administrator makes it."""
+    (command,) = manual("administrator", machine / "cache")
+    subprocess.run(["bash", "-ec", command], check=True)
+    return machine / "cache"
+
+
+@pytest.fixture(scope="module")
+def ada(first_small_rebuild: Workspace, machine: Path, cache: Path, rights: tuple[str, ...]) -> Account:
+    """Ada has rebuilt everything and brings it along."""
+    ada = account(machine, "ada", ADA, "022", rights)
+    first_small_rebuild.copy(ada.folder)
+    subprocess.run(["chown", "--recursive", "--no-dereference", f"{ADA}:{ADA}", str(ada.folder)], check=True)
+    ada.follow(*manual("first", cache))
+    shutil.rmtree(ada.folder / ".dvc/cache")
+    ada.follow(*manual("everyone", cache))
+    return ada
+
+
+@pytest.fixture(scope="module")
+def ben(ada: Account, machine: Path, rights: tuple[str, ...]) -> Account:
+    """Ben has a fresh clone, and a umask that by itself would lock Ada out."""
+    return cloned(ada, account(machine, "ben", BEN, "077", rights))
+
+
+@pytest.fixture(scope="module")
+def first_output_of_ben(ben: Account, cache: Path) -> str:
+    """What Ben sees while he follows the manual."""
+    return ben.follow(*manual("everyone", cache))
+
+
+def cloned(source: Account, account: Account) -> Account:
+    """The account with a clone of the source's repository."""
+    subprocess.run([*account.prefix, "mkdir", str(account.folder)], check=True)
+    account.run("git", "clone", "--quiet", str(source.folder), ".")
+    return account
+
+
+def objects(cache: Path) -> dict[Path, str]:
+    """Every object of a cache and the sha256 of its content."""
+    return {path: sha256_of(path) for path in sorted((cache / "files").rglob("*")) if path.is_file()}
+
+
+def target_of(workspace: Workspace, file: str) -> Path:
+    """The object that a file of the workspace is a link to."""
+    path = workspace.folder / file
+    assert path.is_symlink()
+    return path.readlink()
+
+
+def test_a_second_user_runs_nothing_and_has_links(
+    first_output_of_ben: str, ada: Account, ben: Account, cache: Path
+) -> None:
+    assert "Stage 'evaluate@subpixel' is cached - skipping run, checking out outputs" in first_output_of_ben
+    assert "Running stage" not in first_output_of_ben
+    for user in (ada, ben):
+        files = [path for path in user.folder.glob("data/*/**/*") if not path.is_dir()]
+        assert len(files) > 40
+        assert [path for path in files if path.readlink() not in objects(cache)] == []
+        assert user.run("git", "status", "--porcelain").stdout == ""
+    assert {path.stat().st_uid for path in objects(cache)} == {ADA}
+
+
+def test_what_one_adds_the_other_takes_whatever_the_umask(
+    first_output_of_ben: str, ada: Account, ben: Account, cache: Path
+) -> None:
+    def change(user: Account) -> list[str]:
+        page = user.folder / PAGE
+        page.write_text(page.read_text().replace("<h2>Curves", "<h2>The curves"))
+        return user.stages_run()
+
+    assert change(ben) == ["report"]
+    assert target_of(ben, "data/report/index.html").stat().st_uid == BEN
+    assert change(ada) == []
+    assert target_of(ada, "data/report/index.html") == target_of(ben, "data/report/index.html")
+    for user in (ADA, BEN):
+        closed = ["find", str(cache), "!", "-readable", "-o", "-type", "d", "!", "-writable"]
+        assert subprocess.run([*as_user(user), *closed], capture_output=True, text=True, check=True).stdout == ""
+    ada.commit("The curves")
+
+
+def test_stages_replace_links_and_never_write_through_them(first_output_of_ben: str, ben: Account, cache: Path) -> None:
+    before = objects(cache)
+    ben.run("python", "-m", "stages.targets")  # without DVC, which would have removed them first
+    assert not (ben.folder / "data/pairs/counts.csv").is_symlink()
+    assert objects(cache) == before
+    ben.run("dvc", "checkout", "--relink", "targets")
+    assert target_of(ben, "data/pairs/counts.csv") in before
+
+
+def test_shards_and_models_are_read_through_links(first_output_of_ben: str, ben: Account) -> None:
+    shard = ben.folder / "data/pairs/test/colour-00000.npy"
+    assert target_of(ben, "data/pairs/test/colour-00000.npy").exists()
+    assert isinstance(open_array(shard, sha256_of(shard)), np.memmap)
+    assert len(PatchSet(shard.parent)) > 0
+    Image.fromarray(leaves.photograph(9)).save(ben.folder / "photo.png")
+    ben.run("python", "-m", "stages.convert", "photo.png", "--variant", "subpixel", "--output", "gray.png")
+    with Image.open(ben.folder / "gray.png") as gray:
+        assert gray.size == (128, 96)
+
+
+def test_a_corrupt_object_of_another_user_is_found_and_repaired(
+    first_output_of_ben: str, ada: Account, ben: Account
+) -> None:
+    path = target_of(ben, "data/photos/manifest.csv")
+    content = path.read_bytes()
+    path.write_bytes(content[:-2] + b"?\n")
+    told = ben.run("make", "audit", "RUNTIME=", ok=False)
+    assert f"{path.parent.name}{path.name} (data/photos/manifest.csv): corrupt" in told.stdout
+    ben.run("make", "audit", "REPAIR=1", "RUNTIME=")
+    assert target_of(ada, "data/photos/manifest.csv").read_bytes() == content
+    ada.run("dvc", "status", "--quiet", "dvc.yaml")
+
+
+def test_hard_links_to_files_of_others_fail_with_words_that_mislead(first_output_of_ben: str, ben: Account) -> None:
+    if Path("/proc/sys/fs/protected_hardlinks").read_text().strip() != "1":
+        pytest.skip("this machine allows hard links to files of others")
+    ben.run("dvc", "config", "--local", "cache.type", "hardlink")
+    shutil.rmtree(ben.folder / "data/models/simple")
+    refused = ben.run("dvc", "checkout", "train@simple", ok=False)
+    assert refused.returncode != 0
+    assert "Checkout failed for following targets" in refused.stderr
+    assert "Is your cache up to date?" in refused.stderr
+    assert "Checkout failed for following targets: … Is your cache up to date?" in MANUAL
+    ben.run("dvc", "config", "--local", "cache.type", "symlink")
+    ben.run("dvc", "checkout", "train@simple")
+
+
+def test_only_a_collector_that_knows_every_commit_may_collect(
+    ada: Account, ben: Account, cache: Path, machine: Path, rights: tuple[str, ...]
+) -> None:
+    """The last test here: it leaves a hole in the cache."""
+    before = objects(cache)
+    collector = cloned(ada, account(machine, "collector", COLLECTOR, "022", rights))
+    collector.follow(*(line for line in manual("everyone", cache) if line.startswith("dvc c") and "relink" not in line))
+    collector.follow(*manual("collector", cache))
+    kept = objects(cache)
+    assert kept.items() <= before.items()
+    ada.run("dvc", "status", "--quiet", "dvc.yaml")
+    model = target_of(ada, "data/models/simple/model.keras")
+    assert model in kept
+
+    ben.keep_variants("subpixel")
+    ben.run("make", "prune", "RUNTIME=")
+    assert not (ben.folder / "data/models/simple").exists()
+    assert objects(cache) == kept
+    ben.run("dvc", "gc", "--workspace", "--force")
+    assert not model.exists()
