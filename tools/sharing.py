@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.sharing", description=__doc__)
     parser.add_argument("verb", choices=["share", "pull"], help="upload what is current, or take over and rebuild")
     verb = parser.parse_args().verb
+    os.environ.setdefault("AWS_MAX_ATTEMPTS", "2")  # of each of the five that the file system for S3 makes
     ui.enable()
     causes = faults.Causes()
     causes.listen()
