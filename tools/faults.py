@@ -77,8 +77,8 @@ UNKNOWN = Fault(
 )
 
 # The first that fits is told: a refused login can also look like a lost connection.
-OF_SHARE = (LOGIN, ABSENT, FULL, FORBIDDEN, FAILING, LOST, BUSY)
-OF_PULL = (STAGE, LOGIN, ABSENT, HERE_FULL, FORBIDDEN, FAILING, LOST, CORRUPT, BUSY)
+OF_SHARE = (LOGIN, ABSENT, FULL, FORBIDDEN, LOST, FAILING, BUSY)
+OF_PULL = (STAGE, LOGIN, ABSENT, HERE_FULL, FORBIDDEN, LOST, FAILING, CORRUPT, BUSY)
 
 
 def advice(known: tuple[Fault, ...], texts: list[str], kind: Kind) -> str:

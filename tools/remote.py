@@ -17,7 +17,7 @@ from dvc.config import Config, ConfigError
 from dvc.repo import Repo
 
 NAME = "team"
-SILENCE = 30  # seconds without an answer after which a request is given up; S3 clients ask up to 25 times
+SILENCE = 30  # seconds without an answer after which a request is given up; of S3 it is made up to ten times
 
 
 class RemoteError(Exception):

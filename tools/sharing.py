@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.stage.cache import RunCacheNotFoundError, StageCache
 from dvc.ui import ui
+from dvc_data.hashfile.db import HashFileDB
 
 from tools import faults
 from tools.remote import kind_of
@@ -33,6 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.sharing", description=__doc__)
     parser.add_argument("verb", choices=["share", "pull"], help="upload what is current, or take over and rebuild")
     verb = parser.parse_args().verb
+    os.environ.setdefault("AWS_MAX_ATTEMPTS", "2")  # of each of the five that the file system for S3 makes
     ui.enable()
     causes = faults.Causes()
     causes.listen()
@@ -81,10 +84,29 @@ def share(repo: Repo, causes: faults.Causes) -> None:
     repo.stage_cache.push(None)  # goes on after an error, and only logs it
     if causes.texts:
         raise DvcException("records of runs did not arrive")
-    wanted = {info.value for infos in repo.used_objs().values() for info in infos}
-    lost = wanted - set(repo.cloud.get_remote_odb(None, "share").oids_exist(wanted))
-    if lost:  # of a folder whose list is on the remote, DVC takes all files to be there
-        raise SharingError(f"{len(lost)} objects have vanished from the remote; run make audit REPAIR=1")
+    mend(repo)
+
+
+def mend(repo: Repo) -> None:
+    """Upload again what the remote lacks, or has cut short, of the objects of dvc.lock.
+
+    WebDAV keeps a file under its name at which a transfer broke off, DVC takes every file that is there to be whole,
+    and every folder to be complete whose list is there.
+    """
+    near, far = repo.cache.local, repo.cloud.get_remote_odb(None, "share")
+    wanted = sorted({str(info.value) for infos in repo.used_objs().values() for info in infos})
+    damaged = [oid for oid in wanted if size(far, oid) != size(near, oid)]
+    for oid in damaged:
+        far.add(near.oid_to_path(oid), near.fs, oid, check_exists=False)
+        print(f"share: {oid} was missing or cut short on the remote; uploaded again")
+
+
+def size(objects: HashFileDB, oid: str) -> int | None:
+    """Of an object, in bytes; None if it isn't there."""
+    try:
+        return objects.fs.size(objects.oid_to_path(oid))
+    except FileNotFoundError:
+        return None
 
 
 def pull(repo: Repo, causes: faults.Causes) -> None:
