@@ -25,8 +25,15 @@ SUBSET = ("chelsea", "rocket", "coffee", "immunohistochemistry")  # two for trai
 SPLITS = {"chelsea": "train", "rocket": "validation"}
 
 
+LONG = ("test_readme.py", "test_end_to_end.py", "test_sources.py", "test_invalidation.py", "test_audit.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need a rebuilt pipeline, so that `make test-quick` can leave them out."""
+    """Mark the tests that need a rebuilt pipeline, so that `make test-quick` can leave them out.
+
+    The longest files come first: one that comes last keeps one process busy while the others have nothing to do.
+    """
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
     for item in items:
         if {"first_rebuild", "first_small_rebuild"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("pipeline")

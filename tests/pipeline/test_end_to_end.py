@@ -262,10 +262,10 @@ def test_plots_show_curves_of_all_variants_and_score_distributions(rebuilt: Work
 
 def test_an_experiment_changes_a_param_from_the_command_line(first_small_rebuild: Workspace, tmp_path: Path) -> None:
     workspace = first_small_rebuild.copy(tmp_path / "workspace")
-    setting = "variants.subpixel.learning_rate=0.005"
-    workspace.run("dvc", "exp", "run", "--name", "slower", "--set-param", setting, "train@subpixel")
+    setting = "train.recipe.seed=2"
+    workspace.run("dvc", "exp", "run", "--name", "another", "--set-param", setting, "train@subpixel")
     table = pd.read_csv(io.StringIO(workspace.run("dvc", "exp", "show", "--csv").stdout))
-    assert table.set_index("Experiment")["variants.subpixel.learning_rate"]["slower"] == 0.005
+    assert table.set_index("Experiment")["train.recipe.seed"]["another"] == 2
 
 
 def test_artifacts_name_models_that_exist(rebuilt: Workspace) -> None:

@@ -44,7 +44,7 @@ def told(first_small_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactor
 
 def test_a_full_disk_fails_the_rebuild_though_dvc_writes_its_lock(told: Path) -> None:
     errors = (told / "full.err").read_text()
-    assert (told / "lock.code").read_text() == "1\n"  # DVC took it for done; if it no longer does, so much the better
+    assert (told / "lock.code").read_text() == "1\n"  # DVC took it for done
     assert (told / "full.code").read_text() != "0\n"
     assert "No space left on device" in errors
     assert "make repro: " in errors.splitlines()[-2]

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from tests.conftest import Workspace
 
-MODEL = "data/models/subpixel"
+OUT, FILE, STAGE = "data/photos", "data/photos/photographs.zip", "fetch"  # the quickest stage with files in a folder
 
 
 @pytest.fixture
@@ -61,6 +61,9 @@ def audit(workspace: Workspace, *arguments: str) -> subprocess.CompletedProcess[
 
 
 def test_a_sound_workspace_passes(workspace: Workspace, remote: Path) -> None:
+    half = cache(workspace) / "00/.k9GZ3yNBM5XKsPqbF2pLdw.tmp"  # as DVC names what it is copying, or was when it died
+    half.parent.mkdir(exist_ok=True)
+    half.write_text("half of an obj")
     result = audit(workspace)
     assert result.returncode == 0, result.stderr
     assert "cache: " in result.stdout
@@ -69,31 +72,43 @@ def test_a_sound_workspace_passes(workspace: Workspace, remote: Path) -> None:
 
 
 def test_make_audit_names_and_repairs(workspace: Workspace) -> None:
-    path = cache(workspace) / object_of(workspace, f"{MODEL}/model.keras")
+    path = cache(workspace) / object_of(workspace, FILE)
     content = corrupt(path)
     workspace.run("dvc", "status", "--quiet", "dvc.yaml")  # sees nothing
     told = workspace.run("make", "audit", "RUNTIME=", ok=False)
     assert told.returncode != 0
-    assert f"cache: {path.parent.name}{path.name} ({MODEL}/model.keras): corrupt" in told.stdout
+    assert f"cache: {path.parent.name}{path.name} ({FILE}): corrupt" in told.stdout
     workspace.run("make", "audit", "REPAIR=1", "RUNTIME=")
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("name", [f"{MODEL}/model.keras", MODEL], ids=["a file", "the list of a folder"])
+@pytest.mark.parametrize("name", [FILE, OUT], ids=["a file", "the list of a folder"])
 def test_a_corrupt_cache_is_restored_from_the_workspace(workspace: Workspace, name: str) -> None:
     path = cache(workspace) / object_of(workspace, name)
     content = corrupt(path)
     result = audit(workspace, "--repair")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert f"cache: {MODEL}: complete with what the workspace has" in result.stdout
+    assert f"cache: {OUT}: complete with what the workspace has" in result.stdout
     assert path.read_bytes() == content
     assert workspace.run("git", "status", "--porcelain").stdout == ""
 
 
+def test_a_corrupt_object_behind_a_link_is_made_again(workspace: Workspace) -> None:
+    workspace.run("dvc", "config", "--local", "cache.type", "symlink")
+    workspace.run("dvc", "checkout", "--relink", STAGE)
+    assert (workspace.folder / FILE).is_symlink()
+    path = cache(workspace) / object_of(workspace, FILE)
+    content = corrupt(path)
+    result = audit(workspace, "--repair")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert (workspace.folder / FILE).readlink() == path
+    assert path.read_bytes() == content
+
+
 def test_a_corrupt_cache_is_restored_from_the_remote(workspace: Workspace, remote: Path) -> None:
-    name = object_of(workspace, f"{MODEL}/model.keras")
+    name = object_of(workspace, FILE)
     content = corrupt(cache(workspace) / name)
-    workspace.run("rm", "-r", MODEL)
+    workspace.run("rm", "-r", OUT)
     result = audit(workspace, "--repair")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "restored from the remote" in result.stdout
@@ -101,34 +116,32 @@ def test_a_corrupt_cache_is_restored_from_the_remote(workspace: Workspace, remot
 
 
 def test_a_corrupt_output_that_dvc_overlooks_is_restored(workspace: Workspace, remote: Path) -> None:
-    corrupt(cache(workspace) / object_of(workspace, f"{MODEL}/model.keras"))
-    workspace.run("rm", "-r", MODEL)
+    corrupt(cache(workspace) / object_of(workspace, FILE))
+    workspace.run("rm", "-r", OUT)
     workspace.run("dvc", "checkout")  # hands the corrupt file out
     workspace.run("dvc", "status", "--quiet", "dvc.yaml")
     told = audit(workspace)
-    assert f"workspace: {MODEL}: not what dvc.lock says" in told.stdout
+    assert f"workspace: {OUT}: not what dvc.lock says" in told.stdout
     result = audit(workspace, "--repair")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert f"workspace: {MODEL}: restored from the cache" in result.stdout
-    assert (workspace.folder / MODEL / "model.keras").read_bytes() == (
-        cache(workspace) / object_of(workspace, f"{MODEL}/model.keras")
-    ).read_bytes()
+    assert f"workspace: {OUT}: restored from the cache" in result.stdout
+    assert (workspace.folder / FILE).read_bytes() == (cache(workspace) / object_of(workspace, FILE)).read_bytes()
 
 
 def test_what_has_no_sound_copy_is_made_again_by_its_stage(workspace: Workspace) -> None:
-    path = cache(workspace) / object_of(workspace, f"{MODEL}/model.keras")
+    path = cache(workspace) / object_of(workspace, FILE)
     content = corrupt(path)
-    workspace.run("rm", "-r", MODEL)
+    workspace.run("rm", "-r", OUT)
     workspace.run("dvc", "checkout")
     result = audit(workspace, "--repair")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "running train@subpixel again" in result.stdout
-    assert "Running stage 'train@subpixel'" in result.stdout
+    assert f"running {STAGE} again" in result.stdout
+    assert f"Running stage '{STAGE}'" in result.stdout
     assert path.read_bytes() == content
     assert workspace.run("git", "status", "--porcelain").stdout == ""
 
 
-@pytest.mark.parametrize("name", [f"{MODEL}/model.keras", MODEL], ids=["a file", "the list of a folder"])
+@pytest.mark.parametrize("name", [FILE, OUT], ids=["a file", "the list of a folder"])
 def test_a_corrupt_object_of_the_remote_is_uploaded_again(workspace: Workspace, remote: Path, name: str) -> None:
     path = remote / object_of(workspace, name)
     content = corrupt(path)
@@ -140,7 +153,7 @@ def test_a_corrupt_object_of_the_remote_is_uploaded_again(workspace: Workspace, 
 
 
 def test_a_file_missing_from_a_folder_of_the_remote_is_uploaded(workspace: Workspace, remote: Path) -> None:
-    path = remote / object_of(workspace, f"{MODEL}/model.keras")
+    path = remote / object_of(workspace, FILE)
     content = path.read_bytes()
     path.unlink()
     workspace.run("dvc", "push")  # looks for the folder alone
@@ -151,10 +164,10 @@ def test_a_file_missing_from_a_folder_of_the_remote_is_uploaded(workspace: Works
 
 
 def test_both_sides_corrupt_are_both_repaired_by_the_stage(workspace: Workspace, remote: Path) -> None:
-    name = object_of(workspace, f"{MODEL}/model.keras")
+    name = object_of(workspace, FILE)
     content = corrupt(remote / name)
     corrupt(cache(workspace) / name)
-    workspace.run("rm", "-r", MODEL)
+    workspace.run("rm", "-r", OUT)
     result = audit(workspace, "--repair")
     assert result.returncode == 0, result.stdout + result.stderr
     assert (remote / name).read_bytes() == (cache(workspace) / name).read_bytes() == content
