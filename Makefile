@@ -105,7 +105,6 @@ readme: $(RUNTIME) ## write the numbers and verdicts of README.md anew from metr
 	@python -m tools.readme
 	@python -m tools.gallery
 
-
 merge: $(RUNTIME) ## after `git merge` stopped in dvc.lock or other results: settle them, and rebuild what neither branch has
 	@python -m tools.merge
 	@$(MAKE) --no-print-directory $(build)

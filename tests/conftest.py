@@ -23,9 +23,18 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 OPENED = Path(__file__).with_name("opened")  # on PYTHONPATH, it notes the files that stages open
 SUBSET = ("chelsea", "rocket", "coffee", "immunohistochemistry")  # two for training and validation, two for the test
 SPLITS = {"chelsea": "train", "rocket": "validation"}
-
-
-LONG = ("test_readme.py", "test_end_to_end.py", "test_sources.py", "test_invalidation.py", "test_audit.py")
+LONG = (
+    "test_readme.py",
+    "test_team.py",
+    "test_end_to_end.py",
+    "test_merge.py",
+    "test_sources.py",
+    "test_invalidation.py",
+    "test_audit.py",
+    "test_faults.py",
+    "test_experiments.py",
+    "test_users.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -225,12 +234,6 @@ def first_small_rebuild(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def rebuilt(first_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A copy of `first_rebuild` for this process; tests must leave it as they found it."""
     return first_rebuild.copy(tmp_path_factory.mktemp("rebuilt") / "workspace")
-
-
-@pytest.fixture(scope="session")
-def small_rebuilt(first_small_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A copy of `first_small_rebuild` for this process; tests must leave it as they found it."""
-    return first_small_rebuild.copy(tmp_path_factory.mktemp("small") / "workspace")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Workspace
-from tests.team.test_team import walk
+from tests.team.manual import walk
 
 HERE: dict[str, Any] = {"MAKEFLAGS": "-- RUNTIME= REMOTES= DEV="}  # the packages are there
 SETTINGS = {"mae": ("loss", "mae"), "small-batch": ("batch", 16)}

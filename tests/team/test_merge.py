@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import REPOSITORY, Workspace, small_workspace
-from tests.team.test_team import walk
+from tests.team.manual import walk
 from tools import merge, readme
 
 # === Texts ===
