@@ -21,7 +21,8 @@ build = $(or $(BUILD),$$(test -n "$$(dvc config core.remote)" && echo pull || ec
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-remotes setup-dev repro study remote share pull current compare review comment trace readme merge audit prune test test-quick ci verify lint format lock clean
+.PHONY: help setup setup-remotes setup-dev repro study remote share pull current compare review comment trace readme \
+	merge audit prune test test-quick ci verify lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -54,7 +55,8 @@ ifneq ($(JOBS),1)
 	$(call in-parallel,studies/dvc.yaml:run,studies/dvc.yaml)
 endif
 	dvc repro studies/dvc.yaml
-	dvc status --quiet studies/dvc.yaml || { echo "make study: runs are not current; see dvc status studies/dvc.yaml" >&2; exit 1; }
+	@dvc status --quiet studies/dvc.yaml || { echo "make study: runs are not current, or not in the cache (dvc status" \
+		"studies/dvc.yaml tells which); if the disk is full, free space; then run make study again" >&2; exit 1; }
 	@python -m tools.studies
 
 test: lint ## all checks: linters, types, tests
@@ -64,8 +66,8 @@ test-quick: $(DEV) ## the tests that do not rebuild the pipeline
 	pytest -m "not verify and not pipeline"
 
 remote: $(RUNTIME) ## where the team's results are: URL=folder, s3://…, ssh://… or webdavs://…; ENDPOINT=https://… of S3
-	@test -n "$(URL)" || { echo "make remote: say where: make remote URL=… [ENDPOINT=…]" >&2; exit 1; }
-	@python -m tools.remote "$(URL)" --endpoint "$(ENDPOINT)"
+	@test -n "$$URL" || { echo "make remote: say where: make remote URL=… [ENDPOINT=…]" >&2; exit 1; }
+	@python -m tools.remote "$$URL" --endpoint "$$ENDPOINT"
 
 share: $(RUNTIME) ## upload current results to the remote, with the records by which others find them
 	@python -m stages.settings
@@ -84,22 +86,23 @@ current: $(RUNTIME) ## fail if dvc.lock does not belong to this code, these para
 	if echo "$$plan" | grep "Running stage"; then \
 		echo "make current: run make repro, or make study, and commit the result" >&2; exit 1; fi
 
-RESULTS := dvc.lock studies/dvc.lock metrics
+# Of the pipeline; whether the studies are current, make ci tells.
+RESULTS := dvc.lock metrics
 review: $(RUNTIME) ## as on a pull request: rebuild, compare with REV=main, fail if committed results are not those of the code
 	@$(MAKE) --no-print-directory $(build)
-	@$(MAKE) --no-print-directory compare MARKDOWN=$(or $(MARKDOWN),comparison.md)
+	@MARKDOWN="$${MARKDOWN:-comparison.md}" $(MAKE) --no-print-directory compare
 	@test -z "$$(git status --short -- $(RESULTS))" || { git status --short -- $(RESULTS); echo "make review: what is" \
 		"committed of these is not the result of this code, these params and these packages; commit what was built" >&2; exit 1; }
 
 comment: ## put the comparison of make review on the pull request PR=number, or on this branch's; needs gh 2.69 or newer
 	@command -v gh >/dev/null || { echo "make comment: gh is missing, GitHub's own command; cli.github.com" >&2; exit 1; }
-	gh pr comment $(PR) --edit-last --create-if-none --body-file $(or $(MARKDOWN),comparison.md)
+	gh pr comment $${PR:+"$$PR"} --edit-last --create-if-none --body-file "$${MARKDOWN:-comparison.md}"
 
 trace: $(RUNTIME) ## where a number came from: METRIC=subpixel.ssim; without it, all of them as a page
 	@python -m tools.trace $(or $(METRIC),--page data/provenance.html)
 
 compare: $(RUNTIME) ## how the results differ from another revision's: REV=main; MARKDOWN=file: for a pull request, too
-	@python -m tools.compare $(or $(REV),main) $(if $(MARKDOWN),--markdown $(MARKDOWN))
+	@python -m tools.compare "$${REV:-main}" $${MARKDOWN:+--markdown "$$MARKDOWN"}
 
 readme: $(RUNTIME) ## write the numbers and verdicts of README.md anew from metrics, and its picture of the converter
 	@python -m tools.readme
