@@ -9,6 +9,7 @@ import csv
 import json
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,14 @@ PHOTOS = ("leaves-000", "leaves-001")
 def main() -> None:
     """Write the outputs that dvc.yaml names for a stage."""
     stage, *item = sys.argv[1:]
-    {"fetch": fetch, "targets": targets, "train": train, "evaluate": evaluate, "report": report}[stage](*item)
+    stages: dict[str, Callable[..., None]] = {
+        "fetch": fetch,
+        "targets": targets,
+        "train": train,
+        "evaluate": evaluate,
+        "report": report,
+    }
+    stages[stage](*item)
 
 
 def fetch() -> None:
@@ -43,7 +51,7 @@ def evaluate(variant: str) -> None:
     """Scores by lot, the same for the same model."""
     model = read(f"data/models/{variant}/settings.json") if variant != "baselines" else None
     lot = random.Random(json.dumps(model))
-    scores = [
+    scores: list[dict[str, Any]] = [
         {"method": variant, "photo": photo, "domain": "leaves", "row": 0, "column": 28 * column}
         | {"psnr": round(lot.uniform(20, 60), 3), "ssim": round(lot.uniform(0.1, 0.8), 3)}
         for photo in PHOTOS
