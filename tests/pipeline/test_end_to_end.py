@@ -134,6 +134,7 @@ def test_a_cache_holds_everything_but_the_metrics(rebuilt: Workspace) -> None:
     assert not any(name.startswith("data/") and name != "data/.gitignore" for name in tracked)
 
 
+@pytest.mark.verify  # tests/team/test_team.py shows it through a remote
 def test_changing_one_variant_reruns_only_that_variant_and_reverting_restores(
     first_small_rebuild: Workspace, tmp_path: Path
 ) -> None:
@@ -260,6 +261,7 @@ def test_plots_show_curves_of_all_variants_and_score_distributions(rebuilt: Work
     assert all(f'"variant": "{name}"' in page for name in VARIANTS)
 
 
+@pytest.mark.verify  # test_readme.py runs one
 def test_an_experiment_changes_a_param_from_the_command_line(first_small_rebuild: Workspace, tmp_path: Path) -> None:
     workspace = first_small_rebuild.copy(tmp_path / "workspace")
     setting = "train.recipe.seed=2"

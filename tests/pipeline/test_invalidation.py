@@ -55,7 +55,7 @@ class Row:
 
 # A test photograph trains nothing; a comment in a network's file changes no score.
 TABLE = {
-    "one photograph": Row(without_a_test_photograph, {"fetch"}, {"fetch", "targets", *EVERY_SCORE}),
+    "one photograph": Row(without_a_test_photograph, {"fetch"}, {"fetch", "targets", *EVERY_SCORE}, slow=True),
     "the conversion": Row(
         replace("stages/targets/conversions.py", "587 * green", "586 * green"),
         {"targets", "baselines", *EVALUATE},
@@ -85,7 +85,7 @@ TABLE = {
         params(variants__subpixel__learning_rate=0.02),
         {"train@subpixel", "report"},
         {"train@subpixel", "evaluate@subpixel", "report"},
-        slow=True,  # test_end_to_end.py rebuilds it
+        slow=True,  # tests/team/test_team.py rebuilds it
     ),
     "a comment in its network file": Row(
         replace("stages/train/networks/subpixel.py", "import keras\n", "import keras  # ours\n"),

@@ -1,9 +1,13 @@
-"""Experiments, as docs/team.md shows them: queued, run beside the workspace, taken over, passed on, and reviewed."""
+"""Experiments, as docs/team.md shows them: queued, run beside the workspace, taken over, passed on, and reviewed.
+
+Stand-ins write a few bytes instead of training; `make verify` follows the section with the real stages, too.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +21,14 @@ SETTINGS = {"mae": ("loss", "mae"), "small-batch": ("batch", 16)}
 
 
 @pytest.fixture(scope="module")
-def people(first_small_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Workspace]:
+def people(first_stand_in_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Workspace]:
+    """Ada and Ben, whose stages are stand-ins, after the section."""
+    return followed(first_stand_in_rebuild, tmp_path_factory.mktemp("experiments"))
+
+
+def followed(rebuilt: Workspace, folder: Path) -> dict[str, Workspace]:
     """Clones of Ada and Ben, who share a remote, after both have typed what docs/team.md says on experiments."""
-    folder = tmp_path_factory.mktemp("experiments")
-    ada = first_small_rebuild.copy(folder / "ada")
+    ada = rebuilt.copy(folder / "ada")
     (folder / "results").mkdir()
     ada.run("make", "remote", "URL=../results", **HERE)
     ada.run("git", "commit", "--quiet", "--all", "--message", "Share results")
@@ -31,7 +39,9 @@ def people(first_small_rebuild: Workspace, tmp_path_factory: pytest.TempPathFact
     ada.run("git", "clone", "--quiet", "../origin", "../ben")
     people = {"ada": ada, "ben": Workspace(folder / "ben")}
     for person, command in walk("Experiments"):
+        start = time.monotonic()
         output = people[person].run("bash", "-c", command, **HERE).stdout
+        print(f"{time.monotonic() - start:6.1f} s  {person}: {command}")
         if command.startswith("dvc exp run --run-all"):
             assert re.findall(r"^Running stage '(.*)'", output, flags=re.MULTILINE) == [
                 *("train@simple", "evaluate@simple", "report"),
@@ -87,6 +97,7 @@ def test_a_review_compares_what_was_committed_with_where_it_came_from(people: di
     assert "Running stage" not in done.stdout
     comparison = (ada.folder / "comparison.md").read_text()
     assert "variants.simple.batch" in comparison
+    assert "| simple | psnr (dB) |" in comparison
     assert ada.run("git", "status", "--porcelain").stdout == ""
 
 
@@ -100,3 +111,10 @@ def test_a_review_refuses_metrics_that_are_not_those_of_the_code(people: dict[st
     assert " M metrics/summary.json" in refused.stdout
     assert "make review: what is committed of these is not the result of this code" in refused.stderr
     assert (edited.folder / "comparison.md").exists()  # a pull request shows it all the same
+
+
+@pytest.mark.verify
+def test_the_section_holds_for_the_real_stages(first_small_rebuild: Workspace, tmp_path: Path) -> None:
+    ada = followed(first_small_rebuild, tmp_path)["ada"]
+    ada.run("make", "review", "REV=HEAD~1", **HERE)
+    assert "| simple | psnr (dB) |" in (ada.folder / "comparison.md").read_text()

@@ -1,7 +1,7 @@
 """What `make merge` makes of two branches that both changed results.
 
-The merging of texts is tested on texts. The command is tested in a workspace with the real map, params and tools, whose
-stages write a few bytes instead of training: what is run, and what is taken over, is up to git, DVC and the lock file.
+The merging of texts is tested on texts, the command in a workspace with the real map, params and tools, in which
+stand-ins for the stages write a few bytes instead of training.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.conftest import REPOSITORY, Workspace, small_workspace
+from tests.conftest import REPOSITORY, Workspace
 from tests.team.manual import walk
 from tools import merge, readme
 
@@ -97,51 +97,16 @@ def test_a_description_that_the_other_branch_wrote_is_kept() -> None:
 
 # === The command ===
 
-STAND_IN = '''
-"""Instead of a stage: its settings, as a file in each of its outputs."""
-import json, sys
-from pathlib import Path
-from ruamel.yaml import YAML
-
-name, *item = sys.argv[1].split(".")[-1:] + sys.argv[2:]
-item = item[0] if item else None
-variants = YAML(typ="safe").load(Path("params.yaml"))["variants"]
-outs = {
-    "fetch": ["data/photos"],
-    "targets": ["data/pairs/train", "data/pairs/validation", "data/pairs/test"],
-    "train": [f"data/models/{item}"],
-    "evaluate": [f"data/evaluations/{item}"],
-    "report": ["data/report"],
-}[name]
-for out in map(Path, outs):
-    out.mkdir(parents=True)
-    (out / "settings.json").write_text(json.dumps(variants.get(item)))
-if name == "targets":
-    Path("data/pairs/counts.csv").write_text("")
-if name == "report":
-    rows = {name: json.loads(Path(f"data/evaluations/{name}/settings.json").read_text()) for name in variants}
-    Path("metrics/summary.json").write_text(json.dumps({"variants": rows, "baselines": {}}, indent=2))
-    Path("metrics/result.png").write_bytes(json.dumps(rows).encode() + bytes(1))
-    Path("metrics/probes.csv").write_text("".join(f"{name},{row}\\n" for name, row in rows.items()))
-'''
-
 HERE: dict[str, Any] = {"MAKEFLAGS": "-- RUNTIME= REMOTES= DEV="}  # the packages are there
 VAE = {"network": "vae", "latent": 32, "sigma": 0.05}
 
 
 @pytest.fixture(scope="module")
-def before(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """Ada's results in main, those of Ben and of Cleo on branches, by stages that only write their settings down."""
+def before(first_stand_in_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Ada's results in main, those of Ben and of Cleo on branches."""
     folder = tmp_path_factory.mktemp("merge")
-    workspace = small_workspace(folder / "workspace")
-    (workspace.folder / "stand_in.py").write_text(STAND_IN)
-    pipeline = workspace.folder / "dvc.yaml"
-    pipeline.write_text(pipeline.read_text().replace("cmd: python -m ", "cmd: python stand_in.py "))
-    for path in ("docs/converted.png", "README.md"):
-        (workspace.folder / path).unlink()
+    workspace = first_stand_in_rebuild.copy(folder / "workspace")
     workspace.run("dvc", "remote", "add", "--local", "--quiet", "--default", "team", str(folder / "remote"))
-    workspace.run("dvc", "repro")
-    workspace.commit("Before")
     workspace.run("git", "branch", "smoother")
     workspace.run("git", "branch", "cleo")
     change(workspace, "cleo", variants={"simple": {"network": "simple", "loss": "mse_ssim"}})
@@ -180,7 +145,8 @@ def assert_settled(workspace: Workspace, **variants: dict[str, Any]) -> None:
     """The merge is committed, is current, and its metrics are of these settings."""
     assert workspace.run("git", "status", "--porcelain").stdout == ""
     workspace.run("make", "current", **HERE)
-    assert json.loads((workspace.folder / "metrics/summary.json").read_text())["variants"] == variants
+    rows = json.loads((workspace.folder / "metrics/summary.json").read_text())["variants"]
+    assert {name: row["settings"] for name, row in rows.items()} == variants
 
 
 def test_results_of_two_branches_are_put_together_and_only_the_report_is_run(workspace: Workspace) -> None:

@@ -172,7 +172,6 @@ def test_what_one_adds_the_other_takes_whatever_the_umask(
     for user in (ADA, BEN):
         closed = ["find", str(cache), "!", "-readable", "-o", "-type", "d", "!", "-writable"]
         assert subprocess.run([*as_user(user), *closed], capture_output=True, text=True, check=True).stdout == ""
-    ada.commit("The curves")
 
 
 def test_stages_replace_links_and_never_write_through_them(first_output_of_ben: str, ben: Account, cache: Path) -> None:
@@ -223,9 +222,10 @@ def test_hard_links_to_files_of_others_fail_with_words_that_mislead(first_output
 
 
 def test_only_a_collector_that_knows_every_commit_may_collect(
-    ada: Account, ben: Account, cache: Path, machine: Path, rights: tuple[str, ...]
+    first_output_of_ben: str, ada: Account, ben: Account, cache: Path, machine: Path, rights: tuple[str, ...]
 ) -> None:
     """The last test here: it leaves a hole in the cache."""
+    ada.commit("What Ada has")
     before = objects(cache)
     collector = cloned(ada, account(machine, "collector", COLLECTOR, "022", rights))
     collector.follow(*(line for line in manual("everyone", cache) if line.startswith("dvc c") and "relink" not in line))

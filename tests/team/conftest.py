@@ -1,0 +1,32 @@
+"""Fixtures that the tests of work in a team share: a pipeline whose stages cost nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Workspace, made_once, small_workspace
+
+
+@pytest.fixture(scope="session")
+def first_stand_in_rebuild(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A committed `small_workspace` with the real map, params and tools, rebuilt by stand-ins for the stages.
+
+    Made once for all test processes. Nobody may touch it. What is run, and what is taken over, is up to git, DVC and
+    the lock file, whatever the stages write (stand_in.py). No README, whose numbers would be those of real stages.
+    """
+
+    def make(folder: Path) -> Workspace:
+        workspace = small_workspace(folder)
+        pipeline = folder / "dvc.yaml"
+        pipeline.write_text(
+            pipeline.read_text().replace("cmd: python -m stages.", "cmd: python -m tests.team.stand_in ")
+        )
+        for path in ("docs/converted.png", "README.md"):
+            (folder / path).unlink()
+        workspace.run("dvc", "repro")
+        workspace.commit("Rebuild by stand-ins")
+        return workspace
+
+    return made_once(tmp_path_factory, "first_stand_in_rebuild", make)
