@@ -58,8 +58,8 @@ def paired(means: np.ndarray, rounding: float = 0.0) -> Paired:
     from a few photographs is far too small. Hence each photograph counts alike.
 
     Where neither revision is better, they could be swapped, so differences lie symmetrically around 0. With outliers on
-    both sides the test errs less often than it may. Strongly skewed differences with a mean of 0 make it err more often:
-    exponential ones less their mean in 10 of 100, from ten photographs.
+    both sides the test errs less often than it may. Strongly skewed differences with a mean of 0 make it err more
+    often: exponential ones less their mean in 10 of 100, from ten photographs.
 
     A single photograph tells nothing of others, nor do photographs that all differ alike as far as their scores are
     stored: two that gain one step each do so by chance every other time, and Student's ratio would be infinite.
