@@ -86,7 +86,7 @@ class Comparison:
         untouched: evaluations that are the same byte for byte: `baselines`, variants and test sets.
         missing: why no scores were compared, and what to do: those of a revision can't be had here. Empty if they can.
         refused: test set → why its scores can't be compared; the test photographs are ''.
-        unpaired: tables, methods and measures that are left out, and why.
+        unpaired: tables, methods, measures and pictures that are left out, and why.
         remeasured: code, params and packages that score, and differ: what changed may be the measuring.
         facts: method, measure, old, new: numbers without a value per photograph that changed.
         pictures: variant → picture → PNG of the old and of the new revision, where they differ.
@@ -172,9 +172,12 @@ def between(old: Revision, new: Revision) -> Comparison:
     same, shown, missing = 0, {}, ""
     try:
         same, changed, unpaired = scores(old, new, refused)
-        shown = pictures(old, new) if comparable else {}
     except UnavailableError as error:
-        changed, missing = [], str(error)
+        missing = str(error)
+    try:
+        shown = pictures(old, new) if comparable and not missing else {}
+    except UnavailableError as error:
+        unpaired.append(str(error))
     return Comparison(
         old=old.title,
         new=new.title,
@@ -216,8 +219,7 @@ def scores(old: Revision, new: Revision, refused: Collection[str]) -> tuple[int,
                     pairs.setdefault((test_set, pair.method, pair.measure), pair)  # PCA stands in several tables
             elif any(name in side for side in names):
                 unpaired.append(f"{path}: only in {(old if name in names[0] else new).title}")
-    every = pairs.values()
-    other = [pair for pair in every if not np.allclose(pair.old, pair.new, RELATIVE, ABSOLUTE, equal_nan=True)]
+    other = [pair for pair in pairs.values() if not np.allclose(pair.old, pair.new, RELATIVE, ABSOLUTE, equal_nan=True)]
     for pair in other:
         if not pair.finite:
             where = f" on {pair.test_set}" if pair.test_set else ""

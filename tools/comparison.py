@@ -48,7 +48,7 @@ def sentence(found: Comparison) -> str:
     if any(row.photographs == 1 for row in found.rows):
         parts.append("With a single photograph nothing can be said of others.")
     if found.unpaired:
-        parts.append(f"Tables, methods or measures that can't be compared: {len(found.unpaired)}.")
+        parts.append(f"Tables, methods, measures or pictures that can't be compared: {len(found.unpaired)}.")
     if not found.rows and not found.refused and not found.missing:
         if not found.same and not found.untouched:
             parts.append("There is no score that both have.")

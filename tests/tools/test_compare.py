@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from stages.artifacts import ArtifactError, write_bytes, write_json, write_table, write_text
 from tests.conftest import Workspace, small_workspace
 from tools import compare, comparison
-from tools.revisions import Changes, Revision, changes
+from tools.revisions import Changes, Revision, UnavailableError, changes
 
 COUNTS = {"a": 9, "b": 4, "c": 6}  # patches of each test photograph
 PAGE = (
@@ -441,7 +441,7 @@ def test_when_nothing_can_be_paired_it_is_not_called_the_same() -> None:
     found = compare.between(held(0), new)
     assert len(found.unpaired) == 3
     assert comparison.sentence(found) == (
-        "Tables, methods or measures that can't be compared: 3. There is no score that both have."
+        "Tables, methods, measures or pictures that can't be compared: 3. There is no score that both have."
     )
 
 
@@ -475,6 +475,20 @@ def test_columns_and_tables_that_only_one_revision_has_are_named() -> None:
     assert compare.between(held(0), new).unpaired[0] == "data/evaluations/test_sets/other: only in held"
 
 
+def test_scores_are_compared_without_the_pictures_if_these_are_gone() -> None:
+    class Damaged(Held):
+        def names(self, folder: str) -> set[str]:
+            return super().names(folder) | {"photograph.png"}
+
+        def read(self, path: str) -> bytes:
+            raise UnavailableError(f"{path} is damaged")
+
+    old, new = (Damaged(side.stages, side.tables) for side in (held(0), held(3)))
+    found = compare.between(old, new)
+    assert found.unpaired == ["data/evaluations/simple/photograph.png is damaged"]
+    assert (len(found.rows), found.missing) == (4, "")
+
+
 def test_a_study_without_scores_knows_of_no_luck() -> None:
     class Studied(Held):
         study = b"study,variant,seed\nseeds,simple,1\nseeds,simple,2\nseeds,simple,3\n"
@@ -505,7 +519,7 @@ def test_to_declare_a_param_or_code_changes_nothing() -> None:
     declared = {"train": {"seed": 1}, "evaluate": {"threads": 2}}
     train = stage(["stages/train"], **{"params.yaml": declared, "environment.yaml": {"keras": "3.15.1"}})
     for sides in ((old, {**old, "train": train}), ({**old, "train": train}, old)):
-        assert not changes(*(Written(stages, {}) for stages in sides))
+        assert not changes(Written(sides[0], {}), Written(sides[1], {}))
     declared["train"]["seed"] = 2
     found = changes(Written(old, {}), Written({**old, "train": train}, {}))
     assert (found.params, found.packages, found.code) == (["train.seed: 1 → 2"], [], [])
