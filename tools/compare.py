@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import pandas as pd
 from stages.artifacts import DIGITS, ArtifactError, write_text
 from stages.report import page, summary
 from tools import paired, revisions, trace
-from tools.revisions import Changes, Revision
+from tools.revisions import Changes, Revision, UnavailableError
 
 PAGE = Path("data/comparison.html")
 HEADLINE = ("psnr", "ssim")  # of the patches: tested with most of what may go wrong
@@ -31,7 +31,9 @@ RELATIVE, ABSOLUTE = 10.0 ** (1 - DIGITS), 1e-12  # what rounding alone may chan
 PICTURES = ("photograph.png", "patches.png")
 LUCK = 2 * np.sqrt(2)  # standard deviations over seeds: of a difference, twice
 PATCHES, EVALUATIONS = "data/pairs/test", "data/evaluations"
+SETS = f"{EVALUATIONS}/test_sets"
 CAUSES = 3  # named in a sentence
+CUTTING = "stages/targets/"
 NO_SCORE = ("evaluate.bootstrap:", "evaluate.picture_rows:", "targets.shard_patches:")
 
 
@@ -46,8 +48,10 @@ class Row:
         old: mean over photographs in the old revision, `new` in the new one; each photograph counts alike.
         difference: new − old; its interval is of this row alone.
         verdict: better, worse or none; of all rows together.
-        smallest: the true difference that is found here with 80 % probability; NaN for a single photograph.
+        smallest: the true difference that is found here with 80 % probability.
         seeds: standard deviation of the method's score over seeds; NaN where that was not studied.
+
+    The interval and `smallest` are NaN for a single photograph, and where all photographs differ alike.
     """
 
     test_set: str
@@ -80,8 +84,9 @@ class Comparison:
         rows: of all scores that changed, in the order of their tables.
         same: how many scores did not, of the evaluations that are not the same byte for byte.
         untouched: evaluations that are the same byte for byte: `baselines`, variants and test sets.
+        missing: why no scores were compared, and what to do: those of a revision can't be had here. Empty if they can.
         refused: test set → why its scores can't be compared; the test photographs are ''.
-        unpaired: tables that are left out, and why.
+        unpaired: tables, methods, measures and pictures that are left out, and why.
         remeasured: code, params and packages that score, and differ: what changed may be the measuring.
         facts: method, measure, old, new: numbers without a value per photograph that changed.
         pictures: variant → picture → PNG of the old and of the new revision, where they differ.
@@ -94,6 +99,7 @@ class Comparison:
     rows: list[Row] = field(default_factory=list)
     same: int = 0
     untouched: list[str] = field(default_factory=list)
+    missing: str = ""
     refused: dict[str, str] = field(default_factory=dict)
     unpaired: list[str] = field(default_factory=list)
     remeasured: list[str] = field(default_factory=list)
@@ -112,9 +118,14 @@ class Pair:
     old: np.ndarray
     new: np.ndarray
 
+    @property
+    def finite(self) -> bool:
+        """No value is NaN or infinite."""
+        return bool(np.isfinite([self.old, self.new]).all())
+
 
 def main() -> None:
-    """Print the comparison and write its page; exit with 1 and a message if a revision can't be read."""
+    """Print the comparison and write its page; exit with 1 and a message if there is no such revision."""
     from tools import comparison
 
     parser = argparse.ArgumentParser(prog="python -m tools.compare", description=__doc__)
@@ -125,13 +136,17 @@ def main() -> None:
     try:
         old, new = Revision(arguments.old), Revision(arguments.to)
         found = between(old, new)
-        report = new.read("data/report/index.html").decode()
-        if arguments.markdown:
-            write_text(arguments.markdown, comparison.markdown(found))
-        write_text(PAGE, comparison.page(report, found))
     except ArtifactError as error:
         raise SystemExit(f"compare: {error}") from None
-    print(f"{comparison.text(found)}\n\nWith pictures: {PAGE}")
+    if arguments.markdown:
+        write_text(arguments.markdown, comparison.markdown(found))
+    print(f"{comparison.text(found)}\n")
+    try:
+        write_text(PAGE, comparison.page(new.read("data/report/index.html").decode(), found))
+        print(f"With pictures: {PAGE}")
+    except ArtifactError as error:
+        PAGE.unlink(missing_ok=True)  # that of another comparison
+        print(f"There is no page with pictures: {error}")
 
 
 def compare(old: str, new: str | None = None) -> Comparison:
@@ -142,7 +157,7 @@ def compare(old: str, new: str | None = None) -> Comparison:
         new: the same; `None` is the workspace, as its dvc.lock has it.
 
     Raises:
-        ArtifactError: there is no such revision, or neither the cache nor the remote holds what it scored.
+        ArtifactError: there is no such revision.
     """
     return between(Revision(old), Revision(new))
 
@@ -150,42 +165,79 @@ def compare(old: str, new: str | None = None) -> Comparison:
 def between(old: Revision, new: Revision) -> Comparison:
     """`compare` for revisions that are read already."""
     refused = refusals(old, new)
-    pairs: dict[tuple[str, str, str], Pair] = {}
-    untouched, unpaired = [], []
-    for test_set, folder in folders(old, new):
-        if old.md5(folder) == new.md5(folder):
-            untouched.append(folder.removeprefix(f"{EVALUATIONS}/"))
-        elif test_set not in refused:
-            for name in [name for name in KEYS if name in old.names(folder) & new.names(folder)]:
-                tables = old.table(f"{folder}/{name}"), new.table(f"{folder}/{name}")
-                if alike(*tables, KEYS[name]):
-                    for pair in values(test_set, *tables, KEYS[name]):
-                        pairs.setdefault((test_set, pair.method, pair.measure), pair)  # PCA stands in several tables
-                else:
-                    unpaired.append(f"{folder}/{name}: not of the same patches or photographs in both")
-    changed = [pair for pair in pairs.values() if not np.allclose(pair.old, pair.new, RELATIVE, ABSOLUTE)]
     comparable = "" not in refused
+    untouched = [folder for _, folder in folders(old, new) if old.md5(folder) == new.md5(folder)]
+    changed: list[Pair] = []
+    unpaired: list[str] = []
+    same, shown, missing = 0, {}, ""
+    try:
+        same, changed, unpaired = scores(old, new, refused)
+    except UnavailableError as error:
+        missing = str(error)
+    try:
+        shown = pictures(old, new) if comparable and not missing else {}
+    except UnavailableError as error:
+        unpaired.append(str(error))
     return Comparison(
         old=old.title,
         new=new.title,
         changes=revisions.changes(old, new),
         stale=new.stale(),
         rows=judged(changed, luck_of_seeds(new)),
-        same=len(pairs) - len(changed),
-        untouched=untouched,
+        same=same,
+        untouched=[folder.removeprefix(f"{EVALUATIONS}/") for folder in untouched],
+        missing=missing,
         refused=refused,
         unpaired=unpaired,
         remeasured=remeasured(old, new, refused) if changed else [],
         facts=facts(old, new) if comparable else [],
-        pictures=pictures(old, new) if comparable else {},
+        pictures=shown,
     )
+
+
+def scores(old: Revision, new: Revision, refused: Collection[str]) -> tuple[int, list[Pair], list[str]]:
+    """How many scores are the same in both revisions, those that differ, and what can't be compared, with the reason.
+
+    Raises:
+        UnavailableError: a table of one of the revisions can't be had here.
+    """
+    pairs: dict[tuple[str, str, str], Pair] = {}
+    unpaired = alone(old, new)
+    for test_set, folder in folders(old, new):
+        if test_set in refused or old.md5(folder) == new.md5(folder):
+            continue
+        names = old.names(folder), new.names(folder)
+        for name, keys in KEYS.items():
+            path = f"{folder}/{name}"
+            if all(name in side for side in names):
+                tables = old.table(path), new.table(path)
+                if not alike(*tables, keys):
+                    unpaired.append(f"{path}: not of the same patches or photographs in both")
+                    continue
+                unpaired += [f"{path}: {name} only in one of the two" for name in unshared(*tables)]
+                for pair in values(test_set, *tables, keys):
+                    pairs.setdefault((test_set, pair.method, pair.measure), pair)  # PCA stands in several tables
+            elif any(name in side for side in names):
+                unpaired.append(f"{path}: only in {(old if name in names[0] else new).title}")
+    other = [pair for pair in pairs.values() if not np.allclose(pair.old, pair.new, RELATIVE, ABSOLUTE, equal_nan=True)]
+    for pair in other:
+        if not pair.finite:
+            where = f" on {pair.test_set}" if pair.test_set else ""
+            unpaired.append(f"{pair.method}{where} {pair.measure}: not a number of every patch or photograph")
+    return len(pairs) - len(other), [pair for pair in other if pair.finite], unpaired
+
+
+def alone(old: Revision, new: Revision) -> list[str]:
+    """Evaluations of test sets that only one of the revisions has, each with which."""
+    sides = [{path for path in trace.makers(of.stages) if path.startswith(f"{SETS}/")} for of in (old, new)]
+    return [f"{path}: only in {(old if path in sides[0] else new).title}" for path in sorted(sides[0] ^ sides[1])]
 
 
 def folders(old: Revision, new: Revision) -> list[tuple[str, str]]:
     """Test set and folder of every evaluation that both revisions have; '' is the test photographs."""
     names = {"": [f"{EVALUATIONS}/{name}" for name in ("baselines", *old.variants)]}
     for path in trace.makers(old.stages):
-        if path.startswith(f"{EVALUATIONS}/test_sets/"):
+        if path.startswith(f"{SETS}/"):
             names[path.rpartition("/")[2]] = [path]
     return [(name, path) for name, paths in names.items() for path in paths if old.md5(path) and new.md5(path)]
 
@@ -196,15 +248,15 @@ def refusals(old: Revision, new: Revision) -> dict[str, str]:
     if old.md5(PATCHES) != new.md5(PATCHES):
         causes = _causes(revisions.changes(old, new, ["fetch", "targets"]))
         found[""] = f"{PATCHES} differs, because of {causes or 'what the stage targets was told or read'}"
-    for test_set, folder in folders(old, new):
+    for test_set, _ in folders(old, new):
         photos = f"data/test_sets/{test_set}"
         if test_set and old.md5(photos) != new.md5(photos):
             causes = _causes(revisions.changes(old, new, [f"fetch_set@{test_set}"]))
             found[test_set] = f"{photos} differs, because of {causes or 'what its source held'}"
         elif test_set:
-            targets = [_targets(revision, folder) for revision in (old, new)]
-            if targets[0] != targets[1]:
-                found[test_set] = f"its patches differ, because of {_causes(revisions.changes(old, new, ['targets']))}"
+            causes = _causes(_cutting(revisions.changes(old, new, [f"evaluate_set@{test_set}"])))
+            if causes:
+                found[test_set] = f"its patches may differ, because of {causes}"
     return found
 
 
@@ -218,6 +270,8 @@ def remeasured(old: Revision, new: Revision, refused: Collection[str]) -> list[s
 
 def alike(before: pd.DataFrame, after: pd.DataFrame, keys: list[str]) -> bool:
     """Every method that both tables have is scored once on each of the same patches or photographs."""
+    if not all({"method", *keys} <= {*table} for table in (before, after)):
+        return False
     sides = []
     for table, other in ((before, after), (after, before)):
         rows = table.loc[table["method"].isin(other["method"]), ["method", *keys]]
@@ -229,12 +283,19 @@ def alike(before: pd.DataFrame, after: pd.DataFrame, keys: list[str]) -> bool:
 
 def values(test_set: str, before: pd.DataFrame, after: pd.DataFrame, keys: list[str]) -> Iterator[Pair]:
     """A pair for each measure of each method that both tables have."""
+    measures = [name for name in _measures(before) if name in _measures(after)]
     for method in before["method"].drop_duplicates():
         old, new = (table[table["method"] == method].sort_values(keys) for table in (before, after))
-        for measure in [name for name in before if name in after and name not in FACTS] if len(new) else []:
+        for measure in measures if len(new) else []:
             yield Pair(
                 test_set, method, measure, *(side.to_numpy() for side in (old["photo"], old[measure], new[measure]))
             )
+
+
+def unshared(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
+    """Methods and measures that only one of the tables has."""
+    sides = [dict.fromkeys([*table["method"], *_measures(table)]) for table in (before, after)]
+    return [name for name in {**sides[0], **sides[1]} if not all(name in side for side in sides)]
 
 
 def judged(pairs: list[Pair], luck: dict[tuple[str, str], float]) -> list[Row]:
@@ -255,7 +316,8 @@ def judged(pairs: list[Pair], luck: dict[tuple[str, str], float]) -> list[Row]:
     for pair in pairs:
         sides = [paired.of_photographs(pair.photos, scores[:, None]) for scores in (pair.old, pair.new)]
         means.append([float(side.mean()) for side in sides])
-        found.append(paired.paired(sides[1] - sides[0]))
+        rounding = RELATIVE * max(float(np.abs(side).max()) for side in sides)
+        found.append(paired.paired(sides[1] - sides[0], rounding))
     told = paired.differ(np.array([float(each.p[0]) for each in found]), weights)
     return [
         Row(
@@ -279,7 +341,7 @@ def judged(pairs: list[Pair], luck: dict[tuple[str, str], float]) -> list[Row]:
 def luck_of_seeds(revision: Revision) -> dict[tuple[str, str], float]:
     """Variant and measure → standard deviation over at least three seeds, from metrics/studies.csv."""
     studies = revision.git_table("metrics/studies.csv")
-    if studies.empty:
+    if not {"study", "variant"} <= {*studies}:
         return {}
     runs = studies[studies["study"] == "seeds"].groupby("variant")
     return {
@@ -287,6 +349,7 @@ def luck_of_seeds(revision: Revision) -> dict[tuple[str, str], float]:
         for variant, of in runs
         if len(of) >= page.ENOUGH_SEEDS
         for measure in HEADLINE
+        if measure in _measures(of)
     }
 
 
@@ -309,19 +372,23 @@ def pictures(old: Revision, new: Revision) -> dict[str, dict[str, tuple[bytes, b
     return found
 
 
-def _targets(revision: Revision, folder: str) -> dict[str, Any]:
-    """How the photographs of a test set were cut, but for how their patches were stored meanwhile."""
-    entry = revision.stages[trace.makers(revision.stages)[folder]]
-    targets: dict[str, Any] = entry["params"]["params.yaml"]["targets"]
-    return {key: value for key, value in targets.items() if key != "shard_patches"}
+def _cutting(found: Changes) -> Changes:
+    """What of the changes converts photographs and cuts them into patches."""
+    params = [line for line in found.params if line.startswith("targets.") and not line.startswith(NO_SCORE)]
+    return replace(found, params=params, packages=[], data=[], code=[f for f in found.code if f.startswith(CUTTING)])
+
+
+def _measures(table: pd.DataFrame) -> list[str]:
+    return [name for name in table.select_dtypes("number") if name not in FACTS]
 
 
 def _facts(revision: Revision) -> dict[tuple[str, str], Any]:
-    content = json.loads(revision.git_file("metrics/summary.json") or b'{"variants": {}}')
-    found = {(name, key): row[key] for name, row in content["variants"].items() for key in summary.FACTS if key in row}
+    content = json.loads(revision.git_file("metrics/summary.json") or "{}")
+    variants = content.get("variants", {})
+    found = {(name, key): row[key] for name, row in variants.items() for key in summary.FACTS if key in row}
     probes = revision.git_table("metrics/probes.csv")
     columns = [name for name in probes if name in (*summary.PROBES, "detail_limit") or str(name).startswith("noise_")]
-    for row in probes.to_dict("records"):
+    for row in probes.to_dict("records") if "method" in probes else []:
         found.update({(row["method"], str(name)): row[name] for name in columns if not pd.isna(row[name])})
     return found
 

@@ -21,22 +21,25 @@ SHOWN = {"better": "better", "worse": "worse", "none": "no difference"}
 LEGEND = (
     "Differences are means over photographs, each counting alike, of the same patches in both revisions. 95 %: a row's "
     "own paired bootstrap interval over photographs, corrected for few of them. Verdicts are of all rows together: of "
-    "comparisons in which nothing truly differs, 95 in 100 give none. “No difference” means none that this test set "
-    "can show; “could show” is the smallest true one that it would find four times in five. Photographs alone are "
-    "drawn: each side is one training run, and “luck” marks what another seed might do as well."
+    "comparisons in which nothing truly differs, 95 in 100 give none, if differences over photographs are roughly "
+    "symmetric; fewer if they are skewed. “No difference” means none that this test set can show; “could show” is the "
+    "smallest true one that it would find four times in five. Photographs that all differ “alike”, to the last digit, "
+    "do not tell how much others would. Photographs alone are drawn: each side is one training run, and “luck” marks "
+    "what another seed might do as well."
 )
 
 
 def sentence(found: Comparison) -> str:
     """What the comparison found, in a few words."""
-    parts = []
+    parts = [f"No scores were compared: not all can be had here. {found.missing}."] if found.missing else []
     if found.stale:
         parts.append(f"The results of the {found.new} are not current ({', '.join(found.stale)}): run `make repro`.")
     parts += [f"The scores of {_set(name)} can't be compared: {why}." for name, why in found.refused.items()]
     for verdict in ("better", "worse"):
         names = [_named(row) for row in found.rows if row.verdict == verdict]
+        more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
         if names:
-            parts.append(f"{verdict.capitalize()}: {', '.join(names)}.")
+            parts.append(f"{verdict.capitalize()}: {', '.join(names[:MOST])}{more}.")
     undecided = sum(row.verdict == "none" for row in found.rows)
     if undecided:
         rest = "all" if undecided == len(found.rows) else "the other"
@@ -44,18 +47,25 @@ def sentence(found: Comparison) -> str:
         parts.append(f"No difference that this test set can show: {only}.")
     if any(row.photographs == 1 for row in found.rows):
         parts.append("With a single photograph nothing can be said of others.")
-    if not found.rows and not found.refused:
-        parts.append("Every score is the same." if found.changes else "Nothing changed.")
+    if found.unpaired:
+        parts.append(f"Tables, methods, measures or pictures that can't be compared: {len(found.unpaired)}.")
+    if not found.rows and not found.refused and not found.missing:
+        if not found.same and not found.untouched:
+            parts.append("There is no score that both have.")
+        elif found.unpaired:
+            parts.append("Every other score is the same.")
+        else:
+            parts.append("Every score is the same." if found.changes else "Nothing changed.")
     return " ".join(parts)
 
 
 def text(found: Comparison) -> str:
     """For a terminal: plain, aligned, only what changed."""
-    lines = [f"{found.old} → {found.new}", "", *textwrap.wrap(sentence(found), WIDTH)]
+    lines = [f"{found.old} → {found.new}", "", *_wrapped(sentence(found))]
     if found.rows:
-        lines += ["", *_aligned([HEADER, *map(cells, found.rows)]), "", *textwrap.wrap(LEGEND, WIDTH)]
+        lines += ["", *_aligned([HEADER, *map(cells, found.rows)]), "", *_wrapped(LEGEND)]
     for title, items in lists(found):
-        lines += ["", f"{title}:", *(f"  {item}" for item in items[:MOST])]
+        lines += ["", f"{title}:", *(line for item in items[:MOST] for line in _wrapped(item, "  "))]
         lines += [f"  and {len(items) - MOST} more"] if len(items) > MOST else []
     return "\n".join(lines)
 
@@ -135,7 +145,7 @@ HEADER = ["method", "measure", "old", "new", "difference", "95 %", "verdict", "c
 
 def cells(row: Row) -> list[str]:
     """The text of a row under `HEADER`."""
-    one = row.photographs == 1
+    unknown = "one photograph" if row.photographs == 1 else "alike"
     seeds = "" if math.isnan(row.seeds) else f"± {row.seeds:.2g}" + (", luck" if row.luck else "")
     return [
         row.method + (f" on {row.test_set}" if row.test_set else ""),
@@ -143,7 +153,7 @@ def cells(row: Row) -> list[str]:
         f"{row.old:.5g}",
         f"{row.new:.5g}",
         f"{row.difference:+.3g}",
-        "one photograph" if one else f"{row.low:+.2g} … {row.high:+.2g}",
+        unknown if math.isnan(row.low) else f"{row.low:+.2g} … {row.high:+.2g}",
         SHOWN[row.verdict],
         "" if math.isnan(row.smallest) else f"{row.smallest:.2g}",
         seeds,
@@ -158,6 +168,10 @@ def _named(row: Row) -> str:
 
 def _set(name: str) -> str:
     return f"test set {name}" if name else "the test photographs"
+
+
+def _wrapped(line: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(line, WIDTH, initial_indent=indent, subsequent_indent=2 * indent, break_on_hyphens=False)
 
 
 def _aligned(table: list[list[str]]) -> list[str]:

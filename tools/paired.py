@@ -22,9 +22,9 @@ class Paired:
     Attributes:
         photographs: how many.
         estimate: mean over photographs, each counting alike.
-        error: its standard error; NaN for a single photograph.
-        low: lower end of the 95 % interval, `high` the upper; NaN for a single photograph.
-        p: two-sided, of no difference; 1 for a single photograph, which tells nothing of others.
+        error: its standard error; NaN where the spread over photographs is unknown.
+        low: lower end of the 95 % interval, `high` the upper; NaN with `error`.
+        p: two-sided, of no difference; 1 where `error` is NaN.
     """
 
     photographs: int
@@ -45,7 +45,7 @@ def of_photographs(photos: np.ndarray, differences: np.ndarray) -> np.ndarray:
     return np.stack([differences[..., photos == name, :].mean(axis=-2) for name in np.unique(photos)], axis=-2)
 
 
-def paired(means: np.ndarray) -> Paired:
+def paired(means: np.ndarray, rounding: float = 0.0) -> Paired:
     """Estimate, standard error, 95 % interval and p of the mean difference: arrays `(..., measures)`.
 
     The interval is that of the bootstrap over photographs with the corrections for few of them, estimate ± t(k − 1) ·
@@ -58,21 +58,28 @@ def paired(means: np.ndarray) -> Paired:
     from a few photographs is far too small. Hence each photograph counts alike.
 
     Where neither revision is better, they could be swapped, so differences lie symmetrically around 0. With outliers on
-    both sides the test errs less often than it may; it is not made for differences whose mean is 0 and which are
-    strongly skewed.
+    both sides the test errs less often than it may. Strongly skewed differences with a mean of 0 make it err more
+    often: exponential ones less their mean in 10 of 100, from ten photographs.
+
+    A single photograph tells nothing of others, nor do photographs that all differ alike as far as their scores are
+    stored: two that gain one step each do so by chance every other time, and Student's ratio would be infinite.
 
     Args:
         means: `(..., photographs, measures)` of each photograph.
+        rounding: what rounding may have changed a mean by; a smaller standard deviation is none.
+
+    Raises:
+        ValueError: a mean is NaN or infinite.
     """
+    if not np.isfinite(means).all():
+        raise ValueError("differences must be finite")
     count = means.shape[-2]
     estimate = means.mean(axis=-2)
-    if count == 1:
-        unknown = np.full_like(estimate, np.nan)
-        return Paired(count, estimate, unknown, unknown, unknown, np.ones_like(estimate))
-    error = means.std(axis=-2, ddof=1) / np.sqrt(count)
+    spread = means.std(axis=-2, ddof=1) if count > 1 else np.zeros_like(estimate)
+    error = np.where(spread > rounding, spread / np.sqrt(count), np.nan)
     reach = stats.t.ppf(1 - ERROR / 2, count - 1) * error
-    ratio = np.divide(np.abs(estimate), error, out=np.where(estimate == 0, 0.0, np.inf), where=error > 0)
-    return Paired(count, estimate, error, estimate - reach, estimate + reach, 2 * stats.t.sf(ratio, count - 1))
+    p = 2 * stats.t.sf(np.abs(estimate) / error, count - 1)
+    return Paired(count, estimate, error, estimate - reach, estimate + reach, np.where(np.isnan(error), 1.0, p))
 
 
 def differ(p: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -10,7 +10,8 @@ import io
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -21,35 +22,51 @@ from tools import trace
 
 TEXT = ("method", "photo", "domain", "study", "run", "variant", "conversion")  # columns that are never numbers
 PHOTO_INPUTS = (".csv", ".zip", ".tar", ".gz")  # what stands among the code and is none
+PIPELINE, PACKAGES = "dvc.yaml", "environment.yaml"
+
+
+class UnavailableError(ArtifactError):
+    """What a revision's stages made is not to be had here, or damaged; the message has the remedy."""
 
 
 class Revision:
     """What git and DVC hold of a revision; DVC's part comes from its cache, or from the remote if it is not there.
 
+    Attributes:
+        title: what it was called, with the commit; of the workspace that which it is based on.
+        stages: those of dvc.yaml as dvc.lock has them; what only dvc.lock still has is of no use to anyone.
+
     Raises:
-        ArtifactError: git knows no such revision, or it has no dvc.lock.
+        ArtifactError: git knows no such revision, or its dvc.lock or dvc.yaml can't be read.
     """
 
     def __init__(self, name: str | None = None) -> None:
         """Args: name: of the revision; `None` is the workspace, whose results are those of its dvc.lock."""
         from dvc.api import DVCFileSystem
         from dvc.config import Config
+        from dvc.exceptions import DvcException
 
         self.name = name
-        commit = _commit(name) if name else None
-        self.title = (
-            f"{name} ({commit[:7]})" if name and commit and not commit.startswith(name) else name or "workspace"
-        )
+        commit = _commit(name or "HEAD")
+        more = "" if name or not _edited() else " with changes"
+        self.title = commit[:7] if name and commit.startswith(name) else f"{name or 'workspace'} ({commit[:7]}{more})"
         now = Config.from_cwd()  # the remote of today and its secrets, not what .dvc/config said then
-        self._files = DVCFileSystem(rev=commit, config=dict(now))
+        self._files = DVCFileSystem(rev=commit if name else None, config=dict(now))
         try:
-            self.stages: dict[str, Any] = dict(YAML(typ="safe").load(self._files.read_text("dvc.lock"))["stages"])
+            locked = YAML(typ="safe").load(self._files.read_text("dvc.lock"))["stages"]
+            used = {stage.name for stage in self._files.repo.index.stages if stage.path_in_repo == PIPELINE}
         except FileNotFoundError:
             raise ArtifactError(f"{self.title} has no dvc.lock; {self._remedy}") from None
+        except DvcException as error:
+            raise ArtifactError(f"{self.title}: {error}") from error
+        self.stages: dict[str, Any] = {stage: entry for stage, entry in locked.items() if stage in used}
 
     @property
     def _remedy(self) -> str:
-        return f"run `git switch {self.name} && make pull`" if self.name else "run `make repro`, or `make pull`"
+        if not self.name:
+            return "run `make repro`, or `make pull`"
+        there = f"git switch --detach {self.name} &&"
+        return f"run `{there} make pull && git switch -` (without a remote `make repro` instead of `make pull`)"
 
     @cached_property
     def variants(self) -> list[str]:
@@ -83,7 +100,7 @@ class Revision:
         """The files in an output that is a folder.
 
         Raises:
-            ArtifactError: neither the cache nor the remote has it.
+            UnavailableError: neither the cache nor the remote has it.
         """
         try:
             found = self._files.repo.datafs.ls(folder, detail=False)
@@ -97,7 +114,7 @@ class Revision:
         """The content of a file that DVC tracks.
 
         Raises:
-            ArtifactError: neither the cache nor the remote has it, or its bytes are not those of its hash.
+            UnavailableError: neither the cache nor the remote has it, or its bytes are not those of its hash.
         """
         data = self._files.repo.datafs
         try:
@@ -105,17 +122,25 @@ class Revision:
         except Exception as error:  # of the remote's library, whichever that is
             raise self._missing(path, error) from error
         if hashlib.md5(content, usedforsecurity=False).hexdigest() != data.info(path)["md5"]:
-            raise ArtifactError(
+            raise UnavailableError(
                 f"{self.title}: {path} is damaged in the cache or at the remote; run `make audit REPAIR=1`"
             )
         return content
 
-    def _missing(self, path: str, error: object) -> ArtifactError:
-        return ArtifactError(f"{self.title}: {path} can't be had ({error}); {self._remedy}, then compare again")
+    def _missing(self, path: str, error: object) -> UnavailableError:
+        reason = " ".join(str(error).split())
+        return UnavailableError(f"{self.title}: {path} can't be had ({reason}); {self._remedy}, then compare again")
 
     def table(self, path: str) -> pd.DataFrame:
-        """A CSV file that DVC tracks; `ArtifactError` as of `read`."""
+        """A CSV file that DVC tracks; `UnavailableError` as of `read`."""
         return _table(self.read(path))
+
+    def params(self, file: str) -> dict[str, Any]:
+        """Dotted key → value of a file that params or versions are read from; empty if there is none."""
+        from dvc.utils.serialize import PARSERS
+
+        content = self.git_file(file)
+        return {} if content is None else dict(_flat(PARSERS[Path(file).suffix](content.decode(), file)))
 
     def git_file(self, path: str) -> bytes | None:
         """The content of a file that git tracks; `None` if there is none."""
@@ -170,27 +195,31 @@ def changes(old: Revision, new: Revision, stages: Iterable[str] | None = None) -
 
     Data that a stage made is left out: it changed because something else did.
     """
-    names = list(dict.fromkeys([*old.stages, *new.stages]) if stages is None else stages)
+    names = [name for name in (old.stages if stages is None else stages) if name in old.stages and name in new.stages]
     made = {*trace.makers(old.stages), *trace.makers(new.stages)}
+    undeclared = [cache(lambda file, of=of: {**of.params(file), **_declared(of, file)}) for of in (old, new)]
     users: dict[str, list[str]] = {}
     params: dict[str, None] = {}
     packages: dict[str, None] = {}
     for name in names:
-        before, after = old.stages.get(name), new.stages.get(name)
-        if before and after:
-            for path in _differing(_deps(before), _deps(after)):
-                if not any(path == out or out.startswith(f"{path}/") or path.startswith(f"{out}/") for out in made):
-                    users.setdefault(path, []).append(name)
-        for file in {**(before or {}).get("params", {}), **(after or {}).get("params", {})}:
-            sides = [dict(_flat((entry or {}).get("params", {}).get(file, {}))) for entry in (before, after)]
-            if before and after:
-                lines = packages if file == "environment.yaml" else params
-                lines.update(dict.fromkeys(_pairs(*sides)))
+        before, after = old.stages[name], new.stages[name]
+        for path in _differing(_deps(before), _deps(after)):
+            if not any(path == out or out.startswith(f"{path}/") or path.startswith(f"{out}/") for out in made):
+                users.setdefault(path, []).append(name)
+        for file in {**before.get("params", {}), **after.get("params", {})}:
+            sides = [dict(_flat(entry.get("params", {}).get(file, {}))) for entry in (before, after)]
+            for key in [key for key in {**sides[0], **sides[1]} if not all(key in side for side in sides)]:
+                for side, known in zip(sides, undeclared, strict=True):  # merely to declare a key changes nothing
+                    if key not in side and key in known(file):
+                        side[key] = known(file)[key]
+            lines = packages if file == PACKAGES else params
+            lines.update(dict.fromkeys(_pairs(*sides)))
     code: dict[str, list[str]] = {}
     data: dict[str, list[str]] = {}
     for path, using in users.items():
         if path.startswith("stages/") and not path.endswith(PHOTO_INPUTS):
-            for file in _files_that_differ(old, new, path):
+            declared = all(path in _deps(of.stages[name]) for of in (old, new) for name in using)
+            for file in _files_that_differ(old, new, path, declared):
                 code.setdefault(file, []).extend(using)
         else:
             data[path] = using
@@ -222,6 +251,12 @@ def _commit(name: str) -> str:
     return found.stdout.strip()
 
 
+def _edited() -> bool:
+    """Whether a file that git tracks is not as it was committed."""
+    command = ["git", "status", "--porcelain", "--untracked-files=no"]
+    return bool(subprocess.run(command, capture_output=True, check=False).stdout)
+
+
 def _table(content: bytes) -> pd.DataFrame:
     names = pd.read_csv(io.BytesIO(content), nrows=0).columns
     text = {name: str for name in names if name in TEXT}
@@ -231,6 +266,14 @@ def _table(content: bytes) -> pd.DataFrame:
 
 def _deps(entry: dict[str, Any]) -> dict[str, str]:
     return {dep["path"]: dep["md5"] for dep in entry.get("deps", [])}
+
+
+def _declared(revision: Revision, file: str) -> dict[str, Any]:
+    """Dotted key → value that any stage was given from a file."""
+    found: dict[str, Any] = {}
+    for entry in revision.stages.values():
+        found.update(_flat(entry.get("params", {}).get(file, {})))
+    return found
 
 
 def _differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
@@ -250,9 +293,12 @@ def _pairs(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
         yield f"{key}: {before.get(key, 'not set')} → {after.get(key, 'not set')}"
 
 
-def _files_that_differ(old: Revision, new: Revision, path: str) -> list[str]:
-    """The files of a dependency whose bytes differ; the dependency itself if no such file is there any more."""
-    return _differing(old.code(path), new.code(path)) or [path]
+def _files_that_differ(old: Revision, new: Revision, path: str, declared: bool) -> list[str]:
+    """The files of a dependency whose bytes differ.
+
+    If there is none, but `declared` in both revisions with other hashes, the dependency itself.
+    """
+    return _differing(old.code(path), new.code(path)) or [path] * declared
 
 
 def _grouped(using: list[str], names: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from ruamel.yaml import YAML
 from stages.artifacts import ArtifactError, write_bytes, write_json, write_table, write_text
 from tests.conftest import Workspace, small_workspace
 from tools import compare, comparison
-from tools.revisions import Changes, Revision
+from tools.revisions import Changes, Revision, UnavailableError, changes
 
 COUNTS = {"a": 9, "b": 4, "c": 6}  # patches of each test photograph
 PAGE = (
@@ -80,7 +81,8 @@ def set_md5(entries: list[dict[str, Any]], path: str) -> None:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Revisions `first`; `second`, where subpixel learns faster and scores 2 dB more; `other_patches`, where the test
-    patches are converted otherwise; `other_code`, where SSIM is computed otherwise; `added`, with one more variant.
+    patches are converted otherwise; `other_code`, where SSIM is computed otherwise; `added`, with one more variant, and
+    in dvc.lock another one that params.yaml has not.
     """
     workspace = small_workspace(tmp_path_factory.mktemp("compare") / "workspace")
     folder = workspace.folder
@@ -115,7 +117,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
             set_md5(stages[name]["deps"], "stages/evaluate")
 
     def added(stages: dict[str, Any]) -> None:
-        stages["evaluate@more"] = {"cmd": "", "outs": [{"path": "data/evaluations/more", "md5": "0" * 32}]}
+        for name in ("more", "gone"):
+            stages[f"evaluate@{name}"] = {"cmd": "", "outs": [{"path": f"data/evaluations/{name}", "md5": "0" * 32}]}
 
     for name, change in {"other_patches": other_patches, "other_code": other_code, "added": added}.items():
         workspace.run("git", "switch", "--quiet", "--create", f"to_{name}", "second")
@@ -123,6 +126,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         if name == "other_code":
             path = folder / "stages/evaluate/measures.py"
             path.write_text(path.read_text() + "\n")
+        if name == "added":
+            workspace.edit_params(variants__more={"network": "simple"})
         workspace.commit(name)
         workspace.run("git", "tag", name)
     workspace.run("git", "switch", "--quiet", "main")
@@ -176,7 +181,8 @@ def test_a_revision_does_not_differ_from_itself_or_from_its_workspace(here: Work
     found = compare.compare("second")
     assert (found.rows, found.refused, found.pictures, found.stale, bool(found.changes)) == ([], {}, {}, [], False)
     assert comparison.sentence(found) == "Nothing changed."
-    assert found.new == "workspace"
+    commit = here.run("git", "rev-parse", "--short=7", "HEAD").stdout.strip()
+    assert f"`second ({commit})` → `workspace ({commit})`" in comparison.markdown(found)
 
 
 def test_a_workspace_that_is_not_rebuilt_is_told_so(here: Workspace) -> None:
@@ -186,8 +192,9 @@ def test_a_workspace_that_is_not_rebuilt_is_told_so(here: Workspace) -> None:
     finally:
         here.run("git", "checkout", "--quiet", "params.yaml")
     assert found.stale == ["train@subpixel", "report"]
-    assert comparison.sentence(found).startswith(
-        "The results of the workspace are not current (train@subpixel, report)"
+    assert re.match(
+        r"The results of the workspace \(\w{7} with changes\) are not current \(train@subpixel, report\)",
+        comparison.sentence(found),
     )
 
 
@@ -196,8 +203,8 @@ def test_dvcs_own_diff_of_metrics_shows_what_changed_and_nothing_else(here: Work
 
     with Repo() as repo:
         changed = repo.metrics.diff("first", "second")["diff"]
-    assert {name: list(metrics) for name, metrics in changed.items()} == {
-        "metrics/summary.json": ["variants.subpixel.psnr", "variants.subpixel.kl_nats"]
+    assert {name: set(metrics) for name, metrics in changed.items()} == {
+        "metrics/summary.json": {"variants.subpixel.psnr", "variants.subpixel.kl_nats"}
     }
 
 
@@ -220,7 +227,9 @@ def test_other_code_that_scores_is_named(here: Workspace) -> None:
 
 def test_variants_that_came_and_went_are_listed(here: Workspace) -> None:
     assert compare.compare("second", "added").changes.added == ["more"]
-    assert compare.compare("added", "second").changes.removed == ["more"]
+    found = compare.compare("added", "second")
+    assert found.changes.removed == ["more"]
+    assert found.untouched == ["baselines", "simple", "subpixel"]  # not what dvc.lock alone still has
 
 
 def test_a_revision_that_git_does_not_know_is_refused(here: Workspace) -> None:
@@ -233,7 +242,6 @@ def test_text_and_markdown_begin_with_the_verdict(better: compare.Comparison) ->
     assert text.splitlines()[2].startswith("Better: subpixel psnr (+2 dB)")
     assert markdown.startswith("**Better: subpixel psnr (+2 dB)")
     assert "| subpixel | psnr (dB) |" in markdown
-    assert max(map(len, comparison.textwrap.wrap(comparison.LEGEND, comparison.WIDTH))) <= comparison.WIDTH
 
 
 def test_the_page_is_the_report_with_a_section_more_and_nothing_outside_it(better: compare.Comparison) -> None:
@@ -245,29 +253,36 @@ def test_the_page_is_the_report_with_a_section_more_and_nothing_outside_it(bette
 
 
 def test_the_command_reads_what_only_the_remote_has_and_says_when_it_is_damaged_or_gone(
-    made: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clone, remote = made.copy(tmp_path / "clone"), tmp_path / "remote"
     with (clone.folder / ".dvc/config").open("a") as config:  # since `first`, which knew of no remote
         config.write(f"    remote = team\n['remote \"team\"']\n    url = {remote}\n    verify = true\n")
     shutil.move(clone.folder / ".dvc/cache", remote)
     shutil.rmtree(clone.folder / "data/evaluations")
-    result = clone.run("python", "-m", "tools.compare", "first", "--markdown", "comment.md")
-    assert result.stdout.splitlines()[2].startswith("Better: subpixel psnr (+2 dB)")
+    monkeypatch.chdir(clone.folder)
+    monkeypatch.setattr("sys.argv", ["compare", "first", "--markdown", "comment.md"])
+    compare.main()
+    assert capsys.readouterr().out.splitlines()[2].startswith("Better: subpixel psnr (+2 dB)")
     assert "Better: subpixel psnr (+2 dB)" in (clone.folder / "comment.md").read_text()
     assert '<section id="comparison">' in (clone.folder / "data/comparison.html").read_text()
     clone.run("git", "check-ignore", "data/comparison.html")
-    monkeypatch.chdir(clone.folder)
     evaluate(tmp_path, "subpixel")  # as in `first`
     md5 = hashlib.md5((tmp_path / "data/evaluations/subpixel/scores.csv").read_bytes()).hexdigest()
     table = remote / "files/md5" / md5[:2] / md5[2:]
     table.chmod(0o644)
     table.write_bytes(table.read_bytes()[:-1])
-    with pytest.raises(ArtifactError, match=r"subpixel/scores.csv is damaged .* `make audit REPAIR=1`"):
-        compare.compare("first")
+    found = compare.compare("first")
+    assert re.search(r"subpixel/scores.csv is damaged .* `make audit REPAIR=1`", found.missing)
+    assert (found.rows, found.pictures) == ([], {})
     shutil.rmtree(remote)
-    with pytest.raises(ArtifactError, match="`git switch first && make pull`"):
-        compare.compare("first")
+    compare.main()
+    comment = (clone.folder / "comment.md").read_text()
+    assert comment.startswith("**No scores were compared: not all can be had here. first (")
+    assert "`git switch --detach first && make pull && git switch -`" in comment
+    assert "- `variants.subpixel.learning_rate: not set → 0.008`" in comment
+    assert "There is no page with pictures: workspace" in capsys.readouterr().out
+    assert not (clone.folder / "data/comparison.html").exists()
 
 
 # === tables made by hand ===
@@ -354,7 +369,9 @@ class Held(Revision):
         return {}
 
 
-def held(gain: float, photos: str = "1", patches: str = "1", conversion: str = "bt601", shown: int = 3) -> Held:
+def held(
+    gain: float, photos: str = "1", patches: str = "1", conversion: str = "bt601", shown: int = 3, cut: str = "1"
+) -> Held:
     """A test set `other` on which simple scored `gain` dB more, with the hashes of its and of the test photographs."""
 
     def stage(path: str, md5: str, **params: Any) -> dict[str, Any]:
@@ -367,6 +384,7 @@ def held(gain: float, photos: str = "1", patches: str = "1", conversion: str = "
         "fetch_set@other": stage("data/test_sets/other", photos, **{"test_sets.other": {"limit": int(photos)}}),
         "evaluate_set@other": stage("data/evaluations/test_sets/other", str(gain), targets=targets),
     }
+    stages["evaluate_set@other"]["deps"] = [{"path": f"{compare.CUTTING}cutting.py", "md5": cut}]
     tables = {
         "data/evaluations/simple/scores.csv": scores("simple", gain),
         "data/evaluations/simple/contrast.csv": contrast("simple").iloc[:shown],
@@ -394,6 +412,8 @@ def test_test_set_and_test_photographs_are_refused_one_by_one() -> None:
     found = compare.between(held(0), held(3, patches="2", conversion="bt709"))
     assert list(found.refused) == ["", "other"]
     assert found.rows == []
+    found = compare.between(held(0), held(3, cut="2"))  # other code cuts it: other pixels at the same places
+    assert found.refused == {"other": "its patches may differ, because of stages/targets/cutting.py (evaluate_set)"}
 
 
 def test_a_table_of_other_photographs_is_left_out_and_named() -> None:
@@ -408,3 +428,119 @@ def test_what_rounding_alone_may_change_is_the_same() -> None:
         noise = table.select_dtypes("float") * 1e-7
         new.tables[path] = table.assign(**(table[noise.columns] + noise))
     assert compare.between(held(0), new).rows == []
+
+
+def without(of: Held, *paths: str) -> Held:
+    return Held(of.stages, {path: table for path, table in of.tables.items() if path not in paths})
+
+
+def test_when_nothing_can_be_paired_it_is_not_called_the_same() -> None:
+    new = held(3, shown=2)
+    for path in new.tables:
+        new.tables[path] = new.tables[path].iloc[1:]
+    found = compare.between(held(0), new)
+    assert len(found.unpaired) == 3
+    assert comparison.sentence(found) == (
+        "Tables, methods, measures or pictures that can't be compared: 3. There is no score that both have."
+    )
+
+
+def test_a_value_that_is_no_number_gives_no_verdict_and_takes_none_away() -> None:
+    scored = "data/evaluations/simple/scores.csv"
+    new = held(3)
+    new.tables[scored] = new.tables[scored].assign(ssim=[float("nan"), *[0.9] * 18], mae=float("nan"))
+    found = compare.between(held(0), new)
+    assert [row.measure for row in found.rows if not row.test_set] == ["psnr", "mse"]
+    assert found.unpaired == [
+        f"simple {measure}: not a number of every patch or photograph" for measure in ("ssim", "mae")
+    ]
+    both = held(0)
+    both.tables[scored] = both.tables[scored].assign(mae=float("nan"))
+    assert "simple mae: not a number of every patch or photograph" not in compare.between(both, new).unpaired
+
+
+def test_columns_and_tables_that_only_one_revision_has_are_named() -> None:
+    scored, kept, other = held(0).tables
+    new = without(held(3), kept)
+    new.tables[scored] = new.tables[scored].assign(lpips=0.1, note="text")
+    new.tables[other] = new.tables[other].drop(columns="row")
+    found = compare.between(held(0), new)
+    assert found.unpaired == [
+        f"{scored}: lpips only in one of the two",
+        f"{kept}: only in held",
+        f"{other}: not of the same patches or photographs in both",
+    ]
+    assert [row.measure for row in found.rows] == ["psnr", "mse"]
+    del new.stages["evaluate_set@other"]
+    assert compare.between(held(0), new).unpaired[0] == "data/evaluations/test_sets/other: only in held"
+
+
+def test_scores_are_compared_without_the_pictures_if_these_are_gone() -> None:
+    class Damaged(Held):
+        def names(self, folder: str) -> set[str]:
+            return super().names(folder) | {"photograph.png"}
+
+        def read(self, path: str) -> bytes:
+            raise UnavailableError(f"{path} is damaged")
+
+    old, new = (Damaged(side.stages, side.tables) for side in (held(0), held(3)))
+    found = compare.between(old, new)
+    assert found.unpaired == ["data/evaluations/simple/photograph.png is damaged"]
+    assert (len(found.rows), found.missing) == (4, "")
+
+
+def test_a_study_without_scores_knows_of_no_luck() -> None:
+    class Studied(Held):
+        study = b"study,variant,seed\nseeds,simple,1\nseeds,simple,2\nseeds,simple,3\n"
+
+        def git_file(self, path: str) -> bytes | None:
+            return self.study if path == "metrics/studies.csv" else None
+
+    revision = Studied({}, {})
+    assert compare.luck_of_seeds(revision) == {}
+    revision.study = b"run\n1\n"
+    assert compare.luck_of_seeds(revision) == {}
+
+
+def test_to_declare_a_param_or_code_changes_nothing() -> None:
+    """In any of the ways in which the other revision may know of it: from another stage, or from its file."""
+
+    class Written(Held):
+        def git_file(self, path: str) -> bytes | None:
+            return {"environment.yaml": b"keras: 3.15.1\n", "params.yaml": b"train:\n  seed: 1\n"}.get(path)
+
+        def code(self, path: str) -> dict[str, bytes]:
+            return {path: b"code"}
+
+    def stage(deps: list[str], **params: Any) -> dict[str, Any]:
+        return {"deps": [{"path": path, "md5": "1"} for path in deps], "params": params}
+
+    old = {"train": stage([]), "report": stage([], **{"params.yaml": {"evaluate": {"threads": 2}}})}
+    declared = {"train": {"seed": 1}, "evaluate": {"threads": 2}}
+    train = stage(["stages/train"], **{"params.yaml": declared, "environment.yaml": {"keras": "3.15.1"}})
+    for sides in ((old, {**old, "train": train}), ({**old, "train": train}, old)):
+        assert not changes(Written(sides[0], {}), Written(sides[1], {}))
+    declared["train"]["seed"] = 2
+    found = changes(Written(old, {}), Written({**old, "train": train}, {}))
+    assert (found.params, found.packages, found.code) == (["train.seed: 1 → 2"], [], [])
+
+
+def test_stages_are_named_by_their_group_whatever_variants_came_or_went() -> None:
+    def stages(md5: str, names: str) -> dict[str, Any]:
+        return {f"train@{name}": {"deps": [{"path": "stages/train/fit.py", "md5": md5}]} for name in names}
+
+    assert changes(Held(stages("1", "abc"), {}), Held(stages("2", "bcd"), {})).code == ["stages/train/fit.py (train)"]
+
+
+def test_no_line_of_the_text_is_wider_than_a_terminal_and_no_sentence_names_everything() -> None:
+    rows = compare.judged([pair(f"variant_{number}", "psnr", [1.0, 1.01, 0.99]) for number in range(20)], {})
+    long = Changes(["key: " + "value, " * 40], [], ["stages/" + "x" * 150 + ".py"], [], [], [])
+    text = comparison.text(compare.Comparison("old", "new", long, rows=rows))
+    assert max(map(len, text.splitlines())) <= comparison.WIDTH
+    assert "variant_11 psnr (+1 dB) and 8 more." in " ".join(text.split())
+
+
+def test_photographs_that_differ_alike_are_told_as_such() -> None:
+    (row,) = compare.judged([pair("simple", "psnr", [0.01, 0.01001])], {})  # of 30.00000
+    assert row.verdict == "none"
+    assert comparison.cells(row)[5] == "alike"

@@ -124,8 +124,32 @@ def test_a_single_photograph_tells_nothing_of_others() -> None:
     assert np.isnan(paired.smallest(float("nan"), 1, 0.05))
 
 
-def test_photographs_that_differ_by_exactly_the_same_leave_no_doubt() -> None:
-    assert paired.paired(np.array([[0.5, 0.0]] * 3)).p == pytest.approx([0.0, 1.0])
+def test_photographs_that_all_differ_alike_tell_nothing_of_others_either() -> None:
+    result = paired.paired(np.array([[0.5, 0.0]] * 3))
+    assert result.p.tolist() == [1.0, 1.0]
+    assert np.isnan([result.error, result.low, result.high]).all()
+    alike = np.array([[0.0100001], [0.01], [0.0099999]])
+    assert paired.paired(alike, rounding=1e-6).p.tolist() == [1.0]
+    assert paired.paired(alike, rounding=1e-8).p[0] < 0.001
+
+
+def test_differences_in_a_few_steps_give_no_more_false_alarms() -> None:
+    steps = np.random.default_rng(8).choice([-1.0, 1.0], (PAIRS, 3, 1))
+    assert paired.paired(steps).p.min() > 0.05  # three alike are one in four
+
+
+def test_skewed_differences_give_more_false_alarms_than_claimed_but_not_many() -> None:
+    skewed = np.random.default_rng(9).exponential(1.0, (4 * PAIRS, 10, 1)) - 1
+    wrong = paired.paired(skewed).p < paired.ERROR
+    assert 0.05 + NOISE < wrong.mean() < 0.13
+    few = paired.paired(skewed[:, :3]).p < paired.ERROR
+    assert few.mean() < 0.2
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_refused(value: float) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        paired.paired(np.array([[1.0], [value], [1.1]]))
 
 
 def test_each_photograph_counts_alike_however_many_patches_it_has() -> None:
