@@ -315,8 +315,15 @@ def in_progress() -> bool:
 
 def commits() -> list[str]:
     """This branch's commit, and the one that is merged or picked; of one that is reverted, the state before it."""
-    waiting = [head for head in HEADS if Path(git("rev-parse", "--git-path", head).strip()).exists()]
-    return ["HEAD", *(f"{head}^" if head == "REVERT_HEAD" else head for head in waiting)]
+    heads = [head for head in HEADS if is_there(head)]
+    if not (is_there("rebase-merge") or is_there("rebase-apply")):
+        heads = [head for head in heads if head != "REBASE_HEAD"]  # git leaves it behind
+    return ["HEAD", *(f"{head}^" if head == "REVERT_HEAD" else head for head in heads)]
+
+
+def is_there(name: str) -> bool:
+    """Does git keep a file or folder of this name beside its objects?"""
+    return Path(git("rev-parse", "--git-path", name).strip()).exists()
 
 
 def git(*arguments: str) -> str:
