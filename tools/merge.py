@@ -1,7 +1,7 @@
 """Results after `git merge` stopped in them: `make merge`, whose parts without a rebuild are `python -m tools.merge`.
 
-Nobody edits what is generated, so that nobody should settle conflicts in it. Lock files are merged stage by stage, the
-rest is taken from this branch, to be built anew; README.md keeps only the conflicts in what is written by hand.
+Nobody edits what is generated, so that nobody should settle conflicts in it. Lock files are merged stage by stage, and
+decide about the results of the studies; the rest is built anew. README.md keeps only conflicts in what people write.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def settle() -> None:
     for path in conflicts:
         if path != str(README):
             settle_file(Path(path), versions(path))
-            print(f"merge: {path}: {'merged by stage' if path in LOCK_FILES else 'taken from this branch for now'}")
+            print(f"merge: {path}: {'merged by stage' if path in LOCK_FILES else 'as one branch has it, for now'}")
     remove_dropped()
     restored = restore_studies()
     for folder in restored:

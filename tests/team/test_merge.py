@@ -127,6 +127,28 @@ def test_the_hash_of_a_folder_is_the_one_that_dvc_recorded() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("sides", "expected"),
+    [
+        ((b"", b"ours", b"theirs"), b"ours"),
+        ((b"", b"", b"theirs"), b""),
+        ((None, b"ours", None), b"ours"),
+        ((None, None, b"theirs"), b"theirs"),
+        ((b"", None, b"theirs"), None),
+        ((b"", b"ours", None), None),
+    ],
+)
+def test_a_file_that_one_side_added_is_kept_and_one_that_it_removed_is_not(
+    sides: merge.Sides, expected: bytes | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "run/facts.json"
+    path.parent.mkdir()
+    path.write_bytes(b"what git left")
+    merge.settle_file(path, sides)
+    assert (path.read_bytes() if path.exists() else None) == expected
+    assert path.parent.exists() == path.exists()
+
+
 # === Texts and results in git ===
 
 RUN = REPOSITORY / "studies/results/seeds_simple_1"
@@ -238,6 +260,13 @@ def test_each_run_keeps_its_own_results(here: Workspace, base: Runs, main: Runs,
     here.run("git", "switch", "--quiet", "main")
     settle_studies(here, "merge", "branch", by_hand=merged)
     here.run("git", "commit", "--no-edit")
+
+
+def test_git_stops_where_it_would_put_a_change_into_another_run(here: Workspace) -> None:
+    *sides, _ = BOTH[1]
+    begin(here, *sides)
+    here.run("git", "merge", "main", ok=False)
+    assert "studies/results/c/facts.json" in merge.unmerged()
 
 
 @pytest.mark.parametrize(
