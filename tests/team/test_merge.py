@@ -246,8 +246,8 @@ def settle_studies(workspace: Workspace, *command: str, by_hand: Runs) -> None:
 
 BOTH: list[tuple[Runs, Runs, Runs, Runs]] = [  # base, main, branch, merged
     ({"a": 1, "z": 9}, {"b": 2, "z": 9}, {"c": 3, "z": 9}, {"b": 2, "c": 3, "z": 9}),  # renamed by both
-    ({"a": 1}, {"a": 2}, {"c": 3}, {"c": 3}),  # a change, and a renaming that git would carry it into
-    ({"a": 1}, {"c": 3}, {"a": 2}, {"c": 3}),
+    ({"a": 1}, {"a": 2}, {"c": 1}, {"c": 1}),  # a change, and a renaming that git would carry it into
+    ({"a": 1}, {"c": 1}, {"a": 2}, {"c": 1}),
     ({"a": 1, "z": 9}, {"b": 2, "z": 9}, {"z": 9}, {"b": 2, "z": 9}),  # renamed and removed
     ({"a": 1, "z": 9}, {"z": 9}, {"b": 2, "z": 9}, {"b": 2, "z": 9}),
     ({"z": 9}, {"a": 1, "z": 9}, {"b": 2, "z": 9}, {"a": 1, "b": 2, "z": 9}),  # added by both
