@@ -1,15 +1,20 @@
 """Results after `git merge` stopped in them: `make merge`, whose parts without a rebuild are `python -m tools.merge`.
 
-Nobody edits what is generated, so that nobody should settle conflicts in it. Lock files are merged stage by stage, the
-rest is taken from this branch, to be built anew; README.md keeps only the conflicts in what is written by hand.
+Nobody edits what is generated, so that nobody should settle conflicts in it. Lock files are merged stage by stage, and
+decide about the results of the studies; the rest is built anew. README.md keeps only conflicts in what people write.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import re
+import shutil
 import subprocess
+import tarfile
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +23,20 @@ from dvc.repo import Repo
 from dvc.utils.serialize import dumps_yaml, loads_yaml
 
 from stages.artifacts import ArtifactError, write_bytes, write_table, write_text
+from stages.convert.models import hash_of_folder
 from stages.settings import SettingsError
 from stages.study import runs
 from tools import orphans, studies
 from tools.readme import README, described
 
 LOCK_FILES = ("dvc.lock", "studies/dvc.lock")
+STUDIES_LOCK = Path(LOCK_FILES[1])
 GENERATED = (*LOCK_FILES, "metrics", "studies/results", "docs/converted.png", str(README))
 HEADS = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD")
 PART = re.compile(r"(<!-- (?!end )(\w+) -->\n)(.*?)(?=<!-- end -->)", flags=re.DOTALL)
 MARKER = re.compile(r"^(<{7}|>{7}) ", flags=re.MULTILINE)
+ANYTHING = re.compile("")
+OURS, THEIRS = "this branch", "the other branch"
 
 Sides = tuple[bytes | None, bytes | None, bytes | None]  # where the branches parted, this branch, the other one
 
@@ -63,41 +72,63 @@ def settle() -> None:
     for path in conflicts:
         if path != str(README):
             settle_file(Path(path), versions(path))
-            print(f"merge: {path}: {'merged by stage' if path in LOCK_FILES else 'taken from this branch for now'}")
+            print(f"merge: {path}: {'merged by stage' if path in LOCK_FILES else 'as one branch has it, for now'}")
+    remove_dropped()
+    restored = restore_studies()
+    for folder in restored:
+        print(f"merge: {folder}: as {STUDIES_LOCK} has it")
+    if restored or any(path.startswith((str(runs.RESULTS), str(studies.TABLE))) for path in conflicts):
+        collect_studies()
     if str(README) in conflicts:
         settle_readme(versions(str(README)))
-    remove_orphans()
-    if any(path.startswith((str(runs.RESULTS), str(studies.TABLE))) for path in conflicts):
-        collect_studies()
 
 
 def settle_file(path: Path, sides: Sides) -> None:
-    """Write a generated file as the sides have it, or remove it where one of them did."""
+    """Write a generated file as the sides have it, or remove it where one of them did.
+
+    One that only a side has, and never was where they parted, is new: git reports it where both have renamed a file.
+    """
     base, ours, theirs = sides
     if str(path) in LOCK_FILES and ours and theirs:
         write_text(path, merged_lock((base or b"").decode(), ours.decode(), theirs.decode()))
-    elif ours is None or (theirs is None and base is not None):
-        path.unlink(missing_ok=True)
-    else:
-        write_bytes(path, ours)
+        return
+    removed = base is not None and (ours is None or theirs is None)
+    kept = theirs if ours is None else ours
+    if kept is not None and not removed:
+        write_bytes(path, kept)
+        return
+    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # no empty folder stays; one that isn't empty, or is gone already, is no error
+        path.parent.rmdir()
 
 
 def settle_readme(sides: Sides) -> None:
     """Write README.md with the generated parts of this branch.
 
+    Only parts that hold conflicts are replaced, so that what a person has settled around them already stays as it is.
+    Where a conflict reaches across the border of a part, the whole text is merged anew.
+
     Raises:
-        ByHandError: the rest is in conflict, too. What a person has settled of it already stays as it is.
+        ByHandError: what is written by hand is in conflict, too.
     """
     now = README.read_text(encoding="utf-8") if README.exists() else ""
-    in_parts = any(MARKER.search(part) for _, _, part in PART.findall(now))
-    if MARKER.search(now) and (in_parts or len(PART.findall(now)) != now.count("<!-- end -->")):
-        now = merged_readme(*((side or b"").decode() for side in sides))
+    if MARKER.search(now):
+        merged = merged_readme(*((side or b"").decode() for side in sides))
+        now = with_parts_of(merged, now, MARKER) if has_whole_parts(now) else merged
         write_text(README, now)
     if MARKER.search(now):
         raise ByHandError(
-            f"{README} is in conflict around its numbers, too. Edit it, `git add {README}`, then `make merge` again"
+            f"{README} is in conflict in what is written by hand, too. Edit it, `git add {README}`, "
+            "then `make merge` again"
         )
     print(f"merge: {README}: both sides; its numbers are written anew")
+
+
+def has_whole_parts(text: str) -> bool:
+    """Is each generated part there once, and does each conflict lie in one of them or outside?"""
+    parts = {name: MARKER.findall(part) for _, name, part in PART.findall(text)}
+    whole = all(marks.count("<" * 7) == marks.count(">" * 7) for marks in parts.values())
+    return whole and len(parts) == len(PART.findall(text)) == text.count("<!-- end -->")
 
 
 def three_way(base: dict[str, Any], ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
@@ -129,29 +160,50 @@ def merged_readme(base: str, ours: str, theirs: str) -> str:
     """The merged text, with conflict markers where both sides have changed the same lines by hand.
 
     The parts between `<!-- name -->` and `<!-- end -->` are ours. Descriptions of methods stand in one of them but are
-    written by hand: those of theirs come as rows below it, where `tools.readme` finds them.
+    written by hand: those of theirs come as rows below it, where `tools.readme` finds them, and those that both sides
+    have changed as conflicts.
+
+    Raises:
+        ByHandError: git can't merge the texts.
     """
     texts = [with_parts_of(ours, text) for text in (ours, base, theirs)]
     with tempfile.TemporaryDirectory() as folder:
         names = [str(Path(folder) / name) for name in ("ours", "base", "theirs")]
         for name, text in zip(names, texts, strict=True):
             Path(name).write_text(text, encoding="utf-8")
-        command = ["git", "merge-file", "--stdout", "-L", "this branch", "-L", "base", "-L", "the other branch", *names]
-        merged = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    mine = described(ours)
-    found = three_way(described(base), mine, described(theirs))
-    rows = [f"| `{name}` | {words} |\n" for name, words in found.items() if mine.get(name) != words]
-    return PART.sub(lambda part: part[0] + ("".join(rows) if part[2] == "results" else ""), merged)
+        command = ["git", "merge-file", "--stdout", "-L", OURS, "-L", "base", "-L", THEIRS, *names]
+        done = subprocess.run(command, capture_output=True, check=False)
+    if not 0 <= done.returncode <= 127:  # up to there it is the number of conflicts
+        raise ByHandError(
+            f"{README}: git merge-file: {done.stderr.decode().strip()}. Merge it by hand, `git add {README}`, "
+            "then `make merge` again"
+        )
+    rows = "".join(rows_to_add(described(base), described(ours), described(theirs)))
+    return PART.sub(lambda part: part[0] + (rows if part[2] == "results" else ""), done.stdout.decode())
 
 
-def with_parts_of(ours: str, text: str) -> str:
-    """`text` with our generated parts, by their names."""
-    parts = {name: part for _, name, part in PART.findall(ours)}
-    return PART.sub(lambda part: f"{part[1]}{parts.get(part[2], part[3])}", text)
+def rows_to_add(base: dict[str, str], ours: dict[str, str], theirs: dict[str, str]) -> Iterator[str]:
+    """Rows of the table of methods for descriptions that theirs has changed, and conflicts where both sides have."""
+    for name, words in three_way(base, ours, theirs).items():
+        mine, other = (f"| `{name}` | {side.get(name)} |\n" for side in (ours, theirs))
+        if name in ours and name in theirs and len({base.get(name), ours[name], theirs[name]}) == 3:
+            yield f"<<<<<<< {OURS}\n{mine}=======\n{other}>>>>>>> {THEIRS}\n"
+        elif ours.get(name) != words:
+            yield other
 
 
-def remove_orphans() -> None:
-    """Remove what belongs to variants that the other branch has taken out of params.yaml; the cache keeps it.
+def with_parts_of(source: str, text: str, holding: re.Pattern[str] = ANYTHING) -> str:
+    """`text` with the generated parts of `source`, by their names, in place of those in which `holding` is found."""
+    parts = {name: part for _, name, part in PART.findall(source)}
+    return PART.sub(
+        lambda part: f"{part[1]}{parts.get(part[2], part[3]) if holding.search(part[3]) else part[3]}", text
+    )
+
+
+def remove_dropped() -> None:
+    """Remove what belongs to variants and runs that the merged params don't have; the cache keeps what it holds.
+
+    Only outputs that a lock file names: whatever else stands beside those of the variants is left to `make prune`.
 
     Raises:
         ByHandError: a stage is at work, or DVC can't read the merged pipeline.
@@ -159,12 +211,62 @@ def remove_orphans() -> None:
     try:
         orphans.refuse_during_a_run()
         with Repo() as repo:
-            left = orphans.find(repo)
+            found = orphans.find(repo)
     except (orphans.BusyError, DvcException) as error:
         raise ByHandError(str(error)) from None
-    if left:
-        left.remove()
-        print(left)
+    locks = [Path(file).read_bytes() for file in LOCK_FILES if Path(file).exists()]
+    locks += [text for commit in commits() for file in LOCK_FILES if (text := shown(f"{commit}:{file}"))]
+    recorded = {Path(out["path"]) for lock in locks for out in outputs(lock)}
+    dropped = orphans.Orphans(found.entries, [path for path in found.paths if path in recorded])
+    if dropped:
+        dropped.remove()
+        print(dropped)
+
+
+def restore_studies() -> list[Path]:
+    """Give the runs of the studies the results that the merged lock file names; returns the folders written.
+
+    Git merges files by their likeness, and so may put what one branch changed in a run into the results of another one.
+
+    Raises:
+        ByHandError: neither branch has the results that the lock file names.
+    """
+    if not STUDIES_LOCK.exists():
+        return []
+    wrong = [
+        (Path(out["path"]), out["md5"])
+        for out in outputs(STUDIES_LOCK.read_bytes())
+        if hash_of_folder(Path(out["path"])) != out["md5"]
+    ]
+    for folder, md5 in wrong:
+        if not any(restore(folder, md5, commit) for commit in commits()):
+            raise ByHandError(
+                f"{folder}: neither branch has the results that {STUDIES_LOCK} names. Run `make study`, "
+                "`git add studies`, then `make merge` again"
+            )
+    return [folder for folder, _ in wrong]
+
+
+def restore(folder: Path, md5: str, commit: str) -> bool:
+    """Write a folder as it is in `commit`, if it has this hash there."""
+    archive = subprocess.run(["git", "archive", commit, "--", str(folder)], capture_output=True, check=False)
+    if archive.returncode:
+        return False
+    with tempfile.TemporaryDirectory() as temporary:
+        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+            files.extractall(temporary, filter="data")
+        there = Path(temporary) / folder
+        if hash_of_folder(there) != md5:
+            return False
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(there, folder)
+    return True
+
+
+def outputs(lock: bytes) -> Iterator[dict[str, Any]]:
+    """The outputs that a lock file names, with their hashes."""
+    for entry in (loads_yaml(lock.decode()) or {}).get("stages", {}).values():
+        yield from entry.get("outs", [])
 
 
 def collect_studies() -> None:
@@ -172,7 +274,7 @@ def collect_studies() -> None:
     try:
         write_table(studies.TABLE, studies.collected(list(runs.load())))
     except (SettingsError, ArtifactError) as error:
-        raise ByHandError(f"{error}; run `make study`, then `make merge` again") from None
+        raise ByHandError(f"{error}; run `make study`, `git add studies`, then `make merge` again") from None
     print("merge: `make current PIPELINES=studies/dvc.yaml` says whether all runs of the studies are current")
 
 
@@ -196,14 +298,32 @@ def unmerged() -> list[str]:
 
 def versions(path: str) -> Sides:
     """A file in conflict where the branches parted, on this one, on the other one; None where it is not there."""
-    shown = [subprocess.run(["git", "show", f":{side}:{path}"], capture_output=True, check=False) for side in (1, 2, 3)]
-    base, ours, theirs = (done.stdout if done.returncode == 0 else None for done in shown)
+    base, ours, theirs = (shown(f":{side}:{path}") for side in (1, 2, 3))
     return base, ours, theirs
+
+
+def shown(name: str) -> bytes | None:
+    """The file that git knows by this name, `revision:path`; None where there is none."""
+    done = subprocess.run(["git", "show", name], capture_output=True, check=False)
+    return done.stdout if done.returncode == 0 else None
 
 
 def in_progress() -> bool:
     """Is git waiting for the result of a merge, or of what picks commits one by one?"""
-    return any(Path(git("rev-parse", "--git-path", head).strip()).exists() for head in HEADS)
+    return len(commits()) > 1
+
+
+def commits() -> list[str]:
+    """This branch's commit, and the one that is merged or picked; of one that is reverted, the state before it."""
+    heads = [head for head in HEADS if is_there(head)]
+    if not (is_there("rebase-merge") or is_there("rebase-apply")):
+        heads = [head for head in heads if head != "REBASE_HEAD"]  # git leaves it behind
+    return ["HEAD", *(f"{head}^" if head == "REVERT_HEAD" else head for head in heads)]
+
+
+def is_there(name: str) -> bool:
+    """Does git keep a file or folder of this name beside its objects?"""
+    return Path(git("rev-parse", "--git-path", name).strip()).exists()
 
 
 def git(*arguments: str) -> str:
