@@ -214,6 +214,13 @@ def corrupt_records(runs: Path) -> list[Path]:
     return [path for path in sorted(runs.rglob("*")) if path.is_file() and not _is_sound_record(path)]
 
 
+def drop(record: Path) -> None:
+    """Delete a record of the run cache. DVC expects none of its folders to be empty."""
+    record.unlink()
+    if not any(record.parent.iterdir()):
+        record.parent.rmdir()
+
+
 def _is_sound_record(path: Path) -> bool:
     try:
         return dict_sha256(load_yaml(str(path)), exclude=["size", "nfiles"]) == path.name
@@ -230,7 +237,7 @@ def repair_here(repo: Repo, findings: Findings) -> list[str]:
     cache, remote = findings.cache, findings.remote
     damaged = [(stage, out) for stage in repo.index.stages for out in stage.outs if findings.is_damaged(out)]
     for path in findings.records:
-        path.unlink()
+        drop(path)
     for _, out in damaged:
         if str(out) in findings.outputs:
             out.remove()

@@ -24,9 +24,10 @@ from dvc_data.hashfile.db import HashFileDB
 from dvc_data.hashfile.hash import file_md5
 from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.transfer import TransferResult
+from dvc_objects.errors import ObjectFormatError
 
 from tools import faults
-from tools.audit import corrupt_records, reach
+from tools.audit import corrupt_records, drop, reach
 from tools.remote import Kind, RemoteError, kind_of
 
 PIPELINE = "dvc.yaml"
@@ -184,7 +185,7 @@ class StrictCloud(DataCloud):
             missing = {info for info in objs if not self.repo.cache.local.exists(info.value)}
             if missing:  # WebDAV takes any failure to mean that a file is not there
                 reach(self.get_remote_odb(None, "pull"))
-        except AssertionError:
+        except (ObjectFormatError, AssertionError):
             logger.error("the list of a folder is corrupt on the remote; it was not taken over")
             raise
         except Exception:
@@ -208,7 +209,7 @@ class CautiousStageCache(StageCache):
         names = {name for _, name in records}
         for path in corrupt_records(Path(self.cache_dir)):
             if path.name in names:
-                path.unlink()
+                drop(path)
                 logger.warning("a record of a run, %s, is corrupt on the remote; it was not taken over", path.name)
         return records
 
