@@ -67,7 +67,7 @@ class Workspace:
         return subprocess.Popen(
             command,
             cwd=self.folder,
-            env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", **environment},
+            env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "NO_PROXY": "127.0.0.1", **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -27,7 +27,8 @@ from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.tree import Tree
 from tqdm import tqdm
 
-from tools import orphans
+from tools import faults, orphans
+from tools.remote import KINDS, RemoteError, kind_of
 
 BLOCK = 1 << 20  # bytes
 
@@ -91,13 +92,20 @@ def main() -> None:
     parser.add_argument("--remote", help="name of a remote; without it the default one, if there is one")
     parser.add_argument("--repair", action="store_true", help="repair what can be repaired")
     arguments = parser.parse_args()
+    kind = KINDS[""]
     try:
         orphans.refuse_during_a_run()
         with Repo() as repo:
+            if name := arguments.remote or repo.config["core"].get("remote"):
+                kind = kind_of(repo.config["remote"].get(name, {}).get("url", ""))
             left = audit(repo, arguments.remote, repair=arguments.repair)
             unowned = orphans.find(repo)
-    except (orphans.BusyError, DvcException) as error:
+    except (orphans.BusyError, DvcException, RemoteError) as error:
         raise SystemExit(f"audit: {error}") from None
+    except Exception as error:  # each kind of remote has its own
+        texts = list(faults.lineage(error))
+        advice = faults.advice(faults.OF_PULL, texts, kind)
+        raise SystemExit(f"audit: {': '.join(texts)}\n{advice}") from None
     if unowned:
         print(f"{unowned}\naudit: `make prune` removes what no stage owns")
     if left:
@@ -132,7 +140,8 @@ def examine(repo: Repo, remote: str | None) -> Findings:
     """Hash everything again.
 
     Raises:
-        DvcException: the remote is unknown or can't be reached.
+        DvcException: the remote is unknown.
+        Exception: it can't be read, each kind of remote with its own.
     """
     try:
         far = repo.cloud.get_remote_odb(remote, "audit")
@@ -153,19 +162,36 @@ def examine(repo: Repo, remote: str | None) -> Findings:
     return Findings(cache, there, overlooked, records, {oid: sorted(paths) for oid, paths in uses.items()})
 
 
+def reach(odb: HashFileDB) -> bool:
+    """Whether a store has been begun. DVC's own question, whether a file is there, WebDAV answers with no if it fails.
+
+    Raises:
+        Exception: it can't be read, each kind of remote with its own.
+    """
+    try:
+        odb.fs.ls(odb.path, detail=False, refresh=True)
+    except FileNotFoundError as error:
+        if "NoSuchBucket" in "".join(faults.lineage(error)):
+            raise
+        return False
+    return True
+
+
 def hashed(title: str, odb: HashFileDB) -> Store:
-    """Read every object of a store."""
+    """Read every object of a store.
+
+    Raises:
+        Exception: the store can't be read, each kind of remote with its own.
+    """
     store = Store(title, odb)
-    paths = list(odb.fs.find(odb.path)) if odb.fs.exists(odb.path) else []
+    paths = list(odb.fs.find(odb.path)) if reach(odb) else []
     for path in tqdm(paths, desc=title, unit="object", disable=None):
-        if Path(path).name.startswith("."):
-            continue  # half a copy: another DVC is at work, or its disk was full
+        if Path(path).name.startswith(".") or path.endswith(".tmp"):
+            continue  # half a copy: another DVC is at work, was cut off, or its disk was full
         try:
             oid = odb.path_to_oid(path)
         except ValueError:
             continue  # not an object: the run cache, or what another tool keeps there
-        if path.endswith(".tmp"):
-            continue  # an upload that was cut off, or goes on now; DVC never takes it for an object
         digest = hashlib.md5(usedforsecurity=False)
         with odb.fs.open(path, "rb") as file:
             while block := file.read(BLOCK):  # hashlib.file_digest does not take the files of SSH
@@ -188,6 +214,13 @@ def corrupt_records(runs: Path) -> list[Path]:
     return [path for path in sorted(runs.rglob("*")) if path.is_file() and not _is_sound_record(path)]
 
 
+def drop(record: Path) -> None:
+    """Delete a record of the run cache. DVC expects none of its folders to be empty."""
+    record.unlink()
+    if not any(record.parent.iterdir()):
+        record.parent.rmdir()
+
+
 def _is_sound_record(path: Path) -> bool:
     try:
         return dict_sha256(load_yaml(str(path)), exclude=["size", "nfiles"]) == path.name
@@ -204,7 +237,7 @@ def repair_here(repo: Repo, findings: Findings) -> list[str]:
     cache, remote = findings.cache, findings.remote
     damaged = [(stage, out) for stage in repo.index.stages for out in stage.outs if findings.is_damaged(out)]
     for path in findings.records:
-        path.unlink()
+        drop(path)
     for _, out in damaged:
         if str(out) in findings.outputs:
             out.remove()

@@ -44,6 +44,16 @@ FORBIDDEN = Fault(
     "Ask who runs it for the right; to take over results, reading is enough.",
     r"AccessDenied|received 403|SFTPPermissionDenied|\[Errno (13|30)\]",
 )
+HERE_FORBIDDEN = Fault(
+    "A file or folder that is named above may not be read or written by you.",
+    "See whose it is, and what its rights are, then run this again.",
+    r"\[Errno (13|30)\] [^:\n]*: '",  # a path of this machine; remotes name none
+)
+PACKAGE = Fault(
+    "A package is missing that this kind of remote needs.",
+    "Install it: make setup-remotes, then run this again.",
+    r"RemoteMissingDeps|requires 'dvc-",
+)
 FAILING = Fault(
     "The remote failed with an error of its own; most often it is full.",
     "What has arrived there is kept. Ask who runs it to look at its disk and its log, then run this again.",
@@ -58,8 +68,8 @@ LOST = Fault(
 CORRUPT = Fault(
     "What the remote holds is corrupt there; nothing of it was taken over.",
     "Whoever has a sound copy, such as the one who made it, runs make audit REPAIR=1; then run this again. Without one,"
-    " make repro makes it anew.",
-    r"corrupted cache file",
+    " make repro makes it anew, and make audit REPAIR=1 after it replaces what is corrupt.",
+    r"is corrupt on the remote",
 )
 BUSY = Fault(
     "Another DVC command is at work in this clone.",
@@ -77,8 +87,8 @@ UNKNOWN = Fault(
 )
 
 # The first that fits is told: a refused login can also look like a lost connection.
-OF_SHARE = (LOGIN, ABSENT, FULL, FORBIDDEN, LOST, FAILING, BUSY)
-OF_PULL = (STAGE, LOGIN, ABSENT, HERE_FULL, FORBIDDEN, LOST, FAILING, CORRUPT, BUSY)
+OF_SHARE = (PACKAGE, LOGIN, ABSENT, FULL, FORBIDDEN, LOST, FAILING, BUSY)
+OF_PULL = (STAGE, PACKAGE, LOGIN, ABSENT, HERE_FULL, HERE_FORBIDDEN, FORBIDDEN, LOST, FAILING, CORRUPT, BUSY)
 
 
 def advice(known: tuple[Fault, ...], texts: list[str], kind: Kind) -> str:
@@ -101,17 +111,9 @@ class Causes(logging.Handler):
         self.texts.append(": ".join([record.getMessage(), *lineage(error)]))
 
     def listen(self) -> None:
-        """From now on. That DVC threw a corrupt object away, it says with -v alone; from now on it is an error."""
+        """From now on."""
         for name in ("dvc", "dvc_data", "dvc_objects"):
             logging.getLogger(name).addHandler(self)
-        objects = logging.getLogger("dvc_data.hashfile.db")
-        objects.setLevel(logging.DEBUG)
-        objects.addFilter(_as_error)
-
-
-def _as_error(record: logging.LogRecord) -> bool:
-    record.levelno, record.levelname = logging.ERROR, "ERROR"
-    return True
 
 
 def lineage(error: BaseException | None) -> Iterator[str]:

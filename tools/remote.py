@@ -85,10 +85,15 @@ def kind_of(url: str) -> Kind:
     Raises:
         RemoteError: none of the known ones.
     """
-    scheme = urlsplit(url).scheme if "://" in url else ""
+    scheme = scheme_of(url)
     if scheme not in KINDS:
         raise RemoteError(f"{scheme}:// is not known here; use a folder, s3://, ssh://, webdav:// or webdavs://")
     return KINDS[scheme]
+
+
+def scheme_of(url: str) -> str:
+    """What stands before `://`; empty for a path."""
+    return urlsplit(url).scheme if "://" in url else ""
 
 
 def checked(url: str, endpoint: str) -> Kind:
@@ -116,7 +121,11 @@ def checked(url: str, endpoint: str) -> Kind:
 
 
 def refuse_credentials(url: str, kind: Kind) -> None:
-    """Raise `RemoteError` if there is a password, or for S3 a key, in a URL; the message does not repeat it."""
+    """Let no URL pass with a password, or for S3 a key, in it.
+
+    Raises:
+        RemoteError: there is one; the message does not repeat it.
+    """
     parts = urlsplit(url)
     if "://" in url and (":" in parts.netloc.rpartition("@")[0] or (kind is KINDS["s3"] and "@" in parts.netloc)):
         raise RemoteError(
@@ -142,15 +151,15 @@ def write(url: str, endpoint: str) -> str:
         ConfigError: .dvc/config.local holds what a remote of this kind does not have.
     """
     kind = kind_of(url)
-    config = Config(Repo.find_dvc_dir())
-    with config.edit("repo", validate=False) as file:
-        before = file["remote"].get(NAME, {})
-        kept = before if before and kind_of(before["url"]) is kind else {}
-        kept.pop("endpointurl", None)
-        server = {"endpointurl": endpoint} if endpoint else {}
-        file["remote"][NAME] = {**kind.options, **kept, "url": url, "verify": True, **server}
-        file["core"]["remote"] = NAME
+    server = {"endpointurl": endpoint} if endpoint else {}
     try:
+        config = Config(Repo.find_dvc_dir(), validate=False)
+        with config.edit("repo", validate=False) as file:
+            before = file["remote"].get(NAME, {})
+            kept = before if "url" in before and KINDS.get(scheme_of(before["url"])) is kind else {}
+            kept.pop("endpointurl", None)
+            file["remote"][NAME] = {**kind.options, **kept, "url": url, "verify": True, **server}
+            file["core"]["remote"] = NAME
         config.load()
     except ConfigError as error:
         raise ConfigError(f"{error}\n.dvc/config.local is of another kind of remote; correct it there") from None

@@ -64,7 +64,8 @@ def link(target: int, rate: float = float("inf"), silent_after: float = float("i
             yield way
         finally:
             way.silent_after = float("inf")
-            listener.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):  # macOS: a listener is not connected
+                listener.shutdown(socket.SHUT_RDWR)
             for each in way.sockets:
                 with suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 import psutil
 import pytest
@@ -62,7 +62,7 @@ class Server:
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.environment}
             )
         end = time.monotonic() + READY_WITHIN
-        while not self.ready():
+        while self.process.poll() is not None or not self.ready():  # another's answer at its port would not be its own
             if self.process.poll() is not None or time.monotonic() > end:
                 self.stop()
                 raise ServerError(f"{' '.join(self.command)}\n{self.log.read_text(errors='replace')[-4000:]}")
@@ -281,7 +281,7 @@ def listens(port: int) -> bool:
 def answers(url: str) -> bool:
     """Whether a GET of the URL succeeds."""
     try:
-        urlopen(url, timeout=5).close()
+        build_opener(ProxyHandler({})).open(url, timeout=5).close()
     except (URLError, OSError):
         return False
     return True

@@ -189,7 +189,7 @@ def test_a_corrupt_record_of_a_run_is_found_and_deleted(workspace: Workspace) ->
     record.write_text(record.read_text().replace("md5: ", "md5: 0", 1))
     assert f"run cache: {record.name}: corrupt" in audit(workspace).stdout
     assert audit(workspace, "--repair").returncode == 0
-    assert not record.exists()
+    assert not record.parent.exists()  # DVC fails where it is empty
 
 
 def test_a_clone_without_data_has_no_fault(workspace: Workspace, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from dvc.config import Config
+from dvc.config import Config, ConfigError
 from dvc.repo import Repo
 
 from tests.conftest import REPOSITORY
@@ -53,6 +53,22 @@ def test_another_url_replaces_the_first_and_keeps_what_the_team_set(repository: 
     assert "endpointurl" not in team(repository)
     remote.write("ssh://host/srv/x", "")
     assert "region" not in team(repository)
+
+
+@pytest.mark.parametrize("before", ["    url = gs://team/a\n    projectname = x\n", "    jobs = 4\n"])
+def test_a_remote_that_is_not_known_here_is_replaced(repository: Path, before: str) -> None:
+    (repository / ".dvc/config").write_text(f"['remote \"team\"']\n{before}")
+    remote.write("..", "")
+    assert team(repository)["url"] == str(repository.parent)
+    assert not {"projectname", "jobs"} & set(team(repository))
+
+
+def test_settings_of_this_clone_that_do_not_fit_are_told(repository: Path) -> None:
+    remote.write("s3://team/a", "")
+    (repository / ".dvc/config.local").write_text("['remote \"team\"']\n    keyfile = x\n")
+    for url in ("s3://team/b", "webdavs://host/x"):
+        with pytest.raises(ConfigError, match="is of another kind of remote"):
+            remote.write(url, "")
 
 
 @pytest.mark.parametrize(
@@ -103,6 +119,8 @@ def test_a_missing_package_is_named_by_its_target(monkeypatch: pytest.MonkeyPatc
         ("NoCredentialsError Unable to locate credentials", faults.LOGIN),
         ("NoSuchBucket An error occurred (NoSuchBucket) when calling ListObjectsV2", faults.ABSENT),
         ("OSError [Errno 30] Read-only file system: 'files'", faults.FORBIDDEN),
+        ("RemoteMissingDepsError webdav://host/x", faults.PACKAGE),
+        ("ImportError s3 is supported, but requires 'dvc-s3' to be installed", faults.PACKAGE),
     ],
 )
 def test_an_error_is_told_in_words(text: str, fault: faults.Fault) -> None:
@@ -112,6 +130,18 @@ def test_an_error_is_told_in_words(text: str, fault: faults.Fault) -> None:
 def test_a_full_disk_is_the_one_that_is_written_to() -> None:
     full = ["OSError [Errno 28] No space left on device"]
     assert faults.HERE_FULL.meaning in faults.advice(faults.OF_PULL, full, remote.KINDS[""])
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("PermissionError [Errno 13] Permission denied: '/home/ben/.dvc/cache/files/md5'", faults.HERE_FORBIDDEN),
+        ("PermissionError [Errno 13] Access Denied: ClientError (AccessDenied) when calling", faults.FORBIDDEN),
+        ("PermissionError [Errno 13] Permission denied: SFTPPermissionDenied Permission denied", faults.FORBIDDEN),
+    ],
+)
+def test_who_forbids_a_pull_is_told_apart(text: str, fault: faults.Fault) -> None:
+    assert fault.meaning in faults.advice(faults.OF_PULL, [text], remote.KINDS[""])
 
 
 def test_the_manual_has_the_words_of_every_fault() -> None:
