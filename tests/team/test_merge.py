@@ -1,8 +1,8 @@
 """What `make merge` makes of two branches that both changed results.
 
-The merging of texts is tested on texts, and what git makes of them in a repository where nothing is run. The command is
-tested in a workspace with the real map, params and tools, in which stand-ins for the stages write a few bytes instead of
-training: what is run, and what is taken over, is up to git, DVC and the lock file.
+The merging of texts is tested on texts, and what git makes of them in a repository where nothing is run. The command
+is tested in a workspace with the real map, params and tools, in which stand-ins for the stages write a few bytes: what
+is run, and what is taken over, is up to git, DVC and the lock file.
 """
 
 from __future__ import annotations
