@@ -37,6 +37,8 @@ class Link:
                     client.close()
                     continue
                 self.sockets.append(server)
+                for each in (client, server):
+                    each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 for source, sink in ((client, server), (server, client)):
                     threading.Thread(target=self.carry, args=(source, sink, sink is server), daemon=True).start()
 
