@@ -254,7 +254,8 @@ def restore(folder: Path, md5: str, commit: str) -> bool:
         return False
     with tempfile.TemporaryDirectory() as temporary:
         with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
-            files.extractall(temporary, filter="data")
+            files.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11.4 and later have it
+            files.extractall(temporary)
         there = Path(temporary) / folder
         if hash_of_folder(there) != md5:
             return False

@@ -17,7 +17,7 @@ from dvc.config import ConfigError
 from dvc.data_cloud import DataCloud
 from dvc.exceptions import DvcException
 from dvc.fs.callbacks import TqdmCallback
-from dvc.repo import Repo, lock_repo
+from dvc.repo import Repo
 from dvc.stage.cache import RunCacheNotFoundError, StageCache, _can_hash, _get_stage_hash
 from dvc.ui import ui
 from dvc_data.hashfile.db import HashFileDB
@@ -152,22 +152,9 @@ def pull(repo: Repo, causes: faults.Causes) -> None:
     repo.cloud = StrictCloud(repo)
     repo.stage_cache = CautiousStageCache(repo, causes)
     reach(repo.cloud.get_remote_odb(None, "pull"))
-    fetch(repo)
     repo.reproduce(pull=True)
     if repo.status(targets=[PIPELINE]):
         raise DvcException("results are not current; see dvc status dvc.yaml")
-
-
-def fetch(repo: Repo) -> None:
-    """Download what dvc.lock names, all at once: stage by stage it takes twice as long.
-
-    What is not there, or did not arrive, is left to the stage that needs it.
-    """
-    with lock_repo(repo):
-        outs = [out for stage in repo.stage.collect(PIPELINE) for out in stage.outs if out.use_cache and out.hash_info]
-        repo.cloud.pull({out.hash_info for out in outs})  # files, and the lists of folders
-        listed = [out for out in outs if repo.cache.local.exists(out.hash_info.value)]
-        repo.cloud.pull({info for out in listed for infos in out.get_used_objs().values() for info in infos})
 
 
 class StrictCloud(DataCloud):

@@ -135,7 +135,7 @@ def test_a_full_disk_is_the_one_that_is_written_to() -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("PermissionError [Errno 13] Permission denied: '/home/ben/.dvc/cache/files/md5'", faults.HERE_FORBIDDEN),
+        ("PermissionError [Errno 13] Permission denied: '/srv/team/.dvc/cache/files/md5'", faults.HERE_FORBIDDEN),
         ("PermissionError [Errno 13] Access Denied: ClientError (AccessDenied) when calling", faults.FORBIDDEN),
         ("PermissionError [Errno 13] Permission denied: SFTPPermissionDenied Permission denied", faults.FORBIDDEN),
     ],
