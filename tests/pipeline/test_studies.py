@@ -71,6 +71,7 @@ def test_a_clone_has_every_result(studied: Workspace, tmp_path: Path) -> None:
     assert trained(output.stdout) == []
 
 
+@pytest.mark.verify
 def test_a_change_runs_what_it_touches_and_stale_results_are_not_collected(studied: Workspace, tmp_path: Path) -> None:
     workspace = studied.copy(tmp_path / "workspace")
     seeds = {**RUNS["seeds_subpixel_1"], "seed": 2}

@@ -91,6 +91,7 @@ def test_editors_read_experiments_metrics_params_and_plots(people: dict[str, Wor
     assert "subpixel" in artifacts.split()
 
 
+@pytest.mark.verify  # test_team.py has a review that passes
 def test_a_review_compares_what_was_committed_with_where_it_came_from(people: dict[str, Workspace]) -> None:
     ada = people["ada"]
     done = ada.run("make", "review", "REV=HEAD~1", **HERE)
