@@ -42,6 +42,7 @@ def test_variants_side_by_side_give_the_bytes_of_one_after_the_other(
     assert workspace.run("git", "status", "--porcelain").stdout == ""
 
 
+@pytest.mark.verify
 def test_two_rebuilds_in_one_workspace_do_no_harm(first_small_rebuild: Workspace, tmp_path: Path) -> None:
     workspace = first_small_rebuild.copy(tmp_path / "workspace")
     forget(workspace, "train@subpixel", "evaluate@subpixel", "report")

@@ -1,7 +1,6 @@
 """Which change runs which stages: a truth table, and its revert, which runs none.
 
-Every row is planned by DVC in `make test`; those that start TensorFlow seldom are really rebuilt there, all of them in
-`make verify`.
+Every row is planned by DVC in `make test`, and really rebuilt in `make verify`.
 """
 
 from __future__ import annotations
@@ -50,42 +49,36 @@ class Row:
     change: Callable[[Workspace], None]
     touches: set[str]
     runs: set[str]
-    slow: bool = False  # rebuilt by `make verify` alone
 
 
 # A test photograph trains nothing; a comment in a network's file changes no score.
 TABLE = {
-    "one photograph": Row(without_a_test_photograph, {"fetch"}, {"fetch", "targets", *EVERY_SCORE}, slow=True),
+    "one photograph": Row(without_a_test_photograph, {"fetch"}, {"fetch", "targets", *EVERY_SCORE}),
     "the conversion": Row(
         replace("stages/targets/conversions.py", "587 * green", "586 * green"),
         {"targets", "baselines", *EVALUATE},
         {"targets", *TRAIN, *EVERY_SCORE},
-        slow=True,
     ),
     "the patch size": Row(
         params(targets__patch=32, targets__stride=32),
         {"targets", "baselines", *EVALUATE},
         {"targets", *TRAIN, *EVERY_SCORE},
-        slow=True,
     ),
-    "the seed": Row(params(train__recipe__seed=2), TRAIN, {*TRAIN, *EVALUATE, "report"}, slow=True),
+    "the seed": Row(params(train__recipe__seed=2), TRAIN, {*TRAIN, *EVALUATE, "report"}),
     "a shared loss": Row(
         replace("stages/train/losses.py", "ops.square(targets - outputs)", "1.5 * ops.square(targets - outputs)"),
         TRAIN,
         {*TRAIN, *EVALUATE, "report"},
-        slow=True,
     ),
     "TensorFlow's version": Row(
         replace("environment.yaml", "tensorflow: ", f"tensorflow: {NEXT_TENSORFLOW} # "),
         {*TRAIN, *EVALUATE},
         {*TRAIN, *EVALUATE, "report"},
-        slow=True,
     ),
     "one variant's params": Row(
         params(variants__subpixel__learning_rate=0.02),
         {"train@subpixel", "report"},
         {"train@subpixel", "evaluate@subpixel", "report"},
-        slow=True,  # tests/team/test_team.py rebuilds it
     ),
     "a comment in its network file": Row(
         replace("stages/train/networks/subpixel.py", "import keras\n", "import keras  # ours\n"),
@@ -96,18 +89,14 @@ TABLE = {
         replace("metrics/studies.csv", "seeds,seeds_vae_1", "seeds,seeds_vae_0"),
         {"report"},
         {"report"},
-        slow=True,  # test_studies.py rebuilds it
     ),
     "the report template": Row(
-        replace("stages/report/page.html", "<h2>Curves", "<h2>The curves"), {"report"}, {"report"}, slow=True
+        replace("stages/report/page.html", "<h2>Curves", "<h2>The curves"), {"report"}, {"report"}
     ),
     "the README": Row(replace("README.md", "# Can", "# How well can"), set(), set()),
     "a test": Row(replace("tests/test_stage.py", "import time\n", "import time  # of day\n"), set(), set()),
     "pytest's version": Row(replace("requirements-dev.lock", "pytest==", "pytest==1"), set(), set()),
 }
-REBUILT = [
-    pytest.param(name, marks=pytest.mark.verify if row.slow else ()) for name, row in TABLE.items() if row.touches
-]
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +123,8 @@ def test_a_change_touches_exactly_the_stages_that_use_it(
     assert touched == {name: row.touches for name, row in TABLE.items()}
 
 
-@pytest.mark.parametrize("name", REBUILT)
+@pytest.mark.verify
+@pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.touches])
 def test_a_change_runs_exactly_what_it_reaches_and_taking_it_back_nothing(
     first_small_rebuild: Workspace, tmp_path: Path, installed: dict[str, str], name: str
 ) -> None:

@@ -68,6 +68,7 @@ def test_a_number_of_a_test_set_leads_back_to_its_photographs(walked: Workspace)
     assert "photo   walk 2/leaves-024.bmp (test)" in chain
 
 
+@pytest.mark.verify
 def test_a_photograph_more_in_a_test_set_trains_nothing(walked: Workspace, tmp_path: Path) -> None:
     workspace = walked.copy(tmp_path / "workspace")
     leaves.write(workspace.folder / "garden", range(28, 29))
