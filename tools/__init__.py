@@ -1,1 +1,1 @@
-"""Tools around the pipeline: they read what stages left and never change a result."""
+"""Tools around the pipeline: they read, move, merge and compare what stages left, and compute no result."""

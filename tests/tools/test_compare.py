@@ -18,8 +18,9 @@ from ruamel.yaml import YAML
 
 from stages.artifacts import ArtifactError, write_bytes, write_json, write_table, write_text
 from tests.conftest import Workspace, small_workspace
-from tools import compare, comparison
-from tools.revisions import Changes, Revision, UnavailableError, changes
+from tools.compare import __main__ as command
+from tools.compare import compare, comparison
+from tools.compare.revisions import Changes, Revision, UnavailableError, changes
 
 COUNTS = {"a": 9, "b": 4, "c": 6}  # patches of each test photograph
 PAGE = (
@@ -262,7 +263,7 @@ def test_the_command_reads_what_only_the_remote_has_and_says_when_it_is_damaged_
     shutil.rmtree(clone.folder / "data/evaluations")
     monkeypatch.chdir(clone.folder)
     monkeypatch.setattr("sys.argv", ["compare", "first", "--markdown", "comment.md"])
-    compare.main()
+    command.main()
     assert capsys.readouterr().out.splitlines()[2].startswith("Better: subpixel psnr (+2 dB)")
     assert "Better: subpixel psnr (+2 dB)" in (clone.folder / "comment.md").read_text()
     assert '<section id="comparison">' in (clone.folder / "data/comparison.html").read_text()
@@ -276,7 +277,7 @@ def test_the_command_reads_what_only_the_remote_has_and_says_when_it_is_damaged_
     assert re.search(r"subpixel/scores.csv is damaged .* `make audit REPAIR=1`", found.missing)
     assert (found.rows, found.pictures) == ([], {})
     shutil.rmtree(remote)
-    compare.main()
+    command.main()
     comment = (clone.folder / "comment.md").read_text()
     assert comment.startswith("**No scores were compared: not all can be had here. first (")
     assert "`git switch --detach first && make pull && git switch -`" in comment

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from stages.evaluate.intervals import bootstrap_means
-from tools import paired
+from tools.compare import paired
 
 PAIRS = 1000
 NOISE = 2 * np.sqrt(0.05 * 0.95 / PAIRS)  # of a share of so many, where it is 5 % exactly

@@ -11,7 +11,7 @@ from pathlib import Path
 import jinja2
 
 from stages.artifacts import ArtifactError
-from tools.compare import Comparison, Row
+from tools.compare.compare import Comparison, Row
 
 TEMPLATE = Path(__file__).with_name("comparison.html")
 WIDTH = 120  # characters of a line of text

@@ -1,27 +1,24 @@
-"""Do two revisions score differently? `python -m tools.compare main`, with intervals, verdicts and what changed.
+"""Compares what the test photographs scored in two revisions, patch by patch, as DVC holds it for both.
 
-Compares what the test photographs scored, patch by patch, as DVC holds it for both; nothing is computed again. What is
-printed and drawn of it is in comparison.py, the statistics in paired.py.
+Nothing is computed again. What is printed and drawn of it is in comparison.py, the statistics in paired.py.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from stages.artifacts import DIGITS, ArtifactError, write_text
+from stages.artifacts import DIGITS
 from stages.report import page, summary
-from tools import paired, revisions, trace
-from tools.revisions import Changes, Revision, UnavailableError
+from tools import trace
+from tools.compare import paired, revisions
+from tools.compare.revisions import Changes, Revision, UnavailableError
 
-PAGE = Path("data/comparison.html")
 HEADLINE = ("psnr", "ssim")  # of the patches: tested with most of what may go wrong
 HEADLINE_SHARE = 0.8
 KEYS = {"scores.csv": ["photo", "row", "column"], "contrast.csv": ["photo"]}  # of a value, beside its method
@@ -122,31 +119,6 @@ class Pair:
     def finite(self) -> bool:
         """No value is NaN or infinite."""
         return bool(np.isfinite([self.old, self.new]).all())
-
-
-def main() -> None:
-    """Print the comparison and write its page; exit with 1 and a message if there is no such revision."""
-    from tools import comparison
-
-    parser = argparse.ArgumentParser(prog="python -m tools.compare", description=__doc__)
-    parser.add_argument("old", help="commit, branch or tag to compare with")
-    parser.add_argument("--to", metavar="REV", help="instead of the workspace, as its dvc.lock has it")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write it there, too, for a pull request")
-    arguments = parser.parse_args()
-    try:
-        old, new = Revision(arguments.old), Revision(arguments.to)
-        found = between(old, new)
-    except ArtifactError as error:
-        raise SystemExit(f"compare: {error}") from None
-    if arguments.markdown:
-        write_text(arguments.markdown, comparison.markdown(found))
-    print(f"{comparison.text(found)}\n")
-    try:
-        write_text(PAGE, comparison.page(new.read("data/report/index.html").decode(), found))
-        print(f"With pictures: {PAGE}")
-    except ArtifactError as error:
-        PAGE.unlink(missing_ok=True)  # that of another comparison
-        print(f"There is no page with pictures: {error}")
 
 
 def compare(old: str, new: str | None = None) -> Comparison:
@@ -401,7 +373,3 @@ def _causes(found: Changes) -> str:
 
 def _verdict(measure: str, difference: float) -> str:
     return "better" if (difference < 0) == (measure in LOWER_IS_BETTER) else "worse"
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,1 @@
+"""Do two revisions score differently? Intervals, verdicts, and what changed between them."""
