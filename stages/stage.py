@@ -30,6 +30,7 @@ from stages.artifacts import ArtifactError
 
 PIPELINE = Path("dvc.yaml")
 LOCKS = Path(".dvc/tmp/stages")
+KEPT = Path(".dvc/tmp/kept")  # what survives a kill, by stage and by fingerprint of its inputs
 DVC_HOLDS = Path(".dvc/tmp/rwlock")  # which process reads and writes what, as JSON
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 HASHED_UP_TO = 1 << 20  # bytes; larger inputs are watched by size and time of change
@@ -58,6 +59,7 @@ class Stage:
 
     settings: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)  # of the packages that dvc.yaml declares
+    keep: Path = KEPT  # folder for what a later try with the same code, params, data and packages may go on from
     _outs: dict[Path, Path] = field(default_factory=dict)
 
     def __getitem__(self, key: str) -> Any:
@@ -109,6 +111,7 @@ def stage(name: str, item: str | None = None, *, pipeline: Path = PIPELINE) -> I
             before = fingerprint(declaration)
             checked = settings.load()
             versions = environment.read()
+            work.keep = _kept(label, before)
             work.versions = {package: versions[package] for package in declaration.packages}
             environment.verify(work.versions)
             work.settings = {key: _lookup(checked, key) for key in declaration.params}
@@ -117,6 +120,7 @@ def stage(name: str, item: str | None = None, *, pipeline: Path = PIPELINE) -> I
             yield work
             _refuse_if_changed(before, fingerprint(declaration))
             work.publish()
+            _remove(work.keep)
     except (StageError, settings.SettingsError, ArtifactError, environment.EnvironmentDiffersError) as error:
         print(f"{label}: {error}", file=sys.stderr)
         raise SystemExit(1) from None
@@ -205,6 +209,16 @@ def fingerprint(declaration: Declaration) -> Fingerprint:
     versions = environment.read()
     found.update({f"{environment.ENVIRONMENT}: {name}": (versions[name],) for name in declaration.packages})
     return found
+
+
+def _kept(label: str, inputs: Fingerprint) -> Path:
+    """Where the stage keeps what survives a kill; what it kept for other inputs is removed."""
+    digest = hashlib.sha256(json.dumps(sorted(inputs.items()), default=str).encode()).hexdigest()
+    mine = KEPT / label / digest[:16]
+    for other in mine.parent.glob("*"):
+        if other != mine:
+            _remove(other)
+    return mine
 
 
 def _refuse_if_changed(before: Fingerprint, after: Fingerprint) -> None:
