@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from stages.artifacts import ArtifactError, open_array, read_table, write_array, write_table
+from stages.artifacts import ArtifactError, open_array, read_table
 
 KINDS = {"colour": 3, "gray": 1}  # and their channels
 MAPPED = 4  # shards of each kind: at 100 MB a shard of both kinds, 400 MB
@@ -30,9 +30,16 @@ def grid(height: int, width: int, patch: int, stride: int) -> np.ndarray:
     return np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
+def count(height: Any, width: Any, patch: int, stride: int) -> Any:
+    """How many corners `grid` gives; of one image, or of many as arrays or columns of a table."""
+    rows, columns = ((side - patch) // stride + 1 for side in (height, width))
+    return np.maximum(rows, 0) * np.maximum(columns, 0)
+
+
 def cut(image: np.ndarray, corners: np.ndarray, patch: int) -> np.ndarray:
     """The patches `(n, patch, patch, channels)` of `image` `(height, width, channels)` at `corners` `(n, 2)`."""
-    return np.stack([image[row : row + patch, column : column + patch] for row, column in corners])
+    windows = np.lib.stride_tricks.sliding_window_view(image, (patch, patch, image.shape[2]))
+    return windows[corners[:, 0], corners[:, 1], 0]
 
 
 def join(patches: np.ndarray, corners: np.ndarray) -> np.ndarray:
@@ -48,51 +55,6 @@ def join(patches: np.ndarray, corners: np.ndarray) -> np.ndarray:
 def contrast(gray: np.ndarray) -> np.ndarray:
     """Standard deviation `(n,)` of each gray patch `(n, patch, patch, 1)` uint8, in gray levels of 255."""
     return gray.astype(np.float64).std(axis=(1, 2, 3))
-
-
-@dataclass
-class PatchWriter:
-    """Collects the patches of one split and writes them shard by shard; at most one shard is in memory."""
-
-    folder: Path
-    shard_patches: int
-    _waiting: dict[str, list[np.ndarray]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
-    _count: int = 0
-    _index: list[pd.DataFrame] = field(default_factory=list)
-    _shards: list[dict[str, object]] = field(default_factory=list)
-
-    def add(self, index: pd.DataFrame, colour: np.ndarray, gray: np.ndarray) -> None:
-        """Add patches `(n, patch, patch, 3)` and `(n, patch, patch, 1)`, uint8, with a row of `index` each."""
-        self._index.append(index)
-        start = 0
-        while start < len(index):
-            stop = start + min(self.shard_patches - self._count, len(index) - start)
-            self._waiting["colour"].append(colour[start:stop])
-            self._waiting["gray"].append(gray[start:stop])
-            self._count += stop - start
-            start = stop
-            if self._count == self.shard_patches:
-                self._flush()
-
-    def __len__(self) -> int:
-        return sum(map(len, self._index))
-
-    def close(self) -> None:
-        """Write what is left and the tables."""
-        if self._count:
-            self._flush()
-        write_table(self.folder / "index.csv", pd.concat(self._index, ignore_index=True))
-        write_table(self.folder / "shards.csv", pd.DataFrame(self._shards))
-
-    def _flush(self) -> None:
-        number = len(self._shards)
-        hashes = {
-            f"{kind}_sha256": write_array(self.folder / f"{kind}-{number:05}.npy", np.concatenate(self._waiting[kind]))
-            for kind in KINDS
-        }
-        self._shards.append({"shard": number, "patches": self._count, **hashes})
-        self._waiting = {kind: [] for kind in KINDS}
-        self._count = 0
 
 
 class PatchSet:
