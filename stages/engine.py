@@ -10,19 +10,23 @@ import ctypes
 import logging
 import multiprocessing
 import os
+import platform
 import signal
 import sys
-from collections import deque
+import traceback
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from functools import partial
+from contextlib import suppress
+from functools import cache
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 from ruamel.yaml import YAML, YAMLError
 
+from stages import environment
+from stages.environment import EnvironmentDiffersError
 from stages.settings import Section, SettingsError, explain
 from stages.stage import PR_SET_PDEATHSIG, StageError
 
@@ -42,38 +46,42 @@ class Engine(Section):
     address: str = Field(min_length=1)
 
 
-def load(environment: Mapping[str, str] = os.environ, path: Path = ENGINE) -> Engine:
+def load(environ: Mapping[str, str] = os.environ, path: Path = ENGINE) -> Engine:
     """Read and check engine.yaml, with what the environment overrules in it.
 
     Raises:
         SettingsError: the file is missing, is not YAML, or it or the environment says something impossible.
     """
     try:
-        raw = dict(YAML(typ="safe").load(path))
+        raw = YAML(typ="safe").load(path)
     except FileNotFoundError as error:
         raise SettingsError(f"{path}: not found; run from the top of the repository") from error
-    except (YAMLError, TypeError, ValueError) as error:
+    except YAMLError as error:
         raise SettingsError(f"{path}: not valid YAML: {error}") from error
-    for key, variable in OVERRULED_BY.items():
-        if said := environment.get(variable):
-            raw[key] = int(said) if key == "workers" and said.isdecimal() else said
+    said = {key: environ[variable] for key, variable in OVERRULED_BY.items() if environ.get(variable)}
+    numbers = {key: int(value) for key, value in said.items() if key == "workers" and value.isdecimal()}
     try:
-        return Engine.model_validate(raw)
+        return Engine.model_validate({**raw, **said, **numbers} if isinstance(raw, dict) else raw)
     except ValidationError as error:
-        raise SettingsError("\n".join(explain(str(path), item, Engine) for item in error.errors())) from error
+        sources: dict[Any, str] = {(key,): f"{OVERRULED_BY[key]} in the environment" for key in said}
+        faults = [explain(sources.get(item["loc"][:1], str(path)), item, Engine) for item in error.errors()]
+        raise SettingsError("\n".join(faults)) from error
 
 
 def run(function: Callable[[Task], Result], tasks: Sequence[Task], engine: Engine, cpus: int = 1) -> Iterator[Result]:
     """What `function` gives for each task, in their order; memory holds the results of a few tasks at a time.
 
+    Nothing is computed before the first result is asked for.
+
     Args:
-        function: of a module, so that another process can import it.
-        tasks: picklable.
+        function: of a module, so that another process can import it. It may be called again for a task whose worker was
+            killed, even while a lost worker is still at the first try.
+        tasks: picklable, as are results and exceptions.
         engine: where.
         cpus: that one task keeps busy; a cluster places tasks by it.
 
     Raises:
-        StageError: a task's worker was killed `TRIES` times, or there is no cluster.
+        StageError: a task's worker was killed `TRIES` times, or there is no such cluster, or no node fit for the task.
         Exception: what `function` raised.
     """
     if engine.engine == "ray":
@@ -89,42 +97,94 @@ def call(function: Callable[[Task], Result], task: Task, engine: Engine, cpus: i
 
 
 # === Processes ===
+# Not concurrent.futures: where a worker is killed while it sends a result, its pool waits for ever, since all workers
+# share one pipe. Here each has its own, whose end tells of its death, and only the task that was lost is done again.
+
+
+class _Worker:
+    """A process, and the number of the task that it is at; None if it waits for one."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        spawn = multiprocessing.get_context("spawn")  # a fork would share the threads and the state of TensorFlow
+        self.connection, far = spawn.Pipe()
+        self.process = spawn.Process(target=_work, args=(function, far), daemon=True)
+        self.process.start()
+        far.close()  # so that only the worker holds it
+        self.task: int | None = None
+
+    def give(self, number: int, task: Any) -> None:
+        self.task = number
+        with suppress(OSError):  # it is dead, which shows when its answer is awaited
+            self.connection.send(task)
+
+    def end(self) -> None:
+        self.connection.close()
+        if self.task is not None:
+            self.process.kill()
+        self.process.join()
 
 
 def _in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[Result]:
-    done = tries = 0
-    while done < len(tasks):
-        before = done
-        # spawn: a fork would share the threads and the state of TensorFlow
-        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_die_with_parent)
+    pool = [_Worker(function) for _ in range(workers)]
+    due = deque(range(len(tasks)))
+    killed: Counter[int] = Counter()
+    results: dict[int, Result] = {}
+    try:
+        for number in range(len(tasks)):
+            while number not in results:
+                for worker in pool:
+                    if worker.task is None and due and due[0] < number + 2 * workers:
+                        worker.give(due[0], tasks[due.popleft()])
+                at_work = {worker.connection: worker for worker in pool if worker.task is not None}
+                for connection in wait(list(at_work)):
+                    worker = at_work[connection]  # type: ignore[index]  # wait() gives what it was given
+                    assert worker.task is not None
+                    try:
+                        fine, answer = worker.connection.recv()
+                    except (EOFError, OSError):
+                        killed[worker.task] += 1
+                        if killed[worker.task] == TRIES:
+                            raise _lost(f"a worker process was killed {TRIES} times at task {worker.task}") from None
+                        due.appendleft(worker.task)
+                        worker.end()
+                        pool[pool.index(worker)] = _Worker(function)
+                    else:
+                        if not fine:
+                            raise answer
+                        results[worker.task] = answer
+                        worker.task = None
+            yield results.pop(number)
+    finally:
+        for worker in pool:
+            worker.end()
+
+
+def _lost(what: str) -> StageError:
+    return StageError(f"{what}; the system's log says why, and if memory did not suffice, lower `workers` in {ENGINE}")
+
+
+def _work(function: Callable[[Any], Any], connection: Connection) -> None:
+    """A worker's life: answer each task with (True, result) or (False, exception)."""
+    _die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
+    while True:
         try:
-            for future in _ahead(partial(pool.submit, function), tasks[done:], 2 * workers):
-                yield future.result()
-                done += 1
-        except BrokenProcessPool:
-            tries = tries + 1 if done == before else 1
-            if tries == TRIES:
-                raise StageError(
-                    f"a worker process was killed {TRIES} times, the system's log says why; if memory did not suffice, "
-                    f"lower `workers` in {ENGINE}"
-                ) from None
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _ahead(submit: Callable[[Any], Any], tasks: Sequence[Any], most: int) -> Iterator[Any]:
-    """Submit tasks, `most` at a time, and give what stands for their results in order."""
-    waiting: deque[Any] = deque()
-    for task in tasks:
-        waiting.append(submit(task))
-        if len(waiting) == most:
-            yield waiting.popleft()
-    yield from waiting
+            task = connection.recv()
+        except (EOFError, OSError):
+            return  # the parent has closed its end
+        try:
+            connection.send((True, function(task)))
+        except Exception as error:
+            error.add_note("".join(traceback.format_exception(error)))  # pickling takes the traceback off
+            connection.send((False, error))
 
 
 def _die_with_parent() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    parent = multiprocessing.parent_process()
+    if parent is None or not parent.is_alive():  # killed before the kernel was asked
+        raise SystemExit
 
 
 # === Ray ===
@@ -132,16 +192,31 @@ def _die_with_parent() -> None:
 
 def _on_ray(function: Callable[[Task], Result], tasks: Sequence[Task], address: str, cpus: int) -> Iterator[Result]:
     ray = connected(address)
-    remote = ray.remote(num_cpus=cpus, max_retries=TRIES - 1)(_at)
+    nodes = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+    if not any(nodes):
+        raise StageError(f"the Ray cluster at {address} has no node with a CPU; docs/scale.md says how to add one")
+    cpus = min(cpus, max(nodes))  # a task that fits on no node would wait for ever
+    remote = ray.remote(num_cpus=cpus, max_retries=TRIES - 1, scheduling_strategy="SPREAD")(_at)
+    most = 2 * max(1, sum(nodes) // cpus)  # at once: those at work, and as many that wait
     home = str(Path.cwd())
-    slots = max(1, int(ray.cluster_resources().get("CPU", 1)) // cpus)
-    for reference in _ahead(partial(remote.remote, home, function), tasks, 2 * slots):
-        try:
-            yield ray.get(reference)
-        except ray.exceptions.RayTaskError as error:
-            raise error.cause from None
-        except ray.exceptions.RayError as error:
-            raise StageError(f"the Ray cluster at {address} lost a task {TRIES} times: {error}") from None
+    waiting: deque[Any] = deque()
+    due = iter(tasks)
+    try:
+        while True:
+            while len(waiting) < most and (task := next(due, waiting)) is not waiting:
+                waiting.append(remote.remote(home, function, task))
+            if not waiting:
+                return
+            result = ray.get(waiting[0])
+            waiting.popleft()
+            yield result
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
+    except ray.exceptions.RayError as error:
+        raise StageError(f"the Ray cluster at {address} lost a task {TRIES} times: {error}") from None
+    finally:
+        for reference in waiting if ray.is_initialized() else ():
+            ray.cancel(reference, force=True)
 
 
 def connected(address: str) -> Any:
@@ -151,6 +226,7 @@ def connected(address: str) -> Any:
         StageError: Ray is not installed, or there is no such cluster.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_task_oom_retries", str(TRIES - 1))  # otherwise Ray tries for ever
     try:
         import ray
     except ImportError:
@@ -165,5 +241,16 @@ def connected(address: str) -> Any:
 
 def _at(home: str, function: Callable[[Task], Result], task: Task) -> Result:
     """On a node of the cluster, which sees the repository at the same path."""
-    os.chdir(home)
+    try:
+        os.chdir(home)
+        _check_packages()
+    except (OSError, EnvironmentDiffersError) as error:
+        raise StageError(
+            f"node {platform.node()} of the Ray cluster: {error}; docs/scale.md says what a node needs"
+        ) from None
     return function(task)
+
+
+@cache
+def _check_packages() -> None:
+    environment.verify(environment.read())

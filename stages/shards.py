@@ -6,6 +6,7 @@ What a shard is, the caller says. Where shards run stands in engine.py; which ar
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +31,8 @@ class Shard:
     """A finished shard.
 
     Attributes:
-        folder: with the files that its work wrote; they may be moved away.
+        folder: with the files that its work wrote. `place` them elsewhere: a shard whose files are moved away is done
+            again after a kill.
         facts: what its work returned, as JSON gives it back.
     """
 
@@ -44,7 +46,8 @@ def run(
     """Do every task that is not done yet; give the shards in the order of the tasks.
 
     Args:
-        work: function of a module: task, and an empty folder to write files into → facts that JSON can hold.
+        work: function of a module: task, and an empty folder to write files into (no folders) → facts that JSON can
+            hold. The same task must give the same bytes.
         tasks: one per shard, picklable. The same `keep` must always mean the same tasks.
         keep: the folder for finished shards, such as `Stage.keep` or one below it; on a cluster all nodes see it.
         where: the engine.
@@ -56,9 +59,13 @@ def run(
         Exception: what `work` raised; shards that were finished before stay.
     """
     keep.mkdir(parents=True, exist_ok=True)
+    for lost in keep.glob(".*.partial"):
+        shutil.rmtree(lost, ignore_errors=True)  # its worker may live, and may still write
     folders = [keep / f"{number:05}" for number in range(len(tasks))]
     found = {number: facts for number, folder in enumerate(folders) if (facts := _finished(folder)) is not None}
     due = [number for number in range(len(tasks)) if number not in found]
+    for number in due:
+        shutil.rmtree(folders[number], ignore_errors=True)
     results = engine.run(partial(_do, work), [(tasks[number], folders[number]) for number in due], where, cpus)
     with tqdm(total=len(tasks), initial=len(found), unit=unit, disable=None, delay=2, leave=False) as bar:
         for number, folder in enumerate(folders):
@@ -70,19 +77,28 @@ def run(
             yield Shard(folder, facts["facts"])
 
 
+def place(file: Path, target: Path) -> None:
+    """Give a file of a finished shard a second name, where the stage builds its output; the shard keeps it, too."""
+    try:
+        os.link(file, target)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(file, target)
+
+
 def _do(work: Work, job: tuple[Any, Path]) -> Any:
     task, folder = job
-    building = folder.with_name(
-        f".{folder.name}.{uuid.uuid4().hex}.partial"
-    )  # a lost worker may still be writing its own
+    building = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.partial")  # a lost worker may still be at its own
     building.mkdir(parents=True)
     try:
         facts = work(task, building)
         files = {path.name: sha256_of(path) for path in sorted(building.iterdir())}
         text = json.dumps({"facts": facts, "files": files})
         write_bytes(building / DONE, text.encode())
-        shutil.rmtree(folder, ignore_errors=True)
-        building.rename(folder)
+        try:
+            building.rename(folder)
+        except OSError:
+            if _finished(folder) is None:  # else a worker that was believed lost has finished the same shard
+                raise
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return json.loads(text)
@@ -93,6 +109,6 @@ def _finished(folder: Path) -> Any:
     try:
         done = json.loads((folder / DONE).read_text(encoding="utf-8"))
         whole = all(sha256_of(folder / name) == sha256 for name, sha256 in done["files"].items())
-    except (OSError, ValueError, ArtifactError):
+        return {"facts": done["facts"]} if whole else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArtifactError):  # what a damaged file may give
         return None
-    return done if whole else None

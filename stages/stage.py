@@ -120,7 +120,7 @@ def stage(name: str, item: str | None = None, *, pipeline: Path = PIPELINE) -> I
             yield work
             _refuse_if_changed(before, fingerprint(declaration))
             work.publish()
-            _remove(work.keep)
+            _remove(work.keep.parent)
     except (StageError, settings.SettingsError, ArtifactError, environment.EnvironmentDiffersError) as error:
         print(f"{label}: {error}", file=sys.stderr)
         raise SystemExit(1) from None
@@ -212,9 +212,13 @@ def fingerprint(declaration: Declaration) -> Fingerprint:
 
 
 def _kept(label: str, inputs: Fingerprint) -> Path:
-    """Where the stage keeps what survives a kill; what it kept for other inputs is removed."""
-    digest = hashlib.sha256(json.dumps(sorted(inputs.items()), default=str).encode()).hexdigest()
-    mine = KEPT / label / digest[:16]
+    """Where the stage keeps what survives a kill; what it kept for other inputs is removed.
+
+    The times of the files count, too: one that was edited and put back may have been read in between.
+    """
+    times = [(path, Path(path).stat().st_mtime_ns) for path in inputs if Path(path).is_file()]
+    known = json.dumps([sorted(inputs.items()), sorted(times)], default=str)
+    mine = KEPT / label / hashlib.sha256(known.encode()).hexdigest()[:16]
     for other in mine.parent.glob("*"):
         if other != mine:
             _remove(other)

@@ -1,0 +1,88 @@
+"""Tasks for the tests of engines and shards: of a module, as other processes need them, and with faults on demand."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages.artifacts import ArtifactError
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def where(_: int) -> int:
+    """The process that this runs in; slow enough that no process gets all tasks."""
+    time.sleep(0.3)
+    return os.getpid()
+
+
+def faulty(number: int) -> int:
+    """Number 3 is damaged."""
+    if number == 3:
+        raise ArtifactError(f"photo-{number}.png: damaged")
+    return number
+
+
+def killed_once(task: tuple[int, str]) -> int:
+    """The square of a number; the first try at 2 kills its own process, which the file notes."""
+    number, note = task
+    if number == 2 and not Path(note).exists():
+        Path(note).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number * number
+
+
+def killed_always(task: tuple[int, str]) -> int:
+    """As `killed_once`, but every try at 2 is noted, one byte each, and is the last of its process."""
+    number, note = task
+    if number == 2:
+        with Path(note).open("a") as file:
+            file.write(".")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def killed_while_answering(number: int) -> Any:
+    """Number 1 answers with 300 MB, and its process is killed when a part of them is on its way."""
+    return [bytes(300_000_000), _Trap()] if number == 1 else number
+
+
+class _Trap:
+    def __reduce__(self) -> Any:
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        return int, ()
+
+
+def noise(seed: int, folder: Path) -> dict[str, Any]:
+    """A shard: an array that depends on the seed alone, and who made it. Notes the try beside the kept shards."""
+    values = np.random.default_rng(seed).integers(0, 256, (64, 64), np.uint8)
+    np.save(folder / "noise.npy", values)
+    with (folder.parent.parent / "tries").open("a") as file:
+        file.write(f"{seed}\n")
+    return {"seed": seed, "mean": float(values.mean())}
+
+
+def noise_or_fault(seed: int, folder: Path) -> dict[str, Any]:
+    """As `noise`, but 3 is damaged after its file is written."""
+    facts = noise(seed, folder)
+    if seed == 3:
+        raise ArtifactError("photo-3.png: damaged")
+    return facts
+
+
+def noise_or_kill(seed: int, folder: Path) -> dict[str, Any]:
+    """As `noise`, but the first try at 3 kills its process after its file is written."""
+    note = folder.parent.parent / "killed"
+    facts = noise(seed, folder)
+    if seed == 3 and not note.exists():
+        note.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return facts
