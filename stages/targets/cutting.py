@@ -11,12 +11,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from stages import shards
-from stages.artifacts import ArtifactError
+from stages.artifacts import ArtifactError, sha256_of
 from stages.engine import Engine
 from stages.fetch.container import Container
 from stages.settings import Targets
@@ -70,7 +71,7 @@ def cut_photographs(
 
     kept = np.zeros(len(manifest), int)
     for group, shard in zip(groups, cut, strict=True):
-        kept[group] = shard.facts
+        kept[group] = shard.facts["kept"]
     counts = pd.DataFrame({"photo": manifest["name"], "split": manifest["split"], "patches": sizes, "kept": kept})
     left = counts.groupby("split")["kept"].sum()
     if empty := [split for split in outs if not left[split]]:
@@ -112,11 +113,11 @@ def left_out(counts: pd.DataFrame) -> str:
 # === One shard ===
 
 
-def cut_group(group: Group, folder: Path) -> list[int]:
+def cut_group(group: Group, folder: Path) -> dict[str, Any]:
     """Cut the photographs of a group: a shard of both kinds, colour.npy and gray.npy, and its rows of index.csv.
 
     Returns:
-        How many patches of each photograph are kept. If none is at all, no file is written.
+        `kept`, how many patches of each photograph; and the `sha256` of the file of each kind.
 
     Raises:
         ArtifactError: a photograph can't be read.
@@ -137,10 +138,7 @@ def cut_group(group: Group, folder: Path) -> list[int]:
                     arrays["colour"].append(colour)
                     arrays["gray"].append(gray)
             kept.append(len(arrays["gray"]) - before)
-    if not any(kept):
-        for path in folder.iterdir():
-            path.unlink()
-    return kept
+    return {"kept": kept, "sha256": {kind: sha256_of(folder / f"{kind}.npy") for kind in arrays}}
 
 
 def _cut(colour: np.ndarray, settings: Targets) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from stages.artifacts import write_table
-from stages.shards import Shard
+from stages.shards import Shard, place
 from stages.targets.patches import KINDS
 
 
@@ -60,18 +59,11 @@ def pack(shards: Sequence[Shard], folder: Path) -> None:
     rows = []
     with (folder / "index.csv").open("wb") as index:
         index.write(b"photo,domain,row,column\n")
-        for number, shard in enumerate(shard for shard in shards if shard.files):
+        for number, shard in enumerate(shard for shard in shards if any(shard.facts["kept"])):
             with (shard.folder / "index.csv").open("rb") as part:
                 shutil.copyfileobj(part, index)
             for kind in KINDS:
-                _share(shard.folder / f"{kind}.npy", folder / f"{kind}-{number:05}.npy")
-            hashes = {f"{kind}_sha256": shard.files[f"{kind}.npy"] for kind in KINDS}
-            rows.append({"shard": number, "patches": sum(shard.facts), **hashes})
+                place(shard.folder / f"{kind}.npy", folder / f"{kind}-{number:05}.npy")
+            hashes = {f"{kind}_sha256": shard.facts["sha256"][kind] for kind in KINDS}
+            rows.append({"shard": number, "patches": sum(shard.facts["kept"]), **hashes})
     write_table(folder / "shards.csv", pd.DataFrame(rows))
-
-
-def _share(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without hard links
-        shutil.copyfile(source, target)

@@ -26,10 +26,8 @@ def main() -> None:
     with stage("evaluate_set", name) as work:
         photos = Container(Path(f"data/test_sets/{name}"), needed=("test",))
         refuse_known(photos.manifest, manifest.read(Path("data/photos") / MANIFEST), name)
-        cut = work.keep / "patches"
-        counts = cut_photographs(
-            Path(f"data/test_sets/{name}"), work["targets"], {"test": cut}, work.keep / "cut", engine.load()
-        )
+        cut, kept = work.keep / "test-set", work.keep / "test-set-shards"  # no variant can have these names
+        counts = cut_photographs(Path(f"data/test_sets/{name}"), work["targets"], {"test": cut}, kept, engine.load())
         splits = {split: PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation")}
         results = evaluate(photos, {**splits, "test": PatchSet(cut)}, work)
 
