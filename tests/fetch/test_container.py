@@ -87,10 +87,10 @@ def test_the_zip_is_that_of_all_members_at_once_whatever_the_order(tmp_path: Pat
     photographs = {name: noise(5, 6, number) for number, name in enumerate(NAMES)}
     write(tmp_path / "a", photographs)
     write(tmp_path / "b", dict(reversed(photographs.items())))
-    written = (tmp_path / "a/photographs.zip").read_bytes()
-    assert (tmp_path / "b/photographs.zip").read_bytes() == written
+    written = (tmp_path / "a/photographs-00000.zip").read_bytes()
+    assert (tmp_path / "b/photographs-00000.zip").read_bytes() == written
 
-    with zipfile.ZipFile(tmp_path / "a/photographs.zip") as archive:
+    with zipfile.ZipFile(tmp_path / "a/photographs-00000.zip") as archive:
         assert archive.namelist() == sorted(f"{name}.png" for name in NAMES)
         assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         artifacts.write_zip(tmp_path / "c.zip", {name: archive.read(name) for name in archive.namelist()})
@@ -103,7 +103,7 @@ def test_what_the_table_does_not_list_is_left_out(tmp_path: Path) -> None:
         for name, pixels in photographs.items():
             writer.add(name, pixels)
         writer.close(table_of({"b": photographs["b"]}))
-    with zipfile.ZipFile(tmp_path / "photographs.zip") as archive:
+    with zipfile.ZipFile(tmp_path / "photographs-00000.zip") as archive:
         assert archive.namelist() == ["b.png"]
 
 
@@ -136,12 +136,15 @@ def files_no_larger_than(size: int) -> Iterator[None]:
 @pytest.mark.parametrize("size", [0, 100, 5_000, 20_000, 60_100, 60_500])
 def test_what_the_system_refuses_to_write_is_named_and_nothing_is_half_written(tmp_path: Path, size: int) -> None:
     photographs = {name: noise(100, 100, seed) for seed, name in enumerate("ab")}  # twice 30 kB
-    with files_no_larger_than(size), pytest.raises(ArtifactError, match=r"photographs\.zip can't be written: File too"):
+    with (
+        files_no_larger_than(size),
+        pytest.raises(ArtifactError, match=r"photographs-00000\.zip can't be written: File too"),
+    ):
         write(tmp_path, photographs)
     assert list(tmp_path.iterdir()) == []
     with files_no_larger_than(100_000):
         write(tmp_path, photographs)
-    assert {path.name for path in tmp_path.iterdir()} == {"photographs.zip", "manifest.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == {"photographs-00000.zip", "manifest.csv", "shards.csv"}
 
 
 def test_a_full_disk_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,6 +152,6 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyP
     if not full.exists():
         pytest.skip("only Linux has a device that is always full")
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: full.open("r+b"))
-    with pytest.raises(ArtifactError, match=r"photographs\.zip can't be written: No space left on device"):
+    with pytest.raises(ArtifactError, match=r"photographs-00000\.zip can't be written: No space left on device"):
         write(tmp_path, {"a": noise(100, 100)})
     assert list(tmp_path.iterdir()) == []

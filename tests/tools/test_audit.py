@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from tests.conftest import Workspace
 
-OUT, FILE, STAGE = "data/photos", "data/photos/photographs.zip", "fetch"  # the quickest stage with files in a folder
+OUT, FILE, STAGE = "data/photos", "data/photos/photographs-00000.zip", "fetch"  # the quickest stage with files in a folder
 
 
 @pytest.fixture
