@@ -17,7 +17,6 @@ from stages.fetch.photograph import Photograph, Skipped
 from stages.settings import Folder, Split
 from tests.fetch import files
 
-
 UNUSED = Path("unused")  # nothing is unpacked
 
 
