@@ -5,6 +5,7 @@ No source is known here. What a shard is depends on the plan alone, never on how
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -73,6 +74,7 @@ def pack(folder: Path, plan: Plan, settings: Source, keep: Path, where: Engine, 
     table = table[~table["name"].isin([copy.name for copy in copies])]
     faults = sorted([*(found for found in skipped if found.fault), *copies], key=lambda fault: fault.name)
     if isinstance(settings, Files) and settings.strict and faults:
+        shutil.rmtree(keep)  # the next run must look again: a file may be the same, and readable by then
         told = listing(faults, len(faults))
         raise ArtifactError(f"{origin(settings)}: `strict` is set, and there are faults\n{told}")
     packed = Packed(table.drop(columns="part"), faults, sum(not found.fault for found in skipped))

@@ -1,4 +1,4 @@
-"""Photographs of any name go into the container one at a time and come out the same; it is written whole or not."""
+"""Photographs of any name go into the container one at a time and come out the same, from any number of zips."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import resource
 import signal
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -111,6 +112,61 @@ def test_photographs_above_pillows_limit_are_read(tmp_path: Path, monkeypatch: p
     write(tmp_path, {"large": noise(40, 50)})
     monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 100)
     assert container.Container(tmp_path, needed=("train",)).read("large").shape == (40, 50, 3)
+
+
+@pytest.fixture
+def of_many_zips(tmp_path: Path) -> tuple[Path, dict[str, np.ndarray]]:
+    """A container of 12 zips with two photographs each, and those photographs."""
+    photographs = {f"{number:02}": noise(3, 4, number) for number in range(24)}
+    parts = []
+    for start in range(0, 24, 2):
+        part = dict(list(photographs.items())[start : start + 2])
+        write(tmp_path / "parts" / str(start), part)
+        parts.append((tmp_path / "parts" / str(start), table_of(part)))
+    container.join(tmp_path / "joined", parts)
+    return tmp_path / "joined", photographs
+
+
+def test_any_order_of_reading_opens_few_zips_at_a_time(of_many_zips: tuple[Path, dict[str, np.ndarray]]) -> None:
+    folder, photographs = of_many_zips
+    opened = container.Container(folder, needed=("train",))
+    assert opened.manifest["name"].tolist() == list(photographs)
+    names = np.random.default_rng(0).permutation([*photographs] * 3)
+    before = psutil.Process().num_fds()
+    for name in names:
+        assert np.array_equal(opened.read(name), photographs[name])
+        assert psutil.Process().num_fds() - before <= container.OPEN
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda path: path.unlink(), "No such file"),
+        (lambda path: path.write_text("file\nphotographs-00000.zip\n"), "not of the same photographs as manifest.csv"),
+        (lambda path: path.write_text(path.read_text().replace("00003.zip,2", "00003.zip,1")), "not of the same"),
+    ],
+)
+def test_a_list_of_zips_that_does_not_fit_is_refused(
+    of_many_zips: tuple[Path, object], edit: Callable[[Path], object], words: str
+) -> None:
+    edit(of_many_zips[0] / "shards.csv")
+    with pytest.raises(ArtifactError, match=words):
+        container.Container(of_many_zips[0], needed=("train",))
+
+
+def test_a_missing_zip_is_named_with_the_photograph(of_many_zips: tuple[Path, object]) -> None:
+    folder, _ = of_many_zips
+    (folder / "photographs-00003.zip").unlink()
+    opened = container.Container(folder, needed=("train",))
+    assert opened.read("05").shape == (3, 4, 3)
+    with pytest.raises(ArtifactError, match=r"photographs-00003\.zip: photograph '06' can't be read: .*No such file"):
+        opened.read("06")
+
+
+def test_a_container_of_no_photograph_has_no_zip(tmp_path: Path) -> None:
+    write(tmp_path, {})
+    assert {path.name for path in tmp_path.iterdir()} == {"manifest.csv", "shards.csv"}
+    assert (tmp_path / "shards.csv").read_text() == "file,photographs\n"
 
 
 def test_a_writer_that_is_not_closed_leaves_nothing(tmp_path: Path) -> None:

@@ -271,6 +271,20 @@ def interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def test_a_file_that_became_readable_is_read_after_a_strict_refusal(tmp_path: Path) -> None:
+    """No size and no time of change tells: permission came, or the disk of another machine came back."""
+    allowed = False
+
+    def item(shade: int) -> Photograph | Skipped:
+        return photograph(f"{shade}.png", shade) if allowed else Skipped(f"{shade}.png", "no permission to read it")
+
+    plan = Plan(item, range(50), [0] * 50)
+    with pytest.raises(ArtifactError, match="0.png: no permission"):
+        pack(tmp_path / "photos", plan, source(strict=True), tmp_path / "kept", HERE, test_set=False)
+    allowed = True
+    assert len(pack(tmp_path / "photos", plan, source(strict=True), tmp_path / "kept", HERE, test_set=False).table) == 50
+
+
 @pytest.mark.usefixtures("shards_of_three")
 def test_after_an_interruption_only_what_is_missing_is_read(tmp_path: Path) -> None:
     read: list[int] = []
