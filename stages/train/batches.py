@@ -86,7 +86,7 @@ class ValidationBatches:
         return -(-len(self._from) // VALIDATION_BATCH)
 
     def read(self, step: int, replica: int = 0) -> Batch:
-        """The part of a replica in the batch of a step; parts of the last batch may differ by one patch, or be empty."""
+        """The part of a replica in the batch of a step; parts of the last may differ by one patch, or be empty."""
         start = step * VALIDATION_BATCH
         numbers = np.arange(start, min(start + VALIDATION_BATCH, len(self._from)))
         numbers = np.array_split(numbers, self._replicas)[replica]

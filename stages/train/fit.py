@@ -37,7 +37,7 @@ def fit(
 ) -> pd.DataFrame:
     """Train `model` in place and leave it with the weights of its best epoch by validation loss.
 
-    The replicas are those of the strategy that the model was built under. Where several machines train, each calls this.
+    The replicas are those of the strategy that it was built under. Where several machines train, each calls this.
 
     Args:
         model: not compiled.
@@ -59,7 +59,7 @@ def fit(
     unseen = ValidationBatches(validation, recipe, model.variable_dtype, replicas)
     names = compiled(model, recipe, len(batches), unseen.read(0)[1])
     learn, test = summing(model, model.train_step, names), summing(model, model.test_step, names)
-    checkpoint = Checkpoint(keep, model)
+    checkpoint = Checkpoint(keep, model, writes=first_machine(model.distribute_strategy))
     state = checkpoint.load() or State(sums=np.zeros(len(names) + 1))
 
     with tqdm(total=recipe.epochs * batches.patches, unit="patch", unit_scale=True, disable=None) as bar:
@@ -76,8 +76,9 @@ def fit(
                 bar.update(state.epoch * batches.patches + int(state.sums[-1]) - bar.n)
 
             precision.settle(model)
-            tested = means(names, sum(test(partial(unseen.read, step)) for step in range(len(unseen))), state.epoch, "val_")
-            state.end_epoch({**means(names, state.sums, state.epoch), **tested}, model.get_weights())
+            sums = sum(test(partial(unseen.read, step)) for step in range(len(unseen)))
+            logs = {**means(names, state.sums, state.epoch), **means(names, sums, state.epoch, "val_")}
+            state.end_epoch(logs, model.get_weights())
             checkpoint.save(state)
     model.set_weights(state.best)
     return pd.DataFrame(state.rows)
@@ -105,7 +106,7 @@ def summing(model: keras.Model, step: Callable[[Any], dict[str, Any]], names: li
 
     Returns:
         What gives the sums over the batch's patches of what the step logs, in the order of `names`, and behind them the
-        number of patches. Sums of a whole epoch are kept outside of TensorFlow, where they are the same on all machines.
+        number of patches. The sums of an epoch are kept outside of TensorFlow, where they are the same on all machines.
     """
     strategy = model.distribute_strategy
 
@@ -142,6 +143,12 @@ def means(names: list[str], sums: np.ndarray, epoch: int, prefix: str = "") -> d
             "Lower learning_rate, or add warmup_epochs"
         )
     return logs
+
+
+def first_machine(strategy: tf.distribute.Strategy) -> bool:
+    """Is this the first, or the only, machine of those that train together?"""
+    cluster = strategy.cluster_resolver
+    return cluster is None or cluster.task_id == 0
 
 
 def ended(state: State, recipe: Recipe) -> bool:

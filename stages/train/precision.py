@@ -45,8 +45,13 @@ def prepare(*, threads: int, dtype: str, seed: int = 0, device: str = "cpu", rep
     _keep_freed_memory()
 
 
-def strategy(device: str, replicas: int) -> tf.distribute.Strategy:
-    """How replicas on this machine train together: TensorFlow's default for one, else mirrored variables."""
+def strategy(device: str, replicas: int, *, spread: bool = False) -> tf.distribute.Strategy:
+    """How replicas train together: one by itself, several as mirrored variables on this machine, or `spread`.
+
+    Spread over processes, of which each has one, as the variable TF_CONFIG says that Ray sets.
+    """
+    if spread:
+        return tf.distribute.MultiWorkerMirroredStrategy()
     if replicas == 1:
         return tf.distribute.get_strategy()
     return tf.distribute.MirroredStrategy([f"{device}:{number}" for number in range(replicas)])
