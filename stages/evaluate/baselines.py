@@ -96,6 +96,6 @@ def fit_pca(gray: Iterable[np.ndarray], patches: int, components: int) -> tuple[
 
 
 def pca(images: np.ndarray, mean: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """Gray `(n, height, width)` → the same through the code of `fit_pca`; with as many numbers as pixels the identity."""
+    """Gray `(n, height, width)` → the same through the code of `fit_pca`; at as many numbers as pixels the identity."""
     rows = images.reshape(len(images), -1) - mean
     return (rows @ directions @ directions.T + mean).reshape(images.shape)

@@ -61,7 +61,7 @@ def triangle(colour: np.ndarray, residuals: np.ndarray) -> np.ndarray:
 
 def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
     """The `triangle` of all pixels from those of their parts."""
-    return np.linalg.qr(np.concatenate(parts), mode="r")
+    return np.asarray(np.linalg.qr(np.concatenate(parts), mode="r"))
 
 
 def of_triangles(triangles: Mapping[str, np.ndarray], planes: slice) -> dict[str, Any]:
