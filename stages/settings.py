@@ -188,9 +188,16 @@ def _check_option(key: str, value: Any, low: float, high: float) -> None:
 class Train(Section):
     """How TensorFlow computes while it trains, and the recipe that variants share."""
 
-    precision: Literal["float32", "float64"]
+    device: Literal["cpu", "gpu"]
+    precision: Literal["float64", "float32", "mixed_float16", "mixed_bfloat16"]
     threads: int = Field(ge=1, le=64)
+    replicas: int = Field(ge=1, le=64)
     recipe: Recipe
+
+    def require_equal_parts(self, name: str, batch: int) -> None:
+        """Raise `ValueError` unless every replica has as many patches of a batch; `name` is that of the variant."""
+        if batch % self.replicas:
+            raise ValueError(f"{name}.batch ({batch}) must be a multiple of train.replicas ({self.replicas})")
 
 
 class Evaluate(Section):
@@ -229,6 +236,12 @@ class Settings(Section):
         for name in self.variants:
             if name in RESERVED or name.startswith("pca_"):
                 raise ValueError(f"variants.{name}: the name is taken by a baseline")
+        return self
+
+    @model_validator(mode="after")
+    def replicas_share_each_batch(self) -> Settings:
+        for name, variant in self.variants.items():
+            self.train.require_equal_parts(f"variants.{name}", variant.batch)
         return self
 
     @model_validator(mode="after")

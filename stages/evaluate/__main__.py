@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages.artifacts import read_json, sha256_of, write_json, write_table
+from stages import engine
+from stages.artifacts import sha256_of, write_json, write_table
 from stages.evaluate import evaluation, pictures
+from stages.evaluate.evaluation import Evaluation
+from stages.evaluate.methods import Subject
 from stages.fetch.container import Container
-from stages.stage import Stage, stage, tensorflow_import
+from stages.stage import Stage, stage
 from stages.targets.patches import PatchSet
 
 BASELINES = "baselines"
@@ -35,29 +38,30 @@ def main() -> None:
         print(f"{name}: {method} has PSNR {score['psnr']:.2f} dB, SSIM {score['ssim']:.4f}")
 
 
-def evaluate(name: str, work: Stage) -> evaluation.Evaluation:
-    """Open what the evaluation of `name` needs, and make it."""
+def evaluate(name: str, work: Stage) -> Evaluation:
+    """Say what the evaluation of `name` needs, and make it."""
+    where = engine.load()
     photos = Container(Path("data/photos"))
-    tested = evaluation.whole_photographs(photos, work["targets"], work["evaluate"].megapixels)
+    wholes = evaluation.whole_photographs(photos.manifest, work["targets"].patch, work["evaluate"].megapixels)
     used = ("train", "test") if name == BASELINES else ("train", "validation", "test")
-    splits = {split: PatchSet(Path(f"data/pairs/{split}")) for split in used}
-    inputs = {f"data/pairs/{split}": patches.sha256 for split, patches in splits.items()}
+    inputs = {f"data/pairs/{split}": PatchSet(Path(f"data/pairs/{split}")).sha256 for split in used}
+    baselines = Subject(
+        name=BASELINES,
+        train=Path("data/pairs/train"),
+        validation=Path("data/pairs/validation"),
+        test=Path("data/pairs/test"),
+        photos=Path("data/photos"),
+        conversion=work["targets"].conversion,
+        settings=work["evaluate"],
+    )
     if name == BASELINES:
-        result = evaluation.of_baselines(splits["train"], splits["test"], tested, work["evaluate"])
+        result = evaluation.evaluate(baselines, wholes, work.keep, where)
         columns = ["name", "split", "licence", "sha256"]
         origin = {"photographs": photos.manifest[columns].to_dict("records"), "targets": work["targets"].model_dump()}
         result.facts.update({"inputs": inputs, "environment": work.versions, **origin})
         return result
-
-    with tensorflow_import():  # here, because the baselines run no network
-        from stages.evaluate import networks
-        from stages.train import precision
-
-        precision.prepare(threads=work["evaluate"].threads, dtype="float64")
     folder = Path(f"data/models/{name}")
-    trained = read_json(folder / "facts.json")
-    model = networks.load(folder / "model.keras")
-    result = evaluation.of_variant(name, model, trained, splits, tested, work["evaluate"])
+    result = evaluation.of_variant(name, folder, baselines, wholes, work.keep, where)
     inputs[str(folder / "model.keras")] = sha256_of(folder / "model.keras")
     result.facts.update({"inputs": inputs, "environment": work.versions})
     return result

@@ -5,15 +5,18 @@ All take float64 in [0, 1] and give float64, unrounded, as the networks do; what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from stages.evaluate.moments import Moments, of_all
 from stages.targets.conversions import BT601
 
 WEIGHT_DECIMALS = 9  # of a fitted weight: the digits after them depend on the processor
+NO_VARIANCE = 1e-12  # of the largest: what is below is rounding
 
-Method = Callable[[np.ndarray], np.ndarray]  # colour (n, height, width, 3), for PCA gray, → gray (n, height, width)
+Closed = Callable[[np.ndarray], np.ndarray]  # colour (n, height, width, 3) → gray (n, height, width)
 
 
 def luma(colour: np.ndarray) -> np.ndarray:
@@ -31,21 +34,30 @@ def green(colour: np.ndarray) -> np.ndarray:
     return colour[..., 1]
 
 
-CLOSED_FORMS: dict[str, Method] = {"luma": luma, "mean_rgb": mean_rgb, "green": green}
+CLOSED_FORMS: dict[str, Closed] = {"luma": luma, "mean_rgb": mean_rgb, "green": green}
 
 
-def fit_conv1x1(colour: np.ndarray, gray: np.ndarray) -> Method:
+def fit_conv1x1(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """A learned 1 × 1 convolution with bias: the least-squares optimum on training patches, so nothing is left to luck.
 
     Args:
-        colour: `(n, height, width, 3)` training patches.
-        gray: `(n, height, width)` their targets.
+        pairs: training patches chunk by chunk, colour `(n, height, width, 3)` and their targets `(n, height, width)`.
+
+    Returns:
+        The weights of red, green and blue, and the bias: `(4,)`.
     """
-    ones = np.ones((colour.size // 3, 1))
-    design = np.hstack([colour.reshape(-1, 3), ones])
-    weights = np.linalg.solve(design.T @ design, design.T @ gray.reshape(-1))
-    *channels, bias = weights.round(WEIGHT_DECIMALS)
-    return lambda images: _weighted(images, channels) + bias
+    products, wanted = np.zeros((4, 4)), np.zeros(4)
+    for colour, gray in pairs:
+        design = np.hstack([colour.reshape(-1, 3), np.ones((colour.size // 3, 1))])
+        products += design.T @ design
+        wanted += design.T @ gray.reshape(-1)
+    return np.linalg.solve(products, wanted).round(WEIGHT_DECIMALS)
+
+
+def conv1x1(colour: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Colour `(n, height, width, 3)` → gray `(n, height, width)` by the weights of `fit_conv1x1`."""
+    *channels, bias = weights
+    return _weighted(colour, channels) + bias
 
 
 def _weighted(colour: np.ndarray, weights: Sequence[float]) -> np.ndarray:
@@ -54,19 +66,36 @@ def _weighted(colour: np.ndarray, weights: Sequence[float]) -> np.ndarray:
     return weights[0] * red + weights[1] * green + weights[2] * blue
 
 
-def fit_pca(gray: np.ndarray, components: int) -> Method:
+def fit_pca(gray: Iterable[np.ndarray], patches: int, components: int) -> tuple[np.ndarray, np.ndarray]:
     """Principal components of gray training patches: the best linear code of its size (Eckart and Young 1936).
 
+    Memory holds a square matrix of a patch's pixels, or, where they are fewer than its pixels, all patches.
+
     Args:
-        gray: `(n, height, width)` training patches.
+        gray: training patches chunk by chunk, `(n, height, width)`.
+        patches: how many they are.
         components: numbers per patch; as many as pixels, or as training patches, are the most there can be.
 
     Returns:
-        Gray `(n, height, width)` → the same through the code. With as many components as pixels it is the identity.
+        The mean `(pixels,)` and the directions of largest variance `(pixels, components)`, orthonormal; directions in
+        which the training patches don't vary are left out.
     """
-    from sklearn.decomposition import PCA
+    rows = (chunk.reshape(len(chunk), -1) for chunk in gray)
+    first = next(rows)
+    if patches > first.shape[1]:
+        moments = of_all(map(Moments.of, itertools.chain([first], rows)))
+        mean, (variances, directions) = moments.mean, np.linalg.eigh(moments.scatter)
+        variances, directions = variances[::-1], directions[:, ::-1]
+    else:
+        every = np.concatenate([first, *rows])
+        mean = every.mean(axis=0)
+        _, deviations, across = np.linalg.svd(every - mean, full_matrices=False)
+        variances, directions = np.square(deviations), across.T
+    kept = min(components, int((variances > NO_VARIANCE * variances[0]).sum()))
+    return mean, directions[:, :kept]
 
-    pixels = gray[0].size
-    solver = "covariance_eigh" if len(gray) > pixels else "full"
-    pca = PCA(n_components=min(components, pixels, len(gray)), svd_solver=solver).fit(gray.reshape(len(gray), -1))
-    return lambda images: pca.inverse_transform(pca.transform(images.reshape(len(images), -1))).reshape(images.shape)
+
+def pca(images: np.ndarray, mean: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """Gray `(n, height, width)` → the same through the code of `fit_pca`; at as many numbers as pixels the identity."""
+    rows = images.reshape(len(images), -1) - mean
+    return (rows @ directions @ directions.T + mean).reshape(images.shape)

@@ -31,7 +31,7 @@ def energies(images: np.ndarray) -> np.ndarray:
     return np.bincount(band.reshape(-1), weights=power.reshape(-1), minlength=len(EDGES) - 1)
 
 
-def bands(method: str, targets: np.ndarray, residuals: np.ndarray) -> pd.DataFrame:
+def bands(method: str, error: np.ndarray, target: np.ndarray, pixels: int) -> pd.DataFrame:
     """One row per band: method, low and high (cycles per pixel, low ≤ f < high), relative_error_db.
 
     That is the energy of the residuals relative to the targets', in dB: at 0 the error is as large as the detail, as
@@ -39,10 +39,10 @@ def bands(method: str, targets: np.ndarray, residuals: np.ndarray) -> pd.DataFra
 
     Args:
         method: its name.
-        targets: `(n, side, side)` in [0, 1].
-        residuals: `(channels, n, side, side)`, output − target; channels are averaged.
+        error: `energies` of the residuals, output − target; those of a colour output are averaged over its channels.
+        target: `energies` of the targets.
+        pixels: of all targets.
     """
-    error = np.mean([energies(plane) for plane in residuals], axis=0)
-    ratio = error / np.maximum(energies(targets), targets.size * ROUNDING**2)
+    ratio = error / np.maximum(target, pixels * ROUNDING**2)
     decibels = 10 * np.log10(np.maximum(ratio, 10 ** (FLOOR / 10)))
     return pd.DataFrame({"method": method, "low": EDGES[:-1], "high": EDGES[1:], "relative_error_db": decibels})

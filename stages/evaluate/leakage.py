@@ -6,11 +6,12 @@ colour output is taken channel by channel, as in the scores, and averaged.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from stages.evaluate.baselines import Method, luma
+from stages.evaluate.baselines import luma
 from stages.evaluate.scores import ROUNDING
 from stages.targets.conversions import BT601
 
@@ -18,6 +19,8 @@ RED, GREEN, BLUE = BT601
 CR_SCALE, CB_SCALE = 2 * (1 - RED), 2 * (1 - BLUE)  # 1.402 and 1.772: red − luma and blue − luma at full saturation
 LUMAS = (0.3, 0.5, 0.7)  # of the isoluma patches
 TURNS = (1, 2, 4)  # of their hue
+REGRESSORS = 5  # beside the constant
+PIXELS_AT_ONCE = 1 << 16  # in a regression; memory depends on it
 
 
 def cb_cr(colour: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -32,52 +35,69 @@ def cb_cr(colour: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (colour[..., 2] - gray) / CB_SCALE, (colour[..., 0] - gray) / CR_SCALE
 
 
-def of_residuals(photos: np.ndarray, colour: np.ndarray, residuals: np.ndarray) -> dict[str, Any]:
+def triangle(colour: np.ndarray, residuals: np.ndarray) -> np.ndarray:
+    """The triangular factor R of the regression of residuals on chroma: all that it needs to know of the pixels.
+
+    Its columns, each a number per pixel, are 1, Cb, Cr, Cb², Cr², Cb·Cr and the residuals. The factor of more pixels is
+    that of the factors of their parts (Golub and Van Loan 2013, Matrix Computations, section 5.2), without the digits
+    that sums of squares would lose; see `joined`.
+
+    Args:
+        colour: `(n, height, width, 3)` in [0, 1], the input.
+        residuals: `(planes, n, height, width)`, output − target.
+
+    Returns:
+        `(6 + planes, 6 + planes)`.
+    """
+    step = max(1, PIXELS_AT_ONCE // residuals[0, 0].size)
+    found = np.zeros((0, 1 + REGRESSORS + len(residuals)))
+    for start in range(0, len(colour), step):
+        cb, cr = (plane.reshape(-1) for plane in cb_cr(colour[start : start + step]))
+        planes = residuals[:, start : start + step].reshape(len(residuals), -1)
+        columns = np.stack([np.ones_like(cb), cb, cr, cb * cb, cr * cr, cb * cr, *planes], axis=1)
+        found = joined([found, columns])
+    return found
+
+
+def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """The `triangle` of all pixels from those of their parts."""
+    return np.asarray(np.linalg.qr(np.concatenate(parts), mode="r"))
+
+
+def of_triangles(triangles: Mapping[str, np.ndarray], planes: slice) -> dict[str, Any]:
     """How much of the error chroma explains: ordinary least squares on 1, Cb, Cr, Cb², Cr², Cb·Cr, by photograph.
 
     Args:
-        photos: `(n,)` the photograph of each patch.
-        colour: `(n, height, width, 3)` in [0, 1], the input.
-        residuals: `(channels, n, height, width)`, output − target.
+        triangles: of each photograph.
+        planes: which of the residuals are those of the method; they are averaged.
 
     Returns:
         `chroma_r2`: the mean over photographs of R², the explained part of the residual's variance in [0, 1];
         `chroma_r2_per_photo`; `chroma_levels`: the mean over photographs of the root mean square of the explained part,
         in gray levels of 255, because much of a tiny error is still little. A constant error is not chroma's.
     """
-    shares, levels = {}, []
-    for photo in np.unique(photos):
-        mine = photos == photo
-        basis = _chroma_basis(colour[mine])
-        fits = [_explained(basis, plane[mine].reshape(-1)) for plane in residuals]
-        share, level = np.mean(fits, axis=0)
-        shares[str(photo)] = float(share)
-        levels.append(float(level))
+    found = {photo: _explained(factor, planes) for photo, factor in sorted(triangles.items())}
+    shares = {photo: share for photo, (share, _) in found.items()}
     return {
         "chroma_r2": float(np.mean(list(shares.values()))),
         "chroma_r2_per_photo": shares,
-        "chroma_levels": float(np.mean(levels)),
+        "chroma_levels": float(np.mean([level for _, level in found.values()])),
     }
 
 
-def _chroma_basis(colour: np.ndarray) -> np.ndarray:
-    """Orthonormal columns `(pixels, ≤ 5)` that span the centred regressors; those of mere rounding are left out."""
-    cb, cr = (plane.reshape(-1) for plane in cb_cr(colour))
-    columns = np.stack([cb, cr, cb * cb, cr * cr, cb * cr], axis=1)
-    columns -= columns.mean(axis=0)
-    spread = columns.std(axis=0)
-    columns = columns * np.where(spread < ROUNDING, 0, 1 / np.maximum(spread, ROUNDING))  # a gray photograph has none
-    directions, lengths, _ = np.linalg.svd(columns, full_matrices=False)
-    return directions[:, lengths > ROUNDING * np.sqrt(len(columns))]
-
-
-def _explained(basis: np.ndarray, residual: np.ndarray) -> tuple[float, float]:
-    """R² and explained levels of 255 of a residual `(pixels,)`; nothing is explained where that is only rounding."""
-    residual = residual - residual.mean()
-    power = np.square(basis.T @ residual).sum() / len(residual)
-    if power < ROUNDING**2:
-        return 0.0, 0.0
-    return float(power / np.square(residual).mean()), float(255 * np.sqrt(power))
+def _explained(factor: np.ndarray, planes: slice) -> tuple[float, float]:
+    """R² and explained levels of 255, averaged over `planes`; nothing is explained where that is only rounding."""
+    pixels = factor[0, 0] ** 2
+    centred = factor[1:, 1:]  # without the constant, the first column
+    regressors, residuals = centred[:, :REGRESSORS], centred[:, REGRESSORS:][:, planes]
+    spread = np.sqrt(np.square(regressors).sum(axis=0) / pixels)
+    scale = np.where(spread < ROUNDING, 0, 1 / np.maximum(spread, ROUNDING))  # a gray photograph has none
+    directions, lengths, _ = np.linalg.svd(regressors * scale, full_matrices=False)
+    basis = directions[:, lengths > ROUNDING * np.sqrt(pixels)]  # those of mere rounding are left out
+    power = np.square(basis.T @ residuals).sum(axis=0) / pixels
+    power = np.where(power < ROUNDING**2, 0, power)
+    share = power / np.maximum(np.square(residuals).sum(axis=0) / pixels, ROUNDING**2)
+    return float(share.mean()), float(255 * np.sqrt(power).mean())
 
 
 def isoluma_patches(side: int) -> np.ndarray:
@@ -96,7 +116,7 @@ def isoluma_patches(side: int) -> np.ndarray:
     return np.concatenate(patches)
 
 
-def isoluma_contrast(convert: Method, side: int) -> float:
+def isoluma_contrast(convert: Callable[[np.ndarray], np.ndarray], side: int) -> float:
     """The standard deviation of the output within an isoluma patch, in gray levels of 255, averaged over the patches.
 
     A perfect conversion gives 0. What a network draws into flat patches of any colour counts, too.

@@ -26,11 +26,16 @@ def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:
 
 def encode(model: keras.Model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """The latent `(n, …)` of each image, and for a variational autoencoder its log-variance, else None."""
-    if hasattr(model, "encoder"):
+    if is_variational(model):
         mean, log_variance = _run(model.encoder, images)
         return mean, log_variance
     encoder = keras.Model(model.input, model.get_layer("latent").output, name="encoder")
     return _run(encoder, images), None
+
+
+def is_variational(model: keras.Model) -> bool:
+    """Does `encode` give a log-variance, too?"""
+    return hasattr(model, "encoder")
 
 
 def _run(model: keras.Model, images: np.ndarray) -> Any:

@@ -2,60 +2,62 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 from stages.evaluate import measures, scores
-from stages.evaluate.baselines import Method
 from stages.evaluate.scores import ROUNDING
 
 
-def noisy(colour: np.ndarray, level: float, seed: int) -> np.ndarray:
+def noisy(colour: np.ndarray, level: float, seed: Sequence[int]) -> np.ndarray:
     """Colour in [0, 1], any shape, with Gaussian noise added to each value independently, clipped to [0, 1].
 
     Args:
         colour: the clean images.
         level: standard deviation of the noise, gray levels of 255.
-        seed: of the noise; levels of one seed differ by a factor only, so that methods and levels can be compared.
+        seed: of the noise, and the number of these images' chunk, so that no two chunks share noise; levels of one seed
+            differ by a factor only, so that methods and levels can be compared.
     """
     noise = np.random.default_rng(seed).standard_normal(colour.shape)
     return np.clip(colour + level / 255 * noise, 0, 1)
 
 
-def under_noise(
-    convert: Method, index: pd.DataFrame, colour: np.ndarray, targets: np.ndarray, levels: list[int], seed: int
-) -> dict[str, Any]:
-    """Per level of noise, as text: mean psnr (dB) and ssim against the clean targets, and smoothness.
+def sums(targets: np.ndarray, planes: np.ndarray) -> np.ndarray:
+    """Over all patches the sums of psnr (dB) and ssim against clean targets, and of total variation: `(3,)`.
 
     Args:
-        convert: the method.
-        index: the patches' photo, domain, row and column.
-        colour: `(n, side, side, 3)` in [0, 1].
         targets: `(n, side, side)` in [0, 1].
-        levels: standard deviations, gray levels of 255.
-        seed: of the noise.
+        planes: outputs of noisy patches, `(channels, n, side, side)` in [0, 1]; channels are averaged.
     """
-    found = {}
-    for level in levels:
-        outputs = convert(noisy(colour, level, seed))
-        means = scores.per_patch(index, "", targets, outputs)[["psnr", "ssim"]].mean()
-        smooth = smoothness(targets, scores.planes(targets, outputs))
-        found[str(level)] = {"psnr": float(means["psnr"]), "ssim": float(means["ssim"]), "smoothness": smooth}
-    return found
+    psnr, ssim, *_ = scores.measure(targets, planes).sum(axis=0)
+    return np.array([psnr, ssim, variation(planes)])
 
 
-def smoothness(targets: np.ndarray, planes: np.ndarray) -> float:
+def variation(planes: np.ndarray) -> float:
+    """The total variation of `(channels, n, side, side)`, averaged over channels and summed over patches."""
+    return float(np.mean([measures.total_variation(plane).sum() for plane in planes]))
+
+
+def means(summed: np.ndarray, wanted: float, patches: int) -> dict[str, float]:
+    """Mean psnr (dB), mean ssim and `smoothness` from the `sums` over so many patches.
+
+    Args:
+        summed: `(3,)`.
+        wanted: the `variation` of the targets.
+        patches: how many.
+    """
+    psnr, ssim, found = summed / patches
+    return {"psnr": float(psnr), "ssim": float(ssim), "smoothness": smoothness(float(found), wanted / patches)}
+
+
+def smoothness(found: float, wanted: float) -> float:
     """Total variation of the outputs relative to the targets': below 1 smoother, above 1 rougher.
 
-    The ratio of the means over all patches. Variation that is only rounding counts as none in the outputs, and as that
-    much in the targets.
+    Variation that is only rounding counts as none in the outputs, and as that much in the targets.
 
     Args:
-        targets: `(n, side, side)` in [0, 1].
-        planes: outputs `(channels, n, side, side)` in [0, 1]; channels are averaged.
+        found: total variation of the outputs, the mean over patches.
+        wanted: that of the targets.
     """
-    variation = float(np.mean([measures.total_variation(plane).mean() for plane in planes]))
-    wanted = float(measures.total_variation(targets).mean())
-    return 0.0 if variation < ROUNDING else variation / max(wanted, ROUNDING)
+    return 0.0 if found < ROUNDING else found / max(wanted, ROUNDING)

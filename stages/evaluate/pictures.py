@@ -36,23 +36,23 @@ def ranks(scores: np.ndarray, count: int) -> dict[str, np.ndarray]:
 
 
 def patch_sheet(
-    colour: np.ndarray, target: np.ndarray, output: np.ndarray, scores: np.ndarray, count: int
+    groups: dict[str, np.ndarray], colour: np.ndarray, target: np.ndarray, output: np.ndarray, scores: np.ndarray
 ) -> np.ndarray:
     """Rows of colour | target | output | error, in three groups side by side: the worst, median and best by SSIM.
 
     Args:
+        groups: which patches are in each, all of one length: their positions in what follows.
         colour: `(n, side, side, 3)` in [0, 1].
         target: `(n, side, side)` in [0, 1].
         output: `(n, side, side)` or `(n, side, side, 3)` in [0, 1].
         scores: `(n,)` SSIM.
-        count: rows per group.
 
     Returns:
         `(height, width, 3)` uint8.
     """
     side = colour.shape[1] * ZOOM
     group_width = len(PANELS) * (side + GAP) + 2 * GAP
-    groups = ranks(scores, count)
+    count = max(map(len, groups.values()))
     height = 2 * HEADER + count * (side + HEADER + GAP)
     sheet = Image.new("RGB", (len(groups) * group_width, height), "white")
     draw = ImageDraw.Draw(sheet)

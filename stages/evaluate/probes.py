@@ -4,43 +4,58 @@ from __future__ import annotations
 
 import numpy as np
 
+from stages.evaluate.moments import Moments
+from stages.evaluate.scores import ROUNDING
+
 ACTIVE_VARIANCE = 0.01  # of the posterior mean over the data; Burda, Grosse and Salakhutdinov 2016 (arXiv:1509.00519)
 
 
-def kl_nats(mean: np.ndarray, log_variance: np.ndarray) -> float:
-    """Mean over images of KL(N(mean, variance) ‖ N(0, 1)) in nats, from two `(n, latent)`."""
-    return float(-0.5 * np.sum(1 + log_variance - mean**2 - np.exp(log_variance), axis=1).mean())
+def kl_nats(mean: np.ndarray, log_variance: np.ndarray) -> np.ndarray:
+    """KL(N(mean, variance) ‖ N(0, 1)) of each image in nats, `(n,)`, from two `(n, latent)`."""
+    return -0.5 * np.sum(1 + log_variance - mean**2 - np.exp(log_variance), axis=1)
 
 
-def active_units(mean: np.ndarray) -> int:
-    """How many latent dimensions of `(n, latent)` vary with the input: variance of the posterior mean above 0.01."""
-    return int((mean.var(axis=0) > ACTIVE_VARIANCE).sum())
+def active_units(means: Moments) -> int:
+    """How many latent dimensions vary with the input: variance of the posterior mean above 0.01."""
+    return int((np.diag(means.scatter) / means.count > ACTIVE_VARIANCE).sum())
 
 
-class LatentReadOut:
+def latent_and_gray(latent: np.ndarray, targets: np.ndarray) -> Moments:
+    """Of the channels of a latent and the target's mean behind each of its cells, a row per cell; for `fit_read_out`.
+
+    Args:
+        latent: `(n, rows, columns, channels)`.
+        targets: `(n, side, side)`.
+    """
+    patches, rows, columns, channels = latent.shape
+    side = targets.shape[1]
+    cells = targets.reshape(patches, rows, side // rows, columns, side // columns).mean(axis=(2, 4))
+    return Moments.of(np.column_stack([latent.reshape(-1, channels), cells.reshape(-1)]))
+
+
+def fit_read_out(moments: Moments) -> np.ndarray:
     """The best gray image that a single latent channel holds: enlarged to the patch and fitted by gain and offset.
 
-    Channel, gain and offset are chosen by least squares on validation patches, then applied unchanged.
+    All three are chosen by least squares on validation patches. What a cell can't tell of its pixels is an error of
+    every channel alike, so that the target's mean in the cell is all that the choice needs.
+
+    Args:
+        moments: `latent_and_gray` of the validation patches.
+
+    Returns:
+        Channel, gain and offset: `(3,)`.
     """
+    covariance = moments.scatter / moments.count
+    spread, common = np.diag(covariance)[:-1], covariance[:-1, -1]
+    gains = np.where(spread > ROUNDING**2, common / np.maximum(spread, ROUNDING**2), 0)
+    channel = int(np.argmax(gains * common))  # the variance of the target that each channel explains
+    return np.array([channel, gains[channel], moments.mean[-1] - gains[channel] * moments.mean[channel]])
 
-    def __init__(self, latent: np.ndarray, targets: np.ndarray) -> None:
-        """Fit on latents `(n, rows, columns, channels)` and targets `(n, height, width)`."""
-        fits = [
-            self._fit(_enlarge(latent[..., channel], targets.shape[1]), targets) for channel in range(latent.shape[3])
-        ]
-        self.channel = int(np.argmin([error for error, _, _ in fits]))
-        _, self._gain, self._offset = fits[self.channel]
 
-    def __call__(self, latent: np.ndarray, side: int) -> np.ndarray:
-        """Latents `(n, rows, columns, channels)` → gray `(n, side, side)`."""
-        return self._gain * _enlarge(latent[..., self.channel], side) + self._offset
-
-    @staticmethod
-    def _fit(plane: np.ndarray, targets: np.ndarray) -> tuple[float, float, float]:
-        spread = plane.var()
-        gain = ((plane - plane.mean()) * (targets - targets.mean())).mean() / spread if spread > 0 else 0.0
-        offset = targets.mean() - gain * plane.mean()
-        return float(np.square(gain * plane + offset - targets).mean()), float(gain), float(offset)
+def read_out(latent: np.ndarray, fitted: np.ndarray, side: int) -> np.ndarray:
+    """Latents `(n, rows, columns, channels)` → gray `(n, side, side)`, as `fit_read_out` found it."""
+    channel, gain, offset = fitted
+    return gain * _enlarge(latent[..., int(channel)], side) + offset
 
 
 def _enlarge(planes: np.ndarray, side: int) -> np.ndarray:

@@ -13,23 +13,32 @@ MEASURES = ("psnr", "ssim", "mse", "mae")
 ROUNDING = 1e-9  # of full scale: a smaller difference is float64's own, and none
 
 
-def per_patch(index: pd.DataFrame, method: str, targets: np.ndarray, outputs: np.ndarray) -> pd.DataFrame:
+def per_patch(index: pd.DataFrame, method: str, measured: np.ndarray) -> pd.DataFrame:
     """One row per test patch: method, photo, domain, row, column, psnr (dB), ssim, mse, mae.
 
     Args:
         index: the patches' photo, domain, row and column.
-        targets: `(n, height, width)` in [0, 1].
-        outputs: `(n, height, width)`, or `(n, height, width, channels)` whose channels are each compared with the gray
-            target and averaged.
+        method: its name.
+        measured: `(n, 4)` of these patches, as `measure` gives it.
     """
-    table = index.copy()
+    table = index[["photo", "domain", "row", "column"]].copy()
     table.insert(0, "method", method)
-    compared = planes(targets, outputs)
-    table["mse"] = np.mean([measures.mse(targets, plane) for plane in compared], axis=0)
-    table["mae"] = np.mean([measures.mae(targets, plane) for plane in compared], axis=0)
-    table["psnr"] = measures.decibels(table["mse"].to_numpy())
-    table["ssim"] = np.mean([measures.ssim(targets, plane) for plane in compared], axis=0)
-    return table[["method", "photo", "domain", "row", "column", *MEASURES]]
+    table[list(MEASURES)] = measured
+    return table
+
+
+def measure(targets: np.ndarray, compared: np.ndarray) -> np.ndarray:
+    """PSNR (dB), SSIM, MSE and MAE of each patch, `(n, 4)` in the order of `MEASURES`.
+
+    Args:
+        targets: `(n, height, width)` in [0, 1].
+        compared: `(channels, n, height, width)`, the output's `planes`: each is compared with the gray target, errors
+            and SSIM are averaged over channels.
+    """
+    mse = np.mean([measures.mse(targets, plane) for plane in compared], axis=0)
+    mae = np.mean([measures.mae(targets, plane) for plane in compared], axis=0)
+    ssim = np.mean([measures.ssim(targets, plane) for plane in compared], axis=0)
+    return np.stack([measures.decibels(mse), ssim, mse, mae], axis=1)
 
 
 def planes(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:

@@ -7,17 +7,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from stages.artifacts import write_json, write_table
-from stages.evaluate import baselines, probes, scores
-from stages.settings import Variant
 from stages.stage import StageError, stage, tensorflow_import
-from stages.study import runs
+from stages.study import runs, scores
 from stages.study.subset import FirstPhotographs, with_equal_steps
-from stages.targets.patches import PatchSet, to_unit
+from stages.targets.patches import PatchSet
 
 
 def main() -> None:
@@ -55,7 +50,7 @@ def main() -> None:
             "epochs": len(curve),
             "best_epoch": int(curve.loc[curve["val_loss"].idxmin(), "epoch"]),
             "patches_seen": len(curve) * len(train),
-            **measured(precision.convert(stored, "float64"), variant, splits),
+            **scores.measured(precision.convert(stored, "float64"), variant, splits),
             "inputs": {f"data/pairs/{split}": patches.sha256 for split, patches in splits.items()},
             "environment": work.versions,
         }
@@ -64,32 +59,6 @@ def main() -> None:
         write_table(out / "curve.csv", curve)
     score = facts["scores"]["test"]
     print(f"run@{name}: test PSNR {score['psnr']:.2f} dB, SSIM {score['ssim']:.4f}")
-
-
-def measured(model: Any, variant: Variant, splits: dict[str, PatchSet]) -> dict[str, Any]:
-    """Latent size, scores of a float64 network and of PCA at that size on every split, and probes of a VAE's latent."""
-    from stages.evaluate import networks
-
-    gray = {split: to_unit(patches.read("gray"))[..., 0] for split, patches in splits.items()}  # (n, side, side)
-    seen = {split: to_unit(patches.read(variant.input)) for split, patches in splits.items()}
-    latent, log_variance = networks.encode(model, seen["test"])
-    size = int(np.prod(latent.shape[1:]))
-    components = min(size, gray["train"][0].size, len(gray["train"]))  # more than fit_pca can give are no code
-    pca = baselines.fit_pca(gray["train"], components)
-
-    def score(split: str, outputs: np.ndarray) -> dict[str, float]:
-        averages = scores.summarise(scores.per_patch(splits[split].index, "", gray[split], outputs))
-        return {measure: averages[measure] for measure in ("psnr", "ssim")}
-
-    facts: dict[str, Any] = {
-        "latent": size,
-        "scores": {split: score(split, networks.predict(model, images)) for split, images in seen.items()},
-        "pca": {"components": components, **{split: score(split, pca(images)) for split, images in gray.items()}},
-    }
-    if log_variance is not None:
-        facts["kl_nats"] = probes.kl_nats(latent, log_variance)
-        facts["active_units"] = probes.active_units(latent)
-    return facts
 
 
 if __name__ == "__main__":

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 from tqdm import tqdm
 
 from stages import engine
-from stages.artifacts import ArtifactError, read_json, sha256_of, write_json, write_table
+from stages.artifacts import ArtifactError, sha256_of, write_json, write_table
 from stages.evaluate import evaluation
+from stages.evaluate.evaluation import Evaluation
+from stages.evaluate.methods import Subject
 from stages.fetch import manifest
 from stages.fetch.container import MANIFEST, Container
-from stages.stage import Stage, stage, tensorflow_import
+from stages.stage import Stage, stage
 from stages.targets.cutting import cut_photographs, left_out
 from stages.targets.patches import PatchSet
 
@@ -28,8 +29,7 @@ def main() -> None:
         refuse_known(photos.manifest, manifest.read(Path("data/photos") / MANIFEST), name)
         cut, kept = work.keep / "test-set", work.keep / "test-set-shards"  # no variant can have these names
         counts = cut_photographs(Path(f"data/test_sets/{name}"), work["targets"], {"test": cut}, kept, engine.load())
-        splits = {split: PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation")}
-        results = evaluate(photos, {**splits, "test": PatchSet(cut)}, work)
+        results = evaluate(name, photos, cut, work)
 
         out = work.out(f"data/evaluations/test_sets/{name}")
         tables = [table for result in results.values() for table in result.tables.values()]
@@ -65,26 +65,28 @@ def refuse_known(test_set: pd.DataFrame, photos: pd.DataFrame, name: str) -> Non
         )
 
 
-def evaluate(photos: Container, splits: dict[str, PatchSet], work: Stage) -> dict[str, evaluation.Evaluation]:
-    """The evaluations of `baselines` and of every variant, as those of the test photographs."""
-    with tensorflow_import():
-        from stages.evaluate import networks
-        from stages.train import precision
-
-        precision.prepare(threads=work["evaluate"].threads, dtype="float64")
-
-    def tested() -> Iterator[evaluation.Photograph]:
-        return evaluation.whole_photographs(photos, work["targets"], work["evaluate"].megapixels)
-
-    results = {"baselines": evaluation.of_baselines(splits["train"], splits["test"], tested(), work["evaluate"])}
-    for name in tqdm(work["variants"], "variants", leave=False, disable=None):
-        folder = Path(f"data/models/{name}")
-        trained, model = read_json(folder / "facts.json"), networks.load(folder / "model.keras")
-        results[name] = evaluation.of_variant(name, model, trained, splits, tested(), work["evaluate"])
-        results[name].facts["inputs"] = {str(folder / "model.keras"): sha256_of(folder / "model.keras")}
+def evaluate(name: str, photos: Container, test: Path, work: Stage) -> dict[str, Evaluation]:
+    """The evaluations of `baselines` and of every variant on the patch set `test`, as those of the test photographs."""
+    where = engine.load()
+    wholes = evaluation.whole_photographs(photos.manifest, work["targets"].patch, work["evaluate"].megapixels)
+    baselines = Subject(
+        name="baselines",
+        train=Path("data/pairs/train"),
+        validation=Path("data/pairs/validation"),
+        test=test,
+        photos=Path(f"data/test_sets/{name}"),
+        conversion=work["targets"].conversion,
+        settings=work["evaluate"],
+    )
+    results = {"baselines": evaluation.evaluate(baselines, wholes, work.keep / "baselines", where)}
+    for variant in tqdm(work["variants"], "variants", leave=False, disable=None):
+        folder, keep = Path(f"data/models/{variant}"), work.keep / variant
+        results[variant] = evaluation.of_variant(variant, folder, baselines, wholes, keep, where)
+        results[variant].facts["inputs"] = {str(folder / "model.keras"): sha256_of(folder / "model.keras")}
+    seen = {split: PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation")}
     results["baselines"].facts.update(
         {
-            "inputs": {f"data/pairs/{split}": splits[split].sha256 for split in ("train", "validation")},
+            "inputs": {f"data/pairs/{split}": patches.sha256 for split, patches in seen.items()},
             "environment": work.versions,
             "photographs": photos.manifest[["name", "source", "licence", "sha256"]].to_dict("records"),
             "targets": work["targets"].model_dump(),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import shutil
 
-from stages.artifacts import write_json, write_model, write_table
-from stages.stage import StageError, stage, tensorflow_import
-from stages.targets.patches import PatchSet
+from stages import engine, shards
+from stages.artifacts import write_json
+from stages.stage import stage
+from stages.train import training
 
 
 def main() -> None:
@@ -16,34 +17,13 @@ def main() -> None:
     name = parser.parse_args().variant
 
     with stage("train", name) as work:
-        settings, recipe = work["train"], work[f"variants.{name}"]
-
-        with tensorflow_import():  # here, because a settings error should not wait for it
-            from stages.train import build, fit, precision
-
-            precision.prepare(threads=settings.threads, dtype=settings.precision, seed=recipe.seed)
-        train, validation = (PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation"))
-        model = build.build(recipe, train.patch)
-        try:
-            curve = fit.fit(model, train, validation, recipe)
-        except fit.TrainingDivergedError as error:
-            raise StageError(str(error)) from error
-
+        task = training.Task(work[f"variants.{name}"], work["train"], work.keep / "checkpoint")
+        result = training.done(training.train, task, work.keep, engine.load())
         out = work.out(f"data/models/{name}")
-        best = curve.loc[curve["val_loss"].idxmin()]
-        facts = {
-            "recipe": {**recipe.model_dump(), "precision": settings.precision, "threads": settings.threads},
-            "parameters": model.count_params(),
-            "epochs": len(curve),
-            "patches_seen": len(curve) * len(train),
-            "best_epoch": int(best["epoch"]),
-            "inputs": {"data/pairs/train": train.sha256, "data/pairs/validation": validation.sha256},
-            "environment": work.versions,
-        }
-        write_model(out / "model.keras", precision.convert(model, "float32"))
-        write_json(out / "facts.json", facts)
-        write_table(out / "curve.csv", curve)
-    print(f"train@{name}: {facts['parameters']:,} parameters, validation PSNR {best['val_psnr']:.2f} dB")
+        shutil.copytree(result.folder, out, ignore=shutil.ignore_patterns(shards.DONE))
+        psnr = result.facts.pop("val_psnr")
+        write_json(out / "facts.json", {**result.facts, "environment": work.versions})
+    print(f"train@{name}: {result.facts['parameters']:,} parameters, validation PSNR {psnr:.2f} dB")
 
 
 if __name__ == "__main__":

@@ -1,51 +1,99 @@
-"""The batches that training sees: shuffled, augmented, read from the memory-mapped patches as they are needed."""
+"""The batches that training and validation see: in which order, augmented how, and which part a replica takes."""
 
 from __future__ import annotations
 
-import keras
+from functools import lru_cache
+
 import numpy as np
 
 from stages.settings import Recipe
 from stages.targets.patches import PatchSet, to_unit
 
 VALIDATION_BATCH = 256  # patches; only the speed depends on it
+WINDOW = 4  # shards that are shuffled together, and so are mapped at a time
+
+Batch = tuple[np.ndarray, np.ndarray]
 
 
-class TrainingBatches(keras.utils.PyDataset):
-    """An epoch of augmented batches; order and augmentation follow from the seed and the epoch's number alone.
+class TrainingBatches:
+    """Epochs of augmented batches; order and augmentation follow from the seed, the epoch and the step alone.
 
-    Each batch is a pair `(n, patch, patch, inputs)` and `(n, patch, patch, outputs)`, `dtype`, in [0, 1].
+    A batch is a pair `(n, patch, patch, inputs)` and `(n, patch, patch, outputs)`, `dtype`, in [0, 1]. Each replica
+    takes an equal part of it, so that the last batch of an epoch is cut to a multiple of the replicas.
     """
 
-    def __init__(self, patches: PatchSet, recipe: Recipe, dtype: str) -> None:
-        super().__init__(workers=1, use_multiprocessing=False)
-        self._patches, self._recipe, self._dtype = patches, recipe, dtype
-        self._epoch = -1
-        self.on_epoch_begin()
+    def __init__(self, patches: PatchSet, recipe: Recipe, dtype: str, replicas: int = 1) -> None:
+        self.patches = len(patches) // replicas * replicas  # seen in an epoch
+        self._from, self._recipe, self._dtype, self._replicas = patches, recipe, dtype, replicas
+        self._epochs = lru_cache(1)(lambda epoch: Order(patches.shards, [recipe.seed, epoch, 0]))
 
     def __len__(self) -> int:
-        return -(-len(self._patches) // self._recipe.batch)
+        return -(-self.patches // self._recipe.batch)
 
-    def on_epoch_begin(self) -> None:
-        self._epoch += 1
-        self._order = np.random.default_rng([self._recipe.seed, self._epoch, 0]).permutation(len(self._patches))
-
-    def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+    def read(self, epoch: int, step: int, replica: int = 0) -> Batch:
+        """The part of a replica in the batch of a step; epochs count from 1, steps and replicas from 0."""
         start = step * self._recipe.batch
-        numbers = self._order[start : start + self._recipe.batch]
-        rng = np.random.default_rng([self._recipe.seed, self._epoch, 1 + step])
-        mirrored = rng.random(len(numbers)) < 0.5 if self._recipe.flips else np.zeros(len(numbers), bool)
-        turns = rng.integers(0, 4, len(numbers)) if self._recipe.quarter_turns else np.zeros(len(numbers), int)
+        size = min(self._recipe.batch, self.patches - start)
+        rng = np.random.default_rng([self._recipe.seed, epoch, 1 + step])
+        mirrored = rng.random(size) < 0.5 if self._recipe.flips else np.zeros(size, bool)
+        turns = rng.integers(0, 4, size) if self._recipe.quarter_turns else np.zeros(size, int)
+        part = slice(replica * size // self._replicas, (replica + 1) * size // self._replicas)
+        numbers = self._epochs(epoch).numbers(start + part.start, start + part.stop)
         images, targets = (
-            to_unit(augment(self._patches.read(kind, numbers), mirrored, turns), self._dtype)
+            to_unit(augment(self._from.read(kind, numbers), mirrored[part], turns[part]), self._dtype)
             for kind in (self._recipe.input, self._recipe.target)
         )
         return images, targets
 
 
-def validation_arrays(patches: PatchSet, recipe: Recipe, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+class Order:
+    """The patches of an epoch, shuffled: all together where shards are few, else in windows of a few random shards.
+
+    No more than a window's numbers are in memory, and no more than the shards of two windows are read at a time.
+    """
+
+    def __init__(self, shards: list[tuple[int, int]], seed: list[int]) -> None:
+        """Of shards given as their first patch and the one behind their last; `seed` starts the generators."""
+        self._seed = seed
+        order = range(len(shards))
+        if len(shards) > WINDOW:
+            order = np.random.default_rng(seed).permutation(len(shards))
+        self._windows = [[shards[n] for n in order[start : start + WINDOW]] for start in range(0, len(shards), WINDOW)]
+        sizes = [sum(stop - start for start, stop in window) for window in self._windows]
+        self._starts = np.concatenate([[0], np.cumsum(sizes)])
+        self._window = lru_cache(2)(self._shuffled)
+
+    def numbers(self, start: int, stop: int) -> np.ndarray:
+        """The patches at the places `start` to `stop` of the order, `(stop − start,)`."""
+        first, last = np.searchsorted(self._starts, [start, stop - 1], side="right") - 1
+        found = np.concatenate([self._window(window) for window in range(first, last + 1)])
+        return found[start - self._starts[first] : stop - self._starts[first]]
+
+    def _shuffled(self, window: int) -> np.ndarray:
+        patches = np.concatenate([np.arange(*shard) for shard in self._windows[window]])
+        # 1 + window: numpy takes a seed that ends in zeros for the same seed without them
+        seed = self._seed if len(self._windows) == 1 else [*self._seed, 1 + window]
+        return np.random.default_rng(seed).permutation(patches)
+
+
+class ValidationBatches:
     """All validation patches, in order and unchanged, as network input and target in [0, 1]."""
-    return to_unit(patches.read(recipe.input), dtype), to_unit(patches.read(recipe.target), dtype)
+
+    def __init__(self, patches: PatchSet, recipe: Recipe, dtype: str, replicas: int = 1) -> None:
+        self._from, self._recipe, self._dtype, self._replicas = patches, recipe, dtype, replicas
+
+    def __len__(self) -> int:
+        return -(-len(self._from) // VALIDATION_BATCH)
+
+    def read(self, step: int, replica: int = 0) -> Batch:
+        """The part of a replica in the batch of a step; parts of the last may differ by one patch, or be empty."""
+        start = step * VALIDATION_BATCH
+        numbers = np.arange(start, min(start + VALIDATION_BATCH, len(self._from)))
+        numbers = np.array_split(numbers, self._replicas)[replica]
+        images, targets = (
+            to_unit(self._from.read(kind, numbers), self._dtype) for kind in (self._recipe.input, self._recipe.target)
+        )
+        return images, targets
 
 
 def augment(patches: np.ndarray, mirrored: np.ndarray, turns: np.ndarray) -> np.ndarray:

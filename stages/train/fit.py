@@ -1,28 +1,50 @@
-"""Training one network by one recipe: the optimiser, the stopping rule, the curve. Reads no file, writes none."""
+"""Training one network by one recipe: the optimiser, the steps, the stopping rule, the curve.
+
+What it reads is in `stages.train.batches`, where it goes on after a kill in `stages.train.checkpoint`.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pandas as pd
+import tensorflow as tf
 from tqdm import tqdm
 
 from stages.settings import Recipe
 from stages.targets.patches import PatchSet
 from stages.train import losses, precision
-from stages.train.batches import VALIDATION_BATCH, TrainingBatches, validation_arrays
+from stages.train.batches import Batch, TrainingBatches, ValidationBatches
+from stages.train.checkpoint import Checkpoint, State
 
 SETTLE_EVERY = 64  # steps
+
+Step = Callable[[Callable[[int], Batch]], np.ndarray]
 
 
 class TrainingDivergedError(Exception):
     """The loss became NaN or infinite."""
 
 
-def fit(model: keras.Model, train: PatchSet, validation: PatchSet, recipe: Recipe) -> pd.DataFrame:
+def fit(
+    model: keras.Model, train: PatchSet, validation: PatchSet, recipe: Recipe, keep: Path | None = None
+) -> pd.DataFrame:
     """Train `model` in place and leave it with the weights of its best epoch by validation loss.
+
+    The replicas are those of the strategy that it was built under. Where several machines train, each calls this.
+
+    Args:
+        model: not compiled.
+        train: the patches to learn from, at least as many as there are replicas.
+        validation: the patches to stop by.
+        recipe: how.
+        keep: the file for checkpoints; if there is a sound one, training goes on from it. None: no checkpoints.
 
     Returns:
         The curve, one row per epoch: `epoch` from 1, `loss` and `psnr` (dB) on augmented training patches while they
@@ -32,31 +54,107 @@ def fit(model: keras.Model, train: PatchSet, validation: PatchSet, recipe: Recip
     Raises:
         TrainingDivergedError: the loss became NaN or infinite; names the epoch.
     """
-    batches = TrainingBatches(train, recipe, model.dtype_policy.name)
-    model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate(recipe, steps_per_epoch=len(batches))),
-        loss=losses.LOSSES[recipe.loss],
-        metrics=[losses.psnr],
-        jit_compile=False,
-    )
-    curve = Curve()
-    best = keras.callbacks.EarlyStopping(
-        monitor="val_loss",
-        mode="min",
-        patience=recipe.patience or recipe.epochs,
-        restore_best_weights=True,
-    )
-    with tqdm(total=recipe.epochs * len(train), unit="patch", unit_scale=True, disable=None) as bar:
-        model.fit(
-            batches,
-            shuffle=False,  # the batches are shuffled already; Keras would draw from Python's global generator
-            validation_data=validation_arrays(validation, recipe, model.dtype_policy.name),
-            validation_batch_size=VALIDATION_BATCH,
-            epochs=recipe.epochs,
-            callbacks=[Settling(), curve, best, Progress(bar, recipe, len(train))],
-            verbose=0,
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    batches = TrainingBatches(train, recipe, model.variable_dtype, replicas)
+    unseen = ValidationBatches(validation, recipe, model.variable_dtype, replicas)
+    names = compiled(model, recipe, len(batches), unseen.read(0)[1])
+    learn, test = summing(model, model.train_step, names), summing(model, model.test_step, names)
+    checkpoint = Checkpoint(keep, model, writes=first_machine(model.distribute_strategy))
+    state = checkpoint.load() or State(sums=np.zeros(len(names) + 1))
+
+    with tqdm(total=recipe.epochs * batches.patches, unit="patch", unit_scale=True, disable=None) as bar:
+        while not ended(state, recipe):
+            bar.set_description(f"epoch {state.epoch + 1}/{recipe.epochs}", refresh=False)
+            for step in range(state.step, len(batches)):
+                state.sums = state.sums + learn(partial(batches.read, state.epoch + 1, step))
+                state.step = step + 1
+                learned = means(names, state.sums, state.epoch)
+                if state.step % SETTLE_EVERY == 0:
+                    precision.settle(model)
+                checkpoint.save_if_due(state)
+                bar.set_postfix(loss=f"{learned['loss']:.5f}", refresh=False)
+                bar.update(state.epoch * batches.patches + int(state.sums[-1]) - bar.n)
+
+            precision.settle(model)
+            sums = sum(test(partial(unseen.read, step)) for step in range(len(unseen)))
+            logs = {**means(names, state.sums, state.epoch), **means(names, sums, state.epoch, "val_")}
+            state.end_epoch(logs, model.get_weights())
+            checkpoint.save(state)
+    model.set_weights(state.best)
+    return pd.DataFrame(state.rows)
+
+
+def compiled(model: keras.Model, recipe: Recipe, steps_per_epoch: int, targets: np.ndarray) -> list[str]:
+    """Compile `model` in place, with all variables that training needs; the names of what its steps log, sorted.
+
+    Some `targets` show Keras what is measured.
+    """
+    with model.distribute_strategy.scope():
+        model.compile(
+            optimizer=keras.optimizers.Adam(learning_rate(recipe, steps_per_epoch)),
+            loss=losses.LOSSES[recipe.loss],
+            metrics=[losses.psnr],
+            jit_compile=False,
         )
-    return pd.DataFrame(curve.rows)
+        model.optimizer.build(model.trainable_variables)
+        with keras.StatelessScope():  # makes the variables, and sets none
+            return sorted(model.compute_metrics(None, targets, targets))
+
+
+def summing(model: keras.Model, step: Callable[[Any], dict[str, Any]], names: list[str]) -> Step:
+    """Run a step of Keras on every replica, each with its part of a batch: replica → part.
+
+    Returns:
+        What gives the sums over the batch's patches of what the step logs, in the order of `names`, and behind them the
+        number of patches. The sums of an epoch are kept outside of TensorFlow, where they are the same on all machines.
+    """
+    strategy = model.distribute_strategy
+
+    def on_replica(part: Any) -> Any:
+        model.reset_metrics()
+        logs = step(part)
+        patches = tf.cast(tf.shape(part[0])[0], tf.float64)
+        values = tf.stack([*(tf.cast(logs[name], tf.float64) for name in names), 1])
+        return tf.where(patches > 0, values * patches, tf.zeros_like(values))  # the mean of nothing is not a number
+
+    @tf.function(jit_compile=False, reduce_retracing=True, autograph=False)
+    def on_all(batch: Any) -> Any:
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(on_replica, (batch,)), axis=None)
+
+    def run(read: Callable[[int], Batch]) -> np.ndarray:
+        batch = strategy.experimental_distribute_values_from_function(
+            lambda context: tuple(map(tf.convert_to_tensor, read(context.replica_id_in_sync_group)))
+        )
+        return np.asarray(on_all(batch))
+
+    return run
+
+
+def means(names: list[str], sums: np.ndarray, epoch: int, prefix: str = "") -> dict[str, float]:
+    """Means over patches, from what `summing` gives.
+
+    Raises:
+        TrainingDivergedError: that of the loss is not a finite number.
+    """
+    logs = {f"{prefix}{name}": float(value) for name, value in zip(names, sums[:-1] / sums[-1], strict=True)}
+    if not math.isfinite(logs[f"{prefix}loss"]):
+        raise TrainingDivergedError(
+            f"{prefix}loss became {logs[f'{prefix}loss']} in epoch {epoch + 1}; no model was written. "
+            "Lower learning_rate, or add warmup_epochs"
+        )
+    return logs
+
+
+def first_machine(strategy: tf.distribute.Strategy) -> bool:
+    """Is this the first, or the only, machine of those that train together?"""
+    cluster = strategy.cluster_resolver
+    return cluster is None or cluster.task_id == 0
+
+
+def ended(state: State, recipe: Recipe) -> bool:
+    """Have all epochs been, or as many without a better validation loss as the recipe has patience?"""
+    waited = state.epoch - 1 - state.best_epoch
+    return state.epoch == recipe.epochs or (0 < recipe.patience <= waited)
 
 
 def learning_rate(recipe: Recipe, steps_per_epoch: int) -> Any:
@@ -70,53 +168,3 @@ def learning_rate(recipe: Recipe, steps_per_epoch: int) -> Any:
         warmup_steps=warmup,
         decay_steps=recipe.epochs * steps_per_epoch - warmup,
     )
-
-
-class Settling(keras.callbacks.Callback):
-    """Settles the weights every `SETTLE_EVERY` steps, and before they are validated and perhaps kept."""
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if (batch + 1) % SETTLE_EVERY == 0:
-            precision.settle(self.model)
-
-    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
-        precision.settle(self.model)
-
-
-class Curve(keras.callbacks.Callback):
-    """Keeps every epoch's logs and stops at a loss that is not a finite number."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: list[dict[str, float]] = []
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._require_finite(logs or {})
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._require_finite(logs or {})
-        self.rows.append({"epoch": epoch + 1, **{key: float(value) for key, value in (logs or {}).items()}})
-
-    def _require_finite(self, logs: dict[str, Any]) -> None:
-        for key in ("loss", "val_loss"):
-            if key in logs and not math.isfinite(logs[key]):
-                raise TrainingDivergedError(
-                    f"{key} became {float(logs[key])} in epoch {len(self.rows) + 1}; no model was written. "
-                    "Lower learning_rate, or add warmup_epochs"
-                )
-
-
-class Progress(keras.callbacks.Callback):
-    """Keeps a bar at the epoch, the loss, the rate and the time left; the bar is silent where stderr is no terminal."""
-
-    def __init__(self, bar: tqdm, recipe: Recipe, patches: int) -> None:
-        super().__init__()
-        self._bar, self._recipe, self._patches = bar, recipe, patches
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._bar.set_description(f"epoch {epoch + 1}/{self._recipe.epochs}", refresh=False)
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if not self._bar.disable:
-            self._bar.set_postfix(loss=f"{float((logs or {})['loss']):.5f}", refresh=False)
-            self._bar.update(min(self._recipe.batch, self._patches - batch * self._recipe.batch))

@@ -31,8 +31,15 @@ class Sampling(keras.layers.Layer):
         z_mean, z_log_var = parts
         if not training:
             return z_mean
-        noise = keras.random.normal(ops.shape(z_mean), dtype=z_mean.dtype, seed=self.seed_generator)
-        return z_mean + ops.exp(z_log_var / 2) * noise
+        return z_mean + ops.exp(z_log_var / 2) * self._noise(z_mean)
+
+    def _noise(self, z_mean: Any) -> Any:
+        """Like `z_mean`: a replica draws for the whole batch and takes its own part, as if there were no replicas."""
+        replica = tf.distribute.get_replica_context()
+        size, latent = ops.shape(z_mean)
+        whole = (size * replica.num_replicas_in_sync, latent)
+        noise = keras.random.normal(whole, dtype=z_mean.dtype, seed=self.seed_generator)
+        return noise[replica.replica_id_in_sync_group * size :][:size]
 
     def compute_output_shape(self, shapes: Any) -> Any:
         return shapes[0]
@@ -74,7 +81,8 @@ class VAE(keras.Model):
         images, targets = data
         with tf.GradientTape() as tape:
             total, output = self._loss_and_output(images, targets, training=True)
-        gradients = tape.gradient(total, self.trainable_variables)
+            scaled = self.optimizer.scale_loss(total / _replicas())  # whose gradients are summed
+        gradients = tape.gradient(scaled, self.trainable_variables)
         self.optimizer.apply(gradients, self.trainable_variables)
         return self.compute_metrics(images, targets, output)
 
@@ -87,8 +95,8 @@ class VAE(keras.Model):
         """The batch's mean total loss and its output; the trackers weigh it by the batch's size."""
         z_mean, z_log_var = self.encoder(images, training=training)
         output = self.decoder(self.sampling([z_mean, z_log_var], training=training), training=training)
-        reconstruction = self.compute_loss(images, targets, output)
-        kl = ops.mean(kl_divergence(z_mean, z_log_var))
+        reconstruction = self.compute_loss(images, targets, output) * _replicas()  # by which Keras divides
+        kl = ops.mean(kl_divergence(*(ops.cast(part, reconstruction.dtype) for part in (z_mean, z_log_var))))
         total = reconstruction + self.kl_weight * kl
         size = ops.shape(images)[0]
         self.total.update_state(total, sample_weight=size)
@@ -104,6 +112,10 @@ class VAE(keras.Model):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> VAE:
         parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in VAE_PARTS}
         return cls(**{**config, **parts})
+
+
+def _replicas() -> int:
+    return int(tf.distribute.get_strategy().num_replicas_in_sync)
 
 
 def kl_divergence(z_mean: Any, z_log_var: Any) -> Any:

@@ -11,20 +11,32 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from stages.stage import StageError
+
 GRID = 2.0**-18  # of weights; what it moves in an output is tens of times below one gray level
 
 
-def prepare(*, threads: int, dtype: str, seed: int = 0) -> None:
+def prepare(*, threads: int, dtype: str, seed: int = 0, device: str = "cpu", replicas: int = 1) -> None:
     """Pin what sums depend on; call once, before anything of TensorFlow runs.
 
     Args:
         threads: threads within and between operations.
-        dtype: "float32" or "float64", for all layers built from now on.
+        dtype: "float32", "float64", "mixed_float16" or "mixed_bfloat16", for all layers built from now on.
         seed: of initial weights and of random layers.
+        device: "cpu" or "gpu".
+        replicas: devices of that kind that are needed on this machine; a processor counts as so many.
+
+    Raises:
+        StageError: TensorFlow sees fewer GPUs than that.
     """
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
-    tf.config.set_visible_devices([], "GPU")  # another device, other sums
+    if device == "gpu":
+        _use_gpus(replicas)
+    else:
+        tf.config.set_visible_devices([], "GPU")  # another device, other sums
+        parts = [tf.config.LogicalDeviceConfiguration()] * replicas
+        tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
     tf.config.experimental.enable_op_determinism()
     keras.config.set_image_data_format("channels_last")  # whatever the user's keras.json says
     keras.config.set_epsilon(1e-7)
@@ -33,11 +45,24 @@ def prepare(*, threads: int, dtype: str, seed: int = 0) -> None:
     _keep_freed_memory()
 
 
+def strategy(device: str, replicas: int, *, spread: bool = False) -> tf.distribute.Strategy:
+    """How replicas train together: one by itself, several as mirrored variables on this machine, or `spread`.
+
+    Spread over processes, of which each has one, as the variable TF_CONFIG says that Ray sets.
+    """
+    if spread:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if replicas == 1:
+        return tf.distribute.get_strategy()
+    return tf.distribute.MirroredStrategy([f"{device}:{number}" for number in range(replicas)])
+
+
 def convert(model: keras.Model, dtype: str) -> keras.Model:
     """A copy of `model` that computes in `dtype`, its weights cast; `dtype` becomes the default for new layers."""
     _use(dtype)
     config = json.dumps(keras.saving.serialize_keras_object(model))
-    config = re.sub('"float(32|64)"', f'"{dtype}"', config)  # layers keep the type that they were built with
+    # layers keep the type that they were built with
+    config = re.sub('"(float32|float64|mixed_float16|mixed_bfloat16)"', f'"{dtype}"', config)
     copy = keras.saving.deserialize_keras_object({**json.loads(config), "compile_config": None})
     copy.set_weights(model.get_weights())
     return copy
@@ -57,8 +82,19 @@ def settle(model: keras.Model) -> None:
     model.set_weights(rounded)
 
 
+def _use_gpus(wanted: int) -> None:
+    gpus = tf.config.list_physical_devices("GPU")
+    if len(gpus) < wanted:
+        raise StageError(
+            f"train.device is gpu, and TensorFlow sees {len(gpus)} on this machine where {wanted} are needed; "
+            "install its CUDA libraries (`pip install tensorflow[and-cuda]`), or set train.device to cpu"
+        )
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)  # so that variants can share one
+
+
 def _use(dtype: str) -> None:
-    keras.config.set_floatx(dtype)
+    keras.config.set_floatx("float64" if dtype == "float64" else "float32")
     keras.config.set_dtype_policy(dtype)
 
 

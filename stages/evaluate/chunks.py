@@ -1,0 +1,38 @@
+"""Patches a chunk at a time, as fractions: what every loop over many patches goes by. Its bounds decide no score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from stages.targets.patches import PatchSet, to_unit
+
+# In a chunk: 2,674 patches of 28 × 28, with colour and noise in float64 some 50 MB each. It is also the shard of an
+# evaluation: a network takes seconds for it, far longer than to hand it out, and a killed evaluation loses that much.
+PIXELS = 1 << 21
+
+
+def spans(patches: int, side: int) -> list[tuple[int, int]]:
+    """The numbers (start, stop) of the patches in each chunk of so many patches of `side` × `side` pixels."""
+    step = max(1, PIXELS // side**2)
+    return [(start, min(start + step, patches)) for start in range(0, patches, step)]
+
+
+def pairs(split: PatchSet) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Colour `(n, side, side, 3)` and gray `(n, side, side)`, in [0, 1], of each chunk of a patch set."""
+    for start, stop in spans(len(split), split.patch):
+        yield pair(split, np.arange(start, stop))
+
+
+def pair(split: PatchSet, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Colour `(n, side, side, 3)` and gray `(n, side, side)`, in [0, 1], of some patches."""
+    return to_unit(split.read("colour", numbers)), to_unit(split.read("gray", numbers))[..., 0]
+
+
+@lru_cache(maxsize=4)
+def opened(folder: Path) -> PatchSet:
+    """The patch set in `folder`, opened once in a process: each opening checks shards again."""
+    return PatchSet(folder)

@@ -1,0 +1,114 @@
+"""The training of one network as a task, which can be done in any process and on any machine that sees the repository.
+
+`stages.train` asks for that of a variant, `stages.study` for its runs; several machines share it by `cluster`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages import shards
+from stages.artifacts import write_model, write_table
+from stages.engine import Engine
+from stages.settings import Train, Variant
+from stages.stage import StageError, tensorflow_import
+from stages.targets.patches import PatchSet
+
+if TYPE_CHECKING:
+    import keras
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a network is trained by.
+
+    Attributes:
+        variant: the network and its recipe.
+        settings: how TensorFlow computes.
+        checkpoint: the file from which a killed training goes on.
+        spread: is this process one of a group with a replica each? Else all replicas are here.
+    """
+
+    variant: Variant
+    settings: Train
+    checkpoint: Path
+    spread: bool = False
+
+
+def done(work: Callable[[Any, Path], Any], task: Any, keep: Path, where: Engine) -> shards.Shard:
+    """Do `work`, which trains one network, where the engine says; finished work is kept in `keep`.
+
+    Args:
+        work: as of `shards.run`; it hands `task` on to `trained`.
+        task: a `Task`, or one with more to it.
+        keep: such as `Stage.keep`.
+        where: the engine; a cluster trains every replica on a machine of its own if it can.
+
+    Raises:
+        StageError: the network does not go with the patches, the loss became NaN, or workers were lost too often.
+    """
+    if where.engine == "ray" and task.settings.replicas > 1:
+        from stages.train import cluster
+
+        return cluster.done(work, task, keep, where)
+    return next(iter(shards.run(work, [task], keep / "done", where, cpus=task.settings.threads, unit="network")))
+
+
+def train(task: Task, folder: Path) -> dict[str, Any]:
+    """Train a variant on data/pairs; `folder` gets model.keras, in float32, and curve.csv; returns facts."""
+    train, validation = (PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation"))
+    model, curve = trained(task, train, validation)
+    write_model(folder / "model.keras", model)
+    write_table(folder / "curve.csv", curve)
+    return {
+        **facts(task, model, curve, train),
+        "inputs": {"data/pairs/train": train.sha256, "data/pairs/validation": validation.sha256},
+        "val_psnr": float(curve["val_psnr"][curve["val_loss"].idxmin()]),
+    }
+
+
+def trained(task: Task, train: PatchSet, validation: PatchSet) -> tuple[keras.Model, pd.DataFrame]:
+    """Train the network of `task` in this process: it in float32, and its curve, see `stages.train.fit.fit`.
+
+    Raises:
+        StageError: the network does not go with the patches, the loss became NaN, or the device is not there.
+    """
+    variant, settings = task.variant, task.settings
+    with tensorflow_import():  # here, because a settings error should not wait for it
+        from stages.train import build, fit, precision
+
+    precision.prepare(
+        threads=settings.threads,
+        dtype=settings.precision,
+        seed=variant.seed,
+        device=settings.device,
+        replicas=1 if task.spread else settings.replicas,
+    )
+    with precision.strategy(settings.device, settings.replicas, spread=task.spread).scope():
+        model = build.build(variant, train.patch)
+    try:
+        curve = fit.fit(model, train, validation, variant, task.checkpoint)
+    except fit.TrainingDivergedError as error:
+        raise StageError(str(error)) from error
+    return precision.convert(model, "float32"), curve
+
+
+def facts(task: Task, model: keras.Model, curve: pd.DataFrame, train: PatchSet) -> dict[str, Any]:
+    """What is to be known of a trained network, whatever it was trained for."""
+    how = {key: value for key, value in task.settings.model_dump().items() if key != "recipe"}
+    return {
+        "recipe": {**task.variant.model_dump(), **how},
+        "parameters": model.count_params(),
+        "epochs": len(curve),
+        "patches_seen": len(curve) * seen_in_an_epoch(len(train), task.settings),
+        "best_epoch": int(curve["epoch"][curve["val_loss"].idxmin()]),
+    }
+
+
+def seen_in_an_epoch(patches: int, settings: Train) -> int:
+    """How many patches an epoch has, so that each replica has as many as the others."""
+    return patches // settings.replicas * settings.replicas
