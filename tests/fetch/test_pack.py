@@ -246,7 +246,7 @@ def test_a_copy_that_is_left_out_is_in_no_zip_and_other_zips_are_moved_as_they_a
     given[7:7] = [photograph("copy of 5.png", 5, "train")]  # among others
     plan = Plan(as_it_is, given, [0] * len(given))
     with pytest.raises(KeyboardInterrupt), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("stages.fetch.pack.join", interrupted)
+        patch.setattr("shutil.move", interrupted)
         pack(tmp_path / "photos", plan, source("subfolder"), tmp_path / "kept", HERE, test_set=False)
     before = {path.parent.name: path.stat().st_ino for path in (tmp_path / "kept").glob("*/*.zip")}
     pack(tmp_path / "photos", plan, source("subfolder"), tmp_path / "kept", HERE, test_set=False)
