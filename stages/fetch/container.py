@@ -101,10 +101,17 @@ def join(folder: Path, parts: Sequence[tuple[Path, pd.DataFrame]]) -> None:
     """
     with faults_named(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    as_they_are = []
     for number, (part, rows) in enumerate(parts):
-        old, new = part / file_name(0), folder / file_name(number)
+        old, new, wanted = part / file_name(0), folder / file_name(number), {_member(name) for name in rows["name"]}
+        with zipfile.ZipFile(old) as archive:
+            if wanted.issuperset(archive.namelist()):
+                as_they_are.append((old, new))
+            else:
+                _write_some(archive, wanted, new)
+    for old, new in as_they_are:  # last and quickly: after a kill, what has moved must be made again
         with faults_named(new):
-            _move(old, new, {_member(name) for name in rows["name"]})
+            shutil.move(old, new)  # a rename, unless they lie on two disks
     _write_tables(folder, [rows for _, rows in parts])
 
 
@@ -113,16 +120,11 @@ def file_name(number: int) -> str:
     return f"photographs-{number:05}.zip"
 
 
-def _move(old: Path, new: Path, wanted: set[str]) -> None:
-    """Move a zip; if not all of its members are wanted, write one of those that are, as `write_zip` would."""
-    with zipfile.ZipFile(old) as archive:
-        names = archive.namelist()
-        if not wanted.issuperset(names):
-            with zipfile.ZipFile(new, "w", zipfile.ZIP_STORED) as kept:
-                for name in filter(wanted.__contains__, names):
-                    kept.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), archive.read(name))
-            return
-    shutil.move(old, new)  # a rename, unless they lie on two disks
+def _write_some(archive: zipfile.ZipFile, wanted: set[str], path: Path) -> None:
+    """Write a zip of those members of another that are wanted, as `write_zip` would."""
+    with faults_named(path), zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as some:
+        for name in filter(wanted.__contains__, archive.namelist()):
+            some.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), archive.read(name))
 
 
 def _write_tables(folder: Path, tables: Sequence[pd.DataFrame]) -> None:

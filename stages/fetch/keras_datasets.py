@@ -6,7 +6,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +35,8 @@ def plan(settings: KerasDataset, keep: Path) -> Plan:
         ArtifactError: Keras can't download or read the data set.
     """
     folder, _ = once(keep / "keras", lambda to: _saved(settings, to))
-    halves = sorted(folder.iterdir(), reverse=True)  # train before test
-    items = [(half.stem, number) for half in halves for number in range(len(np.load(half, mmap_mode="r")))]
+    halves = [half for half in ("train", "test") if (folder / f"{half}.npy").exists()]
+    items = [(half, number) for half in halves for number in range(len(_half(folder / f"{half}.npy")))]
     return Plan(partial(_read, folder, settings), items, [0] * len(items))
 
 
@@ -58,12 +58,18 @@ def _read(folder: Path, settings: KerasDataset, item: tuple[str, int]) -> Photog
     half, number = item
     return Photograph(
         name=f"{half}-{number:05}",
-        pixels=np.array(np.load(folder / f"{half}.npy", mmap_mode="r")[number]),
+        pixels=np.array(_half(folder / f"{half}.npy")[number]),
         source=f"keras.datasets.{settings.dataset}",
         licence="none stated",
         domain=settings.domain,
         split="test" if half == "test" else None,
     )
+
+
+@lru_cache(maxsize=2)
+def _half(path: Path) -> np.ndarray:
+    """Mapped once for all of its images."""
+    return np.load(path, mmap_mode="r")
 
 
 def _load(dataset: str) -> tuple[np.ndarray, np.ndarray]:

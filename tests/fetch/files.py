@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import struct
 import zlib
 from collections.abc import Iterator
@@ -18,7 +19,8 @@ ADOBE_GAMMA = 2 + 51 / 256
 
 
 def given(plan: Plan) -> Iterator[Photograph | Skipped]:
-    """All that a source gives, one at a time, as one shard would read it."""
+    """All that a source gives, one at a time, as another process would read it."""
+    plan = pickle.loads(pickle.dumps(plan))
     yield from plan.skipped
     yield from map(plan.read, plan.items)
 
