@@ -18,8 +18,8 @@ from stages.evaluate import baselines, probes
 from stages.settings import Evaluate
 from stages.stage import tensorflow_import
 
-# Colour (n, side, side, 3) in [0, 1] → (n, side, side) or (n, side, side, 3), to be clipped to [0, 1]. PCA and a network
-# that sees gray, convert nothing: they look at the second argument, gray (n, side, side), instead.
+# Colour (n, side, side, 3) in [0, 1] → (n, side, side) or (n, side, side, 3), whatever is outside [0, 1] to be clipped.
+# PCA and a network that sees gray convert nothing: they look at the second argument, gray (n, side, side), instead.
 Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -52,7 +52,7 @@ class Subject:
     makes: str = "gray"
 
     def see(self, colour: np.ndarray, gray: np.ndarray) -> np.ndarray:
-        """Of colour `(n, side, side, 3)` and gray `(n, side, side)` what the network sees, `(n, side, side, channels)`."""
+        """Colour `(n, side, side, 3)` or gray `(n, side, side)`, as the network wants it: with an axis of channels."""
         return colour if self.sees == "colour" else gray[..., None]
 
 

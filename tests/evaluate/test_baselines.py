@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.decomposition import PCA
 
 from stages.evaluate import baselines, pictures, probes, scores
+from stages.evaluate.moments import Moments, of_all
 from stages.targets.patches import PatchSet
 
 RNG = np.random.default_rng(5)
 
 
+def rebuilt(train: np.ndarray, components: int, images: np.ndarray) -> np.ndarray:
+    """`images` through the PCA of `train`, which comes in chunks of uneven size."""
+    chunks = np.split(train, [7, 8, 30])
+    return baselines.pca(images, *baselines.fit_pca(iter(chunks), len(train), components))
+
+
 def test_the_1x1_convolution_learns_the_weights_of_the_target() -> None:
     colour = RNG.random((6, 12, 12, 3))
-    method = baselines.fit_conv1x1(colour[:3], baselines.luma(colour[:3]) * 0.9 + 0.05)
-    assert method(colour[3:]) == pytest.approx(baselines.luma(colour[3:]) * 0.9 + 0.05)
+    wanted = baselines.luma(colour) * 0.9 + 0.05
+    weights = baselines.fit_conv1x1([(colour[:1], wanted[:1]), (colour[1:3], wanted[1:3])])
+    assert baselines.conv1x1(colour[3:], weights) == pytest.approx(wanted[3:])
 
 
 def test_pca_is_the_projection_on_the_leading_singular_vectors() -> None:
@@ -23,43 +33,85 @@ def test_pca_is_the_projection_on_the_leading_singular_vectors() -> None:
     _, _, directions = np.linalg.svd(train.reshape(200, -1) - mean, full_matrices=False)
     basis = directions[:9].T
     wanted = (test.reshape(5, -1) - mean) @ basis @ basis.T + mean
-    assert baselines.fit_pca(train, 9)(test) == pytest.approx(wanted.reshape(test.shape))
+    assert rebuilt(train, 9, test) == pytest.approx(wanted.reshape(test.shape))
+
+
+@pytest.mark.parametrize(("patches", "components"), [(400, 1), (400, 48), (400, 143), (60, 20), (144, 30), (145, 30)])
+def test_pca_is_that_of_scikit_learn(patches: int, components: int) -> None:
+    train, test = (np.cumsum(RNG.normal(0, 1, (count, 144)), axis=1).reshape(-1, 12, 12) for count in (patches, 9))
+    peer = PCA(components, svd_solver="full").fit(train.reshape(patches, -1))
+    wanted = peer.inverse_transform(peer.transform(test.reshape(9, -1)))
+    assert rebuilt(train, components, test).reshape(9, -1) == pytest.approx(wanted, abs=1e-9)
 
 
 def test_pca_with_as_many_components_as_pixels_is_the_identity() -> None:
     images = RNG.random((200, 12, 12))
-    assert baselines.fit_pca(images, 144)(images) == pytest.approx(images)
+    assert rebuilt(images, 144, images) == pytest.approx(images)
 
 
 def test_pca_of_few_patches_rebuilds_those_patches() -> None:
     images = RNG.random((40, 12, 12))
-    assert baselines.fit_pca(images, 144)(images) == pytest.approx(images)
+    assert rebuilt(images, 144, images) == pytest.approx(images)
+
+
+def test_pca_has_no_direction_in_which_the_training_patches_do_not_vary() -> None:
+    flat = RNG.random((200, 12, 1)).repeat(12, axis=2)
+    _, directions = baselines.fit_pca([flat], 200, 144)
+    assert directions.shape == (144, 12)
+
+
+def test_moments_of_chunks_are_those_of_all_rows_far_from_zero() -> None:
+    rows = 1e6 + RNG.normal(0, 1e-2, (500, 3)) @ RNG.normal(0, 1, (3, 3))
+    found = of_all(Moments.of(part) for part in np.split(rows, [1, 2, 300]))
+    assert found.count == 500
+    assert found.mean == pytest.approx(rows.mean(axis=0), rel=1e-14)
+    assert found.scatter / 500 == pytest.approx(np.cov(rows.T, ddof=0), rel=1e-6)
 
 
 def test_kl_is_zero_at_the_prior_and_known_elsewhere() -> None:
-    assert probes.kl_nats(np.zeros((4, 3)), np.zeros((4, 3))) == 0
-    assert probes.kl_nats(np.full((4, 2), 2.0), np.zeros((4, 2))) == pytest.approx(4.0)  # ½ μ² per unit
+    assert probes.kl_nats(np.zeros((4, 3)), np.zeros((4, 3))).tolist() == [0] * 4
+    assert probes.kl_nats(np.full((4, 2), 2.0), np.zeros((4, 2))) == pytest.approx(np.full(4, 4.0))  # ½ μ² per unit
 
 
 def test_a_collapsed_unit_is_not_active() -> None:
     mean = np.stack([np.linspace(-1, 1, 50), np.zeros(50), np.full(50, 3.0)], axis=1)
-    assert probes.active_units(mean) == 1
+    assert probes.active_units(Moments.of(mean)) == 1
+
+
+def read_out(latent: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    parts = (probes.latent_and_gray(latent[part], targets[part]) for part in (slice(3), slice(3, None)))
+    return probes.fit_read_out(of_all(parts))
 
 
 def test_the_latent_read_out_finds_the_channel_that_holds_gray() -> None:
     gray = RNG.random((30, 3, 3))
-    latent = np.stack([RNG.random((30, 3, 3)), 5 - 2 * gray, RNG.random((30, 3, 3))], axis=3)
+    latent = np.stack([RNG.random((30, 3, 3)), 5 - 2 * gray, RNG.random((30, 3, 3)), 0 * gray], axis=3)
     targets = gray.repeat(4, axis=1).repeat(4, axis=2)
-    read_out = probes.LatentReadOut(latent[:20], targets[:20])
-    assert read_out.channel == 1
-    assert read_out(latent[20:], 12) == pytest.approx(targets[20:])
+    fitted = read_out(latent[:20], targets[:20])
+    assert fitted[0] == 1
+    assert probes.read_out(latent[20:], fitted, 12) == pytest.approx(targets[20:])
+
+
+def test_the_latent_read_out_is_the_line_of_least_squares_through_pixels() -> None:
+    latent, targets = RNG.random((30, 3, 4, 2)), RNG.random((30, 12, 12))
+    latent[..., 1] += 0.3 * targets.reshape(30, 3, 4, 4, 3).mean(axis=(2, 4))
+    channel, *line = read_out(latent, targets)
+    lines = [
+        np.polyfit(plane.repeat(4, 1).repeat(3, 2).ravel(), targets.ravel(), 1) for plane in np.moveaxis(latent, 3, 0)
+    ]
+    assert channel == 1
+    assert line == pytest.approx(lines[1])
+
+
+def per_patch(index: pd.DataFrame, targets: np.ndarray, outputs: np.ndarray) -> pd.DataFrame:
+    return scores.per_patch(index, "m", scores.measure(targets, scores.planes(targets, outputs)))
 
 
 def test_scores_average_over_patches_photographs_and_domains(patch_set: PatchSet) -> None:
     gray = patch_set.read("gray")[..., 0] / 255
     index = patch_set.index.assign(photo=["a"] * 12 + ["b"] * 36)
     outputs = gray + np.where(np.arange(48) < 12, 0, 0.1)[:, None, None] * np.where(gray < 0.5, 1, -1)
-    summary = scores.summarise(scores.per_patch(index, "m", gray, outputs))
+    summary = scores.summarise(per_patch(index, gray, outputs))
     assert summary["exact"] == 12
     assert summary["photos"]["b"]["mse"] == pytest.approx(0.01)
     assert summary["mse"] == pytest.approx(0.0075)
@@ -69,7 +121,7 @@ def test_scores_average_over_patches_photographs_and_domains(patch_set: PatchSet
 
 def test_a_difference_below_the_rounding_of_float64_is_none(patch_set: PatchSet) -> None:
     gray = patch_set.read("gray")[..., 0] / 255
-    table = scores.per_patch(patch_set.index, "m", gray, gray + RNG.uniform(-1e-12, 1e-12, gray.shape))
+    table = per_patch(patch_set.index, gray, gray + RNG.uniform(-1e-12, 1e-12, gray.shape))
     assert (table[["mse", "mae"]] == 0).all(axis=None)
     assert scores.summarise(table)["exact"] == len(gray)
 
@@ -77,14 +129,14 @@ def test_a_difference_below_the_rounding_of_float64_is_none(patch_set: PatchSet)
 def test_a_colour_output_is_compared_channel_by_channel(patch_set: PatchSet) -> None:
     gray = patch_set.read("gray")[..., 0] / 255
     as_colour = np.repeat(gray[..., None], 3, axis=3)
-    assert (scores.per_patch(patch_set.index, "m", gray, as_colour)["ssim"] > 1 - 1e-9).all()
+    assert (per_patch(patch_set.index, gray, as_colour)["ssim"] > 1 - 1e-9).all()
     as_colour[..., 0] = 1 - as_colour[..., 0]
-    assert (scores.per_patch(patch_set.index, "m", gray, as_colour)["ssim"] < 1).all()
+    assert (per_patch(patch_set.index, gray, as_colour)["ssim"] < 1).all()
 
 
 def test_what_is_outside_the_range_is_clipped_before_it_is_compared(patch_set: PatchSet) -> None:
     white = np.ones((48, 12, 12))
-    table = scores.per_patch(patch_set.index, "m", white, white + RNG.random(white.shape))
+    table = per_patch(patch_set.index, white, white + RNG.random(white.shape))
     assert (table["mse"] == 0).all()
     assert scores.planes(white, np.stack([-white, white * 2], axis=3)).tolist() == np.stack([0 * white, white]).tolist()
 

@@ -1,9 +1,11 @@
-"""Every method of an evaluation has its scores, an interval and all probes, fed with what the method converts."""
+"""Every method of an evaluation has its scores, an interval and all probes, in any number of chunks, on any worker."""
 
 from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,38 +14,83 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio
 
-from stages.evaluate import baselines, decolorization, evaluation, leakage, measures, networks, tiles
+from stages.artifacts import write_json, write_model
+from stages.engine import Engine
+from stages.evaluate import baselines, chunks, decolorization, evaluation, leakage, methods, networks, shard, tiles
+from stages.evaluate.evaluation import Evaluation
+from stages.evaluate.methods import Subject
 from stages.settings import Evaluate
 from stages.targets.conversions import CONVERSIONS, bt601
-from stages.targets.patches import PatchSet
-from stages.train.networks import simple
+from stages.targets.patches import PatchSet, PatchWriter
+from stages.train import precision
+from stages.train.networks import simple, vae
 
+HERE = Engine(engine="local", workers=1, address="auto")
+TWO = Engine(engine="local", workers=2, address="auto")
 SETTINGS = Evaluate(threads=2, picture_rows=1, megapixels=4, noise_levels=[5, 25], bootstrap=100, seed=1)
+NONE = pd.DataFrame({"name": [], "domain": []})
+WHOLE = pd.DataFrame({"name": ["meadow", "section"], "domain": ["everyday", "histology"]})
 
 
-def photographs() -> list[evaluation.Photograph]:
+@pytest.fixture(scope="module")
+def patch_set(tmp_path_factory: pytest.TempPathFactory) -> PatchSet:
+    """100 smooth patches of 12 pixels, of four photographs, so that PCA has more patches than pixels of the latent."""
+    rng = np.random.default_rng(7)
+    colour = rng.integers(0, 256, (100, 3, 3, 3)).repeat(4, axis=1).repeat(4, axis=2).astype(np.uint8)
+    index = pd.DataFrame({"photo": np.repeat(["d", "b", "c", "a"], [10, 50, 20, 20]), "domain": "everyday", "row": 0})
+    writer = PatchWriter(tmp_path_factory.mktemp("patches"), shard_patches=40)
+    writer.add(index.assign(column=np.arange(100)), colour, bt601(colour)[..., None])
+    writer.close()
+    return PatchSet(writer.folder)
+
+
+@pytest.fixture
+def subject(patch_set: PatchSet, monkeypatch: pytest.MonkeyPatch) -> Subject:
+    """The baselines; photographs are `PHOTOGRAPHS`, in this process."""
+    monkeypatch.setattr(shard, "_photos", lambda folder: Photographs())
+    monkeypatch.setattr(precision, "prepare", lambda **_: precision._use("float64"))  # other tests have run TensorFlow
+    folder = patch_set.folder
+    return Subject("baselines", folder, folder, folder, Path("none"), "bt601", SETTINGS)
+
+
+class Photographs:
     """Smooth ones of no multiple of a patch, so that luma keeps some of their contrast."""
-    colour = gaussian_filter(np.random.default_rng(3).random((2, 30, 41, 3)), 1.5, axes=(1, 2))
-    levels = np.rint(255 * np.clip(4 * (colour - 0.5) + 0.5, 0, 1)).astype(np.uint8)
-    names = (("meadow", "everyday"), ("section", "histology"))
-    return [evaluation.Photograph(*name, image, "bt601") for name, image in zip(names, levels, strict=True)]
+
+    def read(self, name: str) -> np.ndarray:
+        colour = gaussian_filter(np.random.default_rng(3).random((2, 30, 41, 3)), 1.5, axes=(1, 2))
+        levels = np.rint(255 * np.clip(4 * (colour - 0.5) + 0.5, 0, 1)).astype(np.uint8)
+        return dict(zip(WHOLE["name"], levels, strict=True))[name]
+
+
+def variant(subject: Subject, folder: Path, sees: str, makes: str, model: Any) -> Subject:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_model(folder / "model.keras", model)
+    facts = {"recipe": {"input": sees, "target": makes}, "parameters": 1, "epochs": 2}
+    write_json(folder / "facts.json", facts)
+    return replace(subject, name="mine", model=folder / "model.keras", sees=sees, makes=makes)
+
+
+def text(result: Evaluation) -> str:
+    """All that is published of it, as it is written."""
+    tables = [table.to_csv(float_format="%.7g") for part in (result.tables, result.bands) for table in part.values()]
+    return "".join([*tables, json.dumps(result.summary()), json.dumps(result.contrast)])
 
 
 def leaves(tree: Any) -> list[float]:
     return [leaf for part in tree.values() for leaf in leaves(part)] if isinstance(tree, dict) else [tree]
 
 
-def check(result: evaluation.Evaluation, methods: list[str]) -> dict[str, Any]:
+def check(result: Evaluation, names: list[str]) -> dict[str, Any]:
     """That every method is probed and every number finite; the scores."""
     found = json.loads(json.dumps(result.summary()["scores"]))
-    assert list(found) == list(result.bands) == methods
+    assert list(found) == list(result.bands) == names
     for method, row in found.items():
         assert row["interval"]["psnr"]["low"] <= row["psnr"] <= row["interval"]["psnr"]["high"]
         assert row["interval"]["ssim"]["low"] <= row["ssim"] <= row["interval"]["ssim"]["high"]
         probes = row["probes"]
         assert list(probes["noise"]) == ["5", "25"]
         assert list(probes["noise"]["5"]) == ["psnr", "ssim", "smoothness"]
-        assert list(probes["chroma_r2_per_photo"]) == ["noise"]
+        assert list(probes["chroma_r2_per_photo"]) == ["a", "b", "c", "d"]
         assert all(math.isfinite(leaf) for leaf in leaves(probes))
         assert 0 <= probes["chroma_r2"] <= 1
         assert (result.bands[method]["method"] == method).all()
@@ -51,19 +98,21 @@ def check(result: evaluation.Evaluation, methods: list[str]) -> dict[str, Any]:
     return found
 
 
-def check_contrast(result: evaluation.Evaluation, methods: list[str]) -> pd.DataFrame:
+def check_contrast(result: Evaluation, names: list[str]) -> pd.DataFrame:
     """That each photograph has its row for each method; the rows by method and photograph."""
     table = pd.DataFrame(result.contrast)
     assert list(table) == ["method", "photo", "domain", "whole_psnr", "whole_ssim", *decolorization.MEASURES]
-    domains = {"meadow": "everyday", "section": "histology"}
-    expected = [(method, *place) for place in domains.items() for method in methods]
+    expected = [(method, *place) for place in WHOLE.itertuples(index=False, name=None) for method in names]
     assert list(table[["method", "photo", "domain"]].itertuples(index=False, name=None)) == expected
     assert table[list(decolorization.MEASURES)].stack().between(0, 1).all()
     return table.set_index(["method", "photo"])[list(decolorization.MEASURES)]
 
 
-def test_baselines_are_probed_and_luma_is_clean(patch_set: PatchSet) -> None:
-    result = evaluation.of_baselines(patch_set, patch_set, photographs(), SETTINGS)
+# === What is scored ===
+
+
+def test_baselines_are_probed_and_luma_is_clean(subject: Subject, tmp_path: Path) -> None:
+    result = evaluation.evaluate(subject, WHOLE, tmp_path, HERE)
     found = check(result, ["luma", "mean_rgb", "green", "conv1x1"])
     luma, green = found["luma"]["probes"], found["green"]["probes"]
     assert luma["isoluma_contrast"] == 0 < 20 < green["isoluma_contrast"]
@@ -73,56 +122,56 @@ def test_baselines_are_probed_and_luma_is_clean(patch_set: PatchSet) -> None:
     assert found["luma"]["psnr"] > luma["noise"]["5"]["psnr"]
     assert luma["smoothness"] == pytest.approx(1, abs=0.01)
     assert luma["noise"]["25"]["smoothness"] > 1.05
-    assert result.pictures["photograph_gray"].shape == (24, 36, 1)
-    variation = [measures.total_variation(patch_set.read(kind)[..., -1] / 255).mean() for kind in ("colour", "gray")]
-    blue = evaluation.Evaluation(patch_set, SETTINGS)
-    blue.add("blue", patch_set.read("colour")[..., 2] / 255, lambda colour: colour[..., 2])
-    assert check(blue, ["blue"])["blue"]["probes"]["smoothness"] == pytest.approx(variation[0] / variation[1])
+    assert sorted(result.pictures) == ["photograph_colour", "photograph_gray"]
+    meadow = Photographs().read("meadow")[:24, :36]
+    assert (result.pictures["photograph_gray"] == bt601(meadow)[..., None]).all()
 
 
 def test_whole_photographs_are_scored_beside_their_target_and_the_standard_conversions(
-    patch_set: PatchSet, monkeypatch: pytest.MonkeyPatch
+    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(CONVERSIONS, "green", lambda colour: colour[..., 1])
-    seen = photographs()
-    result = evaluation.of_baselines(patch_set, patch_set, seen, SETTINGS)
+    result = evaluation.evaluate(subject, WHOLE, tmp_path, HERE)
     contrast = check_contrast(result, ["target", "luma", "mean_rgb", "green", "conv1x1"])
-    for photograph in seen:
-        pairs = decolorization.pairs_of(photograph.colour, SETTINGS.seed)
-        rows = contrast.xs(photograph.name, level="photo")
-        assert rows.loc["target"].to_dict() == decolorization.contrast(pairs, bt601(photograph.colour) / 255)
-        green = decolorization.contrast(pairs, photograph.colour[..., 1] / 255)
-        assert rows.loc["green"].to_dict() == pytest.approx(green)  # in patches as in one piece
-        assert rows.loc["luma"].to_dict() == pytest.approx(rows.loc["target"].to_dict(), abs=0.05)
     conversions = pd.DataFrame(result.conversions).set_index(["conversion", "photo"])
     assert len(conversions) == 2 * len(CONVERSIONS)
     assert conversions.loc["bt601", ["whole_psnr", "whole_ssim"]].to_numpy().tolist() == [[100, 1], [100, 1]]
-    for photograph in seen:
-        row = conversions.loc[("green", photograph.name)]
-        images = photograph.gray[..., 0] / 255, photograph.colour[..., 1] / 255
+    for name in WHOLE["name"]:
+        colour = Photographs().read(name)
+        pairs = decolorization.pairs_of(colour, SETTINGS.seed)
+        rows = contrast.xs(name, level="photo")
+        assert rows.loc["target"].to_dict() == decolorization.contrast(pairs, bt601(colour) / 255)
+        green = decolorization.contrast(pairs, colour[..., 1] / 255)
+        assert rows.loc["green"].to_dict() == pytest.approx(green)  # in patches as in one piece
+        assert rows.loc["luma"].to_dict() == pytest.approx(rows.loc["target"].to_dict(), abs=0.05)
+        row = conversions.loc[("green", name)]
+        images = bt601(colour) / 255, colour[..., 1] / 255
         assert row["whole_psnr"] == pytest.approx(peak_signal_noise_ratio(*images, data_range=1))
-        green = contrast.loc[("green", photograph.name)].to_dict()
         assert row[list(decolorization.MEASURES)].to_dict() == pytest.approx(green)
 
 
-@pytest.mark.parametrize(("sees", "target"), [("colour", "gray"), ("gray", "gray"), ("colour", "colour")])
-def test_a_variant_and_all_its_yardsticks_are_probed(patch_set: PatchSet, sees: str, target: str) -> None:
-    model = simple.build(patch=12, inputs=3 if sees == "colour" else 1, outputs=3 if target == "colour" else 1)
-    trained = {"recipe": {"input": sees, "target": target}, "parameters": 1, "epochs": 1}
-    splits = dict.fromkeys(("train", "validation", "test"), patch_set)
-    result = evaluation.of_variant("mine", model, trained, splits, iter(photographs()), SETTINGS)
-    read_outs = ["mine_luma", "mine_latent_channel"] if target == "colour" else []
-    found = check(result, ["mine", "pca_48", *read_outs])
-    contrast = check_contrast(result, ["mine", "pca_48", *read_outs])
-    meadow = photographs()[0].colour
-    pca = baselines.fit_pca(evaluation.gray_of(patch_set), 144)
-    rebuilt = np.clip(tiles.whole(lambda colour: pca(baselines.luma(colour)), meadow, 12), 0, 1)
+@pytest.mark.parametrize(("sees", "makes"), [("colour", "gray"), ("gray", "gray"), ("colour", "colour")])
+def test_a_variant_and_all_its_yardsticks_are_probed(
+    subject: Subject, patch_set: PatchSet, tmp_path: Path, sees: str, makes: str
+) -> None:
+    network = simple.build(patch=12, inputs=3 if sees == "colour" else 1, outputs=3 if makes == "colour" else 1)
+    variant(subject, tmp_path, sees, makes, network)
+    result = evaluation.of_variant("mine", tmp_path, subject, WHOLE, tmp_path / "kept", HERE)
+    model = networks.load(tmp_path / "model.keras")
+    read_outs = ["mine_luma", "mine_latent_channel"] if makes == "colour" else []
+    found = check(result, ["mine", "pca_100", *read_outs])
+    contrast = check_contrast(result, ["mine", "pca_100", *read_outs])
+    assert list(result.facts)[:3] == ["parameters", "epochs", "latent"]
+    meadow = Photographs().read("meadow")
+    gray = patch_set.read("gray")[..., 0] / 255
+    pca = baselines.fit_pca([gray], len(gray), 100)
+    rebuilt = np.clip(tiles.whole(lambda colour: baselines.pca(baselines.luma(colour), *pca), meadow, 12), 0, 1)
     expected = decolorization.contrast(decolorization.pairs_of(meadow, SETTINGS.seed), rebuilt)
-    assert contrast.loc[("pca_48", "meadow")].to_dict() == pytest.approx(expected)
-    assert result.pictures["photograph"].shape == (24, 36, 3 if target == "colour" else 1)
-    assert result.conversions == []
-    assert found["pca_48"]["probes"]["isoluma_contrast"] < 1  # it sees luma only, which is flat
-    if target == "colour":
+    assert contrast.loc[("pca_100", "meadow")].to_dict() == pytest.approx(expected)
+    shape = (24, 36, 3 if makes == "colour" else 1)
+    assert (result.pictures["photograph"].shape, result.conversions) == (shape, [])
+    assert found["pca_100"]["probes"]["isoluma_contrast"] < 1  # it sees luma only, which is flat
+    if makes == "colour":
         drawn = baselines.luma(networks.predict(model, leakage.isoluma_patches(12))).std(axis=(1, 2)).mean()
         assert found["mine_luma"]["probes"]["isoluma_contrast"] == pytest.approx(255 * drawn)
         noise = found["mine_latent_channel"]["probes"]["noise"]
@@ -133,23 +182,103 @@ def test_a_variant_and_all_its_yardsticks_are_probed(patch_set: PatchSet, sees: 
         assert found["mine"]["probes"]["isoluma_contrast"] == pytest.approx(drawn, rel=1e-4)
 
 
-def test_a_colour_output_keeps_the_contrast_of_its_channels_on_average(patch_set: PatchSet) -> None:
-    result = evaluation.Evaluation(patch_set, SETTINGS)
-    result.add("identity", patch_set.read("colour") / 255, lambda images: 1.5 * images - 0.25)  # is clipped
-    photograph = photographs()[0]
-    pairs = decolorization.pairs_of(photograph.colour, SETTINGS.seed)
-    result.add_photograph(photograph, pairs)
-    stretched = np.clip(1.5 * (photograph.colour / 255) - 0.25, 0, 1)
+def test_a_colour_output_keeps_the_contrast_of_its_channels_on_average() -> None:
+    colour = Photographs().read("meadow")
+    pairs = decolorization.pairs_of(colour, SETTINGS.seed)
+    found = shard.of_whole(bt601(colour) / 255, pairs, 1.5 * (colour / 255) - 0.25)  # is clipped
+    stretched = np.clip(1.5 * (colour / 255) - 0.25, 0, 1)
     channels = pd.DataFrame([decolorization.contrast(pairs, stretched[..., channel]) for channel in range(3)])
-    (row,) = result.contrast
-    assert {name: row[name] for name in channels} == pytest.approx(channels.mean().to_dict())
+    assert {name: found[name] for name in channels} == pytest.approx(channels.mean().to_dict())
 
 
-def test_an_identity_of_colour_shows_hue_in_every_channel(patch_set: PatchSet) -> None:
-    result = evaluation.Evaluation(patch_set, SETTINGS)
-    colour = patch_set.read("colour") / 255
-    result.add("identity", colour, lambda images: images)
-    result.add("luma", baselines.luma(colour), baselines.luma)
-    found = check(result, ["identity", "luma"])
+def test_an_identity_of_colour_shows_hue_in_every_channel(
+    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ways = {"identity": lambda colour, _: colour, "luma": lambda colour, _: baselines.luma(colour)}
+    monkeypatch.setattr(methods, "of", lambda *_: ways)
+    found = check(evaluation.evaluate(subject, NONE, tmp_path, HERE), ["identity", "luma"])
     assert found["identity"]["probes"]["isoluma_contrast"] > 20
     assert found["identity"]["probes"]["chroma_r2"] > 0.9
+
+
+# === In which pieces, and where ===
+
+
+def test_chunks_change_nothing_but_the_noise(subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = evaluation.evaluate(subject, NONE, tmp_path / "whole", HERE)
+    monkeypatch.setattr(chunks, "PIXELS", 30 * 144)
+    parts = evaluation.evaluate(subject, NONE, tmp_path / "parts", HERE)
+    assert len(list((tmp_path / "parts/measured").iterdir())) == 4
+    for method, table in whole.tables.items():
+        pd.testing.assert_frame_equal(parts.tables[method], table, rtol=1e-12)
+        pd.testing.assert_frame_equal(parts.bands[method], whole.bands[method], rtol=1e-9)
+        found, expected = parts.probes[method], whole.probes[method]
+        noise = [found["probes"].pop("noise"), expected["probes"].pop("noise")]
+        assert leaves(found) == pytest.approx(leaves(expected), rel=1e-7, abs=1e-9)
+        assert leaves(noise[0]) == pytest.approx(leaves(noise[1]), rel=0.05)
+        assert leaves(noise[0]) != pytest.approx(leaves(noise[1]), rel=1e-6)
+
+
+def test_a_latent_that_is_measured_in_chunks_is_that_of_all_patches(
+    subject: Subject, patch_set: PatchSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "PIXELS", 30 * 144)
+    mine = variant(subject, tmp_path, "colour", "gray", vae.build(patch=12, inputs=3, outputs=1, latent=6, sigma=0.1))
+    facts = evaluation.evaluate(mine, NONE, tmp_path / "kept", HERE).facts
+    assert mine.model
+    mean, log_variance = networks.encode(networks.load(mine.model), patch_set.read("colour") / 255)
+    assert log_variance is not None
+    nats = 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance).sum(axis=1).mean()
+    assert facts == {"latent": 6, "kl_nats": pytest.approx(nats), "active_units": int((mean.var(axis=0) > 0.01).sum())}
+
+
+def test_two_workers_find_what_one_does(subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunks, "PIXELS", 30 * 144)
+    one, two = (evaluation.evaluate(subject, NONE, tmp_path / str(where.workers), where) for where in (HERE, TWO))
+    assert text(one) == text(two)
+    for path in sorted((tmp_path / "1/measured").rglob("*.json")):  # with the hashes of all arrays
+        assert path.read_bytes() == (tmp_path / "2" / path.relative_to(tmp_path / "1")).read_bytes()
+
+
+def test_two_workers_with_a_network_find_what_one_does(
+    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "PIXELS", 60 * 144)
+    mine = variant(subject, tmp_path, "colour", "colour", simple.build(patch=12, inputs=3, outputs=3))
+    one, two = (evaluation.evaluate(mine, NONE, tmp_path / str(where.workers), where) for where in (HERE, TWO))
+    assert leaves(two.summary()) == pytest.approx(leaves(one.summary()), rel=1e-9)
+    assert (one.pictures["patches"] == two.pictures["patches"]).all()
+
+
+def test_a_killed_evaluation_goes_on_with_the_chunks_that_are_left(
+    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "PIXELS", 30 * 144)
+    undisturbed = evaluation.evaluate(subject, WHOLE, tmp_path / "undisturbed", HERE)
+    started: list[Any] = []
+    measure = shard.measure
+
+    def killed(task: Any, folder: Path) -> Any:
+        started.append(task)
+        if len(started) == 3:
+            raise KeyboardInterrupt
+        return measure(task, folder)
+
+    monkeypatch.setattr(shard, "measure", killed)
+    with pytest.raises(KeyboardInterrupt):
+        evaluation.evaluate(subject, WHOLE, tmp_path / "killed", HERE)
+    resumed = evaluation.evaluate(subject, WHOLE, tmp_path / "killed", HERE)
+    numbers = [getattr(task, "number", None) for task in started]
+    assert numbers == [0, 1, 2, 2, 3, None, None]
+    assert text(resumed) == text(undisturbed)
+
+
+def test_only_the_patches_of_the_sheet_are_converted_again(
+    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = variant(subject, tmp_path, "colour", "gray", simple.build(patch=12, inputs=3, outputs=1))
+    seen: list[np.ndarray] = []
+    monkeypatch.setattr(shard, "pair", lambda split, numbers: seen.append(numbers) or chunks.pair(split, numbers))
+    ssim = evaluation.evaluate(mine, NONE, tmp_path / "kept", HERE).tables["mine"]["ssim"].to_numpy()
+    assert [len(numbers) for numbers in seen] == [100, 3]
+    assert ssim[seen[1]].tolist() == [ssim.min(), np.sort(ssim)[49], ssim.max()]

@@ -11,6 +11,10 @@ from stages.evaluate import intervals
 RNG = np.random.default_rng(23)
 
 
+def of_means(rows: pd.DataFrame, resamples: int, seed: int) -> dict[str, dict[str, float]]:
+    return intervals.of_means({"m": rows}, resamples, seed)["m"]
+
+
 def table(psnr: np.ndarray, photos: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({"photo": photos, "psnr": psnr, "ssim": psnr / 100})
 
@@ -22,34 +26,34 @@ def clustered(photos: int, patches: int, between: float, within: float) -> pd.Da
 
 def test_an_interval_holds_the_mean_and_follows_the_scale() -> None:
     rows = clustered(5, 40, 2, 3)
-    found = intervals.of_means(rows, 1000, 1)
+    found = of_means(rows, 1000, 1)
     assert found["psnr"]["low"] < rows["psnr"].mean() < found["psnr"]["high"]
     assert found["ssim"] == pytest.approx({end: value / 100 for end, value in found["psnr"].items()})
 
 
 def test_equal_scores_give_an_interval_without_width() -> None:
     rows = table(np.full(30, 33.3), np.array(["a", "b", "c"]).repeat(10))
-    assert intervals.of_means(rows, 200, 1)["psnr"] == pytest.approx({"low": 33.3, "high": 33.3}, abs=1e-12)
+    assert of_means(rows, 200, 1)["psnr"] == pytest.approx({"low": 33.3, "high": 33.3}, abs=1e-12)
 
 
 def test_an_interval_covers_the_true_mean_about_as_often_as_it_says() -> None:
     hits = 0
     for _ in range(200):
-        ends = intervals.of_means(clustered(30, 8, 2, 3), 400, 1)["psnr"]
+        ends = of_means(clustered(30, 8, 2, 3), 400, 1)["psnr"]
         hits += ends["low"] <= 30 <= ends["high"]
     assert 0.88 <= hits / 200 <= 0.995
 
 
 def test_photographs_that_differ_widen_the_interval() -> None:
     rows = clustered(8, 50, 4, 1)
-    ends = intervals.of_means(rows, 2000, 1)["psnr"]
-    single = intervals.of_means(rows.assign(photo="all"), 2000, 1)["psnr"]
+    ends = of_means(rows, 2000, 1)["psnr"]
+    single = of_means(rows.assign(photo="all"), 2000, 1)["psnr"]
     assert ends["high"] - ends["low"] > 3 * (single["high"] - single["low"])
 
 
 def test_within_a_single_photograph_it_is_the_plain_bootstrap_of_its_patches() -> None:
     values = RNG.normal(30, 2, 400)
-    ends = intervals.of_means(table(values, np.array(["only"] * 400)), 20_000, 1)["psnr"]
+    ends = of_means(table(values, np.array(["only"] * 400)), 20_000, 1)["psnr"]
     error = 1.96 * values.std() / np.sqrt(400)
     assert ends == pytest.approx({"low": values.mean() - error, "high": values.mean() + error}, abs=0.02)
 
@@ -75,8 +79,48 @@ def test_photographs_weigh_by_their_patches() -> None:
 
 def test_the_same_seed_gives_the_same_interval_whatever_came_before() -> None:
     rows = clustered(4, 20, 2, 3)
-    first = intervals.of_means(rows, 300, 1)
-    intervals.of_means(clustered(3, 5, 1, 1), 100, 9)
+    first = of_means(rows, 300, 1)
+    of_means(clustered(3, 5, 1, 1), 100, 9)
     np.random.default_rng().random(3)
-    assert intervals.of_means(rows, 300, 1) == first
-    assert intervals.of_means(rows, 300, 2) != first
+    assert of_means(rows, 300, 1) == first
+    assert of_means(rows, 300, 2) != first
+
+
+def test_methods_are_resampled_alike() -> None:
+    rows = clustered(4, 20, 2, 3)
+    shifted = rows.assign(psnr=rows["psnr"] + 1)
+    found = intervals.of_means({"one": rows, "other": shifted}, 300, 1)
+    assert found["one"] == of_means(rows, 300, 1)
+    for end in ("low", "high"):
+        assert found["other"]["psnr"][end] == pytest.approx(found["one"]["psnr"][end] + 1)
+        assert found["other"]["ssim"] == found["one"]["ssim"]
+
+
+def by_photograph(photos: np.ndarray, values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """The same bootstrap, photograph by photograph instead of all at once."""
+    generator = np.random.default_rng(seed)
+    names = np.unique(photos)
+    drawn = generator.integers(len(names), size=(resamples, len(names)))
+    sums, patches = np.zeros((*drawn.shape, values.shape[1])), np.zeros(drawn.shape)
+    for number, name in enumerate(names):
+        mine, places = values[photos == name], drawn == number
+        picks = generator.integers(len(mine), size=(np.count_nonzero(places), len(mine)))
+        sums[places], patches[places] = mine[picks].sum(axis=1), len(mine)
+    return sums.sum(axis=1) / patches.sum(axis=1)[:, None]
+
+
+@pytest.mark.parametrize("at_once", [1, 50, 1 << 20])
+def test_how_many_patches_are_drawn_at_once_changes_nothing(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intervals, "PATCHES_AT_ONCE", at_once)
+    photos = RNG.permutation(np.array(["c"] * 7 + ["a"] * 20 + ["b"]))
+    values = RNG.normal(30, 2, (28, 2))
+    assert intervals.bootstrap_means(photos, values, 40, 3) == pytest.approx(by_photograph(photos, values, 40, 3))
+
+
+def test_resamples_in_many_blocks_spread_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = clustered(10, 5, 2, 3)
+    whole = intervals.bootstrap_means(rows["photo"].to_numpy(), rows[["psnr"]].to_numpy(), 4000, 1)
+    monkeypatch.setattr(intervals, "PHOTOGRAPHS_AT_ONCE", 70)
+    blocks = intervals.bootstrap_means(rows["photo"].to_numpy(), rows[["psnr"]].to_numpy(), 4000, 1)
+    assert len(np.unique(blocks)) > 3900  # each block has draws of its own
+    assert (blocks.mean(), blocks.std()) == (pytest.approx(whole.mean(), abs=0.1), pytest.approx(whole.std(), rel=0.1))

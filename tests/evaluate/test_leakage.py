@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, zoom
@@ -14,8 +16,15 @@ COLOUR = RNG.random((12, 16, 16, 3))
 ONE = np.array(["a"] * len(COLOUR))
 
 
+def of_residuals(photos: np.ndarray, colour: np.ndarray, residuals: np.ndarray) -> dict[str, Any]:
+    triangles = {
+        photo: leakage.triangle(colour[photos == photo], residuals[:, photos == photo]) for photo in set(photos)
+    }
+    return leakage.of_triangles(triangles, slice(None))
+
+
 def r2(residual: np.ndarray, colour: np.ndarray = COLOUR) -> float:
-    return float(leakage.of_residuals(np.array(["a"] * len(colour)), colour, residual[None])["chroma_r2"])
+    return float(of_residuals(np.array(["a"] * len(colour)), colour, residual[None])["chroma_r2"])
 
 
 def by_least_squares(colour: np.ndarray, residual: np.ndarray) -> tuple[float, float]:
@@ -36,7 +45,7 @@ def test_cb_and_cr_are_those_of_scikit_image() -> None:
 def test_r2_and_levels_are_those_of_ordinary_least_squares() -> None:
     cb, cr = leakage.cb_cr(COLOUR)
     residual = 0.02 * cb - 0.03 * cr * cr + RNG.normal(0.01, 0.01, cb.shape)
-    found = leakage.of_residuals(ONE, COLOUR, residual[None])
+    found = of_residuals(ONE, COLOUR, residual[None])
     share, levels = by_least_squares(COLOUR, residual)
     assert 0.05 < share < 0.95
     assert found["chroma_r2"] == pytest.approx(share, rel=1e-4)
@@ -44,7 +53,7 @@ def test_r2_and_levels_are_those_of_ordinary_least_squares() -> None:
 
 
 @pytest.mark.parametrize("of_chroma", [lambda cb, cr: 3 * cb, lambda cb, cr: cr**2 + 5, lambda cb, cr: cb * cr - cb**2])
-def test_an_error_that_is_a_quadratic_of_chroma_is_explained_wholly(of_chroma: baselines.Method) -> None:
+def test_an_error_that_is_a_quadratic_of_chroma_is_explained_wholly(of_chroma: baselines.Closed) -> None:
     assert r2(of_chroma(*leakage.cb_cr(COLOUR))) == pytest.approx(1)  # type: ignore[call-arg]
 
 
@@ -52,7 +61,7 @@ def test_a_conversion_without_red_leaks_chroma() -> None:
     without_red = (0.587 * COLOUR[..., 1] + 0.114 * COLOUR[..., 2]) / 0.701
     cr = leakage.cb_cr(COLOUR)[1]
     residual = without_red - baselines.luma(COLOUR)
-    found = leakage.of_residuals(ONE, COLOUR, residual[None])
+    found = of_residuals(ONE, COLOUR, residual[None])
     assert found["chroma_r2"] == pytest.approx(1)  # G and B differ from luma by −0.299 · 1.402 / 0.701 of Cr
     assert found["chroma_levels"] == pytest.approx(255 * 0.598 * cr.std())
 
@@ -73,7 +82,7 @@ def test_no_error_and_a_constant_one_leak_nothing() -> None:
     nothing = {"chroma_r2": 0.0, "chroma_r2_per_photo": {"a": 0.0}, "chroma_levels": 0.0}
     cb = leakage.cb_cr(COLOUR)[0]
     for residual in (np.zeros_like(cb), 1e-10 * cb, np.full_like(cb, 0.1)):
-        assert leakage.of_residuals(ONE, COLOUR, residual[None]) == nothing
+        assert of_residuals(ONE, COLOUR, residual[None]) == nothing
 
 
 def test_gray_and_nearly_gray_input_can_explain_nothing() -> None:
@@ -93,7 +102,7 @@ def test_photographs_count_alike_however_many_patches_they_have() -> None:
     photos = np.array(["b"] * 9 + ["a"] * 3)
     cb, _ = leakage.cb_cr(COLOUR)
     residual = np.where((photos == "b")[:, None, None], 0.1 * cb, 0)
-    found = leakage.of_residuals(photos, COLOUR, residual[None])
+    found = of_residuals(photos, COLOUR, residual[None])
     assert found["chroma_r2_per_photo"] == {"a": 0, "b": pytest.approx(1)}
     assert found["chroma_r2"] == pytest.approx(0.5)
     assert found["chroma_levels"] == pytest.approx(255 * 0.1 * cb[:9].std() / 2)
@@ -101,8 +110,20 @@ def test_photographs_count_alike_however_many_patches_they_have() -> None:
 
 def test_a_colour_output_is_regressed_channel_by_channel() -> None:
     cb, _ = leakage.cb_cr(COLOUR)
-    found = leakage.of_residuals(ONE, COLOUR, np.stack([cb, cb, np.zeros_like(cb)]))
+    found = of_residuals(ONE, COLOUR, np.stack([cb, cb, np.zeros_like(cb)]))
     assert found["chroma_r2"] == pytest.approx(2 / 3)
+
+
+def test_a_photograph_in_parts_is_explained_as_in_one_piece() -> None:
+    cb, cr = leakage.cb_cr(COLOUR)
+    residuals = np.stack([0.02 * cb - 0.03 * cr * cr + RNG.normal(0.01, 0.01, cb.shape), 0 * cb, 1e-7 * cr])
+    parts = [leakage.triangle(COLOUR[part], residuals[:, part]) for part in (slice(1), slice(1, 5), slice(5, 12))]
+    joined = leakage.joined([leakage.joined(parts[:2]), parts[2]])
+    for planes in (slice(0, 1), slice(1, 2), slice(2, 3), slice(0, 3)):
+        expected = of_residuals(ONE, COLOUR, residuals[planes])
+        found = leakage.of_triangles({"a": joined}, planes)
+        assert found.pop("chroma_r2_per_photo") == pytest.approx(expected.pop("chroma_r2_per_photo"))
+        assert found == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("side", [12, 28, 36])

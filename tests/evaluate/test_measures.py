@@ -37,6 +37,18 @@ def test_identical_images_score_the_cap_and_one() -> None:
     assert measures.ssim(TARGETS, TARGETS) == pytest.approx(np.ones(20))
 
 
+def test_ssim_of_a_large_image_is_that_of_its_pieces_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    targets = RNG.random((3, 90, 141))
+    outputs = np.clip(targets + RNG.normal(0, 0.1, targets.shape), 0, 1)
+    peer = [
+        structural_similarity(*pair, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1)
+        for pair in zip(targets, outputs, strict=True)
+    ]
+    assert measures.ssim(targets, outputs) == pytest.approx(peer, abs=1e-12)
+    monkeypatch.setattr(measures, "SPAN", 1000)
+    assert measures.ssim(targets, outputs) == pytest.approx(peer, abs=1e-12)
+
+
 def test_ssim_needs_a_whole_window() -> None:
     with pytest.raises(ValueError, match="at least 11"):
         measures.ssim(TARGETS[:, :10], OUTPUTS[:, :10])

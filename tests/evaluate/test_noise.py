@@ -13,15 +13,22 @@ RNG = np.random.default_rng(19)
 
 def test_noise_is_the_same_each_time_and_another_with_another_seed() -> None:
     colour = RNG.random((4, 12, 12, 3))
-    first = noise.noisy(colour, 10, seed=1)
+    first = noise.noisy(colour, 10, seed=[1, 0])
     np.random.default_rng().random(9)
-    assert (noise.noisy(colour, 10, seed=1) == first).all()
-    assert (noise.noisy(colour, 10, seed=2) != first).any()
+    assert (noise.noisy(colour, 10, seed=[1, 0]) == first).all()
+    assert (noise.noisy(colour, 10, seed=[2, 0]) != first).any()
+
+
+def test_chunks_do_not_share_noise_and_that_of_the_first_is_the_seeds() -> None:
+    gray = np.full((4, 12, 12, 3), 0.5)
+    first, second = (noise.noisy(gray, 10, seed=[1, chunk]) - gray for chunk in (0, 1))
+    assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.1
+    assert first == pytest.approx(10 / 255 * np.random.default_rng(1).standard_normal(gray.shape))
 
 
 def test_noise_is_gaussian_independent_and_of_its_level() -> None:
     gray = np.full((200, 28, 28, 3), 0.5)
-    added = 255 * (noise.noisy(gray, 10, seed=1) - gray)
+    added = 255 * (noise.noisy(gray, 10, seed=[1]) - gray)
     assert added.std() == pytest.approx(10, rel=0.01)
     assert added.mean() == pytest.approx(0, abs=0.1)
     assert np.mean(np.abs(added) < 10) == pytest.approx(0.6827, abs=0.005)
@@ -32,28 +39,33 @@ def test_noise_is_gaussian_independent_and_of_its_level() -> None:
 
 def test_noise_stays_within_the_range_and_grows_with_its_level() -> None:
     colour = RNG.random((4, 12, 12, 3))
-    noisy = noise.noisy(colour, 128, seed=1)
+    noisy = noise.noisy(colour, 128, seed=[1])
     assert (noisy.min(), noisy.max()) == (0, 1)
     gray = np.full((4, 12, 12, 3), 0.5)
-    assert noise.noisy(gray, 6, 1) - gray == pytest.approx(3 * (noise.noisy(gray, 2, 1) - gray))
+    assert noise.noisy(gray, 6, [1]) - gray == pytest.approx(3 * (noise.noisy(gray, 2, [1]) - gray))
 
 
-def test_luma_under_noise_has_the_error_that_its_weights_give(patch_set: PatchSet) -> None:
+def under_noise(gray: np.ndarray, targets: np.ndarray, level: float, convert: baselines.Closed) -> dict[str, float]:
+    planes = scores.planes(targets, convert(noise.noisy(gray, level, [1])))
+    return noise.means(noise.sums(targets, planes), noise.variation(targets[None]), len(targets))
+
+
+def test_luma_under_noise_has_the_error_that_its_weights_give() -> None:
     gray = np.full((48, 28, 28, 3), 0.5)
-    found = noise.under_noise(baselines.luma, patch_set.index, gray, gray[..., 0], [5, 10], seed=1)
-    assert list(found) == ["5", "10"]
+    found = {level: under_noise(gray, gray[..., 0], level, baselines.luma) for level in (5, 10)}
     for level, row in found.items():
-        error = (int(level) / 255) ** 2 * (0.299**2 + 0.587**2 + 0.114**2)
+        error = (level / 255) ** 2 * (0.299**2 + 0.587**2 + 0.114**2)
         assert row["psnr"] == pytest.approx(-10 * np.log10(error), abs=0.05)
-    assert found["10"]["ssim"] < found["5"]["ssim"] < 0.9
+    assert found[10]["ssim"] < found[5]["ssim"] < 0.9
 
 
-def test_scores_under_noise_are_those_of_the_main_table(patch_set: PatchSet) -> None:
+def test_means_under_noise_are_those_of_the_patches(patch_set: PatchSet) -> None:
     colour, targets = patch_set.read("colour") / 255, patch_set.read("gray")[..., 0] / 255
-    row = noise.under_noise(baselines.green, patch_set.index, colour, targets, [25], seed=3)["25"]
-    table = scores.per_patch(patch_set.index, "m", targets, noise.noisy(colour, 25, 3)[..., 1])
-    assert (row["psnr"], row["ssim"]) == (pytest.approx(table["psnr"].mean()), pytest.approx(table["ssim"].mean()))
-    expected = measures.total_variation(noise.noisy(colour, 25, 3)[..., 1]).sum()
+    row = under_noise(colour, targets, 25, baselines.green)
+    output = noise.noisy(colour, 25, [1])[..., 1]
+    assert row["psnr"] == pytest.approx(measures.psnr(targets, output).mean())
+    assert row["ssim"] == pytest.approx(measures.ssim(targets, output).mean())
+    expected = measures.total_variation(output).sum()
     assert row["smoothness"] == pytest.approx(expected / measures.total_variation(targets).sum())
 
 
@@ -63,18 +75,22 @@ def test_total_variation_of_a_ramp_is_its_slope() -> None:
     assert measures.total_variation(images) == pytest.approx([0.01, 0.005, 0.015, 0])
 
 
+def smoothness(targets: np.ndarray, planes: np.ndarray) -> float:
+    return noise.smoothness(noise.variation(planes) / len(targets), noise.variation(targets[None]) / len(targets))
+
+
 def test_smoothness_is_a_ratio_of_means_over_patches() -> None:
     targets = RNG.random((6, 12, 12)) * np.linspace(0.1, 1, 6)[:, None, None]
-    assert noise.smoothness(targets, targets[None]) == pytest.approx(1)
-    assert noise.smoothness(targets, 0.25 * targets[None] + 0.5) == pytest.approx(0.25)
-    assert noise.smoothness(targets, np.stack([targets, targets, 0 * targets])) == pytest.approx(2 / 3)
+    assert smoothness(targets, targets[None]) == pytest.approx(1)
+    assert smoothness(targets, 0.25 * targets[None] + 0.5) == pytest.approx(0.25)
+    assert smoothness(targets, np.stack([targets, targets, 0 * targets])) == pytest.approx(2 / 3)
     first_only = targets * (np.arange(6) == 5)[:, None, None]
     expected = measures.total_variation(targets)[5] / measures.total_variation(targets).sum()
-    assert noise.smoothness(targets, first_only[None]) == pytest.approx(expected)
+    assert smoothness(targets, first_only[None]) == pytest.approx(expected)
 
 
 def test_flat_outputs_and_flat_targets_give_finite_numbers() -> None:
     flat = np.full((3, 12, 12), 0.5)
-    assert noise.smoothness(RNG.random((3, 12, 12)), flat[None] + RNG.uniform(0, 1e-12, (1, 3, 12, 12))) == 0
-    assert noise.smoothness(flat, flat[None]) == 0
-    assert np.isfinite(noise.smoothness(flat, RNG.random((1, 3, 12, 12))))
+    assert smoothness(RNG.random((3, 12, 12)), flat[None] + RNG.uniform(0, 1e-12, (1, 3, 12, 12))) == 0
+    assert smoothness(flat, flat[None]) == 0
+    assert np.isfinite(smoothness(flat, RNG.random((1, 3, 12, 12))))
