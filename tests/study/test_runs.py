@@ -13,7 +13,8 @@ from tests.conftest import REPOSITORY
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "params.yaml").write_bytes((REPOSITORY / "params.yaml").read_bytes())
+    params = (REPOSITORY / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(params.replace("replicas: 1 ", "replicas: 2 "))
     (tmp_path / "studies").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -1,7 +1,7 @@
 """Trains in a process of its own, which may be killed: `python -m tests.train.process JOBS`, JSON, in order.
 
-A job says what is trained, where its checkpoint is, into which folder, and at the reading of which batch, if any, to
-die. Patches are those of data/pairs in the working folder.
+A job says what is trained, where its checkpoint is, into which folder, and at which epoch and step to die, if at all.
+Patches are those of data/pairs in the working folder.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import json
 import os
 import signal
 import sys
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,35 +20,45 @@ from stages.settings import Variant
 from stages.train import training
 
 RECIPE = {"batch": 8, "epochs": 3, "warmup_epochs": 1}
-NETWORKS = {"simple": {}, "vae": {"latent": 8, "sigma": 0.05}}
+NETWORKS: dict[str, dict[str, Any]] = {"simple": {}, "vae": {"latent": 8, "sigma": 0.05}}
 
 
-def task(network: str, checkpoint: str, **changes: Any) -> training.Task:
+@dataclass(frozen=True)
+class Task(training.Task):
+    """A training in which the process that reads the part (epoch, step, replica) of a batch is killed, once."""
+
+    die: tuple[int, int, int] | None = None
+
+
+def task(network: str, checkpoint: Path, die: tuple[int, int, int] | None = None, **changes: Any) -> Task:
     checked = settings.load(Path(__file__).parents[2] / "params.yaml")
     recipe = {**checked.train.recipe.model_dump(), **RECIPE, "network": network, **NETWORKS[network]}
-    how = checked.train.model_copy(update=changes)
-    return training.Task(Variant.model_validate(recipe), how, Path(checkpoint))
+    return Task(Variant.model_validate(recipe), checked.train.model_copy(update=changes), checkpoint, die=die)
 
 
-def do(network: str, checkpoint: str, folder: str, die: list[int] | None = None, **changes: Any) -> None:
-    from stages.train import batches
-    from stages.train import checkpoint as checkpoints
+def train(task: Task, folder: Path) -> dict[str, Any]:
+    """`stages.train.training.train` with a checkpoint at every step, and death where the task says so."""
+    batches, checkpoint = (import_module(f"stages.train.{name}") for name in ("batches", "checkpoint"))
+    checkpoint.CHECKPOINT_SECONDS = 0
+    read, mark = batches.TrainingBatches.read, task.checkpoint.with_suffix(".died")
 
-    checkpoints.CHECKPOINT_SECONDS = 0
-    read = batches.TrainingBatches.read
-
-    def deadly(self: batches.TrainingBatches, epoch: int, step: int, replica: int = 0) -> batches.Batch:
-        if [epoch, step] == die:
+    def deadly(self: Any, epoch: int, step: int, replica: int = 0) -> Any:
+        if (epoch, step, replica) == task.die and not mark.exists():
+            mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return read(self, epoch, step, replica)
 
-    batches.TrainingBatches.read = deadly  # type: ignore[method-assign]
-    Path(folder).mkdir()
-    facts = training.train(task(network, checkpoint, **changes), Path(folder))
-    (Path(folder) / "facts.json").write_text(json.dumps(facts))
-    batches.TrainingBatches.read = read  # type: ignore[method-assign]
+    batches.TrainingBatches.read = deadly
+    try:
+        return training.train(task, folder)
+    finally:
+        batches.TrainingBatches.read = read
 
 
 if __name__ == "__main__":
     for job in json.loads(sys.argv[1]):
-        do(**job)
+        folder = Path(job.pop("folder"))
+        folder.mkdir()
+        die = tuple(job.pop("die")) if "die" in job else None
+        facts = train(task(job.pop("network"), Path(job.pop("checkpoint")), die, **job), folder)
+        (folder / "facts.json").write_text(json.dumps(facts))

@@ -37,9 +37,9 @@ def folder(patch_set: PatchSet, tmp_path_factory: pytest.TempPathFactory) -> Pat
     undisturbed = [
         {"network": network, "checkpoint": f"{network}.other", "folder": network} for network in ("vae", "simple")
     ]
-    assert processes(folder, *undisturbed, {**vae, "folder": "a", "die": [2, 3]}) == -signal.SIGKILL
+    assert processes(folder, *undisturbed, {**vae, "folder": "a", "die": [2, 3, 0]}) == -signal.SIGKILL
     going_on = {**vae, "folder": "vae.resumed"}
-    assert processes(folder, going_on, {**simple, "folder": "b", "die": [3, 0]}) == -signal.SIGKILL
+    assert processes(folder, going_on, {**simple, "folder": "b", "die": [3, 0, 0]}) == -signal.SIGKILL
     return folder
 
 
