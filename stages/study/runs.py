@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from ruamel.yaml import YAML, YAMLError
 
 from stages import settings
-from stages.settings import Name, Section, SettingsError, Variant
+from stages.settings import Name, Section, SettingsError, Train, Variant
 
 PIPELINE = Path("studies/dvc.yaml")
 PARAMS = PIPELINE.with_name("params.yaml")
@@ -36,13 +36,14 @@ class Run(Section):
         return dict(self.model_extra or {})
 
 
-def check(name: str, raw: Any, variants: dict[str, Variant]) -> tuple[Run, Variant]:
+def check(name: str, raw: Any, variants: dict[str, Variant], train: Train) -> tuple[Run, Variant]:
     """Validate the run `name` as it is written in studies/params.yaml.
 
     Args:
         name: its key.
         raw: its value.
         variants: those of params.yaml, or at least that of the run.
+        train: that of params.yaml.
 
     Returns:
         The run, and its variant with everything changed that the run changes.
@@ -66,10 +67,14 @@ def check(name: str, raw: Any, variants: dict[str, Variant]) -> tuple[Run, Varia
             )
         if "network" in run.overrides:
             raise SettingsError(f"{key}.network: a run keeps the network of its variant; name another variant")
-        return run, Variant.model_validate({**variant.model_dump(), **run.overrides})
+        changed = Variant.model_validate({**variant.model_dump(), **run.overrides})
+        train.require_equal_parts(f"runs.{name}", changed.batch)
+        return run, changed
     except ValidationError as error:
         faults = [{**item, "loc": ("runs", name, *item["loc"])} for item in error.errors()]
         raise SettingsError("\n".join(settings.explain(str(PARAMS), fault) for fault in faults)) from error
+    except ValueError as error:
+        raise SettingsError(f"{PARAMS}: {error}") from error
 
 
 def load() -> dict[str, tuple[Run, Variant]]:
@@ -78,7 +83,7 @@ def load() -> dict[str, tuple[Run, Variant]]:
     Raises:
         SettingsError: a file is missing, is not YAML, or says something impossible; names each key.
     """
-    variants = settings.load().variants
+    checked = settings.load()
     try:
         raw = YAML(typ="safe").load(PARAMS)
     except FileNotFoundError as error:
@@ -90,7 +95,7 @@ def load() -> dict[str, tuple[Run, Variant]]:
     found, faults = {}, []
     for name, run in raw["runs"].items():
         try:
-            found[name] = check(name, run, variants)
+            found[name] = check(name, run, checked.variants, checked.train)
         except SettingsError as error:
             faults.append(str(error))
     if faults:

@@ -55,9 +55,9 @@ class Order:
     def __init__(self, shards: list[tuple[int, int]], seed: list[int]) -> None:
         """Of shards given as their first patch and the one behind their last; `seed` starts the generators."""
         self._seed = seed
-        order = range(len(shards))
+        order = np.arange(len(shards))
         if len(shards) > WINDOW:
-            order = np.random.default_rng(seed).permutation(len(shards))
+            order = np.random.default_rng(seed).permutation(order)
         self._windows = [[shards[n] for n in order[start : start + WINDOW]] for start in range(0, len(shards), WINDOW)]
         sizes = [sum(stop - start for start, stop in window) for window in self._windows]
         self._starts = np.concatenate([[0], np.cumsum(sizes)])

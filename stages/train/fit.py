@@ -76,7 +76,7 @@ def fit(
                 bar.update(state.epoch * batches.patches + int(state.sums[-1]) - bar.n)
 
             precision.settle(model)
-            sums = sum(test(partial(unseen.read, step)) for step in range(len(unseen)))
+            sums = np.sum([test(partial(unseen.read, step)) for step in range(len(unseen))], axis=0)
             logs = {**means(names, state.sums, state.epoch), **means(names, sums, state.epoch, "val_")}
             state.end_epoch(logs, model.get_weights())
             checkpoint.save(state)

@@ -59,7 +59,7 @@ def _window(side: int) -> np.ndarray:
 
 def psnr(targets: Any, outputs: Any) -> Any:
     """Peak signal-to-noise ratio in dB for a peak of 1, outputs clipped to [0, 1]: → `(batch,)`, at most `PSNR_CAP`."""
-    error = ops.maximum(mse(targets, ops.clip(outputs, 0, 1)), 10 ** (-PSNR_CAP / 10))
+    error = ops.maximum(mse(targets, ops.clip(ops.cast(outputs, targets.dtype), 0, 1)), 10 ** (-PSNR_CAP / 10))
     return -10 * ops.log10(error)
 
 

@@ -13,7 +13,8 @@ from tests.conftest import REPOSITORY
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "params.yaml").write_bytes((REPOSITORY / "params.yaml").read_bytes())
+    params = (REPOSITORY / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(params.replace("replicas: 1 ", "replicas: 2 "))
     (tmp_path / "studies").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -52,6 +53,7 @@ def test_a_run_overrides_its_variant_and_keeps_the_rest(folder: Path) -> None:
         ("a: {study: loss, variant: simple, network: vae}", ["runs.a.network", "another variant"]),
         ("a: {study: sigma, variant: vae, sigma: 7}", ["runs.a", "sigma is 7", "from 0.001 to 1.0"]),
         ("a: {study: seeds, variant: vae, photographs: 0}", ["runs.a.photographs", "greater than or equal to 1"]),
+        ("a: {study: seeds, variant: vae, batch: 31}", ["runs.a.batch (31) must be a multiple of train.replicas (2)"]),
         ("a: {study: seeds, variant: vae, epochs: 1}", ["runs.a", "warmup_epochs (1) must be below epochs (1)"]),
         ("A: {study: seeds, variant: vae}", ["runs.A", "pattern"]),
         ("a: 3", ["runs.a", "3"]),
