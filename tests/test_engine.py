@@ -186,6 +186,18 @@ def test_no_stage_has_the_engine_among_its_inputs() -> None:
         assert "engine.yaml" not in (REPOSITORY / pipeline).read_text()
 
 
+@pytest.mark.parametrize(
+    ("said", "jobs"), [((), "1"), (("ENGINE=ray",), "8"), (("ENGINE=ray", "JOBS=3"), "3"), (("ENGINE=local",), "1")]
+)
+def test_make_hands_the_engine_on_and_runs_several_clients_of_a_cluster(said: tuple[str, ...], jobs: str) -> None:
+    show = 'show: ; @echo "$(JOBS) $$ENGINE $$WORKERS"'
+    command = ["make", "--silent", "--eval", show, "show", "WORKERS=4", *said]
+    unset = {name: value for name, value in os.environ.items() if name not in ("ENGINE", "WORKERS", "JOBS")}
+    shown = subprocess.run(command, cwd=REPOSITORY, env=unset, capture_output=True, text=True, check=True).stdout
+    name = dict(word.split("=") for word in said).get("ENGINE", "")
+    assert shown == f"{jobs} {name} 4\n"
+
+
 # === Ray, where there is none ===
 
 

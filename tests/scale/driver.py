@@ -24,7 +24,7 @@ SHARDS = 12
 def main() -> None:
     folder = Path(sys.argv[1])
     where = engine.load()
-    found: dict[str, Any] = {"split": list(engine.run(on_node, range(SHARDS), where))}
+    found: dict[str, Any] = {"split": on_both_nodes(where)}
     found["killed worker"] = sha256s(tasks.noise_or_kill, folder / "worker", where)
     (folder / "node").mkdir()
     found["killed node"] = sha256s(slow_noise, folder / "node", where)  # the tests kill it as it works
@@ -39,8 +39,17 @@ def main() -> None:
     found["wide"] = engine.call(tasks.square, 3, where, cpus=64)[0]
     (folder / "alone").touch()
     assert wait_until((folder / "joined").exists)
-    found["joined"] = list(engine.run(on_node, range(SHARDS), where))
+    found["joined"] = on_both_nodes(where)
     (folder / "found.json").write_text(json.dumps(found))
+
+
+def on_both_nodes(where: engine.Engine) -> list[tuple[int, str, str]]:
+    """A map, done again while one node is so slow to start that the other did it all."""
+    for _ in range(20):
+        found = list(engine.run(on_node, range(SHARDS), where))
+        if len({node for _, node, _ in found}) == 2:
+            break
+    return found
 
 
 def sha256s(work: shards.Work, folder: Path, where: engine.Engine) -> list[Any]:
