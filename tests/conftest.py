@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from stages.targets.patches import PatchSet, PatchWriter
-from tests import leaves
+from stages.targets.patches import PatchSet
+from tests import leaves, patch_sets
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 OPENED = Path(__file__).with_name("opened")  # on PYTHONPATH, it notes the files that stages open
@@ -248,9 +248,5 @@ def patch_set(tmp_path_factory: pytest.TempPathFactory) -> PatchSet:
     rng = np.random.default_rng(7)
     colour = rng.integers(0, 256, (48, 3, 3, 3)).repeat(4, axis=1).repeat(4, axis=2).astype(np.uint8)
     gray = (colour @ np.array([0.299, 0.587, 0.114])).round().astype(np.uint8)[..., None]
-    writer = PatchWriter(tmp_path_factory.mktemp("patches"), shard_patches=20)
     index = pd.DataFrame({"photo": "noise", "domain": "everyday", "row": 0, "column": np.arange(48)})
-    writer.add(index[:30], colour[:30], gray[:30])
-    writer.add(index[30:], colour[30:], gray[30:])
-    writer.close()
-    return PatchSet(writer.folder)
+    return patch_sets.write(tmp_path_factory.mktemp("patches"), index, colour, gray, shards=[20, 20, 8])

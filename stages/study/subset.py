@@ -29,14 +29,10 @@ class FirstPhotographs(PatchSet):
         self.photographs = len(names) if photographs is None else photographs
         if self.photographs > len(names):
             raise SettingsError(f"photographs is {photographs}; {folder} has {len(names)}")
-        self.of_all = len(self.index)
-        kept = self.index["photo"].isin(names[: self.photographs])
-        self._kept = np.flatnonzero(kept)
-        self.index = self.index[kept].reset_index(drop=True)
-
-    def read(self, kind: str, numbers: np.ndarray | None = None) -> np.ndarray:
-        """The patches `numbers` of those kept (all if None), `(n, patch, patch, channels)` uint8."""
-        return super().read(kind, self._kept if numbers is None else self._kept[numbers])
+        self.of_all = len(self)
+        kept = int(self.index["photo"].isin(names[: self.photographs]).sum())  # the first: a photograph's are together
+        self.index = self.index[:kept]
+        self._starts = np.append(self._starts[self._starts < kept], kept)
 
 
 def with_equal_steps(variant: Variant, patches: int, of_all: int) -> Variant:

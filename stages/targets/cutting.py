@@ -1,47 +1,102 @@
-"""From whole photographs to patches, colour and gray, by split."""
+"""From whole photographs to patch sets, a shard at a time: which photographs make a shard, and how one is cut.
+
+How patches are read again stands in patches.py, how gray is made in conversions.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from stages.artifacts import ArtifactError
+from stages import shards
+from stages.artifacts import ArtifactError, sha256_of
+from stages.engine import Engine
 from stages.fetch.container import Container
 from stages.settings import Targets
 from stages.targets import patches
-from stages.targets.conversions import CONVERSIONS
-from stages.targets.patches import PatchWriter
+from stages.targets.conversions import CONVERSIONS, POINTWISE
+from stages.targets.packing import Growing, pack
 
-PIXELS = 1 << 22  # whose contrast is computed at a time: it takes 16 bytes for each
+PIXELS = 1 << 20  # that are converted, or cut, at a time: contrast takes 16 bytes for each
 NAMED = 20  # photographs in a message
 
 
-def cut_photographs(photos: Container, settings: Targets, writers: Mapping[str, PatchWriter]) -> pd.DataFrame:
-    """Make the gray target of every photograph, cut both, and hand the patches to the writer of its split.
+@dataclass(frozen=True)
+class Group:
+    """The photographs of one shard: the folder of their container, and their manifest rows."""
 
-    Near-empty patches are left out, and photographs that are smaller than a patch.
+    photos: Path
+    rows: pd.DataFrame
+    settings: Targets
+
+
+def cut_photographs(
+    photos: Path, settings: Targets, outs: Mapping[str, Path], keep: Path, where: Engine
+) -> pd.DataFrame:
+    """Make the gray target of every photograph, cut both, and write a patch set for each split.
+
+    Near-empty patches are left out, and photographs that are smaller than a patch. Memory holds one photograph at a
+    time in every process.
+
+    Args:
+        photos: the folder of a container.
+        settings: what gray is, and what a patch.
+        outs: split → folder for its patch set; what it holds is replaced.
+        keep: folder for finished shards, from which a later try goes on; the sets share files with it.
+        where: the engine.
 
     Returns:
-        A row per photograph: photo, split, patches, and kept, the number that are not near-empty.
+        A row per photograph, as in the manifest: photo, split, patches, and kept, the number that are not near-empty.
 
     Raises:
-        ArtifactError: a photograph can't be read, or a writer got no patch.
+        ArtifactError: a photograph can't be read, or no patch is left in a split.
     """
-    counts = []
-    for _, row in photos.manifest.iterrows():
-        corners = patches.grid(row["height"], row["width"], settings.patch, settings.stride)
-        kept = _cut(photos, row, corners, settings, writers[row["split"]]) if len(corners) else 0
-        counts.append({"photo": row["name"], "split": row["split"], "patches": len(corners), "kept": kept})
-    empty = [split for split, writer in writers.items() if len(writer) == 0]
-    if empty:
+    manifest = Container(photos, needed=tuple(outs)).manifest
+    sizes = patches.count(manifest["height"], manifest["width"], settings.patch, settings.stride)
+    groups = [
+        members[start:stop]  # numbers of rows
+        for members in (np.flatnonzero(manifest["split"] == split) for split in outs)
+        for start, stop in plan(sizes.iloc[members].tolist(), settings.shard_patches)
+    ]
+    tasks = [Group(photos, manifest.iloc[group], settings) for group in groups]
+    cut = list(shards.run(cut_group, tasks, keep, where))
+
+    kept = np.zeros(len(manifest), int)
+    for group, shard in zip(groups, cut, strict=True):
+        kept[group] = shard.facts["kept"]
+    counts = pd.DataFrame({"photo": manifest["name"], "split": manifest["split"], "patches": sizes, "kept": kept})
+    left = counts.groupby("split")["kept"].sum()
+    if empty := [split for split in outs if not left[split]]:
         raise ArtifactError(
             f"no patch is left in split {', '.join(empty)}; lower targets.min_contrast or targets.patch"
         )
-    for writer in writers.values():
-        writer.close()
-    return pd.DataFrame(counts)
+    splits = manifest["split"].iloc[[group[0] for group in groups]]
+    for split, folder in outs.items():
+        pack([shard for shard, of in zip(cut, splits, strict=True) if of == split], folder)
+    return counts
+
+
+def plan(sizes: Sequence[int], most: int) -> list[tuple[int, int]]:
+    """Groups (start, stop) of consecutive photographs with at most `most` patches together, or of a larger one alone.
+
+    Args:
+        sizes: patches of each photograph, near-empty ones among them, so that the plan is known before any is read.
+    """
+    starts, together = [0], 0
+    for number, size in enumerate(sizes):
+        if together + size > most and number > starts[-1]:
+            starts.append(number)
+            together = 0
+        together += size
+    return list(zip(starts, [*starts[1:], len(sizes)], strict=True))
 
 
 def left_out(counts: pd.DataFrame) -> str:
@@ -55,21 +110,58 @@ def left_out(counts: pd.DataFrame) -> str:
     return f"left out as smaller than a patch: {', '.join(small[:NAMED])}{more}" if small else ""
 
 
-def _cut(photos: Container, row: pd.Series, corners: np.ndarray, settings: Targets, writer: PatchWriter) -> int:
-    """Hand the patches of one photograph that are not near-empty to its writer and let go of it; gives their count."""
-    colour = photos.read(row["name"])
-    gray = CONVERSIONS[settings.conversion](colour)[..., None]  # the whole first: a global method needs all of it
-    pieces = patches.cut(gray, corners, settings.patch)
-    wanted = _contrast(pieces) >= settings.min_contrast
-    if wanted.any():
-        index = pd.DataFrame(corners[wanted], columns=["row", "column"])
-        index.insert(0, "photo", row["name"])
-        index.insert(1, "domain", row["domain"])
-        writer.add(index, patches.cut(colour, corners[wanted], settings.patch), pieces[wanted])
-    return int(wanted.sum())
+# === One shard ===
 
 
-def _contrast(pieces: np.ndarray) -> np.ndarray:
-    """`patches.contrast`, in memory that does not grow with the photograph."""
-    step = max(1, PIXELS // pieces[0].size)
-    return np.concatenate([patches.contrast(pieces[start : start + step]) for start in range(0, len(pieces), step)])
+def cut_group(group: Group, folder: Path) -> dict[str, Any]:
+    """Cut the photographs of a group: a shard of both kinds, colour.npy and gray.npy, and its rows of index.csv.
+
+    Returns:
+        `kept`, how many patches of each photograph; and the `sha256` of the file of each kind.
+
+    Raises:
+        ArtifactError: a photograph can't be read.
+    """
+    photos, settings = Container(group.photos, needed=()), group.settings
+    kept = []
+    with ExitStack() as files:
+        index = csv.writer(files.enter_context((folder / "index.csv").open("w", newline="")), lineterminator="\n")
+        arrays = {
+            kind: files.enter_context(Growing(folder / f"{kind}.npy", (settings.patch, settings.patch, channels)))
+            for kind, channels in patches.KINDS.items()
+        }
+        for row in group.rows.itertuples():
+            before = len(arrays["gray"])
+            if patches.count(row.height, row.width, settings.patch, settings.stride):
+                for corners, colour, gray in _cut(photos.read(row.name), settings):
+                    index.writerows(zip(repeat(row.name), repeat(row.domain), *corners.T.tolist()))
+                    arrays["colour"].append(colour)
+                    arrays["gray"].append(gray)
+            kept.append(len(arrays["gray"]) - before)
+    return {"kept": kept, "sha256": {kind: sha256_of(folder / f"{kind}.npy") for kind in arrays}}
+
+
+def _cut(colour: np.ndarray, settings: Targets) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Corners `(n, 2)`, colour `(n, patch, patch, 3)` and gray `(n, patch, patch, 1)` of what is kept, some at a time.
+
+    Args:
+        colour: `(height, width, 3)` uint8, not smaller than a patch.
+    """
+    gray = _gray(colour, settings.conversion)[..., None]  # of the whole first: a global method needs all of it
+    height, width = gray.shape[:2]
+    across = (width - settings.patch) // settings.stride + 1
+    count = patches.count(height, width, settings.patch, settings.stride)
+    step = max(1, PIXELS // settings.patch**2)
+    for start in range(0, count, step):
+        numbers = np.arange(start, min(start + step, count))
+        corners = np.stack(np.divmod(numbers, across), axis=1) * settings.stride
+        pieces = patches.cut(gray, corners, settings.patch)
+        wanted = patches.contrast(pieces) >= settings.min_contrast
+        yield corners[wanted], patches.cut(colour, corners[wanted], settings.patch), pieces[wanted]
+
+
+def _gray(colour: np.ndarray, conversion: str) -> np.ndarray:
+    """What `conversion` makes of a photograph `(height, width, 3)` uint8, stripe by stripe if it may: less memory."""
+    height, width = colour.shape[:2]
+    step = max(1, PIXELS // width) if conversion in POINTWISE else height
+    return np.concatenate([CONVERSIONS[conversion](colour[top : top + step]) for top in range(0, height, step)])

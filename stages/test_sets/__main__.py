@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 from tqdm import tqdm
 
+from stages import engine
 from stages.artifacts import ArtifactError, read_json, sha256_of, write_json, write_table
 from stages.evaluate import evaluation
 from stages.fetch import manifest
 from stages.fetch.container import MANIFEST, Container
 from stages.stage import Stage, stage, tensorflow_import
 from stages.targets.cutting import cut_photographs, left_out
-from stages.targets.patches import PatchSet, PatchWriter
+from stages.targets.patches import PatchSet
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.test_sets", description=__doc__)
     parser.add_argument("name", help="a key of `test_sets` in params.yaml")
     name = parser.parse_args().name
-    with stage("evaluate_set", name) as work, tempfile.TemporaryDirectory() as folder:
+    with stage("evaluate_set", name) as work:
         photos = Container(Path(f"data/test_sets/{name}"), needed=("test",))
         refuse_known(photos.manifest, manifest.read(Path("data/photos") / MANIFEST), name)
-        writer = PatchWriter(Path(folder), work["targets"].shard_patches)
-        counts = cut_photographs(photos, work["targets"], {"test": writer})
+        cut, kept = work.keep / "test-set", work.keep / "test-set-shards"  # no variant can have these names
+        counts = cut_photographs(Path(f"data/test_sets/{name}"), work["targets"], {"test": cut}, kept, engine.load())
         splits = {split: PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation")}
-        results = evaluate(photos, {**splits, "test": PatchSet(writer.folder)}, work)
+        results = evaluate(photos, {**splits, "test": PatchSet(cut)}, work)
 
         out = work.out(f"data/evaluations/test_sets/{name}")
         tables = [table for result in results.values() for table in result.tables.values()]
@@ -38,7 +38,7 @@ def main() -> None:
         write_table(out / "contrast.csv", once(contrast, ["method", "photo"]))
         write_table(out / "counts.csv", counts)
         write_json(out / "summary.json", {name: result.summary() for name, result in results.items()})
-    print(f"evaluate_set@{name}: {len(writer)} patches of {(counts['kept'] > 0).sum()} photographs")
+    print(f"evaluate_set@{name}: {counts['kept'].sum()} patches of {(counts['kept'] > 0).sum()} photographs")
     if line := left_out(counts):
         print(f"evaluate_set@{name}: {line}")
 

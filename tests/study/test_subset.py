@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from stages import settings
 from stages.settings import SettingsError
 from stages.study.subset import FirstPhotographs, with_equal_steps
-from stages.targets.patches import PatchSet, PatchWriter
+from stages.targets.patches import PatchSet
+from tests import patch_sets
 from tests.conftest import REPOSITORY
 
 SIMPLE = settings.load(REPOSITORY / "params.yaml").variants["simple"]
@@ -21,20 +22,26 @@ SIMPLE = settings.load(REPOSITORY / "params.yaml").variants["simple"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """9 patches of the photographs zebra, apple and mango, in this order, in shards of 4."""
-    writer = PatchWriter(tmp_path_factory.mktemp("patches"), shard_patches=4)
+    """9 patches of the photographs zebra, apple and mango, in this order, in shards of 6 and 3."""
     levels = np.arange(9, dtype=np.uint8).reshape(9, 1, 1, 1).repeat(12, axis=1).repeat(12, axis=2)
     photos = ["zebra"] * 2 + ["apple"] * 4 + ["mango"] * 3
     index = pd.DataFrame({"photo": photos, "domain": "everyday", "row": 0, "column": np.arange(9)})
-    writer.add(index, levels.repeat(3, axis=3), levels)
-    writer.close()
-    return writer.folder
+    folder = tmp_path_factory.mktemp("patches")
+    return patch_sets.write(folder, index, levels.repeat(3, axis=3), levels, shards=[6, 3]).folder
 
 
-@pytest.mark.parametrize(("photographs", "patches"), [(1, 2), (2, 6), (3, 9), (None, 9)])
-def test_the_first_photographs_are_those_of_the_index(folder: Path, photographs: int | None, patches: int) -> None:
+@pytest.mark.parametrize(
+    ("photographs", "patches", "shards"),
+    [(1, 2, [(0, 2)]), (2, 6, [(0, 6)]), (3, 9, [(0, 6), (6, 9)]), (None, 9, [(0, 6), (6, 9)])],
+)
+def test_the_first_photographs_are_those_of_the_index(
+    folder: Path, photographs: int | None, patches: int, shards: list[tuple[int, int]]
+) -> None:
     subset = FirstPhotographs(folder, photographs)
     assert len(subset) == patches
+    assert subset.shards == shards
+    with pytest.raises(IndexError):
+        subset.read("gray", np.array([patches]))
     assert subset.of_all == 9
     assert subset.photographs == (photographs or 3)
     assert subset.read("gray")[:, 0, 0, 0].tolist() == list(range(patches))

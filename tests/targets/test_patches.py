@@ -35,23 +35,33 @@ def test_cut_and_join_are_inverse_on_whole_cells(height: int, width: int) -> Non
 def test_patches_come_back_in_any_order_across_shards(patch_set: PatchSet) -> None:
     everything = patch_set.read("colour")
     assert everything.shape == (48, 12, 12, 3)
-    numbers = np.array([47, 0, 19, 20, 21, 39, 40])
+    numbers = np.array([47, 0, 19, 20, 21, 39, 40, 0])
     assert np.array_equal(patch_set.read("colour", numbers), everything[numbers])
+    parts = [patch_set.read("colour", np.arange(*shard)) for shard in patch_set.shards]
+    assert np.array_equal(np.concatenate(parts), everything)
+    assert patch_set.read("gray", numbers[:0]).shape == (0, 12, 12, 1)
 
 
-def test_patches_are_memory_mapped(patch_set: PatchSet) -> None:
-    assert all(isinstance(array, np.memmap) for array in patch_set._arrays["colour"])
+@pytest.mark.parametrize("number", [-1, 48])
+def test_a_number_that_no_patch_has_is_refused(patch_set: PatchSet, number: int) -> None:
+    with pytest.raises(IndexError, match="0 to 47"):
+        patch_set.read("gray", np.array([3, number]))
 
 
-def test_a_damaged_shard_is_refused(patch_set: PatchSet, tmp_path: Path) -> None:
+def test_a_shard_is_checked_when_it_is_first_read(patch_set: PatchSet, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(patch_set.folder, folder)
     shard = folder / "gray-00001.npy"
     content = bytearray(shard.read_bytes())
     content[-3] ^= 4
     shard.write_bytes(content)
+    (folder / "colour-00002.npy").unlink()
+    damaged = PatchSet(folder)
+    assert np.array_equal(damaged.read("gray", np.arange(20)), patch_set.read("gray", np.arange(20)))
     with pytest.raises(ArtifactError, match="gray-00001"):
-        PatchSet(folder)
+        damaged.read("gray", np.array([20]))
+    with pytest.raises(ArtifactError, match="colour-00002"):
+        damaged.read("colour", np.array([47]))
 
 
 def test_contrast_is_in_gray_levels() -> None:

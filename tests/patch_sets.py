@@ -1,0 +1,33 @@
+"""Tiny patch sets, written by NumPy and pandas alone: their form is that of `stages.targets.patches`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from stages.artifacts import sha256_of
+from stages.targets.patches import PatchSet
+
+
+def write(folder: Path, index: pd.DataFrame, colour: np.ndarray, gray: np.ndarray, shards: list[int]) -> PatchSet:
+    """A patch set of `colour` `(n, patch, patch, 3)` and `gray` `(n, patch, patch, 1)` uint8.
+
+    Args:
+        folder: for it.
+        index: a row for each patch: photo, domain, row, column.
+        colour, gray: the patches.
+        shards: how many of them each shard has.
+    """
+    index.to_csv(folder / "index.csv", index=False)
+    rows, start = [], 0
+    for number, patches in enumerate(shards):
+        row: dict[str, object] = {"shard": number, "patches": patches}
+        for kind, array in {"colour": colour, "gray": gray}.items():
+            np.save(folder / f"{kind}-{number:05}.npy", array[start : start + patches])
+            row[f"{kind}_sha256"] = sha256_of(folder / f"{kind}-{number:05}.npy")
+        rows.append(row)
+        start += patches
+    pd.DataFrame(rows).to_csv(folder / "shards.csv", index=False)
+    return PatchSet(folder)
