@@ -45,7 +45,7 @@ def test_hours_follow_from_the_rates() -> None:
     assert found["`targets`, core hours"] == "6,700"
     assert found["`evaluate` and baselines, core hours"] == "100"  # 10,000 photographs, 12 megapixels, 3 s
     assert found["patches"] == "15,000,000,000"  # 107 × 142 a photograph
-    assert found["`train`, 8 epochs, core hours"] == "33,000,000"
+    assert found["`train`, 8 epochs, core hours"] == "33,000"
     assert found["stored, TB"] == "60"  # 12 of photographs, 48 of patches
 
 
