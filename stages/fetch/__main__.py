@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from stages import engine
 from stages.fetch import archive, bundled, folder, keras_datasets, repository
 from stages.fetch.pack import SKIPPED, pack
-from stages.fetch.photograph import Photograph, Skipped
+from stages.fetch.photograph import Plan
 from stages.stage import stage
 
-SOURCES: dict[str, Callable[[Any], Iterator[Photograph | Skipped]]] = {
-    "bundled": bundled.photographs,
-    "folder": folder.photographs,
-    "archive": archive.photographs,
-    "keras": keras_datasets.photographs,
-    "dvc": repository.photographs,
+SOURCES: dict[str, Callable[[Any, Path], Plan]] = {  # settings and a folder that survives a kill → what to read
+    "bundled": bundled.plan,
+    "folder": folder.plan,
+    "archive": archive.plan,
+    "keras": keras_datasets.plan,
+    "dvc": repository.plan,
 }
 
 
@@ -28,7 +30,8 @@ def main() -> None:
 
     with stage("fetch_set", name) if name else stage("fetch") as work:
         settings = work[key]
-        packed = pack(work.out(out), SOURCES[settings.source](settings), settings, test_set=bool(name))
+        plan = SOURCES[settings.source](settings, work.keep)
+        packed = pack(work.out(out), plan, settings, work.keep / "shards", engine.load(), test_set=bool(name))
     print(f"{'fetch_set@' + name if name else 'fetch'}: {packed.lines()}")
     if packed.skipped:
         print(f"{out}/{SKIPPED} has all of them")

@@ -1,7 +1,7 @@
 """Source `archive`: image files in a zip or tar, on this machine or downloaded. Reading images is not done here.
 
-Members are copied out one by one, as plain files below a temporary folder: no link, mode, owner or time is ever taken
-from an archive, and none is unpacked whose sha256 is not the one in params.yaml.
+Members are copied out one by one, as plain files below a folder of the stage: no link, mode, owner or time is ever
+taken from an archive, and none is unpacked whose sha256 is not the one in params.yaml.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import stat
 import struct
 import sys
 import tarfile
-import tempfile
 import time
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -27,7 +27,8 @@ from tqdm import tqdm
 from stages.artifacts import ArtifactError, sha256_of
 from stages.fetch import folder
 from stages.fetch.address import file_name, shown, without_secrets
-from stages.fetch.photograph import Photograph, Skipped
+from stages.fetch.photograph import Plan, Skipped
+from stages.fetch.unpacked import once
 from stages.settings import Archive
 
 CACHE = "AUTOENCODER_GRAYSCALE_CACHE"  # environment variable: where downloads are kept, instead of the user's cache
@@ -37,7 +38,7 @@ TIMEOUT = 30.0  # seconds without a byte from the server
 TRY_AGAIN = (408, 429)  # HTTP codes below 500 that may pass: Request Timeout, Too Many Requests (RFC 9110, RFC 6585)
 
 CHUNK = 1 << 20  # bytes
-MAX_UNPACKED = 64 << 30  # bytes; a larger set belongs into a folder: it would be unpacked at every run
+MAX_UNPACKED = 64 << 30  # bytes; a larger set belongs into a folder: it would lie on the disk twice at every run
 MAX_RATIO = 100  # unpacked to packed; photographs reach 20 as bare pixels, a bomb of zeros 1000 with deflate
 SMALL = 64 << 20  # bytes that every archive may unpack to: little harm, and drawings compress well
 
@@ -61,25 +62,30 @@ DAMAGE = (
 )  # fmt: skip
 
 
-def photographs(settings: Archive) -> Iterator[Photograph | Skipped]:
-    """The photographs of an archive, and what in it is none; names are paths of members.
+def plan(settings: Archive, keep: Path) -> Plan:
+    """The files of an archive, unpacked below `keep`; names are paths of members.
 
     Raises:
         ArtifactError: no URL gives the archive, or the local file is missing; its sha256 is another; it is neither zip
             nor tar, is damaged, or unpacks to suspiciously much.
     """
+    name = file_name(settings.urls[0]) if settings.urls else Path(settings.inputs).name  # whichever mirror gives it
+    files, skipped = once(keep / "archive", lambda to: unpack(_checked(settings), to, name))
+    found = folder.files(files, settings, source=name, licence="see the archive")
+    return replace(found, skipped=[*skipped, *found.skipped])
+
+
+def _checked(settings: Archive) -> Path:
+    """The archive on this machine, by its sha256 the one that is wanted."""
     if settings.urls:
-        path, name = downloaded(settings), file_name(settings.urls[0])  # whichever mirror it came from
-    else:
-        path, name = Path(settings.inputs), Path(settings.inputs).name
-        if not path.is_file():
-            raise ArtifactError(f"{path}: no such file; `inputs` must name a zip or tar, or `urls` say where to get it")
-        found = sha256_of(path)
-        if found != settings.sha256:
-            raise ArtifactError(f"{path}: {_another_hash(found, settings.sha256)}; get it again, or correct `sha256`")
-    with tempfile.TemporaryDirectory(prefix="photographs-") as temporary:
-        yield from unpack(path, Path(temporary), name)
-        yield from folder.read(Path(temporary), settings, source=name, licence="see the archive")
+        return downloaded(settings)
+    path = Path(settings.inputs)
+    if not path.is_file():
+        raise ArtifactError(f"{path}: no such file; `inputs` must name a zip or tar, or `urls` say where to get it")
+    found = sha256_of(path)
+    if found != settings.sha256:
+        raise ArtifactError(f"{path}: {_another_hash(found, settings.sha256)}; get it again, or correct `sha256`")
+    return path
 
 
 # === Download ===
@@ -185,6 +191,7 @@ def unpack(path: Path, to: Path, name: str) -> Iterator[Skipped]:
     Raises:
         ArtifactError: it is neither zip nor tar, is damaged as a whole, or unpacks to suspiciously much.
     """
+    to.mkdir(parents=True, exist_ok=True)
     try:
         with tqdm(desc="unpacking", unit="B", unit_scale=True, disable=None, delay=2, leave=False) as bar:
             room = _Room(name, path.stat().st_size, bar)
@@ -309,7 +316,7 @@ def _write(file: IO[bytes], chunk: bytes) -> None:
 
 
 def _no_room(error: OSError) -> ArtifactError:
-    return ArtifactError(f"{tempfile.gettempdir()}: {error.strerror}; TMPDIR may name another folder")
+    return ArtifactError(f"can't unpack: {error.strerror}; make room on the disk of this repository")
 
 
 class _Room:

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from stages.artifacts import ArtifactError
 from stages.fetch import manifest
-from stages.fetch.photograph import Photograph
+from stages.fetch.photograph import Photograph, Plan
 from stages.settings import Bundled
 
 
-def photographs(settings: Bundled) -> Iterator[Photograph]:
+def plan(settings: Bundled, _: Path) -> Plan:
     """The photographs in the list `settings.inputs`, each `(height, width, 3)` uint8 sRGB and checked against its row.
 
     Raises:
-        ArtifactError: the list can't be used, or a photograph is missing or not the one in the list.
+        ArtifactError: the list can't be used; at reading, a photograph is missing or not the one in the list.
     """
-    table = manifest.read(Path(settings.inputs), needed=())
-    for _, row in table.iterrows():
-        pixels = read(row["name"], row["source"])
-        manifest.verify(row, pixels)
-        yield Photograph(
-            name=row["name"],
-            pixels=pixels,
-            source=row["source"],
-            licence=row["licence"],
-            domain=row["domain"],
-            split=row["split"],
-            scene=row["scene"],
-        )
+    rows = manifest.read(Path(settings.inputs), needed=()).to_dict("records")
+    return Plan(_listed, rows, [0] * len(rows))
+
+
+def _listed(row: dict[str, Any]) -> Photograph:
+    pixels = read(row["name"], row["source"])
+    manifest.verify(row, pixels)
+    return Photograph(
+        name=row["name"],
+        pixels=pixels,
+        source=row["source"],
+        licence=row["licence"],
+        domain=row["domain"],
+        split=row["split"],
+        scene=row["scene"],
+    )
 
 
 def read(name: str, source: str) -> np.ndarray:

@@ -1,11 +1,14 @@
-"""The packed form of a set of photographs: one zip of lossless PNG files, and the manifest beside it.
+"""The packed form of a set of photographs: zips of lossless PNG files, and the manifest beside them.
 
-One file, because DVC is far slower on many small ones. A stored zip gives random access and a CRC per member.
+A few large files, because DVC is far slower on many small ones. A stored zip gives random access and a CRC per member.
+photographs-00000.zip holds the first photographs of the manifest, the next zip those that follow; shards.csv (file,
+photographs) tells how many each holds.
 """
 
 from __future__ import annotations
 
 import io
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,14 +20,15 @@ import numpy as np
 import pandas as pd
 from PIL import Image, PngImagePlugin
 
-from stages.artifacts import ArtifactError, write_table, write_zip
+from stages.artifacts import ZIP_EPOCH, ArtifactError, read_table, write_table, write_zip
 from stages.fetch import manifest
 
-PHOTOGRAPHS, MANIFEST = "photographs.zip", "manifest.csv"
+MANIFEST, SHARDS = "manifest.csv", "shards.csv"
+OPEN = 4  # zips at a time: a process may have some 1000 files open, and a set more zips than that
 
 
 class Writer(Mapping[str, bytes]):
-    """Packs photographs into `folder`, one at a time: memory holds one, a nameless file in `folder` the others.
+    """Packs photographs into one zip in `folder`: memory holds one at a time, a nameless file there the others.
 
     They wait there as PNG, by the names of the zip's members, because those are sorted and because it may turn out at
     the end that some are not wanted. `close` writes those of a table; without it, nothing is left.
@@ -35,6 +39,7 @@ class Writer(Mapping[str, bytes]):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._zip = folder / file_name(0)
         self._places: dict[str, tuple[int, int]] = {}
         with faults_named(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -42,19 +47,19 @@ class Writer(Mapping[str, bytes]):
 
     def add(self, name: str, pixels: np.ndarray) -> None:
         """Take in the photograph `name`, `(height, width, 3)` uint8."""
-        with faults_named(self.folder / PHOTOGRAPHS):
+        with faults_named(self._zip):
             start = self._waiting.tell()
             Image.fromarray(pixels).save(self._waiting, format="PNG")
             self._places[_member(name)] = start, self._waiting.tell() - start
 
     def close(self, table: pd.DataFrame) -> None:
-        """Write the manifest `table` and the photographs that it lists."""
+        """Write the manifest `table` and the photographs that it lists; there is no zip if there are none."""
         wanted = {_member(name) for name in table["name"]}
         self._places = {member: place for member, place in self._places.items() if member in wanted}
-        with faults_named(self.folder / PHOTOGRAPHS):
-            write_zip(self.folder / PHOTOGRAPHS, self)
-        with faults_named(self.folder / MANIFEST):
-            write_table(self.folder / MANIFEST, table)
+        if self._places:
+            with faults_named(self._zip):
+                write_zip(self._zip, self)
+        _write_tables(self.folder, [table] if self._places else [])
 
     def __getitem__(self, member: str) -> bytes:
         start, length = self._places[member]
@@ -84,34 +89,90 @@ def faults_named(path: Path) -> Iterator[None]:
         raise ArtifactError(f"{path} can't be written: {error.strerror}") from error
 
 
-class Container:
-    """Read access to a folder that `Writer` filled, in which each split of `needed` must have a photograph.
+def join(folder: Path, parts: Sequence[tuple[Path, pd.DataFrame]]) -> None:
+    """Make one container of several of one zip each: their zips move, but for photographs that are not wanted.
+
+    Args:
+        folder: of the new container.
+        parts: folder of each container, and the rows of its manifest that are wanted, at least one.
 
     Raises:
-        ArtifactError: at opening, if the manifest or the zip is missing or damaged; at reading, if a photograph is
-            missing, damaged, or not the one in the manifest.
+        ArtifactError: something can't be written; names it.
+    """
+    with faults_named(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    for number, (part, rows) in enumerate(parts):
+        old, new = part / file_name(0), folder / file_name(number)
+        with faults_named(new):
+            _move(old, new, {_member(name) for name in rows["name"]})
+    _write_tables(folder, [rows for _, rows in parts])
+
+
+def file_name(number: int) -> str:
+    """The name of a zip, by its number from 0; they are numbered without gaps."""
+    return f"photographs-{number:05}.zip"
+
+
+def _move(old: Path, new: Path, wanted: set[str]) -> None:
+    """Move a zip; if not all of its members are wanted, write one of those that are, as `write_zip` would."""
+    with zipfile.ZipFile(old) as archive:
+        names = archive.namelist()
+        if not wanted.issuperset(names):
+            with zipfile.ZipFile(new, "w", zipfile.ZIP_STORED) as kept:
+                for name in filter(wanted.__contains__, names):
+                    kept.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), archive.read(name))
+            return
+    shutil.move(old, new)  # a rename, unless they lie on two disks
+
+
+def _write_tables(folder: Path, tables: Sequence[pd.DataFrame]) -> None:
+    """The manifest, and how many of its photographs each zip holds; a table for each zip."""
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=manifest.COLUMNS)
+    held = [(file_name(number), len(rows)) for number, rows in enumerate(tables)]
+    with faults_named(folder / MANIFEST):
+        write_table(folder / MANIFEST, table)
+    with faults_named(folder / SHARDS):
+        write_table(folder / SHARDS, pd.DataFrame(held, columns=["file", "photographs"]))
+
+
+class Container:
+    """Read access to a folder that `Writer` or `join` filled, in which each split of `needed` must have a photograph.
+
+    Raises:
+        ArtifactError: at opening, if the manifest or shards.csv is missing, damaged, or does not fit the other; at
+            reading, if the zip or the photograph is missing, damaged, or not the one in the manifest.
     """
 
     def __init__(self, folder: Path, needed: Sequence[str] = manifest.SPLITS) -> None:
         self.manifest = manifest.read(folder / MANIFEST, needed)
-        self._rows = self.manifest.set_index("name", drop=False)
-        self._path = folder / PHOTOGRAPHS
-        try:
-            self._zip = zipfile.ZipFile(self._path)
-        except (FileNotFoundError, zipfile.BadZipFile) as error:
-            raise ArtifactError(f"{self._path}: {error}; run `dvc repro`") from error
+        held = read_table(folder / SHARDS, ["file"])
+        if [*held] != ["file", "photographs"] or held["photographs"].sum() != len(self.manifest):
+            raise ArtifactError(f"{folder / SHARDS}: not of the same photographs as {MANIFEST}; run `dvc repro`")
+        files = np.repeat(held["file"].to_numpy(), held["photographs"])
+        self._rows = self.manifest.assign(file=files).set_index("name", drop=False)
+        self._folder = folder
+        self._open: dict[str, zipfile.ZipFile] = {}  # the one that was used last comes last
 
     def read(self, name: str) -> np.ndarray:
         """One photograph as `(height, width, 3)` uint8, sRGB, checked against its manifest row."""
         row = self._rows.loc[name]
         try:
+            content = self._zip(row["file"]).read(_member(name))
             # not Image.open, which refuses more than 179 megapixels
-            with PngImagePlugin.PngImageFile(io.BytesIO(self._zip.read(_member(name)))) as image:
+            with PngImagePlugin.PngImageFile(io.BytesIO(content)) as image:
                 pixels = np.asarray(image)
         except (KeyError, zipfile.BadZipFile, OSError, SyntaxError) as error:
-            raise ArtifactError(f"{self._path}: photograph {name!r} can't be read: {error}") from error
+            path = self._folder / row["file"]
+            raise ArtifactError(f"{path}: photograph {name!r} can't be read: {error}; run `dvc repro`") from error
         manifest.verify(row, pixels)
         return pixels
+
+    def _zip(self, file: str) -> zipfile.ZipFile:
+        archive = self._open.pop(file) if file in self._open else zipfile.ZipFile(self._folder / file)
+        self._open[file] = archive
+        if len(self._open) > OPEN:
+            self._open.pop(next(iter(self._open))).close()
+        return archive
 
 
 def _member(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -11,7 +11,7 @@ from tqdm import tqdm
 from stages.artifacts import ArtifactError
 from stages.fetch import decode
 from stages.fetch.manifest import SPLITS
-from stages.fetch.photograph import Photograph, Skipped
+from stages.fetch.photograph import Photograph, Plan, Skipped
 from stages.settings import Files, Folder
 
 IMAGES = (
@@ -21,22 +21,20 @@ IMAGES = (
 RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2")  # as the TIFF that they are, a mere thumbnail
 
 
-def photographs(settings: Folder) -> Iterator[Photograph | Skipped]:
-    """The photographs in the folder `settings.inputs`; see `read`.
+def plan(settings: Folder, _: Path) -> Plan:
+    """The files below the folder `settings.inputs`; see `files`.
 
     Raises:
-        ArtifactError: there is no such folder, or memory does not suffice for a photograph in it.
+        ArtifactError: there is no such folder; at reading, memory does not suffice for a photograph in it.
     """
     folder = Path(settings.inputs)
     if not folder.is_dir():
         raise ArtifactError(f"{folder}: no such folder; `fetch.inputs`, or `inputs` of the test set, must name one")
-    yield from read(folder, settings, source=folder.absolute().name, licence="not stated", links=True)
+    return files(folder, settings, source=folder.absolute().name, licence="not stated", links=True)
 
 
-def read(
-    folder: Path, settings: Files, *, source: str, licence: str, links: bool = False
-) -> Iterator[Photograph | Skipped]:
-    """Every file below `folder` in the order of its name, which is its path there with `/`; one is in memory at a time.
+def files(folder: Path, settings: Files, *, source: str, licence: str, links: bool = False) -> Plan:
+    """Every file below `folder` in the order of its name, which is its path there with `/`.
 
     A file with an image's extension gives a photograph or a fault, whatever it holds. Other files are no fault: they
     are only counted. Hidden files and folders are passed over.
@@ -54,18 +52,23 @@ def read(
         links: whether links to files are read.
 
     Raises:
-        ArtifactError: memory does not suffice for a photograph.
+        ArtifactError: at reading, memory does not suffice for a photograph.
     """
-    names, closed = _walk(folder)
-    yield from closed
-    for name in tqdm(names, desc="reading files", unit="file", disable=None, delay=2, leave=False):
+    names, skipped = _walk(folder)
+    wanted: list[str] = []
+    for name in tqdm(names, desc="listing files", unit="file", disable=None, delay=2, leave=False):
         if not links and (folder / name).is_symlink():
-            yield Skipped(_escaped(name), "a symbolic link, which may lead out of what was fetched")
+            skipped.append(Skipped(_escaped(name), "a symbolic link, which may lead out of what was fetched"))
+        elif refused := _refusal(name, settings):
+            skipped.append(refused)
         else:
-            yield _read(folder, name, settings, source, licence)
+            wanted.append(name)
+    sizes = [_size(folder / name) for name in wanted]
+    return Plan(partial(_read, folder, settings, source, licence), wanted, sizes, skipped)
 
 
-def _read(folder: Path, name: str, settings: Files, source: str, licence: str) -> Photograph | Skipped:
+def _refusal(name: str, settings: Files) -> Skipped | None:
+    """Why a file of that name is not read."""
     extension = Path(name).suffix.lower()
     if extension in RAW:
         return Skipped(_escaped(name), "camera raw: develop it into an image first")
@@ -73,11 +76,12 @@ def _read(folder: Path, name: str, settings: Files, source: str, licence: str) -
         return Skipped(_escaped(name), "no image by its extension", fault=False)
     if _escaped(name) != name:  # neither a table nor a zip could hold it
         return Skipped(_escaped(name), "its name holds control characters or bytes that are not UTF-8")
-    side = None
-    if settings.split is not None and settings.split.by == "subfolder":
-        side = name.split("/")[0]
-        if side not in SPLITS:
-            return Skipped(name, f"not in one of the folders {', '.join(SPLITS)}")
+    if _by_subfolder(settings) and name.split("/")[0] not in SPLITS:
+        return Skipped(name, f"not in one of the folders {', '.join(SPLITS)}")
+    return None
+
+
+def _read(folder: Path, settings: Files, source: str, licence: str, name: str) -> Photograph | Skipped:
     red, green, blue = settings.matte
     try:
         pixels = decode.read(folder / name, (red, green, blue))
@@ -85,7 +89,19 @@ def _read(folder: Path, name: str, settings: Files, source: str, licence: str) -
         if isinstance(error.__cause__, MemoryError):  # skipped, it would be missing on this machine alone
             raise ArtifactError(f"{name}: {error}; free some, or make the image smaller") from error
         return Skipped(name, str(error))
+    side = name.split("/")[0] if _by_subfolder(settings) else None
     return Photograph(name, pixels, source, licence, settings.domain, side)
+
+
+def _by_subfolder(settings: Files) -> bool:
+    return settings.split is not None and settings.split.by == "subfolder"
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # a link to nowhere, which reading tells
+        return 0
 
 
 def _walk(top: Path) -> tuple[list[str], list[Skipped]]:

@@ -6,45 +6,64 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
-from stages.artifacts import ArtifactError
-from stages.fetch.photograph import Photograph, Skipped
+from stages.artifacts import ArtifactError, write_array
+from stages.fetch.container import faults_named
+from stages.fetch.photograph import Photograph, Plan, Skipped
+from stages.fetch.unpacked import once
 from stages.settings import KerasDataset
 from stages.stage import tensorflow_import
 
 TIMEOUT = 30.0  # seconds without a byte from the server
 
 
-def photographs(settings: KerasDataset) -> Iterator[Photograph | Skipped]:
+def plan(settings: KerasDataset, keep: Path) -> Plan:
     """The first `images` of Keras's training half, and as large a share of its test half, which is marked so.
 
     Of 50 000 + 10 000 images, 5000 give `train-00000` … `train-04999` and `test-00000` … `test-00999`; at least one is
     for testing. In a set that has no `split`, all is for testing: it holds the first `images` of the test half alone.
 
     Each image is a whole photograph, `(32, 32, 3)`; the stage `targets` crops it to the patch size from the upper left
-    where stride and patch leave room for one patch only.
+    where stride and patch leave room for one patch only. Below `keep` they lie as arrays, so that nobody who reads an
+    image needs Keras.
 
     Raises:
         ArtifactError: Keras can't download or read the data set.
     """
+    folder, _ = once(keep / "keras", lambda to: _saved(settings, to))
+    halves = sorted(folder.iterdir(), reverse=True)  # train before test
+    items = [(half.stem, number) for half in halves for number in range(len(np.load(half, mmap_mode="r")))]
+    return Plan(partial(_read, folder, settings), items, [0] * len(items))
+
+
+def _saved(settings: KerasDataset, to: Path) -> list[Skipped]:
+    """Write the images that are wanted of each half, `(count, 32, 32, 3)` uint8, into the folder `to`."""
     train, test = _load(settings.dataset)
     if settings.split is None:
         halves = {"test": test[: settings.images]}
     else:
         share = max(1, settings.images * len(test) // len(train))
         halves = {"train": train[: settings.images], "test": test[:share]}
-    for half, images in halves.items():
-        for number, pixels in enumerate(images):
-            yield Photograph(
-                name=f"{half}-{number:05}",
-                pixels=pixels,
-                source=f"keras.datasets.{settings.dataset}",
-                licence="none stated",
-                domain=settings.domain,
-                split="test" if half == "test" else None,
-            )
+    with faults_named(to):
+        for half, images in halves.items():
+            write_array(to / f"{half}.npy", images)
+    return []
+
+
+def _read(folder: Path, settings: KerasDataset, item: tuple[str, int]) -> Photograph:
+    half, number = item
+    return Photograph(
+        name=f"{half}-{number:05}",
+        pixels=np.array(np.load(folder / f"{half}.npy", mmap_mode="r")[number]),
+        source=f"keras.datasets.{settings.dataset}",
+        licence="none stated",
+        domain=settings.domain,
+        split="test" if half == "test" else None,
+    )
 
 
 def _load(dataset: str) -> tuple[np.ndarray, np.ndarray]:

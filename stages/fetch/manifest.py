@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,17 +18,26 @@ SPLITS = ("train", "validation", "test")
 
 
 def read(path: Path, needed: Sequence[str] = SPLITS) -> pd.DataFrame:
-    """Read and check a manifest; text is taken letter by letter, a photograph may be called `NA` or `001`.
+    """Read and check a manifest.
 
     Raises:
         ArtifactError: the file is missing or no table, or says what can't be; see `check`.
     """
-    try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False)
-    except (FileNotFoundError, ValueError) as error:
-        raise ArtifactError(f"{path}: {error}") from error
+    table = rows(path)
     check(table, str(path), needed)
     return table
+
+
+def rows(path: Path) -> pd.DataFrame:
+    """A manifest as it is written; text is taken letter by letter, a photograph may be called `NA` or `001`.
+
+    Raises:
+        ArtifactError: the file is missing or no table.
+    """
+    try:
+        return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False)
+    except (FileNotFoundError, ValueError) as error:
+        raise ArtifactError(f"{path}: {error}") from error
 
 
 def check(table: pd.DataFrame, where: str, needed: Sequence[str] = SPLITS) -> None:
@@ -63,7 +73,7 @@ def hash_pixels(pixels: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(pixels).reshape(-1).data).hexdigest()
 
 
-def verify(row: pd.Series, pixels: np.ndarray) -> None:
+def verify(row: pd.Series | Mapping[str, Any], pixels: np.ndarray) -> None:
     """Check a photograph against its manifest row.
 
     Raises:

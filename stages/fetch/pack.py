@@ -1,22 +1,31 @@
-"""From what a source gives to the container: sides of the split, equal pixels, faults. No source is known here."""
+"""From a source's plan to the container, shard by shard: sides of the split, equal pixels, faults.
+
+No source is known here. What a shard is depends on the plan alone, never on how many workers there are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from stages import shards
 from stages.artifacts import ArtifactError, write_table
+from stages.engine import Engine
 from stages.fetch import manifest, split
 from stages.fetch.address import origin
-from stages.fetch.container import Writer, faults_named
-from stages.fetch.photograph import Photograph, Skipped
+from stages.fetch.container import MANIFEST, Writer, faults_named, join
+from stages.fetch.photograph import Photograph, Plan, Skipped
 from stages.settings import Files, Source
 
 SKIPPED = "skipped.csv"
 LISTED = 20  # faults in a message
+SHARD_BYTES = 32 << 20  # of image files; as PNG, photographs in JPEG take four to eight times as much
+SHARD_ITEMS = 4096  # of small files: some ten seconds of work
 
 
 @dataclass(frozen=True)
@@ -43,45 +52,90 @@ class Packed:
         return line + (f"\n{listing(self.skipped)}" if self.skipped else "")
 
 
-def pack(folder: Path, given: Iterable[Photograph | Skipped], settings: Source, *, test_set: bool) -> Packed:
-    """Write the photographs that a source gives, their manifest, and skipped.csv (file, reason) into `folder`.
+def pack(folder: Path, plan: Plan, settings: Source, keep: Path, where: Engine, *, test_set: bool) -> Packed:
+    """Write the photographs of a plan, their manifest, and skipped.csv (file, reason) into `folder`.
 
     The split is `split.choose`'s; of a further test set, all is test. Where a source does not name scenes, equal pixels
     are one; see `split.copies_across` for those on several sides. Without files or faults there is no skipped.csv.
+
+    Args:
+        keep: the folder for finished shards, see `shards.run`.
+        where: the engine.
 
     Raises:
         ArtifactError: there is no photograph, or a split has none; `settings.strict` is set and there are faults, which
             it lists; something can't be written.
     """
-    rows: list[dict[str, object]] = []
-    skipped: list[Skipped] = []
-    ignored = 0
-    with Writer(folder) as writer:
-        for item in given:
-            if isinstance(item, Photograph):
-                rows.append(_row(item, settings, test_set=test_set))
-                writer.add(item.name, item.pixels)
-            elif item.fault:
-                skipped.append(item)
-            else:
-                ignored += 1
-            del item  # or it would be in memory beside the next one
-        table = pd.DataFrame(rows, columns=manifest.COLUMNS)
-        copies = split.copies_across(table[["name", "split", "sha256"]].itertuples(index=False, name=None))
-        table = table[~table["name"].isin([copy.name for copy in copies])]
-        skipped = sorted([*skipped, *copies], key=lambda fault: fault.name)
-        if isinstance(settings, Files) and settings.strict and skipped:
-            raise ArtifactError(
-                f"{origin(settings)}: `strict` is set, and there are faults\n{listing(skipped, len(skipped))}"
-            )
-        packed = Packed(table, skipped, ignored)
-        _refuse_empty(packed, settings, test_set=test_set)
-        writer.close(table)
-    if isinstance(settings, Files) or skipped:
-        faults = pd.DataFrame([(fault.name, fault.reason) for fault in skipped], columns=["file", "reason"])
+    tasks = [_Task(plan.read, plan.items[shard], settings, test_set) for shard in grouped(plan.sizes)]
+    parts, table, skipped = _read_all(tasks, keep, where)
+    skipped += plan.skipped
+    twins = table.loc[table["sha256"].duplicated(keep=False), ["name", "split", "sha256"]]
+    copies = split.copies_across(twins.itertuples(index=False, name=None))
+    table = table[~table["name"].isin([copy.name for copy in copies])]
+    faults = sorted([*(found for found in skipped if found.fault), *copies], key=lambda fault: fault.name)
+    if isinstance(settings, Files) and settings.strict and faults:
+        shutil.rmtree(keep)  # the next run must look again: a file may be the same, and readable by then
+        told = listing(faults, len(faults))
+        raise ArtifactError(f"{origin(settings)}: `strict` is set, and there are faults\n{told}")
+    packed = Packed(table.drop(columns="part"), faults, sum(not found.fault for found in skipped))
+    _refuse_empty(packed, settings, test_set=test_set)
+    join(folder, [(parts[part], rows.drop(columns="part")) for part, rows in table.groupby("part")])
+    if isinstance(settings, Files) or faults:
+        listed = pd.DataFrame([(fault.name, fault.reason) for fault in faults], columns=["file", "reason"])
         with faults_named(folder / SKIPPED):
-            write_table(folder / SKIPPED, faults)
+            write_table(folder / SKIPPED, listed)
     return packed
+
+
+def _read_all(tasks: Sequence[_Task], keep: Path, where: Engine) -> tuple[list[Path], pd.DataFrame, list[Skipped]]:
+    """The folder of each shard, the manifest of all with the number of that folder as `part`, and what was skipped."""
+    parts, tables = [], [pd.DataFrame(columns=[*manifest.COLUMNS, "part"])]
+    skipped: list[Skipped] = []
+    for number, shard in enumerate(shards.run(_read, tasks, keep, where)):
+        parts.append(shard.folder)
+        tables.append(manifest.rows(shard.folder / MANIFEST).assign(part=number))
+        skipped += [Skipped(*found) for found in shard.facts]
+    filled = [table for table in tables if not table.empty]
+    return parts, pd.concat(filled or tables[:1], ignore_index=True), skipped
+
+
+def grouped(sizes: Sequence[int]) -> list[slice]:
+    """Which items each shard holds, by the sizes of all in order: it ends at SHARD_BYTES or SHARD_ITEMS."""
+    found: list[slice] = []
+    start = held = 0
+    for stop, size in enumerate(sizes, 1):
+        held += size
+        if held >= SHARD_BYTES or stop - start == SHARD_ITEMS or stop == len(sizes):
+            found.append(slice(start, stop))
+            start, held = stop, 0
+    return found
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A shard to read: some items of a plan."""
+
+    read: Callable[[Any], Photograph | Skipped]
+    items: Sequence[Any]
+    settings: Source
+    test_set: bool
+
+
+def _read(task: _Task, folder: Path) -> list[tuple[Any, ...]]:
+    """Write the photographs of a shard as a container, one in memory at a time; give what was skipped, by field."""
+    rows: list[dict[str, object]] = []
+    skipped: list[tuple[Any, ...]] = []
+    with Writer(folder) as writer:
+        for item in task.items:
+            found = task.read(item)
+            if isinstance(found, Photograph):
+                rows.append(_row(found, task.settings, test_set=task.test_set))
+                writer.add(found.name, found.pixels)
+            else:
+                skipped.append(astuple(found))
+            del found  # or it would be in memory beside the next one
+        writer.close(pd.DataFrame(rows, columns=manifest.COLUMNS))
+    return skipped
 
 
 def listing(skipped: list[Skipped], most: int = LISTED) -> str:

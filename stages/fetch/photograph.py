@@ -1,8 +1,10 @@
-"""What every source gives, one at a time: a photograph, or a file that is none and why."""
+"""What every source gives: a plan of what there is to read, and for each item a photograph, or why it is none."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -43,3 +45,20 @@ class Skipped:
     name: str
     reason: str
     fault: bool = True
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a source has to read. No photograph is decoded to make one.
+
+    Attributes:
+        read: gives what an item holds; picklable, so that another process can call it.
+        items: in order, picklable.
+        sizes: bytes of the file of each item; 0 where all are so small that they may just be counted.
+        skipped: what gives no photograph, as its name tells already.
+    """
+
+    read: Callable[[Any], Photograph | Skipped]
+    items: Sequence[Any]
+    sizes: Sequence[int]
+    skipped: Sequence[Skipped] = ()

@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
@@ -19,23 +17,28 @@ from stages.artifacts import ArtifactError
 from stages.fetch import folder
 from stages.fetch.address import origin, shown, without_secrets
 from stages.fetch.archive import is_archive
-from stages.fetch.photograph import Photograph, Skipped
+from stages.fetch.photograph import Plan, Skipped
+from stages.fetch.unpacked import once
 from stages.settings import Repository
 
 
-def photographs(settings: Repository) -> Iterator[Photograph | Skipped]:
-    """The photographs in the folder `path` of a repository, or the one in the file `path`, and what there is none.
+def plan(settings: Repository, keep: Path) -> Plan:
+    """The files in the folder `path` of a repository, or the one file `path`, fetched to below `keep`.
 
     Raises:
         ArtifactError: there is no such repository, commit or path, the storage behind it lacks the data, or `path` is
             an archive.
     """
-    with tempfile.TemporaryDirectory(prefix="photographs-") as temporary:
-        fetched = Path(temporary) / "photographs"
-        _get(settings, fetched)
-        if fetched.is_file() or fetched.is_symlink():  # which is then seen as one, and not read
-            fetched = _in_a_folder(fetched, settings.path)
-        yield from folder.read(fetched, settings, source=origin(settings), licence="see the repository")
+    files, _ = once(keep / "repository", lambda to: _fetched(settings, to))
+    return folder.files(files, settings, source=origin(settings), licence="see the repository")
+
+
+def _fetched(settings: Repository, to: Path) -> list[Skipped]:
+    """Fill the folder `to`; nothing is skipped so far."""
+    _get(settings, to)
+    if to.is_file() or to.is_symlink():  # which is then seen as one, and not read
+        _put_into_a_folder(to, PurePosixPath(settings.path).name)
+    return []
 
 
 def _get(settings: Repository, to: Path) -> None:
@@ -78,10 +81,10 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _in_a_folder(file: Path, path: str) -> Path:
-    """A folder that holds the one file, under the name that it has in the repository."""
+def _put_into_a_folder(file: Path, name: str) -> None:
+    """Make of a file the folder that holds it, under the name that it has in the repository."""
     if is_archive(file):
-        raise ArtifactError(f"{path} is an archive; `dvc import` it and name the copy as `inputs` of source archive")
-    named = file.with_name("one") / PurePosixPath(path).name
-    named.parent.mkdir()
-    return file.rename(named).parent
+        raise ArtifactError(f"{name} is an archive; `dvc import` it and name the copy as `inputs` of source archive")
+    aside = file.rename(file.with_name("one"))
+    file.mkdir()
+    aside.rename(file / name)

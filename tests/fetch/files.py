@@ -1,4 +1,4 @@
-"""Image files, byte by byte: what Pillow can't write itself, and small damaged ones."""
+"""Image files, byte by byte: what Pillow can't write itself, and small damaged ones; and what a plan of them gives."""
 
 from __future__ import annotations
 
@@ -10,9 +10,17 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
+from stages.fetch.photograph import Photograph, Plan, Skipped
+
 D50 = (0.9642, 1.0, 0.8249)
 ADOBE = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))  # XYZ of its primaries
 ADOBE_GAMMA = 2 + 51 / 256
+
+
+def given(plan: Plan) -> Iterator[Photograph | Skipped]:
+    """All that a source gives, one at a time, as one shard would read it."""
+    yield from plan.skipped
+    yield from map(plan.read, plan.items)
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import shutil
 import stat
 import subprocess
 import tarfile
@@ -22,9 +23,10 @@ from hypothesis import strategies as st
 
 from stages.artifacts import ArtifactError
 from stages.fetch import archive
-from stages.fetch.archive import CACHE, is_archive, photographs
+from stages.fetch.archive import CACHE, is_archive
 from stages.fetch.photograph import Photograph, Skipped
 from stages.settings import Archive
+from tests.fetch import files
 from tests.fetch.server import Handler, Server, pixels, png, serving, sha256, tarred, zipped
 
 GOOD = zipped(("a/1.png", png(1)), ("b/2.png", png(2)))
@@ -54,10 +56,16 @@ def settings(inputs: str = "unused", urls: tuple[str, ...] = (), content: bytes 
     return Archive(source="archive", matte=[255, 255, 255], strict=False, **{**fields, **changes})
 
 
+def photographs(what: Archive) -> list[Photograph | Skipped]:
+    """All that an archive gives to a stage that keeps nothing of an earlier run."""
+    with tempfile.TemporaryDirectory() as keep:
+        return list(files.given(archive.plan(what, Path(keep))))
+
+
 def read(path: Path, content: bytes) -> tuple[dict[str, Photograph], dict[str, str]]:
     """What a local archive of that content gives: photographs, and the reasons of what was skipped, by name."""
     path.write_bytes(content)
-    found = list(photographs(settings(str(path), content=content)))
+    found = photographs(settings(str(path), content=content))
     return (
         {item.name: item for item in found if isinstance(item, Photograph)},
         {item.name: item.reason for item in found if isinstance(item, Skipped)},
@@ -66,7 +74,7 @@ def read(path: Path, content: bytes) -> tuple[dict[str, Photograph], dict[str, s
 
 def refusal(what: Archive) -> str:
     with pytest.raises(ArtifactError) as caught:
-        list(photographs(what))
+        photographs(what)
     return str(caught.value)
 
 
@@ -326,19 +334,53 @@ def test_a_full_disk_is_said() -> None:
         def write(self, _: object) -> int:
             raise OSError(28, "No space left on device")
 
-    with pytest.raises(ArtifactError, match="No space left on device; TMPDIR"):
+    with pytest.raises(ArtifactError, match="can't unpack: No space left on device"):
         archive._write(Full(), b"x")
 
 
-def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
-    (tmp_path / "tmp").mkdir()
-    read(tmp_path / "good.zip", GOOD)
-    half_read = photographs(settings(str(tmp_path / "good.zip")))
-    next(half_read)
-    assert any((tmp_path / "tmp").iterdir())
-    half_read.close()  # type: ignore[attr-defined]
-    assert not any((tmp_path / "tmp").iterdir())
+def test_what_was_unpacked_survives_a_kill_with_what_was_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "good.zip"
+    content = zipped(("a.png", png(1)), ("../up.png", png(2)), ("b.png", png(3)))
+    path.write_bytes(content)
+    first = archive.plan(settings(str(path), content=content), tmp_path / "kept")
+    path.unlink()  # a second unpacking would miss it
+    again = archive.plan(settings(str(path), content=content), tmp_path / "kept")
+    assert again.items == first.items == ["a.png", "b.png"]
+    assert again.skipped == first.skipped == [Skipped("../up.png", "its name leads out of the archive")]
+    assert [item.name for item in files.given(again)] == ["../up.png", "a.png", "b.png"]
+
+
+def test_a_half_unpacked_archive_is_unpacked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, kept = tmp_path / "good.zip", tmp_path / "kept"
+    path.write_bytes(GOOD)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # after a kill nobody tidies up
+        patch.setattr(archive, "_copy", interrupted_after(1, archive._copy))
+        with pytest.raises(KeyboardInterrupt):
+            archive.plan(settings(str(path)), kept)
+    assert [file.name for file in kept.rglob("*.png")] == ["1.png"]
+    assert archive.plan(settings(str(path)), kept).items == ["a/1.png", "b/2.png"]
+    assert len(list(kept.rglob("*.png"))) == 2
+
+
+def interrupted_after(times: int, work: Any) -> Any:
+    """`work`, but the call after so many raises what Ctrl-C does."""
+    left = iter(range(times))
+
+    def once_more(*arguments: Any) -> Any:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return work(*arguments)
+
+    return once_more
+
+
+def test_an_archive_that_can_not_be_unpacked_leaves_nothing(tmp_path: Path) -> None:
+    content = GOOD[: len(GOOD) // 2]
+    (tmp_path / "cut.zip").write_bytes(content)
+    with pytest.raises(ArtifactError, match="damaged"):
+        archive.plan(settings(str(tmp_path / "cut.zip"), content=content), tmp_path / "kept")
+    assert list((tmp_path / "kept").iterdir()) == []
 
 
 ARCHIVES = [GOOD, *(tarred(("a/1.png", png(1)), ("b/2.png", png(2)), compression=c) for c in ("", "gz", "bz2", "xz"))]
@@ -365,7 +407,7 @@ def test_whatever_is_damaged_the_archive_is_read_or_refused(
 
 def test_an_archive_is_downloaded_once_and_named_by_its_publisher(server: Server, tmp_path: Path) -> None:
     what = settings(urls=(server.url("/good.zip?token=secret"),))
-    found = list(photographs(what))
+    found = photographs(what)
     assert [item.name for item in found] == ["a/1.png", "b/2.png"]
     assert {item.source for item in found if isinstance(item, Photograph)} == {"good.zip"}
     assert names(what) == ["a/1.png", "b/2.png"]
@@ -389,7 +431,7 @@ def test_a_file_put_into_the_cache_by_hand_needs_no_server(server: Server, tmp_p
 
 def test_mirrors_are_asked_in_order_and_the_rest_left_alone(server: Server) -> None:
     first, second, third = (server.url(path) for path in ("/gone.zip", "/good.zip", "/never.zip"))
-    found = list(photographs(settings(urls=(first, second, third))))
+    found = photographs(settings(urls=(first, second, third)))
     assert list(server.asked) == ["/gone.zip", "/good.zip"]
     assert {item.source for item in found if isinstance(item, Photograph)} == {"gone.zip"}  # whichever answers
 

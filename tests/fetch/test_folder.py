@@ -17,6 +17,8 @@ from stages.fetch.photograph import Photograph, Skipped
 from stages.settings import Folder, Split
 from tests.fetch import files
 
+UNUSED = Path("unused")  # nothing is unpacked
+
 
 def settings(inputs: Path, **changes: Any) -> Folder:
     split = Split(by=changes.pop("by", "hash"), validation=0.2, test=0.2)
@@ -40,7 +42,7 @@ def write(path: Path, seed: int = 0) -> np.ndarray:
 
 def read(path: Path, **changes: Any) -> tuple[dict[str, Photograph], dict[str, str], list[str]]:
     """Photographs and faults by name, and what is only counted."""
-    given = list(folder.photographs(settings(path, **changes)))
+    given = list(files.given(folder.plan(settings(path, **changes), UNUSED)))
     photographs = {item.name: item for item in given if isinstance(item, Photograph)}
     faults = {item.name: item.reason for item in given if isinstance(item, Skipped) and item.fault}
     return photographs, faults, [item.name for item in given if isinstance(item, Skipped) and not item.fault]
@@ -63,7 +65,7 @@ def test_nothing_of_this_machine_is_in_what_it_gives(tmp_path: Path) -> None:
     (tmp_path / "photos/c.png").symlink_to(tmp_path / "gone")
     (tmp_path / "linked").symlink_to("photos")
     for name in ("photos", "linked"):
-        for item in folder.photographs(settings(tmp_path / name)):
+        for item in files.given(folder.plan(settings(tmp_path / name), UNUSED)):
             told = item.reason if isinstance(item, Skipped) else item.source + item.licence
             assert "/" not in item.name + told
             assert isinstance(item, Skipped) or item.source == name  # each machine's link may lead elsewhere
@@ -130,9 +132,9 @@ def test_links_in_what_others_have_made_are_faults(tmp_path: Path) -> None:
     (tmp_path / "fetched/outside.png").symlink_to("../secret.png")
     (tmp_path / "fetched/notes.txt").symlink_to("a.png")
     (tmp_path / "fetched/up").symlink_to("..")
-    given = folder.read(tmp_path / "fetched", settings(tmp_path), source="others", licence="none")
+    plan = folder.files(tmp_path / "fetched", settings(tmp_path), source="others", licence="none")
+    given = list(files.given(plan))
     assert [item.name for item in given if isinstance(item, Photograph)] == ["a.png"]
-    given = folder.read(tmp_path / "fetched", settings(tmp_path), source="others", licence="none")
     faults = {item.name: item.reason for item in given if isinstance(item, Skipped) and item.fault}
     assert set(faults) == {"inside.png", "outside.png", "notes.txt", "up"}
     assert all("symbolic link" in reason for reason in faults.values())
@@ -149,7 +151,7 @@ def test_a_photograph_that_memory_is_too_small_for_stops_the_stage(
 
     monkeypatch.setattr(decode, "_decoded", exhausted)
     with pytest.raises(ArtifactError, match=r"a\.png: more memory needed than there is; free some"):
-        list(folder.photographs(settings(tmp_path)))
+        list(files.given(folder.plan(settings(tmp_path), UNUSED)))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="such names are Linux's")
@@ -180,7 +182,7 @@ def test_a_missing_folder_is_named_with_its_key(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for name in ("gone", "file"):
         with pytest.raises(ArtifactError, match=rf"{name}: no such folder; `fetch.inputs`"):
-            next(folder.photographs(settings(tmp_path / name)))
+            folder.plan(settings(tmp_path / name), UNUSED)
 
 
 def test_a_folder_that_can_not_be_listed_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +224,7 @@ def test_one_photograph_is_in_memory_at_a_time(tmp_path: Path, monkeypatch: pyte
     for number in range(3):
         Image.new("RGB", (2000, 1000), (number, 0, 0)).save(tmp_path / f"{number}.png")
     tracemalloc.start()
-    for item in folder.photographs(settings(tmp_path)):
+    for item in files.given(folder.plan(settings(tmp_path), UNUSED)):
         assert isinstance(item, Photograph)
         del item
     _, peak = tracemalloc.get_traced_memory()

@@ -6,6 +6,7 @@ import io
 import pickle
 import socket
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from stages.artifacts import ArtifactError
 from stages.fetch import keras_datasets
 from stages.fetch.photograph import Photograph
 from stages.settings import KerasDataset, Split
+from tests.fetch import files
 from tests.fetch.server import serving
 
 SPLIT = Split(by="hash", validation=0.1, test=0.0)
@@ -48,7 +50,9 @@ def photographs(dataset: Any, images: int, split: Split | None = SPLIT) -> dict[
     settings = KerasDataset(
         source="keras", inputs="unused", dataset=dataset, images=images, domain="everyday", split=split
     )
-    return {found.name: found for found in keras_datasets.photographs(settings) if isinstance(found, Photograph)}
+    with tempfile.TemporaryDirectory() as keep:
+        plan = keras_datasets.plan(settings, Path(keep))
+        return {found.name: found for found in files.given(plan) if isinstance(found, Photograph)}
 
 
 def archive(path: Path, halves: dict[str, dict[bytes, Any]]) -> None:

@@ -10,8 +10,10 @@ import pytest
 
 from stages.artifacts import ArtifactError
 from stages.fetch import bundled, container, manifest
+from stages.fetch.photograph import Photograph
 from stages.settings import Bundled
 from tests.conftest import REPOSITORY
+from tests.fetch import files
 
 LISTED = REPOSITORY / "stages/fetch/bundled.csv"
 
@@ -89,15 +91,20 @@ def test_the_bundled_photographs_are_those_of_the_list(tmp_path: Path, table: pd
     path = tmp_path / "list.csv"
     wanted = table[table["name"].isin(["coffee", "chelsea"])]
     wanted.to_csv(path, index=False)
-    given = list(bundled.photographs(Bundled(source="bundled", inputs=str(path))))
-    assert [(photo.name, photo.split, photo.scene) for photo in given] == [
+    found = listed(path)
+    assert [(photo.name, photo.split, photo.scene) for photo in found] == [
         ("coffee", "test", "coffee"), ("chelsea", "test", "chelsea"),
     ]  # fmt: skip
-    assert [manifest.hash_pixels(photo.pixels) for photo in given] == wanted["sha256"].tolist()
+    assert [manifest.hash_pixels(photo.pixels) for photo in found] == wanted["sha256"].tolist()
 
     path.write_text(path.read_text().replace(wanted["sha256"].iloc[1], "0" * 64))
     with pytest.raises(ArtifactError, match="'chelsea' has sha256"):
-        list(bundled.photographs(Bundled(source="bundled", inputs=str(path))))
+        listed(path)
+
+
+def listed(path: Path) -> list[Photograph]:
+    plan = bundled.plan(Bundled(source="bundled", inputs=str(path)), Path("unused"))
+    return [found for found in files.given(plan) if isinstance(found, Photograph)]
 
 
 @pytest.mark.parametrize(
@@ -120,10 +127,10 @@ def test_the_container_gives_back_the_same_pixels_and_notices_damage(tmp_path: P
     for name, pixels in photographs.items():
         assert np.array_equal(opened.read(name), pixels)
 
-    packed = tmp_path / "photographs.zip"
+    packed = tmp_path / "photographs-00000.zip"
     content = bytearray(packed.read_bytes())
     content[len(content) // 2] ^= 1
     packed.write_bytes(content)
-    with pytest.raises(ArtifactError, match=r"photographs\.zip"):
+    with pytest.raises(ArtifactError, match=r"photographs-00000\.zip"):
         for name in photographs:
             container.Container(tmp_path).read(name)

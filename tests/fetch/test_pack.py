@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
 import sys
+import tempfile
 import textwrap
 import weakref
+import zipfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +19,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given as every
+from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from stages import artifacts
 from stages import stage as door
 from stages.artifacts import ArtifactError
+from stages.engine import Engine
 from stages.fetch import __main__ as fetch
 from stages.fetch import container, manifest
-from stages.fetch.pack import pack
-from stages.fetch.photograph import Photograph, Skipped
-from stages.settings import Bundled, Folder, Split
+from stages.fetch.pack import SHARD_BYTES, SHARD_ITEMS, Packed, grouped, pack
+from stages.fetch.photograph import Photograph, Plan, Skipped
+from stages.settings import Bundled, Folder, Source, Split
 from tests.conftest import REPOSITORY
 from tests.fetch import files
 
@@ -43,6 +52,9 @@ PIPELINE = """
 """
 
 
+HERE = Engine(engine="local", workers=1, address="auto")
+
+
 def source(by: str = "hash", *, strict: bool = False) -> Folder:
     split = Split(by=by, validation=0.3, test=0.3)  # type: ignore[arg-type]
     return Folder(source="folder", inputs="photos", split=split, domain="everyday", matte=[0, 0, 0], strict=strict)
@@ -52,15 +64,26 @@ def photograph(name: str, shade: int, side: str | None = None) -> Photograph:
     return Photograph(name, np.full((2, 3, 3), shade, np.uint8), "photos", "none", "everyday", side)
 
 
+def as_it_is(item: Photograph | Skipped) -> Photograph | Skipped:
+    return item
+
+
+def packed(folder: Path, given: Sequence[Photograph | Skipped], what: Source, *, test_set: bool = False) -> Packed:
+    """What comes of a source that gives this."""
+    plan = Plan(as_it_is, given, [0] * len(given))
+    with tempfile.TemporaryDirectory() as keep:
+        return pack(folder, plan, what, Path(keep), HERE, test_set=test_set)
+
+
 def sides(folder: Path) -> dict[str, str]:
     return dict(container.Container(folder).manifest[["name", "split"]].itertuples(index=False))
 
 
 def test_photographs_that_come_or_go_move_no_other(tmp_path: Path) -> None:
     everything = [photograph(f"{shade}.png", shade) for shade in range(0, 250, 5)]
-    pack(tmp_path / "all", everything, source(), test_set=False)
+    packed(tmp_path / "all", everything, source())
     fewer = [replace(item, name=f"renamed/{item.name}") for item in everything[10::-1]]
-    pack(tmp_path / "fewer", fewer, source(), test_set=False)
+    packed(tmp_path / "fewer", fewer, source())
     before = sides(tmp_path / "all")
     after = sides(tmp_path / "fewer")
     assert len(set(after.values())) == 3
@@ -69,12 +92,12 @@ def test_photographs_that_come_or_go_move_no_other(tmp_path: Path) -> None:
 
 def test_equal_pixels_are_one_scene_on_one_side_and_counted(tmp_path: Path) -> None:
     given = [*(photograph(f"{shade}.png", shade) for shade in range(0, 250, 10)), photograph("copy.png", 40)]
-    packed = pack(tmp_path, given, source(), test_set=False)
-    table = packed.table.set_index("name")
+    found = packed(tmp_path, given, source())
+    table = found.table.set_index("name")
     assert table.loc["copy.png", ["scene", "split"]].tolist() == table.loc["40.png", ["scene", "split"]].tolist()
     assert table["scene"].nunique() == len(table) - 1
-    assert "; 1 have the same pixels as another" in packed.lines()
-    assert packed.skipped == []
+    assert "; 1 have the same pixels as another" in found.lines()
+    assert found.skipped == []
 
 
 def test_of_equal_pixels_on_several_sides_only_the_most_protected_stay(tmp_path: Path) -> None:
@@ -83,7 +106,7 @@ def test_of_equal_pixels_on_several_sides_only_the_most_protected_stay(tmp_path:
         photograph("validation/b.png", 2, "validation"), photograph("validation/c.png", 3, "validation"),
         photograph("test/c.png", 3, "test"), photograph("test/also c.png", 3, "test"),
     ]  # fmt: skip
-    pack(tmp_path, given, source("subfolder"), test_set=False)
+    packed(tmp_path, given, source("subfolder"))
     assert sides(tmp_path) == {
         "train/a.png": "train", "validation/b.png": "validation", "test/c.png": "test", "test/also c.png": "test",
     }  # fmt: skip
@@ -101,17 +124,17 @@ def test_strict_lists_every_fault_and_writes_nothing(tmp_path: Path) -> None:
     given = [photograph(f"{shade}.png", shade) for shade in range(50)]
     faults = [Skipped(f"{number}.jpg", "empty file") for number in range(30)]
     with pytest.raises(ArtifactError) as caught:
-        pack(tmp_path, [*given, *faults], source(strict=True), test_set=False)
+        packed(tmp_path, [*given, *faults], source(strict=True))
     assert all(f"{fault.name}: empty file" in str(caught.value) for fault in faults)
     assert list(tmp_path.iterdir()) == []
     ignored = Skipped("notes.txt", "no image by its extension", fault=False)
-    assert pack(tmp_path, [*given, ignored], source(strict=True), test_set=False).ignored == 1
+    assert packed(tmp_path, [*given, ignored], source(strict=True)).ignored == 1
 
 
 def test_the_message_has_the_first_faults_and_the_table_all(tmp_path: Path) -> None:
     given = [*(photograph(f"{shade}.png", shade) for shade in range(50))]
     faults = [Skipped(f"{number:02}, x.jpg", "truncated") for number in range(30)]
-    lines = pack(tmp_path, [*faults[::-1], *given], source(), test_set=False).lines().splitlines()
+    lines = packed(tmp_path, [*faults[::-1], *given], source()).lines().splitlines()
     assert lines[0] == "50 photographs, 0.0 megapixels"
     assert lines[1:3] == ["30 files skipped:", "  00, x.jpg: truncated"]
     assert lines[-1] == "  … and 10 more"
@@ -131,15 +154,15 @@ def test_the_message_has_the_first_faults_and_the_table_all(tmp_path: Path) -> N
 )
 def test_what_gives_no_set_to_train_on_is_refused(tmp_path: Path, given: list[Any], words: str) -> None:
     with pytest.raises(ArtifactError) as caught:
-        pack(tmp_path, given, source(), test_set=False)
+        packed(tmp_path, given, source())
     assert words in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_all_of_a_test_set_is_for_testing(tmp_path: Path) -> None:
     given = [photograph("a", 1, "train"), photograph("b", 2), photograph("c", 2, "validation")]
-    packed = pack(tmp_path, given, source().model_copy(update={"split": None}), test_set=True)
-    assert set(packed.table["split"]) == {"test"}
+    found = packed(tmp_path, given, source().model_copy(update={"split": None}), test_set=True)
+    assert set(found.table["split"]) == {"test"}
     assert len(container.Container(tmp_path, needed=("test",)).manifest) == 3
     with pytest.raises(ArtifactError, match="no photograph in split train, validation"):
         container.Container(tmp_path)
@@ -154,14 +177,133 @@ def test_a_photograph_is_let_go_before_the_next_is_read(tmp_path: Path) -> None:
         before.append(weakref.ref(item))
         return item
 
-    pack(tmp_path, (made(shade) for shade in range(50)), source(), test_set=False)
+    pack(tmp_path, Plan(made, range(50), [0] * 50), source(), tmp_path / "kept", HERE, test_set=False)
     assert len(before) == 50
 
 
 def test_a_source_without_files_has_no_list_of_faults(tmp_path: Path) -> None:
     given = [photograph(side, shade, side) for shade, side in enumerate(manifest.SPLITS)]
-    pack(tmp_path, given, Bundled(source="bundled", inputs="list.csv"), test_set=False)
-    assert {path.name for path in tmp_path.iterdir()} == {"manifest.csv", "photographs.zip"}
+    packed(tmp_path, given, Bundled(source="bundled", inputs="list.csv"))
+    assert {path.name for path in tmp_path.iterdir()} == {"manifest.csv", "photographs-00000.zip", "shards.csv"}
+
+
+# === Shards ===
+
+SIZES = st.lists(st.sampled_from([0, 1, SHARD_BYTES // 3, SHARD_BYTES - 1, SHARD_BYTES, 5 * SHARD_BYTES]), max_size=40)
+
+
+@every(sizes=SIZES, more=SIZES)
+def test_shards_are_of_neighbours_and_what_follows_changes_none_that_is_full(sizes: list[int], more: list[int]) -> None:
+    shards = grouped(sizes)
+    assert [size for shard in shards for size in sizes[shard]] == sizes
+    full = [shard for shard in shards if sum(sizes[shard]) >= SHARD_BYTES]
+    assert all(sum(sizes[shard][:-1]) < SHARD_BYTES for shard in shards)
+    assert len(shards) - len(full) <= 1  # the last
+    assert grouped(sizes + more)[: len(full)] == full
+
+
+def test_the_default_is_one_shard_and_small_files_are_counted() -> None:
+    assert grouped([0] * 11) == [slice(0, 11)]
+    assert grouped([0] * (SHARD_ITEMS + 1)) == [slice(0, SHARD_ITEMS), slice(SHARD_ITEMS, SHARD_ITEMS + 1)]
+    assert grouped([]) == []
+
+
+@pytest.fixture
+def shards_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.fetch.pack.SHARD_ITEMS", 3)
+
+
+def members(path: Path) -> list[str]:
+    with zipfile.ZipFile(path) as archive:
+        return archive.namelist()
+
+
+@pytest.mark.usefixtures("shards_of_three")
+def test_each_shard_is_a_zip_and_the_tables_are_those_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = [photograph(f"{shade}.png", shade) for shade in range(0, 80, 4)]
+    given[4:4] = [Skipped("a.jpg", "truncated")]
+    given[10:10] = [Skipped(f"{number}.jpg", "damaged") for number in range(5)]  # a shard of nothing else
+    several = packed(tmp_path / "several", given, source())
+    monkeypatch.setattr("stages.fetch.pack.SHARD_ITEMS", 100)
+    one = packed(tmp_path / "one", given, source())
+    assert several.lines() == one.lines()
+    for table in ("manifest.csv", "skipped.csv"):
+        assert (tmp_path / "several" / table).read_bytes() == (tmp_path / "one" / table).read_bytes()
+    zips = sorted((tmp_path / "several").glob("*.zip"))
+    assert [path.name for path in zips] == [f"photographs-{number:05}.zip" for number in range(8)]
+    assert sorted(name for path in zips for name in members(path)) == members(tmp_path / "one/photographs-00000.zip")
+    opened = container.Container(tmp_path / "several")
+    for item in given:
+        if isinstance(item, Photograph):
+            assert np.array_equal(opened.read(item.name), item.pixels)
+
+
+@pytest.mark.usefixtures("shards_of_three")
+def test_a_copy_that_is_left_out_is_in_no_zip_and_other_zips_are_moved_as_they_are(tmp_path: Path) -> None:
+    on = ["train", "validation", *["test"] * 7]
+    given = [photograph(f"{shade}.png", shade, side) for shade, side in enumerate(on)]
+    given[3:3] = [photograph(f"copy of {shade}.png", shade, "train") for shade in (2, 3, 4)]  # a shard
+    given[7:7] = [photograph("copy of 5.png", 5, "train")]  # among others
+    plan = Plan(as_it_is, given, [0] * len(given))
+    with pytest.raises(KeyboardInterrupt), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stages.fetch.pack.join", interrupted)
+        pack(tmp_path / "photos", plan, source("subfolder"), tmp_path / "kept", HERE, test_set=False)
+    before = {path.parent.name: path.stat().st_ino for path in (tmp_path / "kept").glob("*/*.zip")}
+    pack(tmp_path / "photos", plan, source("subfolder"), tmp_path / "kept", HERE, test_set=False)
+
+    held = pd.read_csv(tmp_path / "photos/shards.csv")
+    zips = [tmp_path / "photos" / name for name in held["file"]]
+    assert sorted((tmp_path / "photos").glob("*.zip")) == zips
+    assert [members(path) for path in zips] == [
+        ["0.png.png", "1.png.png", "2.png.png"], ["3.png.png", "4.png.png"],
+        ["5.png.png", "6.png.png", "7.png.png"], ["8.png.png"],
+    ]  # fmt: skip
+    assert held["photographs"].tolist() == [3, 2, 3, 1]
+    found = [path.stat().st_ino for path in zips]
+    assert [found[0], *found[2:]] == [before["00000"], before["00003"], before["00004"]]
+    with zipfile.ZipFile(zips[1]) as archive:
+        artifacts.write_zip(tmp_path / "as written.zip", {name: archive.read(name) for name in archive.namelist()})
+    assert zips[1].read_bytes() == (tmp_path / "as written.zip").read_bytes()
+    assert all(container.Container(tmp_path / "photos").read(f"{shade}.png").shape == (2, 3, 3) for shade in range(9))
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_file_that_became_readable_is_read_after_a_strict_refusal(tmp_path: Path) -> None:
+    """No size and no time of change tells: permission came, or the disk of another machine came back."""
+    allowed = False
+
+    def item(shade: int) -> Photograph | Skipped:
+        return photograph(f"{shade}.png", shade) if allowed else Skipped(f"{shade}.png", "no permission to read it")
+
+    plan = Plan(item, range(50), [0] * 50)
+    with pytest.raises(ArtifactError, match="50 files skipped"):
+        pack(tmp_path / "photos", plan, source(strict=True), tmp_path / "kept", HERE, test_set=False)
+    allowed = True
+    found = pack(tmp_path / "photos", plan, source(strict=True), tmp_path / "kept", HERE, test_set=False)
+    assert len(found.table) == 50
+
+
+@pytest.mark.usefixtures("shards_of_three")
+def test_after_an_interruption_only_what_is_missing_is_read(tmp_path: Path) -> None:
+    read: list[int] = []
+
+    def item(shade: int) -> Photograph:
+        read.append(shade)
+        if shade == 7 and read.count(7) == 1:
+            raise KeyboardInterrupt
+        return photograph(f"{shade}.png", shade)
+
+    plan = Plan(item, range(50), [0] * 50)
+    with pytest.raises(KeyboardInterrupt):
+        pack(tmp_path / "photos", plan, source(), tmp_path / "kept", HERE, test_set=False)
+    assert read == list(range(8))
+    pack(tmp_path / "photos", plan, source(), tmp_path / "kept", HERE, test_set=False)
+    assert read[8:] == list(range(6, 50))
+    packed(tmp_path / "undisturbed", [photograph(f"{shade}.png", shade) for shade in range(50)], source())
+    assert contents(tmp_path / "photos") == contents(tmp_path / "undisturbed")
 
 
 # === As stages ===
@@ -169,7 +311,7 @@ def test_a_source_without_files_has_no_list_of_faults(tmp_path: Path) -> None:
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("params.yaml", "environment.yaml"):
+    for name in ("params.yaml", "environment.yaml", "engine.yaml"):
         shutil.copy(REPOSITORY / name, tmp_path / name)
     (tmp_path / "dvc.yaml").write_text(textwrap.dedent(PIPELINE))
     common = {"source": "folder", "domain": "NA", "matte": [255, 255, 255], "strict": False}
@@ -208,7 +350,7 @@ def test_a_folder_becomes_the_same_bytes_twice(
     assert told[1] == "1 files skipped:"
     assert told[-1] == "data/photos/skipped.csv has all of them"
     first = contents(workspace / "data/photos")
-    assert set(first) == {"manifest.csv", "photographs.zip", "skipped.csv"}
+    assert set(first) == {"manifest.csv", "photographs-00000.zip", "shards.csv", "skipped.csv"}
     assert str(workspace).encode() not in b"".join(first.values())
 
     shutil.move(workspace / "my photos/000.jpg", workspace / "aside")  # back in another order of the folder's entries
@@ -216,6 +358,43 @@ def test_a_folder_becomes_the_same_bytes_twice(
     run(monkeypatch)
     assert contents(workspace / "data/photos") == first
     assert set(container.Container(workspace / "data/photos").manifest["domain"]) == {"NA"}
+
+
+KILLED = """
+import os, signal
+from stages.fetch import __main__, pack
+
+def read(task, folder, go_on=pack._read):
+    if "006.jpg" in task.items:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return go_on(task, folder)
+
+pack.SHARD_ITEMS, pack._read = 3, read
+__main__.main()
+"""
+
+
+@pytest.mark.usefixtures("shards_of_three")
+def test_a_killed_stage_goes_on_where_it_was_with_two_workers_to_the_same_bytes(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace / "my photos/011.jpg").write_bytes(b"\xff\xd8\xff")
+    run(monkeypatch)
+    undisturbed, told = contents(workspace / "data/photos"), capsys.readouterr().out
+    shutil.rmtree(workspace / "data")
+    command = [sys.executable, "-c", KILLED]
+    killed = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (workspace / "data/photos").exists()
+    kept = [path.stat().st_ino for path in sorted(workspace.glob(".dvc/tmp/kept/fetch/*/shards/0*/*.zip"))]
+    assert len(kept) == 2
+
+    monkeypatch.setenv("WORKERS", "2")
+    run(monkeypatch)
+    assert contents(workspace / "data/photos") == undisturbed
+    assert capsys.readouterr().out == told
+    assert [path.stat().st_ino for path in sorted((workspace / "data/photos").glob("*.zip"))[:2]] == kept
+    assert list((workspace / ".dvc/tmp/kept/fetch").iterdir()) == []
 
 
 def test_a_test_set_goes_into_a_folder_of_its_own(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from stages.fetch.address import file_name, origin, shown, without_secrets
 from stages.fetch.photograph import Photograph, Skipped
 from stages.settings import Archive, Bundled, Folder, KerasDataset, Repository
 from tests.conftest import Workspace
+from tests.fetch import files
 from tests.fetch.server import pixels, png, zipped
 
 NO_COMMIT = "0123456789012345678901234567890123456789"
@@ -75,7 +77,8 @@ def read(url: object, rev: str, path: str = "photographs") -> list[Any]:
         matte=[255, 255, 255],
         strict=False,
     )
-    return list(repository.photographs(settings))
+    with tempfile.TemporaryDirectory() as keep:
+        return list(files.given(repository.plan(settings, Path(keep))))
 
 
 def test_the_commit_decides_which_photographs_there_are(registry: Registry) -> None:
@@ -95,7 +98,7 @@ def test_an_import_is_a_folder_like_any_other(registry: Registry, tmp_path: Path
     settings = Folder(
         source="folder", inputs=str(tmp_path / "mine"), domain="everyday", matte=[255, 255, 255], strict=True
     )
-    assert [found.name for found in folder.photographs(settings)] == ["2.png", "4.png"]
+    assert folder.plan(settings, tmp_path).items == ["2.png", "4.png"]
 
 
 def test_one_image_file_will_do(registry: Registry) -> None:

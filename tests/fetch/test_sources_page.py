@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages import settings
-from stages.fetch import archive
+from stages.fetch import archive, manifest, pack
 from stages.fetch.__main__ import SOURCES
 from tests.conftest import REPOSITORY
 
@@ -61,3 +61,5 @@ def test_the_page_tells_the_numbers_and_names_of_the_code() -> None:
     assert f"more than {archive.MAX_RATIO} times its size ({archive.SMALL >> 20} MiB are always allowed)" in page
     assert f"or {archive.MAX_UNPACKED >> 30} GiB" in page
     assert f"`{archive.CACHE}`" in page
+    assert f"each ends at {pack.SHARD_BYTES >> 20} MiB of files, or at {pack.SHARD_ITEMS} of them" in page
+    assert ", ".join(manifest.COLUMNS) in page

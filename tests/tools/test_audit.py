@@ -11,7 +11,8 @@ from ruamel.yaml import YAML
 
 from tests.conftest import Workspace
 
-OUT, FILE, STAGE = "data/photos", "data/photos/photographs.zip", "fetch"  # the quickest stage with files in a folder
+STAGE, OUT = "fetch", "data/photos"  # the quickest stage with files in a folder
+FILE = f"{OUT}/photographs-00000.zip"
 
 
 @pytest.fixture
