@@ -3,6 +3,7 @@
 VENV ?= .venv
 RUNTIME := $(VENV)/.runtime-installed
 REMOTES := $(VENV)/.remotes-installed
+RAY := $(VENV)/.ray-installed
 DEV := $(VENV)/.dev-installed
 SUPPORTED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,\
@@ -10,7 +11,11 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,\
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links
 
-JOBS ?= 1
+# engine.yaml, unless the environment or `make … ENGINE=ray` overrules it, which reaches the stages by itself.
+WHERE := $(or $(ENGINE),$(shell sed -n 's/^engine: *\([a-z]*\).*/\1/p' engine.yaml))
+# On a cluster the work is elsewhere: what runs side by side here are clients, of about 0.5 GB each, that wait for it. Eight
+# are all variants of params.yaml.
+JOBS ?= $(if $(filter ray,$(WHERE)),8,1)
 # Those stages of one group that are not current, side by side; DVC's own locks keep their bookkeeping apart. Each needs
 # about 1 GB of memory.
 STALE := python -c 'import json, sys; print(*json.load(sys.stdin), sep="\n")'
@@ -21,7 +26,7 @@ build = $(or $(BUILD),$$(test -n "$$(dvc config core.remote)" && echo pull || ec
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-remotes setup-dev repro study remote share pull current compare review comment trace readme \
+.PHONY: help setup setup-remotes setup-ray setup-dev repro study remote share pull current compare review comment trace readme \
 	merge audit prune test test-quick ci verify lint format lock clean
 
 help: ## list the targets
@@ -31,9 +36,11 @@ setup: $(RUNTIME) ## virtual environment with the locked packages, checked again
 
 setup-remotes: $(REMOTES) ## the same, with what remotes at s3://, ssh:// and webdavs:// need
 
+setup-ray: $(RAY) ## the same, with what a cluster needs, on each of its machines (docs/scale.md)
+
 setup-dev: $(DEV) ## the same, with test tools and all optional packages
 
-repro: $(RUNTIME) ## rebuild what is not current, and check that all is; JOBS=n: n variants at a time
+repro: $(RUNTIME) ## rebuild what is not current, and check that all is; JOBS=n, WORKERS=n, ENGINE=ray: docs/scale.md
 	@python -m stages.settings
 	@python -m tools.recover
 ifneq ($(JOBS),1)
@@ -46,7 +53,7 @@ endif
 		"tells which); if the disk is full, free space; then run make repro again" >&2; exit 1; }
 	@python -m tools.trace --page data/provenance.html
 
-study: $(RUNTIME) ## run the studies that are not current; JOBS=2: all in about half an hour on two cores
+study: $(RUNTIME) ## run the studies that are not current; JOBS=2: all in about half an hour on two cores; ENGINE=ray
 	@python -m stages.settings
 	@python -m stages.study.runs
 	@python -m tools.recover
@@ -139,6 +146,7 @@ lock: $(DEV) ## renew the locks and environment.yaml from pyproject.toml
 	$(COMPILE) --upgrade --group dev --all-extras pyproject.toml --output-file requirements-dev.lock
 	$(COMPILE) --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
 	$(COMPILE) --constraint requirements-dev.lock --extra s3 --extra ssh --extra webdav pyproject.toml --output-file requirements-remotes.lock
+	$(COMPILE) --constraint requirements-dev.lock --extra ray pyproject.toml --output-file requirements-ray.lock
 	python -m stages.environment
 
 clean: ## remove the virtual environment and what tools left behind; results and cache stay
@@ -157,6 +165,10 @@ $(RUNTIME): requirements.lock pyproject.toml | $(VENV)/bin/python
 
 $(REMOTES): requirements-remotes.lock $(RUNTIME)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-remotes.lock
+	@touch $@
+
+$(RAY): requirements-ray.lock $(RUNTIME)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-ray.lock
 	@touch $@
 
 $(DEV): requirements-dev.lock $(RUNTIME)

@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import platform
 import signal
+import socket
 import sys
 import traceback
 from collections import Counter, deque
@@ -128,10 +129,10 @@ def _in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], wor
     pool = [_Worker(function) for _ in range(workers)]
     due = deque(range(len(tasks)))
     killed: Counter[int] = Counter()
-    results: dict[int, Result] = {}
+    answers: dict[int, tuple[bool, Any]] = {}
     try:
         for number in range(len(tasks)):
-            while number not in results:
+            while number not in answers:
                 for worker in pool:
                     if worker.task is None and due and due[0] < number + 2 * workers:
                         worker.give(due[0], tasks[due.popleft()])
@@ -140,7 +141,8 @@ def _in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], wor
                     worker = at_work[connection]  # type: ignore[index]  # wait() gives what it was given
                     assert worker.task is not None
                     try:
-                        fine, answer = worker.connection.recv()
+                        answers[worker.task] = worker.connection.recv()
+                        worker.task = None
                     except (EOFError, OSError):
                         killed[worker.task] += 1
                         if killed[worker.task] == TRIES:
@@ -148,12 +150,10 @@ def _in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], wor
                         due.appendleft(worker.task)
                         worker.end()
                         pool[pool.index(worker)] = _Worker(function)
-                    else:
-                        if not fine:
-                            raise answer
-                        results[worker.task] = answer
-                        worker.task = None
-            yield results.pop(number)
+            fine, answer = answers.pop(number)
+            if not fine:
+                raise answer
+            yield answer
     finally:
         for worker in pool:
             worker.end()
@@ -233,6 +233,9 @@ def connected(address: str) -> Any:
         raise StageError(f"{ENGINE} wants engine ray, which is not installed; run `make setup-ray`") from None
     if not ray.is_initialized():
         try:
+            host, _, port = address.rpartition(":")
+            if port.isdecimal():
+                socket.create_connection((host, int(port)), timeout=10).close()  # Ray would knock for minutes
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # Ray raises what it finds: ConnectionError, RuntimeError, ValueError, its own
             raise StageError(f"no Ray cluster at {address}: {error}; docs/scale.md says how to start one") from error

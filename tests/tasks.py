@@ -14,14 +14,10 @@ import numpy as np
 from stages.artifacts import ArtifactError
 
 
-def square(number: int) -> int:
-    return number * number
-
-
-def where(_: int) -> int:
-    """The process that this runs in; slow enough that no process gets all tasks."""
-    time.sleep(0.3)
-    return os.getpid()
+def square(number: int) -> tuple[int, int]:
+    """The square, and the process that this runs in; slow enough that no process gets all tasks."""
+    time.sleep(0.2)
+    return number * number, os.getpid()
 
 
 def faulty(number: int) -> int:
@@ -51,13 +47,13 @@ def killed_always(task: tuple[int, str]) -> int:
 
 
 def killed_while_answering(number: int) -> Any:
-    """Number 1 answers with 300 MB, and its process is killed when a part of them is on its way."""
-    return [bytes(300_000_000), _Trap()] if number == 1 else number
+    """Number 1 answers with 100 MB, and its process is killed when a part of them is on its way."""
+    return [bytes(100_000_000), _Trap()] if number == 1 else number
 
 
 class _Trap:
     def __reduce__(self) -> Any:
-        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGKILL)).start()
         return int, ()
 
 

@@ -13,6 +13,7 @@ from tests.conftest import REPOSITORY
 
 RUNTIME = (REPOSITORY / "requirements.lock").read_text()
 REMOTES = (REPOSITORY / "requirements-remotes.lock").read_text()
+CLUSTER = (REPOSITORY / "requirements-ray.lock").read_text()
 DEVELOPMENT = (REPOSITORY / "requirements-dev.lock").read_text()
 
 
@@ -26,12 +27,14 @@ def test_the_supported_python_is_that_of_pyproject() -> None:
 
 
 def test_a_lock_that_holds_more_names_the_same_version_of_every_package() -> None:
-    runtime, remotes, development = map(environment.locked_versions, (RUNTIME, REMOTES, DEVELOPMENT))
-    assert runtime.items() < remotes.items() < development.items()
-    assert "pytest" not in remotes
+    runtime, remotes, cluster, development = map(environment.locked_versions, (RUNTIME, REMOTES, CLUSTER, DEVELOPMENT))
+    for more in (remotes, cluster):
+        assert runtime.items() < more.items() < development.items()
+        assert "pytest" not in more
+    assert "ray" in cluster
 
 
-@pytest.mark.parametrize("lock", [RUNTIME, REMOTES, DEVELOPMENT])
+@pytest.mark.parametrize("lock", [RUNTIME, REMOTES, CLUSTER, DEVELOPMENT])
 def test_every_locked_package_has_a_hash_and_no_address(lock: str) -> None:
     assert "://" not in lock
     entries = re.split(r"^(?=[a-z0-9])", lock, flags=re.MULTILINE)[1:]

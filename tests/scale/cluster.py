@@ -1,0 +1,253 @@
+"""A real Ray cluster of two machines, as far as Ray can tell, that leaves nothing behind.
+
+For root they are two network namespaces, joined by a cable that leads nowhere else. Others get two nodes on 127.0.0.1,
+from Ray's own utility.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.conftest import REPOSITORY
+
+RAY = str(Path(sys.executable).with_name("ray"))
+SMALL = ["--num-cpus=2", "--object-store-memory=100000000", "--disable-usage-stats"]  # bytes; Ray takes 75 MB or more
+PORT = 6379
+
+
+class Cluster:
+    """Two machines, of which the second can be killed and replaced.
+
+    Attributes:
+        address: of the head.
+        environment: for a process that computes on the cluster: ENGINE, RAY_ADDRESS and the token.
+        prefix: of a command, to run it on the head's machine.
+    """
+
+    address: str
+    environment: dict[str, str]
+    prefix: list[str]
+
+    def start(self, *command: str, cwd: Path = REPOSITORY, **environment: str) -> subprocess.Popen[str]:
+        """Start a command on the head's machine, with the token and this Python first on the path."""
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        return subprocess.Popen(
+            [*self.prefix, *command],
+            cwd=cwd,
+            env={**os.environ, "PATH": path, **self.environment, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def add_node(self) -> None:
+        """Let the second machine join; returns when it has."""
+        raise NotImplementedError
+
+    def kill_node(self) -> None:
+        """Kill every process of the second machine."""
+        raise NotImplementedError
+
+    def processes(self) -> list[int]:
+        """Of both machines."""
+        raise NotImplementedError
+
+
+@contextmanager
+def two_nodes() -> Iterator[Cluster]:
+    """A cluster while the block lasts."""
+    folder = Path(tempfile.mkdtemp(prefix="ray"))  # short: a Unix socket's path has at most 107 bytes
+    token = secrets.token_hex(32)
+    secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token, "RAY_USAGE_STATS_ENABLED": "0"}
+    make = Namespaces if may_have_namespaces() else Loopback
+    cluster = make(folder, secret)
+    try:
+        cluster.open()
+        yield cluster
+    finally:
+        cluster.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Namespaces(Cluster):
+    """Each machine is a network namespace: nobody else can reach what Ray listens on."""
+
+    def __init__(self, folder: Path, secret: dict[str, str]) -> None:
+        name = f"ray{os.getpid()}"
+        self.names, self.addresses = (f"{name}a", f"{name}b"), ("10.77.0.1", "10.77.0.2")
+        self.folder, self.secret = folder, secret
+        self.address = f"{self.addresses[0]}:{PORT}"
+        self.environment = {**secret, "ENGINE": "ray", "RAY_ADDRESS": self.address}
+        self.prefix = ["ip", "netns", "exec", self.names[0]]
+
+    def open(self) -> None:
+        for name in self.names:
+            ip("netns", "add", name)
+        first, second = self.names  # the ends of the cable are called like the machines
+        ip("link", "add", first, "netns", first, "type", "veth", "peer", "name", second, "netns", second)
+        for name, address in zip(self.names, self.addresses, strict=True):
+            ip("-n", name, "addr", "add", f"{address}/24", "dev", name)
+            for device in ("lo", name):
+                ip("-n", name, "link", "set", device, "up")
+        head = ["--head", f"--port={PORT}", "--include-dashboard=false", f"--temp-dir={self.folder}"]
+        self._ray(0, *head)
+        self.add_node()
+
+    def add_node(self) -> None:
+        self._ray(1, f"--address={self.address}")
+
+    def kill_node(self) -> None:
+        kill(self._processes(1))
+
+    def processes(self) -> list[int]:
+        return self._processes(0) + self._processes(1)
+
+    def close(self) -> None:
+        for machine, name in enumerate(self.names):
+            with suppress(subprocess.CalledProcessError):  # one that was never made
+                kill(self._processes(machine))
+                ip("netns", "delete", name)
+
+    def _ray(self, machine: int, *options: str) -> None:
+        place = ["ip", "netns", "exec", self.names[machine], RAY, "start"]
+        command = [*place, f"--node-ip-address={self.addresses[machine]}", *SMALL, *options]
+        run(command, {**os.environ, **self.secret})
+
+    def _processes(self, machine: int) -> list[int]:
+        return [int(line) for line in ip("netns", "pids", self.names[machine]).split()]
+
+
+class Loopback(Cluster):
+    """Two nodes of this machine, which listen on 127.0.0.1 only; a process of their own serves them."""
+
+    def __init__(self, folder: Path, secret: dict[str, str]) -> None:
+        self.prefix = []
+        self.folder, self.secret = folder, secret
+
+    def open(self) -> None:
+        self.server = subprocess.Popen(
+            [sys.executable, "-m", "tests.scale.cluster", str(self.folder)],
+            cwd=REPOSITORY,
+            env={**os.environ, **self.secret},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.address = self._answer()
+        self.environment = {**self.secret, "ENGINE": "ray", "RAY_ADDRESS": self.address}
+        self.add_node()
+
+    def add_node(self) -> None:
+        self._say("add")
+
+    def kill_node(self) -> None:
+        self._say("kill")
+
+    def processes(self) -> list[int]:
+        import psutil
+
+        return [child.pid for child in psutil.Process(self.server.pid).children(recursive=True)]
+
+    def close(self) -> None:
+        left = self.processes() if self.server.poll() is None else []
+        kill([self.server.pid, *left])
+        self.server.communicate()
+
+    def _say(self, what: str) -> None:
+        assert self.server.stdin
+        self.server.stdin.write(what + "\n")
+        self.server.stdin.flush()
+        assert self._answer() == "done"
+
+    def _answer(self) -> str:
+        assert self.server.stdout
+        for line in self.server.stdout:
+            if line.startswith("cluster: "):
+                return line.removeprefix("cluster: ").strip()
+        raise RuntimeError("the cluster has ended")
+
+
+def serve(folder: str) -> None:
+    """The process behind `Loopback`: adds and kills a node as its input says."""
+    from ray.cluster_utils import Cluster as Nodes
+
+    size = {"num_cpus": 2, "object_store_memory": 100_000_000}
+    nodes = Nodes(initialize_head=True, head_node_args={**size, "include_dashboard": False, "temp_dir": folder})
+    print("cluster:", nodes.address, flush=True)
+    second = None
+    for line in sys.stdin:
+        if line == "add\n":
+            second = nodes.add_node(**size)
+        else:
+            nodes.remove_node(second, allow_graceful=False)
+        print("cluster: done", flush=True)
+
+
+def may_have_namespaces() -> bool:
+    """Is this root, with the right to change the network, which some containers withhold?"""
+    if os.geteuid() != 0 or not shutil.which("ip"):
+        return False
+    name = f"ray{os.getpid()}"
+    try:
+        ip("netns", "add", name)
+        ip("netns", "delete", name)
+    except subprocess.CalledProcessError:
+        return False
+    return True
+
+
+def ip(*words: str) -> str:
+    """The output of the command `ip`."""
+    return run(["ip", *words], dict(os.environ))
+
+
+def run(command: list[str], environment: dict[str, str]) -> str:
+    """The output of a command, which must succeed.
+
+    To a file: Ray's daemons keep what they inherit open, so that a pipe would not end.
+    """
+    with tempfile.TemporaryFile("w+") as output:
+        code = subprocess.run(command, env=environment, stdout=output, stderr=output, timeout=120).returncode
+        output.seek(0)
+        text = output.read()
+    if code:
+        raise subprocess.CalledProcessError(code, command, text)
+    return text
+
+
+def kill(processes: list[int]) -> None:
+    """Kill processes, and wait until they are gone."""
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    assert wait_until(lambda: not any(map(runs, processes)))
+
+
+def runs(process: int) -> bool:
+    """Is there such a process, not yet dead?"""
+    try:
+        return ") Z" not in Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 60) -> bool:
+    """Wait for it; False if it did not happen in time."""
+    deadline = time.monotonic() + seconds
+    while not (found := happened()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])

@@ -1,0 +1,77 @@
+"""What the tests let a process do that computes on the cluster: `python -m tests.scale.driver <folder>`.
+
+It waits where the tests have something to do, and leaves what it found as found.json.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import stages
+from stages import engine, shards
+from stages.artifacts import ArtifactError, sha256_of
+from stages.stage import StageError
+from tests import tasks
+from tests.scale.cluster import wait_until
+
+SHARDS = 12
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    where = engine.load()
+    found: dict[str, Any] = {"split": on_both_nodes(where)}
+    found["killed worker"] = sha256s(tasks.noise_or_kill, folder / "worker", where)
+    (folder / "node").mkdir()
+    found["killed node"] = sha256s(slow_noise, folder / "node", where)  # the tests kill it as it works
+    for name, function, jobs in (
+        ("fault", tasks.faulty, range(6)),
+        ("killed always", tasks.killed_always, [(number, str(folder / "tries")) for number in range(6)]),
+    ):
+        try:
+            list(engine.run(function, jobs, where))  # type: ignore[arg-type]
+        except (ArtifactError, StageError) as error:
+            found[name] = [type(error).__name__, str(error)]
+    found["wide"] = engine.call(tasks.square, 3, where, cpus=64)[0]
+    (folder / "alone").touch()
+    assert wait_until((folder / "joined").exists)
+    found["joined"] = on_both_nodes(where)
+    (folder / "found.json").write_text(json.dumps(found))
+
+
+def on_both_nodes(where: engine.Engine) -> list[tuple[int, str, str]]:
+    """A map, done again while one node is so slow to start that the other did it all."""
+    for _ in range(20):
+        found = list(engine.run(on_node, range(SHARDS), where))
+        if len({node for _, node, _ in found}) == 2:
+            break
+    return found
+
+
+def sha256s(work: shards.Work, folder: Path, where: engine.Engine) -> list[Any]:
+    """Facts and the sha256 of each shard, in order."""
+    found = shards.run(work, range(SHARDS), folder / "kept", where)
+    return [[shard.facts, sha256_of(shard.folder / "noise.npy")] for shard in found]
+
+
+def on_node(number: int) -> tuple[int, str, str]:
+    """The square of a number, the node of this process, and where the process has its code from."""
+    import ray
+
+    time.sleep(0.2)
+    return number**2, ray.get_runtime_context().get_node_id(), str(stages.__file__)
+
+
+def slow_noise(seed: int, folder: Path) -> dict[str, Any]:
+    """A shard that takes a second after its file is written."""
+    facts = tasks.noise(seed, folder)
+    time.sleep(1)
+    return facts
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Real stages and a real training on a cluster of two nodes: what dvc.lock says of them does not change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from stages.settings import Train
+from tests.conftest import Workspace
+from tests.scale.cluster import Cluster, wait_until
+
+EPOCHS = 6  # of a training that is killed: enough that some are left after the first checkpoint
+REPLICAS = pytest.mark.skipif("replicas" not in Train.model_fields, reason="train.replicas is not there yet")
+
+
+@pytest.fixture(scope="module")
+def workspace(first_small_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return first_small_rebuild.copy(tmp_path_factory.mktemp("stages") / "workspace")
+
+
+@pytest.fixture(scope="module")
+def of_two(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The same, after training with two replicas in one process; committed."""
+    copy = workspace.copy(tmp_path_factory.mktemp("replicas") / "workspace")
+    copy.edit_params(train__replicas=2, train__recipe__epochs=EPOCHS)
+    copy.run("dvc", "repro", "--single-item", "train@subpixel")
+    copy.commit("Two replicas")
+    return copy
+
+
+def again(workspace: Workspace, cluster: Cluster, *stages: str) -> None:
+    """Run stages on the cluster although they are current; every file that git knows must stay as it is."""
+    process = cluster.start("dvc", "repro", "--force", "--single-item", *stages, cwd=workspace.folder)
+    output, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, output[-2000:] + errors[-3000:]
+    assert output.count("Running stage") == len(stages)
+    assert workspace.run("git", "status", "--short").stdout == ""
+
+
+def test_map_stages_leave_the_same_on_a_cluster(workspace: Workspace, cluster: Cluster) -> None:
+    again(workspace, cluster, "fetch", "targets", "baselines")
+
+
+def test_a_variant_that_is_trained_and_scored_on_a_node_is_the_same(workspace: Workspace, cluster: Cluster) -> None:
+    again(workspace, cluster, "train@subpixel", "evaluate@subpixel")
+
+
+def test_switching_the_engine_makes_nothing_stale(workspace: Workspace) -> None:
+    engine = workspace.folder / "engine.yaml"
+    before = engine.read_text()
+    engine.write_text(before.replace("engine: local", "engine: ray").replace("workers: 1", "workers: 7"))
+    assert workspace.run("dvc", "status", ENGINE="ray", WORKERS="3").stdout == "Data and pipelines are up to date.\n"
+    engine.write_text(before)
+
+
+def test_a_stage_without_its_cluster_fails_and_says_so(workspace: Workspace) -> None:
+    command = ("dvc", "repro", "--force", "--single-item", "targets")
+    failed = workspace.run(*command, ok=False, ENGINE="ray", RAY_ADDRESS="127.0.0.1:9")
+    assert failed.returncode != 0
+    assert "targets: no Ray cluster at 127.0.0.1:9: " in failed.stderr
+    assert workspace.run("git", "status", "--short").stdout == ""
+    assert workspace.run("dvc", "status").stdout == "Data and pipelines are up to date.\n"
+
+
+@REPLICAS
+def test_two_replicas_on_two_nodes_give_the_bytes_of_one_process(of_two: Workspace, cluster: Cluster) -> None:
+    again(of_two, cluster, "train@subpixel")
+
+
+@REPLICAS
+@pytest.mark.verify
+@pytest.mark.parametrize("kill", ["worker", "node"])
+def test_a_training_that_loses_a_machine_ends_with_the_same_bytes(
+    of_two: Workspace, cluster: Cluster, kill: str
+) -> None:
+    kept = of_two.folder / ".dvc/tmp/kept/train@subpixel"
+    process = cluster.start("dvc", "repro", "--force", "--single-item", "train@subpixel", cwd=of_two.folder)
+    assert wait_until(lambda: process.poll() is not None or any(kept.glob("*/checkpoint*")), 300)
+    assert process.poll() is None, process.communicate()
+    if kill == "worker":
+        trainers(cluster)[0].kill()
+    else:
+        cluster.kill_node()
+        cluster.add_node()
+    output, errors = process.communicate(timeout=900)
+    assert process.returncode == 0, output[-2000:] + errors[-3000:]
+    assert of_two.run("git", "status", "--short").stdout == ""
+
+
+def trainers(cluster: Cluster) -> list[psutil.Process]:
+    """The processes that train, which Ray names by what they are at."""
+    is_one: Callable[[psutil.Process], bool] = lambda process: "TrainWorker" in " ".join(process.cmdline())  # noqa: E731
+    return [process for process in map(psutil.Process, cluster.processes()) if is_one(process)]
