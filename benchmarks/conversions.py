@@ -1,7 +1,7 @@
 """What a conversion costs, beside the same or the nearest in OpenCV, Pillow and scikit-image. One thread, in memory.
 
-Ratios on the bundled photograph `coffee`. The one that keeps contrast is compared with OpenCV's `decolor` on all bundled
-test photographs, in speed and in how much contrast it keeps.
+Ratios on the bundled photograph `coffee`. The one that keeps contrast is compared with OpenCV's `decolor` on all
+bundled test photographs, in speed and in how much contrast it keeps.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ SEED = 1  # of the pairs of pixels that the E-score looks at
 
 
 def measure(rounds: int) -> dict[str, Any]:
-    """Time each conversion and each peer, the first call of two being the warm-up, and score the contrast-preserving."""
+    """Time each conversion and each peer, the first call of two being the warm-up; then `contrast`."""
     cv2.setNumThreads(1)
     photograph = bundled.read("coffee", "scikit-image")
     megapixels = photograph.shape[0] * photograph.shape[1] / 1e6
@@ -89,7 +89,7 @@ def contrast(rounds: int) -> dict[str, Any]:
         "contrast": {"photographs": list(table["name"]), "e_scores": kept, "megapixels_per_second": speed},
         "goals": {
             "contrast": goal(
-                "Contrast-preserving gray of the test photographs, at equal or better E-score (neighbours, random pairs)",
+                "Contrast-preserving gray, at equal or better E-score (of neighbours, of random pairs)",
                 f"{speed['gradient_correlation']:.2g} Mpixel/s, E {e['gradient_correlation']}",
                 f"`cv2.decolor`: {speed['decolor']:.2g} Mpixel/s, E {e['decolor']}",
                 ratio(times["decolor"], times["gradient_correlation"]),

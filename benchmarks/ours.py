@@ -36,8 +36,9 @@ def trained(
         patches: the network of `benchmarks.patches` instead of the variant's.
 
     Returns:
-        `parameters`; `import_cpu_seconds`; `cpu_seconds` and `seconds` of building and fitting; `ssim` on validation
-        patches in the end; `first_step`, the CPU seconds after which the weights had changed; `curve`, pairs of CPU seconds and that SSIM.
+        `parameters`; `import_cpu_seconds`; `cpu_seconds` and `seconds` of building and fitting; `first_step`, the CPU
+        seconds after which the weights had changed; `images` that were learned from; `ssim` on validation patches in
+        the end; `curve`, pairs of CPU seconds and that SSIM.
     """
     before = time.process_time()
     with tensorflow_import():

@@ -1,9 +1,9 @@
 """Time to quality: CPU seconds until validation SSIM passes what the original recipe ends with.
 
 The original recipe is `benchmarks.original`. Ours is the pipeline's own training in float64, watched from beside. The
-networks of the family of `subpixel` start from a fixed transform and near the mean of red, green and blue: some pass
-before their first step, so that what is timed is how long it takes to build one and to make its first step. A network of
-plain patch convolutions with random weights, `benchmarks.patches`, shows what is left without that.
+networks of the family of `subpixel` start from a fixed transform and near the mean of red, green and blue: they pass
+before their first step, so that what is timed is how long it takes to build one and to make its first step. A network
+of plain patch convolutions with random weights, `benchmarks.patches`, shows what is left without that.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def measure(rounds: int, images: int = IMAGES) -> dict[str, Any]:
 
 
 def pictures(images: int) -> tuple[np.ndarray, np.ndarray]:
-    """Smooth targets and noisy outputs, both `(images, 28, 28)` float64 in [0, 1]; the noise differs from one to the next."""
+    """Targets, and outputs with more or less noise, both `(images, 28, 28)` float64 in [0, 1]."""
     rng = np.random.default_rng(0)
     coarse = rng.random((images, SIDE // 4, SIDE // 4))
     targets = coarse.repeat(4, axis=1).repeat(4, axis=2) * 0.8 + rng.random((images, SIDE, SIDE)) * 0.2
