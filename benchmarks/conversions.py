@@ -1,29 +1,30 @@
-"""What a conversion costs: `python -m benchmarks.conversions` times each beside the same in other libraries.
+"""What a conversion costs, beside the same or the nearest in OpenCV, Pillow and scikit-image. One thread, in memory.
 
-Ratios of one run on the bundled photograph `coffee`: in every round, each conversion and each peer once, one after the
-other, on one thread; the median and range of all rounds. Needs the test packages (OpenCV).
+Ratios on the bundled photograph `coffee`. The one that keeps contrast is compared with OpenCV's `decolor` on all
+bundled test photographs, in speed and in how much contrast it keeps.
 """
 
 from __future__ import annotations
 
-import argparse
-import statistics
-import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import skimage.color
 from PIL import Image
-from tqdm import tqdm
 
-from stages.fetch import bundled
+from benchmarks.measure import by_turns, goal, ratio, seconds, spread
+from stages.evaluate import decolorization
+from stages.fetch import bundled, manifest
 from stages.targets.conversions import CONVERSIONS
 
+TITLE = "Targets"
 Convert = Callable[[np.ndarray], np.ndarray]
 
-# The nearest that each library has: OpenCV's Lab has three channels, and its decolor is Lu, Xu and Jia's method (which
-# expects blue first; its time does not depend on that).
+# The nearest that each library has: OpenCV's Lab, HSV and HLS have three channels.
 PEERS: dict[str, dict[str, Convert]] = {
     "bt601": {
         "cv2.cvtColor GRAY": lambda photograph: cv2.cvtColor(photograph, cv2.COLOR_RGB2GRAY),
@@ -34,42 +35,76 @@ PEERS: dict[str, dict[str, Convert]] = {
         "cv2.cvtColor LAB": lambda photograph: cv2.cvtColor(photograph, cv2.COLOR_RGB2LAB),
         "skimage rgb2lab": skimage.color.rgb2lab,
     },
-    "value": {"cv2.cvtColor HSV": lambda photograph: cv2.cvtColor(photograph, cv2.COLOR_RGB2HSV)},
+    "value": {
+        "cv2.cvtColor HSV": lambda photograph: cv2.cvtColor(photograph, cv2.COLOR_RGB2HSV),
+        "skimage rgb2hsv": skimage.color.rgb2hsv,
+    },
     "hsl_lightness": {"cv2.cvtColor HLS": lambda photograph: cv2.cvtColor(photograph, cv2.COLOR_RGB2HLS)},
-    "gradient_correlation": {"cv2.decolor": lambda photograph: cv2.decolor(photograph)[0]},
 }
+LIST = Path("stages/fetch/bundled.csv")
+SEED = 1  # of the pairs of pixels that the E-score looks at
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.conversions", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7, help="timings of each (default 7)")
-    rounds = parser.parse_args().rounds
+def measure(rounds: int) -> dict[str, Any]:
+    """Time each conversion and each peer, the first call of two being the warm-up; then `contrast`."""
     cv2.setNumThreads(1)
     photograph = bundled.read("coffee", "scikit-image")
     megapixels = photograph.shape[0] * photograph.shape[1] / 1e6
-    rows = [(name, peer) for name in CONVERSIONS for peer in (None, *PEERS.get(name, {}))]
-    times: dict[tuple[str, str | None], list[float]] = {row: [] for row in rows}
-    for _ in tqdm(range(rounds), unit="round", disable=None):
-        for name, peer in rows:
-            convert = CONVERSIONS[name] if peer is None else PEERS[name][peer]
-            times[name, peer].append(seconds(convert, photograph))
-    print(f"{'conversion':21}{'beside':18}{'Mpixel/s':>9}  its time / ours")
+    rows = [(name, peer) for name in CONVERSIONS for peer in ("ours", *PEERS.get(name, {}))]
+    work = {" | ".join(row): partial(seconds, partial(_convert(*row), photograph)) for row in rows}
+    times = by_turns(work, rounds)
+    found: list[dict[str, Any]] = []
     for name, peer in rows:
-        speed = megapixels / statistics.median(times[name, peer])
-        line = f"{name if peer is None else '':21}{peer or 'ours':18}{speed:9.2f}"
-        if peer is not None:
-            ratios = [theirs / ours for theirs, ours in zip(times[name, peer], times[name, None], strict=True)]
-            line += f"  {statistics.median(ratios):.2f} ({min(ratios):.2f}…{max(ratios):.2f})"
-        print(line)
+        took = times[f"{name} | {peer}"]
+        found.append({"conversion": name, "by": peer, "megapixels_per_second": spread([megapixels / s for s in took])})
+        if peer != "ours":
+            found[-1]["its_time_by_ours"] = ratio(took, times[f"{name} | ours"])
+    return {"photograph": "coffee", "rows": found, **contrast(rounds)}
 
 
-def seconds(convert: Convert, photograph: np.ndarray) -> float:
-    """Seconds of one conversion, the first of two being the warm-up."""
-    convert(photograph)
-    start = time.perf_counter()
-    convert(photograph)
-    return time.perf_counter() - start
+def _convert(name: str, peer: str) -> Convert:
+    return CONVERSIONS[name] if peer == "ours" else PEERS[name][peer]
 
 
-if __name__ == "__main__":
-    main()
+def contrast(rounds: int) -> dict[str, Any]:
+    """`gradient_correlation` beside `decolor` (Lu, Xu and Jia) on all bundled test photographs: time and E-scores."""
+    table = manifest.read(LIST).query("split == 'test'")
+    photographs = [bundled.read(row["name"], row["source"]) for _, row in table.iterrows()]
+    ways: dict[str, Convert] = {"gradient_correlation": CONVERSIONS["gradient_correlation"], "decolor": decolor}
+    pairs = [decolorization.pairs_of(photograph, SEED) for photograph in photographs]
+    kept: dict[str, dict[str, float]] = {}
+    for name, way in ways.items():
+        scores = [
+            decolorization.contrast(of, way(photograph) / 255)
+            for of, photograph in zip(pairs, photographs, strict=True)
+        ]
+        kept[name] = {key: float(np.mean([score[key] for score in scores])) for key in ("e_neighbours", "e_random")}
+    times = by_turns(
+        {name: partial(seconds, partial(_all, way, photographs), warm_up=False) for name, way in ways.items()}, rounds
+    )
+    megapixels = sum(photograph.shape[0] * photograph.shape[1] for photograph in photographs) / 1e6
+    speed = {name: megapixels / spread(took)["median"] for name, took in times.items()}
+    e = {name: " and ".join(f"{value:.3f}" for value in scores.values()) for name, scores in kept.items()}
+    return {
+        "contrast": {"photographs": list(table["name"]), "e_scores": kept, "megapixels_per_second": speed},
+        "goals": {
+            "contrast": goal(
+                "Contrast-preserving gray, at equal or better E-score (of neighbours, of random pairs)",
+                f"{speed['gradient_correlation']:.2g} Mpixel/s, E {e['gradient_correlation']}",
+                f"`cv2.decolor`: {speed['decolor']:.2g} Mpixel/s, E {e['decolor']}",
+                ratio(times["decolor"], times["gradient_correlation"]),
+                least=10,
+                also=all(kept["gradient_correlation"][key] >= kept["decolor"][key] for key in kept["decolor"]),
+            )
+        },
+    }
+
+
+def decolor(photograph: np.ndarray) -> np.ndarray:
+    """OpenCV's `decolor`, which wants blue first: `(height, width, 3)` uint8 → `(height, width)` uint8."""
+    return cv2.decolor(np.ascontiguousarray(photograph[..., ::-1]))[0]
+
+
+def _all(way: Convert, photographs: list[np.ndarray]) -> None:
+    for photograph in photographs:
+        way(photograph)

@@ -1,26 +1,31 @@
-"""What converting whole photographs costs: `python -m benchmarks.convert` reports speed and memory beside OpenCV.
+"""What converting whole photographs costs: speed and memory, beside OpenCV.
 
-Each measurement runs in a process of its own, all after one another; the ratios are those of one run. Time is that of
-the conversion in memory, without start, reading and writing; memory is the peak of the whole process, from the image
-file to the written gray, as `grayscale` needs it. Needs data/models (`make repro` or `dvc pull`), or `--models`.
+Each conversion runs in a process of its own. Time is that of the conversion in memory, without start, reading and
+writing, on as many threads as each takes by itself; memory is the peak of the whole process, from the image file to the
+written gray, as `grayscale` needs it. Needs data/models.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import multiprocessing
-import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
+from benchmarks.measure import BenchmarkError, by_turns, goal, ratio, run, spread
+
+TITLE = "Converting photographs"
 MEGAPIXELS = (1, 12, 100)
+NAMES = ("cvtColor", "bt601", "subpixel")
 SMALL = ("decolor", "subpixel_bottleneck")  # 1 megapixel is enough to know how slow they are
+MODELS = Path("data/models")
 
 # Prints seconds and peak memory of one conversion. The first, of a small part, is the warm-up.
 CONVERSION = """
@@ -57,30 +62,42 @@ print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 
 """
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.convert", description=__doc__)
-    parser.add_argument("--megapixels", type=int, nargs="+", default=MEGAPIXELS, help="sizes (default 1, 12, 100)")
-    parser.add_argument("--models", type=Path, default=Path("data/models"), help="folder of the trained models")
-    arguments = parser.parse_args()
-    names = ("cvtColor", "bt601", "subpixel", *SMALL)
-    if not (arguments.models / "subpixel/model.keras").is_file():
-        raise SystemExit(f"benchmarks.convert: {arguments.models} has no model of subpixel; run `make repro`")
-    due = [(size, name) for size in arguments.megapixels for name in names if size == 1 or name not in SMALL]
+def measure(rounds: int, megapixels: Sequence[int] = MEGAPIXELS, models: Path = MODELS) -> dict[str, Any]:
+    """Convert a photograph of each size by each way, by turns.
+
+    Raises:
+        BenchmarkError: there are no trained models.
+    """
+    if not (models / "subpixel/model.keras").is_file():
+        raise BenchmarkError(f"{models} has no model of subpixel; run `make repro`")
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for size in arguments.megapixels:
+        for size in megapixels:
             path = Path(folder) / f"{size}.png"
             writer = multiprocessing.get_context("spawn").Process(target=write_photograph, args=(path, size))
-            writer.start()  # in a process of its own: Linux counts the peak of the parent as the child's
+            writer.start()  # in a process of its own, so that its memory is not taken for that of what is measured
             writer.join()
-        for size, name in tqdm(due, unit="measurement", disable=None):
-            rows.append((size, name, *measure(name, arguments.models, Path(folder) / f"{size}.png")))
-    for size, name, seconds, memory in rows:
-        beside = next(row[2] for row in rows if row[:2] == (size, "cvtColor"))
-        print(
-            f"{size:4} megapixels, {name}: {size / seconds:.3g} megapixels per second, "
-            f"{seconds / beside:.3g} × cvtColor, {memory:,.0f} MiB"
-        )
+            names = (*NAMES, *SMALL) if size == min(megapixels) else NAMES
+            found = by_turns({name: partial(convert, name, models, path) for name in names}, rounds)
+            peer = [seconds for seconds, _ in found["cvtColor"]]
+            for name in names:
+                took = [seconds for seconds, _ in found[name]]
+                row = {"megapixels": size, "by": name, "mib": spread([memory for _, memory in found[name]])}
+                row["megapixels_per_second"] = spread([size / seconds for seconds in took])
+                rows.append({**row, "its_time_by_cvtcolor": ratio(took, peer)})
+    return {"rows": rows, "goals": {"convert": _row(rows, max(megapixels))}}
+
+
+def _row(rows: list[dict[str, Any]], size: int) -> dict[str, Any]:
+    ours, peer = (
+        next(row for row in rows if (row["megapixels"], row["by"]) == (size, name)) for name in ("subpixel", "cvtColor")
+    )
+    words = [
+        f"{row['megapixels_per_second']['median']:.2g} Mpixel/s, {row['mib']['median'] / 1024:.2f} GiB"
+        for row in (ours, peer)
+    ]
+    what = f"Converting {size} megapixels by `subpixel`: time in multiples of the peer's, peak memory"
+    return goal(what, words[0], f"`cv2.cvtColor`: {words[1]}", ours["its_time_by_cvtcolor"])
 
 
 def write_photograph(path: Path, megapixels: int) -> None:
@@ -91,21 +108,9 @@ def write_photograph(path: Path, megapixels: int) -> None:
     image.save(path, compress_level=1)
 
 
-def measure(name: str, models: Path, photograph: Path) -> tuple[float, float]:
+def convert(name: str, models: Path, photograph: Path) -> tuple[float, float]:
     """Seconds of a conversion, and peak memory in MiB of the process that made it."""
-    command = [
-        sys.executable,
-        "-c",
-        CONVERSION,
-        name,
-        str(models),
-        str(photograph),
-        str(photograph.with_name("gray.png")),
-    ]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
-    seconds, memory = json.loads(result.stdout.splitlines()[-1])
+    target = photograph.with_name("gray.png")
+    command = [sys.executable, "-c", CONVERSION, name, str(models), str(photograph), str(target)]
+    seconds, memory = json.loads(run(command).output.splitlines()[-1])
     return seconds, memory
-
-
-if __name__ == "__main__":
-    main()

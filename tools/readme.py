@@ -1,4 +1,5 @@
-"""The parts of README.md that are numbers: `python -m tools.readme` writes them anew from the files in metrics.
+"""The parts of README.md that are numbers: `python -m tools.readme` writes them anew from the files in metrics
+and from benchmarks/results.json.
 
 A test compares them, so that the README cannot say anything else than the metrics. What surrounds them is written by
 hand, and so is the description of each method, which is taken over from the table that stands there.
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks import results as benchmarks
 from stages.artifacts import write_text
 from stages.report import claims, page, summary
 from stages.report.claims import Claim, Evidence, Row
@@ -50,6 +52,7 @@ def filled(text: str, found: Evidence) -> str:
         "results": results(text, found),
         "answer": wrapped(f"**The answer, as measured:** {summary.answer(found.summary)}"),
         "claims": "\n\n".join(map(paragraph, claims.settle(found))),
+        "speed": benchmarks.section(benchmarks.read()),
     }
     for name, part in parts.items():
         before, begin, rest = text.partition(f"<!-- {name} -->\n")
