@@ -16,6 +16,7 @@ ALWAYS = {
     Path("dvc.yaml"),  # where the declarations stand
     Path("params.yaml"),  # by key
     Path("environment.yaml"),  # by key
+    Path("engine.yaml"),  # where it computes, never what comes out
     Path("stages/registry.py"),  # by key
     Path(".dvc/tmp/rwlock"),  # is DVC still there
 }
@@ -33,7 +34,8 @@ def declared(stage: str, lock: dict[str, Any]) -> set[Path]:
     outs = {Path(out["path"]) for out in lock["stages"][stage]["outs"]}
     building = {out.with_name(f".{out.name}.partial") for out in outs}
     building |= {out.with_name(f".{out.name}.partial") for out in building}  # a single file is written beside, too
-    return {*ALWAYS, *door.declared(*stage.split("@")).deps, *outs, *building, door.LOCKS / f"{stage}.lock"}
+    own = {door.LOCKS / f"{stage}.lock", door.KEPT / stage}
+    return {*ALWAYS, *door.declared(*stage.split("@")).deps, *outs, *building, *own}
 
 
 def hidden(log: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
