@@ -81,9 +81,16 @@ def test_memory_does_not_grow_with_the_shards_that_are_read(tmp_path: Path) -> N
     for numbers in (np.random.default_rng(1).permutation(len(levels)), np.arange(len(levels))):
         assert np.array_equal(patch_set.read("gray", numbers), levels[numbers])
         assert np.array_equal(patch_set.read("colour", numbers)[..., 2], levels[numbers][..., 0])
-        mapped = re.findall(rf"^\S+ r.* {tmp_path}/(\S+)\n", Path("/proc/self/maps").read_text(), re.MULTILINE)
         last = range(12 - patches.MAPPED, 12)
-        assert sorted(mapped) == [f"{kind}-{shard:05}.npy" for kind in patches.KINDS for shard in last]
+        assert mapped(tmp_path) == [f"{kind}-{shard:05}.npy" for kind in patches.KINDS for shard in last]
+    for shard in (0, 1, 2, 3, 0, 4):
+        patch_set.read("gray", np.array([500 * shard]))
+    assert mapped(tmp_path)[patches.MAPPED :] == [f"gray-{shard:05}.npy" for shard in (0, 2, 3, 4)]
+
+
+def mapped(folder: Path) -> list[str]:
+    """The files of a folder that this process has mapped into its memory."""
+    return sorted(re.findall(rf"^\S+ r.* {folder}/(\S+)\n", Path("/proc/self/maps").read_text(), re.MULTILINE))
 
 
 def test_contrast_is_in_gray_levels() -> None:
