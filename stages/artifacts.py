@@ -6,7 +6,6 @@ Nothing here knows what the content means. Formats that carry times, random name
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
 import zipfile
@@ -87,14 +86,6 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError) as error:
         raise ArtifactError(f"{path}: {error}; run `dvc repro`") from error
-
-
-def write_array(path: Path, array: np.ndarray) -> str:
-    """Write one `.npy` file and return the sha256 of its bytes."""
-    buffer = io.BytesIO()
-    np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
-    write_bytes(path, buffer.getvalue())
-    return hashlib.sha256(buffer.getvalue()).hexdigest()
 
 
 def open_array(path: Path, sha256: str) -> np.ndarray:

@@ -25,7 +25,7 @@ from stages.targets import patches
 from stages.targets.conversions import CONVERSIONS, POINTWISE
 from stages.targets.packing import Growing, pack
 
-PIXELS = 1 << 20  # that are converted, or cut, at a time: contrast takes 16 bytes for each
+PIXELS = 1 << 18  # that are converted, or cut, at a time: they stay in the cache of a core
 NAMED = 20  # photographs in a message
 
 
@@ -61,26 +61,25 @@ def cut_photographs(
     """
     manifest = Container(photos, needed=tuple(outs)).manifest
     sizes = patches.count(manifest["height"], manifest["width"], settings.patch, settings.stride)
-    groups = [
-        members[start:stop]  # numbers of rows
-        for members in (np.flatnonzero(manifest["split"] == split) for split in outs)
-        for start, stop in plan(sizes.iloc[members].tolist(), settings.shard_patches)
-    ]
-    tasks = [Group(photos, manifest.iloc[group], settings) for group in groups]
+    groups: list[tuple[str, np.ndarray]] = []  # split, and numbers of manifest rows
+    for split in outs:
+        members = np.flatnonzero(manifest["split"] == split)
+        limits = plan(sizes.iloc[members].tolist(), settings.shard_patches)
+        groups += [(split, members[start:stop]) for start, stop in limits]
+    tasks = [Group(photos, manifest.iloc[numbers], settings) for _, numbers in groups]
     cut = list(shards.run(cut_group, tasks, keep, where))
 
     kept = np.zeros(len(manifest), int)
-    for group, shard in zip(groups, cut, strict=True):
-        kept[group] = shard.facts["kept"]
+    for (_, numbers), shard in zip(groups, cut, strict=True):
+        kept[numbers] = shard.facts["kept"]
     counts = pd.DataFrame({"photo": manifest["name"], "split": manifest["split"], "patches": sizes, "kept": kept})
     left = counts.groupby("split")["kept"].sum()
     if empty := [split for split in outs if not left[split]]:
         raise ArtifactError(
             f"no patch is left in split {', '.join(empty)}; lower targets.min_contrast or targets.patch"
         )
-    splits = manifest["split"].iloc[[group[0] for group in groups]]
     for split, folder in outs.items():
-        pack([shard for shard, of in zip(cut, splits, strict=True) if of == split], folder)
+        pack([shard for (side, _), shard in zip(groups, cut, strict=True) if side == split], folder)
     return counts
 
 
@@ -125,7 +124,8 @@ def cut_group(group: Group, folder: Path) -> dict[str, Any]:
     photos, settings = Container(group.photos, needed=()), group.settings
     kept = []
     with ExitStack() as files:
-        index = csv.writer(files.enter_context((folder / "index.csv").open("w", newline="")), lineterminator="\n")
+        rows = files.enter_context((folder / "index.csv").open("w", encoding="utf-8", newline=""))
+        index = csv.writer(rows, lineterminator="\n")
         arrays = {
             kind: files.enter_context(Growing(folder / f"{kind}.npy", (settings.patch, settings.patch, channels)))
             for kind, channels in patches.KINDS.items()
@@ -164,4 +164,7 @@ def _gray(colour: np.ndarray, conversion: str) -> np.ndarray:
     """What `conversion` makes of a photograph `(height, width, 3)` uint8, stripe by stripe if it may: less memory."""
     height, width = colour.shape[:2]
     step = max(1, PIXELS // width) if conversion in POINTWISE else height
-    return np.concatenate([CONVERSIONS[conversion](colour[top : top + step]) for top in range(0, height, step)])
+    gray = np.empty((height, width), np.uint8)
+    for top in range(0, height, step):
+        gray[top : top + step] = CONVERSIONS[conversion](colour[top : top + step])
+    return gray

@@ -16,6 +16,7 @@ ALWAYS = {
     Path("dvc.yaml"),  # where the declarations stand
     Path("params.yaml"),  # by key
     Path("environment.yaml"),  # by key
+    Path("engine.yaml"),  # where it computes, never what comes out
     Path("stages/registry.py"),  # by key
     Path("engine.yaml"),  # says where, never what
     Path(".dvc/tmp/rwlock"),  # is DVC still there

@@ -1,27 +1,175 @@
-"""Photographs of any number and size are cut in bounded memory, and a message stays readable."""
+"""Photographs of any number and size are cut in bounded memory, on any number of processes and after a kill alike."""
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import tracemalloc
 import weakref
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from stages.artifacts import ArtifactError
+from stages.engine import Engine
 from stages.fetch import container, manifest
 from stages.settings import Targets
+from stages.shards import DONE
 from stages.targets import cutting, patches
+from stages.targets.conversions import bt601, gradient_correlation
+from tests import leaves
+from tests.conftest import REPOSITORY
+
+SIDES = ["train", "test", "train", "validation", "train", "train", "test", "train"]
+HEIGHTS = [40, 60, 40, 70, 11, 200, 50, 90]  # of 50 pixels width: 12 patches of 12 for every 40, none for 11
+FLAT = {5, 6}  # whose patches are all near-empty
+SETTINGS = Targets(conversion="gradient_correlation", patch=12, stride=12, min_contrast=5, shard_patches=30)
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.targets import test_cutting
+from stages.targets import cutting
+
+cut_group, done = cutting.cut_group, []
+
+def cut_and_die(group, folder):
+    if len(done) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    done.append(group)
+    return cut_group(group, folder)
+
+cutting.cut_group = cut_and_die
+test_cutting.cut(Path(sys.argv[1]), Path(sys.argv[2]))
+"""
 
 
-@pytest.mark.parametrize("patch", [12, 28, 100])
-@pytest.mark.parametrize("step", [1, 2, 7, 40])
-def test_contrast_is_the_same_bits_however_many_patches_at_a_time(
-    monkeypatch: pytest.MonkeyPatch, patch: int, step: int
+def cut(photos: Path, folder: Path, workers: int = 1, settings: Targets = SETTINGS) -> pd.DataFrame:
+    """Cut them all into `folder`/train and so on, keeping shards in `folder`/kept."""
+    engine = Engine(engine="local", workers=workers, address="auto")
+    outs = {split: folder / split for split in manifest.SPLITS}
+    return cutting.cut_photographs(photos, settings, outs, folder / "kept", engine)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Every file of the patch sets."""
+    found = {split: sorted((folder / split).iterdir()) for split in manifest.SPLITS}
+    return {f"{split}/{path.name}": path.read_bytes() for split, paths in found.items() for path in paths}
+
+
+def photograph(number: int) -> np.ndarray:
+    pixels = leaves.photograph(number, HEIGHTS[number], 50)
+    return np.full_like(pixels, 90) if number in FLAT else pixels
+
+
+def pack(folder: Path, photographs: dict[str, tuple[str, np.ndarray]]) -> Path:
+    """A container of photographs: name → split, pixels."""
+    rows = []
+    with container.Writer(folder) as packed:
+        for name, (side, pixels) in photographs.items():
+            packed.add(name, pixels)
+            height, width = pixels.shape[:2]
+            rows.append([name, "here", "none", "NA", name, side, height, width, manifest.hash_pixels(pixels)])
+        packed.close(pd.DataFrame(rows, columns=manifest.COLUMNS))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight photographs, their splits mixed; one is too small for a patch, and two have no contrast."""
+    many = {f'"{number}", ä': (side, photograph(number)) for number, side in enumerate(SIDES)}
+    return pack(tmp_path_factory.mktemp("photos"), many)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    cut(photos, folder)
+    return content(folder)
+
+
+# === The plan ===
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=30), st.integers(1, 60))
+def test_a_group_is_full_or_has_one_large_photograph(sizes: list[int], most: int) -> None:
+    groups = cutting.plan(sizes, most)
+    assert [number for start, stop in groups for number in range(start, stop)] == [*range(len(sizes))]
+    for start, stop in groups:
+        assert stop > start
+        assert sum(sizes[start:stop]) <= most or stop == start + 1
+        assert stop == len(sizes) or sum(sizes[start : stop + 1]) > most
+
+
+def test_every_split_of_the_bundled_photographs_is_one_shard() -> None:
+    bundled = pd.read_csv(REPOSITORY / "stages/fetch/bundled.csv")
+    sizes = patches.count(bundled["height"], bundled["width"], 28, 28).groupby(bundled["split"]).sum()
+    assert sizes.max() <= 32768
+
+
+# === What is written ===
+
+
+def test_shards_hold_whole_photographs_in_their_order(photos: Path, tmp_path: Path) -> None:
+    counts = cut(photos, tmp_path)
+    assert counts["patches"].tolist() == [12, 20, 12, 20, 0, 64, 16, 28]
+    assert counts["photo"].tolist() == [f'"{number}", ä' for number in range(8)]
+    assert [kept for number, kept in enumerate(counts["kept"]) if number in {4, *FLAT}] == [0, 0, 0]
+    first, last = counts["kept"][[0, 2]].sum(), counts["kept"][7]
+    train = patches.PatchSet(tmp_path / "train")
+    assert train.shards == [(0, first), (first, first + last)]  # the flat one was a shard of its own
+    assert sorted(path.name for path in (tmp_path / "train").glob("*.npy")) == [
+        "colour-00000.npy",
+        "colour-00001.npy",
+        "gray-00000.npy",
+        "gray-00001.npy",
+    ]
+    assert patches.PatchSet(tmp_path / "test").shards == [(0, counts["kept"][1])]
+
+
+@pytest.mark.parametrize("stride", [12, 5])
+@pytest.mark.parametrize("conversion", ["bt601", "gradient_correlation"])
+def test_patches_are_those_of_the_whole_photograph(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, conversion: str, stride: int
 ) -> None:
-    monkeypatch.setattr(cutting, "PIXELS", step * patch**2)
-    pieces = np.random.default_rng(patch).integers(0, 256, (23, patch, patch, 1)).astype(np.uint8)
-    assert np.array_equal(cutting._contrast(pieces), patches.contrast(pieces))
+    monkeypatch.setattr(cutting, "PIXELS", 7 * 144 + 1)  # blocks of seven patches, stripes of twenty rows
+    changed = SETTINGS.model_copy(update={"conversion": conversion, "stride": stride})
+    cut(photos, tmp_path, settings=changed)
+    whole = {"bt601": bt601, "gradient_correlation": gradient_correlation}[conversion]
+    for split in manifest.SPLITS:
+        colours, grays, index = [], [], ["photo,domain,row,column"]
+        for number, side in enumerate(SIDES):
+            colour = photograph(number)
+            gray = whole(colour)[..., None]
+            for row in range(0, HEIGHTS[number] - 11, stride):
+                for column in range(0, 50 - 11, stride):
+                    piece = gray[row : row + 12, column : column + 12]
+                    if side == split and piece.std() >= 5:
+                        grays.append(piece)
+                        colours.append(colour[row : row + 12, column : column + 12])
+                        index.append(f'"""{number}"", ä",NA,{row},{column}')
+        found = patches.PatchSet(tmp_path / split)
+        assert np.array_equal(found.read("gray"), grays)
+        assert np.array_equal(found.read("colour"), colours)
+        assert (tmp_path / split / "index.csv").read_text(encoding="utf-8").splitlines() == index
+
+
+def test_files_are_those_that_numpy_saves(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+    for name in ("train/colour-00000.npy", "validation/gray-00000.npy"):
+        (tmp_path / "written.npy").write_bytes(undisturbed[name])
+        np.save(tmp_path / "saved.npy", np.load(tmp_path / "written.npy"))
+        assert (tmp_path / "saved.npy").read_bytes() == undisturbed[name]
+
+
+def test_a_split_without_patches_is_named(tmp_path: Path) -> None:
+    flat = np.full((40, 50, 3), 90, np.uint8)
+    grid = {side: (side, flat if side == "validation" else leaves.photograph(0, 40, 50)) for side in manifest.SPLITS}
+    with pytest.raises(ArtifactError, match=r"no patch is left in split validation; lower targets\.min_contrast"):
+        cut(pack(tmp_path / "photos", grid), tmp_path)
 
 
 def test_small_photographs_are_named_up_to_twenty() -> None:
@@ -36,27 +184,71 @@ def test_small_photographs_are_named_up_to_twenty() -> None:
     assert cutting.left_out(counts(60_000)).endswith(", 19.png and 59980 more")
 
 
-def test_one_photograph_is_let_go_before_the_next_is_read(tmp_path: Path) -> None:
-    with container.Writer(tmp_path / "photos") as packed:
-        rows = []
-        for seed, side in enumerate(manifest.SPLITS):
-            pixels = np.random.default_rng(seed).integers(0, 256, (40, 50, 3)).astype(np.uint8)
-            packed.add(side, pixels)
-            rows.append([side, "here", "none", "NA", side, side, 40, 50, manifest.hash_pixels(pixels)])
-        packed.close(pd.DataFrame(rows, columns=manifest.COLUMNS))
-    photos = container.Container(tmp_path / "photos")
-    read, given = photos.read, list[weakref.ref[np.ndarray]]()
+# === The same bytes ===
 
-    def watched(name: str) -> np.ndarray:
-        assert all(photograph() is None for photograph in given)
-        pixels = read(name).copy()
-        given.append(weakref.ref(pixels))
-        return pixels
 
-    photos.read = watched  # type: ignore[method-assign]
-    settings = Targets(conversion="bt601", patch=12, stride=12, min_contrast=0, shard_patches=100)
-    writers = {side: patches.PatchWriter(tmp_path / side, 100) for side in manifest.SPLITS}
-    counts = cutting.cut_photographs(photos, settings, writers)
-    assert len(given) == 3
-    assert counts[["patches", "kept"]].to_numpy().tolist() == [[12, 12]] * 3
-    assert len(patches.PatchSet(tmp_path / "test")) == 12
+def test_two_workers_write_the_same_bytes(photos: Path, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+    cut(photos, tmp_path, workers=2)
+    assert content(tmp_path) == undisturbed
+
+
+def test_what_was_cut_before_a_kill_is_not_cut_again(
+    photos: Path, undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [sys.executable, "-c", KILLED, str(photos), str(tmp_path)]
+    killed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert len([*(tmp_path / "kept").glob(f"*/{DONE}")]) == 3
+    cut_group, again = cutting.cut_group, []
+
+    def watched(group: cutting.Group, folder: Path) -> object:
+        again.append(group.rows["split"].iloc[0])
+        return cut_group(group, folder)
+
+    monkeypatch.setattr(cutting, "cut_group", watched)
+    cut(photos, tmp_path)
+    assert again == ["validation", "test", "test"]
+    assert content(tmp_path) == undisturbed
+    again.clear()
+    cut(photos, tmp_path)  # as after a kill between the last shard and the end of the stage
+    assert again == []
+    assert content(tmp_path) == undisturbed
+
+
+# === Memory ===
+
+
+@pytest.mark.parametrize("patch", [12, 28, 100])
+@pytest.mark.parametrize("step", [1, 2, 7, 40])
+def test_contrast_is_the_same_bits_however_many_patches_at_a_time(patch: int, step: int) -> None:
+    pieces = np.random.default_rng(patch).integers(0, 256, (23, patch, patch, 1)).astype(np.uint8)
+    parts = [patches.contrast(pieces[start : start + step]) for start in range(0, 23, step)]
+    assert np.array_equal(np.concatenate(parts), patches.contrast(pieces))
+
+
+def test_one_photograph_is_let_go_before_the_next_is_read(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = list[weakref.ref[np.ndarray]]()
+
+    class Watched(container.Container):
+        def read(self, name: str) -> np.ndarray:
+            assert all(pixels() is None for pixels in given)
+            pixels = super().read(name).copy()
+            given.append(weakref.ref(pixels))
+            return pixels
+
+    monkeypatch.setattr(cutting, "Container", Watched)
+    cut(photos, tmp_path)
+    assert len(given) == 7  # what is smaller than a patch is not read
+
+
+def test_memory_does_not_hold_the_patches_of_a_photograph(tmp_path: Path) -> None:
+    colour = np.random.default_rng(3).integers(0, 256, (1000, 2000, 3), np.uint8)
+    settings = SETTINGS.model_copy(update={"conversion": "bt601", "patch": 28, "stride": 14})
+    tracemalloc.start()
+    kept = sum(len(gray) for _, _, gray in cutting._cut(colour, settings))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert kept == 70 * 141
+    assert peak < 2_000_000 + 45 * cutting.PIXELS  # the gray of the whole; the patches would be 31 MB

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 from stages.artifacts import ArtifactError
 from stages.targets import patches
 from stages.targets.patches import PatchSet
+from tests import patch_sets
 
 
 @given(st.integers(12, 60), st.integers(12, 60), st.integers(4, 12), st.integers(1, 15))
@@ -22,6 +26,11 @@ def test_the_grid_holds_every_patch_that_fits_and_no_other(height: int, width: i
     assert [tuple(corner) for corner in corners] == [
         (r, c) for r, c in wanted if r + patch <= height and c + patch <= width
     ]
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(4, 12), st.integers(1, 15))
+def test_patches_can_be_counted_before_they_are_cut(height: int, width: int, patch: int, stride: int) -> None:
+    assert patches.count(height, width, patch, stride) == len(patches.grid(height, width, patch, stride))
 
 
 @given(st.integers(8, 40), st.integers(8, 40))
@@ -62,6 +71,26 @@ def test_a_shard_is_checked_when_it_is_first_read(patch_set: PatchSet, tmp_path:
         damaged.read("gray", np.array([20]))
     with pytest.raises(ArtifactError, match="colour-00002"):
         damaged.read("colour", np.array([47]))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_does_not_grow_with_the_shards_that_are_read(tmp_path: Path) -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (12 * 500, 12, 12, 1), np.uint8)
+    index = pd.DataFrame({"photo": "a", "domain": "b", "row": 0, "column": np.arange(len(levels))})
+    patch_set = patch_sets.write(tmp_path, index, levels.repeat(3, axis=3), levels, shards=[500] * 12)
+    for numbers in (np.random.default_rng(1).permutation(len(levels)), np.arange(len(levels))):
+        assert np.array_equal(patch_set.read("gray", numbers), levels[numbers])
+        assert np.array_equal(patch_set.read("colour", numbers)[..., 2], levels[numbers][..., 0])
+        last = range(12 - patches.MAPPED, 12)
+        assert mapped(tmp_path) == [f"{kind}-{shard:05}.npy" for kind in patches.KINDS for shard in last]
+    for shard in (0, 1, 2, 3, 0, 4):
+        patch_set.read("gray", np.array([500 * shard]))
+    assert mapped(tmp_path)[patches.MAPPED :] == [f"gray-{shard:05}.npy" for shard in (0, 2, 3, 4)]
+
+
+def mapped(folder: Path) -> list[str]:
+    """The files of a folder that this process has mapped into its memory."""
+    return sorted(re.findall(rf"^\S+ r.* {folder}/(\S+)\n", Path("/proc/self/maps").read_text(), re.MULTILINE))
 
 
 def test_contrast_is_in_gray_levels() -> None:
