@@ -10,9 +10,9 @@ import numpy as np
 
 from stages.targets.patches import PatchSet, to_unit
 
-# In a chunk: 2,674 patches of 28 × 28, with colour and noise in float64 some 50 MB each. It is also the shard of an
-# evaluation: a network takes seconds for it, far longer than to hand it out, and a killed evaluation loses that much.
-PIXELS = 1 << 21
+# In a chunk: 1,337 patches of 28 × 28, whose colour in float64, and again its noise, takes 25 MB. It is also the shard
+# of an evaluation: a network takes seconds for it, longer than handing it out, and a kill loses no more than that.
+PIXELS = 1 << 20
 
 
 def spans(patches: int, side: int) -> list[tuple[int, int]]:
@@ -27,12 +27,18 @@ def pairs(split: PatchSet) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield pair(split, np.arange(start, stop))
 
 
+def grays(split: PatchSet) -> Iterator[np.ndarray]:
+    """The gray alone, `(n, side, side)` in [0, 1], of each chunk of a patch set."""
+    for start, stop in spans(len(split), split.patch):
+        yield to_unit(split.read("gray", np.arange(start, stop)))[..., 0]
+
+
 def pair(split: PatchSet, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Colour `(n, side, side, 3)` and gray `(n, side, side)`, in [0, 1], of some patches."""
     return to_unit(split.read("colour", numbers)), to_unit(split.read("gray", numbers))[..., 0]
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=1)  # one that is done with lets go of its shards
 def opened(folder: Path) -> PatchSet:
-    """The patch set in `folder`, opened once in a process: each opening checks shards again."""
+    """The patch set in `folder`, opened once for all chunks that a process does: each opening checks shards again."""
     return PatchSet(folder)

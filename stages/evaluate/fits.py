@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from stages.evaluate import baselines, leakage, methods, probes
-from stages.evaluate.chunks import opened, pair, pairs
+from stages.evaluate.chunks import grays, opened, pair, pairs
 from stages.evaluate.methods import Subject
 from stages.evaluate.moments import of_all
 
@@ -30,7 +30,7 @@ def fit(subject: Subject, folder: Path) -> dict[str, Any]:
         latent = _encode(subject, *pair(train, np.arange(1)))
         facts["latent"] = int(np.prod(latent.shape[1:]))
         components = min(facts["latent"], train.patch**2, len(train))  # what PCA can give of them
-        mean, directions = baselines.fit_pca((gray for _, gray in pairs(train)), len(train), components)
+        mean, directions = baselines.fit_pca(grays(train), len(train), components)
         fits = {"components": np.array(components), "pca_mean": mean, "pca_directions": directions}
         if subject.makes == "colour" and latent.ndim == 4:  # (n, rows, columns, channels): it is still an image
             seen = pairs(opened(subject.validation))

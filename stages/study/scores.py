@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from stages.evaluate import baselines, probes, scores
-from stages.evaluate.chunks import pairs
+from stages.evaluate.chunks import grays, pairs
 from stages.evaluate.moments import Moments, of_all
 from stages.settings import Variant
 from stages.targets.patches import PatchSet
@@ -30,7 +30,7 @@ def measured(model: Any, variant: Variant, splits: Mapping[str, PatchSet]) -> di
     train = splits["train"]
     size = int(np.prod(networks.encode(model, see(*next(pairs(train)))[:1])[0].shape[1:]))
     components = min(size, train.patch**2, len(train))  # more than fit_pca can give are no code
-    mean, directions = baselines.fit_pca((gray for _, gray in pairs(train)), len(train), components)
+    mean, directions = baselines.fit_pca(grays(train), len(train), components)
 
     def network(colour: np.ndarray, gray: np.ndarray) -> np.ndarray:
         return networks.predict(model, see(colour, gray))

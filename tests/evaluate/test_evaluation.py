@@ -207,8 +207,16 @@ def test_an_identity_of_colour_shows_hue_in_every_channel(
 def test_chunks_change_nothing_but_the_noise(subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = evaluation.evaluate(subject, NONE, tmp_path / "whole", HERE)
     monkeypatch.setattr(chunks, "PIXELS", 30 * 144)
+    seeds: list[Any] = []
+    noisy = shard.noise.noisy
+
+    def noted(colour: np.ndarray, level: float, seed: Any) -> np.ndarray:
+        seeds.append(seed)
+        return noisy(colour, level, seed)
+
+    monkeypatch.setattr(shard.noise, "noisy", noted)
     parts = evaluation.evaluate(subject, NONE, tmp_path / "parts", HERE)
-    assert len(list((tmp_path / "parts/measured").iterdir())) == 4
+    assert seeds == [[1, chunk] for chunk in range(4) for _ in SETTINGS.noise_levels]
     for method, table in whole.tables.items():
         pd.testing.assert_frame_equal(parts.tables[method], table, rtol=1e-12)
         pd.testing.assert_frame_equal(parts.bands[method], whole.bands[method], rtol=1e-9)
@@ -278,7 +286,12 @@ def test_only_the_patches_of_the_sheet_are_converted_again(
 ) -> None:
     mine = variant(subject, tmp_path, "colour", "gray", simple.build(patch=12, inputs=3, outputs=1))
     seen: list[np.ndarray] = []
-    monkeypatch.setattr(shard, "pair", lambda split, numbers: seen.append(numbers) or chunks.pair(split, numbers))
+
+    def pair(split: PatchSet, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        seen.append(numbers)
+        return chunks.pair(split, numbers)
+
+    monkeypatch.setattr(shard, "pair", pair)
     ssim = evaluation.evaluate(mine, NONE, tmp_path / "kept", HERE).tables["mine"]["ssim"].to_numpy()
     assert [len(numbers) for numbers in seen] == [100, 3]
     assert ssim[seen[1]].tolist() == [ssim.min(), np.sort(ssim)[49], ssim.max()]
