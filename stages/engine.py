@@ -120,8 +120,7 @@ class _Worker:
 
     def end(self) -> None:
         self.connection.close()
-        if self.task is not None:
-            self.process.kill()
+        self.process.kill()
         self.process.join()
 
 
@@ -139,15 +138,18 @@ def _in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], wor
                 at_work = {worker.connection: worker for worker in pool if worker.task is not None}
                 for connection in wait(list(at_work)):
                     worker = at_work[connection]  # type: ignore[index]  # wait() gives what it was given
-                    assert worker.task is not None
+                    task, worker.task = worker.task, None
+                    assert task is not None
                     try:
-                        answers[worker.task] = worker.connection.recv()
-                        worker.task = None
+                        answers[task] = worker.connection.recv()
                     except (EOFError, OSError):
-                        killed[worker.task] += 1
-                        if killed[worker.task] == TRIES:
-                            raise _lost(f"a worker process was killed {TRIES} times at task {worker.task}") from None
-                        due.appendleft(worker.task)
+                        killed[task] += 1
+                        if killed[task] == TRIES:
+                            raise StageError(
+                                f"a worker process was killed {TRIES} times at task {task}; the system's log says why, "
+                                f"and if memory did not suffice, lower `workers` in {ENGINE}"
+                            ) from None
+                        due.appendleft(task)
                         worker.end()
                         pool[pool.index(worker)] = _Worker(function)
             fine, answer = answers.pop(number)
@@ -157,10 +159,6 @@ def _in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], wor
     finally:
         for worker in pool:
             worker.end()
-
-
-def _lost(what: str) -> StageError:
-    return StageError(f"{what}; the system's log says why, and if memory did not suffice, lower `workers` in {ENGINE}")
 
 
 def _work(function: Callable[[Any], Any], connection: Connection) -> None:

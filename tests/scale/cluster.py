@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from tests.conftest import REPOSITORY
 
@@ -38,7 +39,7 @@ class Cluster:
     environment: dict[str, str]
     prefix: list[str]
 
-    def start(self, *command: str, cwd: Path = REPOSITORY, **environment: str) -> subprocess.Popen[str]:
+    def start(self, *command: str, cwd: Path = REPOSITORY, **environment: Any) -> subprocess.Popen[str]:
         """Start a command on the head's machine, with the token and this Python first on the path."""
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         return subprocess.Popen(
@@ -181,10 +182,10 @@ def serve(folder: str) -> None:
     """The process behind `Loopback`: adds and kills a node as its input says."""
     from ray.cluster_utils import Cluster as Nodes
 
-    size = {"num_cpus": 2, "object_store_memory": 100_000_000}
+    size: dict[str, Any] = {"num_cpus": 2, "object_store_memory": 100_000_000}
     nodes = Nodes(initialize_head=True, head_node_args={**size, "include_dashboard": False, "temp_dir": folder})
     print("cluster:", nodes.address, flush=True)
-    second = None
+    second: Any = None
     for line in sys.stdin:
         if line == "add\n":
             second = nodes.add_node(**size)

@@ -16,7 +16,7 @@ from tests.scale import driver
 from tests.scale.cluster import RAY, SMALL, Cluster, Namespaces, wait_until
 
 HERE = Engine(engine="local", workers=1, address="auto")
-STRANGER = {"RAY_AUTH_TOKEN": "0" * 64}
+STRANGER: dict[str, Any] = {"RAY_AUTH_TOKEN": "0" * 64}
 
 
 @pytest.fixture(scope="module")
