@@ -48,23 +48,6 @@ def test_a_variant_that_is_trained_and_scored_on_a_node_is_the_same(workspace: W
     again(workspace, cluster, "train@subpixel", "evaluate@subpixel")
 
 
-def test_switching_the_engine_makes_nothing_stale(workspace: Workspace) -> None:
-    engine = workspace.folder / "engine.yaml"
-    before = engine.read_text()
-    engine.write_text(before.replace("engine: local", "engine: ray").replace("workers: 1", "workers: 7"))
-    assert workspace.run("dvc", "status", ENGINE="ray", WORKERS="3").stdout == "Data and pipelines are up to date.\n"
-    engine.write_text(before)
-
-
-def test_a_stage_without_its_cluster_fails_and_says_so(workspace: Workspace) -> None:
-    command = ("dvc", "repro", "--force", "--single-item", "targets")
-    failed = workspace.run(*command, ok=False, ENGINE="ray", RAY_ADDRESS="127.0.0.1:9")
-    assert failed.returncode != 0
-    assert "targets: no Ray cluster at 127.0.0.1:9: " in failed.stderr
-    assert workspace.run("git", "status", "--short").stdout == ""
-    assert workspace.run("dvc", "status").stdout == "Data and pipelines are up to date.\n"
-
-
 @REPLICAS
 def test_two_replicas_on_two_nodes_give_the_bytes_of_one_process(of_two: Workspace, cluster: Cluster) -> None:
     again(of_two, cluster, "train@subpixel")
