@@ -34,6 +34,7 @@ from stages.stage import PR_SET_PDEATHSIG, StageError
 ENGINE = Path("engine.yaml")
 OVERRULED_BY = {"engine": "ENGINE", "workers": "WORKERS", "address": "RAY_ADDRESS"}  # environment variables
 TRIES = 3  # of a task whose worker is killed
+LOOK_AFTER = 30.0  # seconds without a result from a cluster, after which its nodes are counted again
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -190,10 +191,8 @@ def _die_with_parent() -> None:
 
 def _on_ray(function: Callable[[Task], Result], tasks: Sequence[Task], address: str, cpus: int) -> Iterator[Result]:
     ray = connected(address)
-    nodes = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
-    if not any(nodes):
-        raise StageError(f"the Ray cluster at {address} has no node with a CPU; docs/scale.md says how to add one")
-    cpus = min(cpus, max(nodes))  # a task that fits on no node would wait for ever
+    nodes = _cpus_of_nodes(ray)
+    cpus = max(1, min(cpus, max(nodes, default=0)))  # a task that fits on no node would wait for ever
     remote = ray.remote(num_cpus=cpus, max_retries=TRIES - 1, scheduling_strategy="SPREAD")(_at)
     most = 2 * max(1, sum(nodes) // cpus)  # at once: those at work, and as many that wait
     home = str(Path.cwd())
@@ -205,6 +204,9 @@ def _on_ray(function: Callable[[Task], Result], tasks: Sequence[Task], address: 
                 waiting.append(remote.remote(home, function, task))
             if not waiting:
                 return
+            while not ray.wait([waiting[0]], timeout=LOOK_AFTER)[0]:
+                if max(_cpus_of_nodes(ray), default=0) < cpus:
+                    raise StageError(f"no node of the Ray cluster at {address} has {cpus} CPUs for a task; add a node")
             result = ray.get(waiting[0])
             waiting.popleft()
             yield result
@@ -215,6 +217,10 @@ def _on_ray(function: Callable[[Task], Result], tasks: Sequence[Task], address: 
     finally:
         for reference in waiting if ray.is_initialized() else ():
             ray.cancel(reference, force=True)
+
+
+def _cpus_of_nodes(ray: Any) -> list[int]:
+    return [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
 
 
 def connected(address: str) -> Any:
