@@ -10,6 +10,8 @@ from tests.conftest import REPOSITORY, Workspace
 
 FENCES = re.findall(r"^```(.*)\n(.*?)^```$", (REPOSITORY / "docs/scale.md").read_text(), flags=re.MULTILINE | re.DOTALL)
 
+CURRENT = "Data and pipelines are up to date.\n"
+
 
 @pytest.fixture(scope="module")
 def workspace(first_small_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
@@ -28,8 +30,9 @@ def test_switching_the_engine_makes_nothing_stale(workspace: Workspace) -> None:
     engine = workspace.folder / "engine.yaml"
     before = engine.read_text()
     engine.write_text(before.replace("engine: local", "engine: ray").replace("workers: 1", "workers: 7"))
-    assert workspace.run("dvc", "status", ENGINE="ray", WORKERS="3").stdout == "Data and pipelines are up to date.\n"
+    found = workspace.run("dvc", "status", "dvc.yaml", ENGINE="ray", WORKERS="3").stdout
     engine.write_text(before)
+    assert found == CURRENT
 
 
 def test_a_stage_without_its_cluster_fails_and_says_so(workspace: Workspace) -> None:
@@ -38,7 +41,7 @@ def test_a_stage_without_its_cluster_fails_and_says_so(workspace: Workspace) -> 
     assert failed.returncode != 0
     assert "targets: no Ray cluster at 127.0.0.1:9: " in failed.stderr
     assert workspace.run("git", "status", "--short").stdout == ""
-    assert workspace.run("dvc", "status").stdout == "Data and pipelines are up to date.\n"
+    assert workspace.run("dvc", "status", "dvc.yaml").stdout == CURRENT
 
 
 def test_every_command_on_the_page_is_run_here_or_marked_as_one_for_a_cluster(workspace: Workspace) -> None:
