@@ -34,6 +34,7 @@ from stages.stage import PR_SET_PDEATHSIG, StageError
 ENGINE = Path("engine.yaml")
 OVERRULED_BY = {"engine": "ENGINE", "workers": "WORKERS", "address": "RAY_ADDRESS"}  # environment variables
 TRIES = 3  # of a task whose worker is killed
+LOOK_AFTER = 30.0  # seconds without a result from a cluster, after which its nodes are counted again
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -120,8 +121,7 @@ class _Worker:
 
     def end(self) -> None:
         self.connection.close()
-        if self.task is not None:
-            self.process.kill()
+        self.process.kill()
         self.process.join()
 
 
@@ -139,15 +139,18 @@ def _in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], wor
                 at_work = {worker.connection: worker for worker in pool if worker.task is not None}
                 for connection in wait(list(at_work)):
                     worker = at_work[connection]  # type: ignore[index]  # wait() gives what it was given
-                    assert worker.task is not None
+                    task, worker.task = worker.task, None
+                    assert task is not None
                     try:
-                        answers[worker.task] = worker.connection.recv()
-                        worker.task = None
+                        answers[task] = worker.connection.recv()
                     except (EOFError, OSError):
-                        killed[worker.task] += 1
-                        if killed[worker.task] == TRIES:
-                            raise _lost(f"a worker process was killed {TRIES} times at task {worker.task}") from None
-                        due.appendleft(worker.task)
+                        killed[task] += 1
+                        if killed[task] == TRIES:
+                            raise StageError(
+                                f"a worker process was killed {TRIES} times at task {task}; the system's log says why, "
+                                f"and if memory did not suffice, lower `workers` in {ENGINE}"
+                            ) from None
+                        due.appendleft(task)
                         worker.end()
                         pool[pool.index(worker)] = _Worker(function)
             fine, answer = answers.pop(number)
@@ -157,10 +160,6 @@ def _in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], wor
     finally:
         for worker in pool:
             worker.end()
-
-
-def _lost(what: str) -> StageError:
-    return StageError(f"{what}; the system's log says why, and if memory did not suffice, lower `workers` in {ENGINE}")
 
 
 def _work(function: Callable[[Any], Any], connection: Connection) -> None:
@@ -192,10 +191,8 @@ def _die_with_parent() -> None:
 
 def _on_ray(function: Callable[[Task], Result], tasks: Sequence[Task], address: str, cpus: int) -> Iterator[Result]:
     ray = connected(address)
-    nodes = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
-    if not any(nodes):
-        raise StageError(f"the Ray cluster at {address} has no node with a CPU; docs/scale.md says how to add one")
-    cpus = min(cpus, max(nodes))  # a task that fits on no node would wait for ever
+    nodes = _cpus_of_nodes(ray)
+    cpus = max(1, min(cpus, max(nodes, default=0)))  # a task that fits on no node would wait for ever
     remote = ray.remote(num_cpus=cpus, max_retries=TRIES - 1, scheduling_strategy="SPREAD")(_at)
     most = 2 * max(1, sum(nodes) // cpus)  # at once: those at work, and as many that wait
     home = str(Path.cwd())
@@ -207,6 +204,9 @@ def _on_ray(function: Callable[[Task], Result], tasks: Sequence[Task], address: 
                 waiting.append(remote.remote(home, function, task))
             if not waiting:
                 return
+            while not ray.wait([waiting[0]], timeout=LOOK_AFTER)[0]:
+                if max(_cpus_of_nodes(ray), default=0) < cpus:
+                    raise StageError(f"no node of the Ray cluster at {address} has {cpus} CPUs for a task; add a node")
             result = ray.get(waiting[0])
             waiting.popleft()
             yield result
@@ -217,6 +217,10 @@ def _on_ray(function: Callable[[Task], Result], tasks: Sequence[Task], address: 
     finally:
         for reference in waiting if ray.is_initialized() else ():
             ray.cancel(reference, force=True)
+
+
+def _cpus_of_nodes(ray: Any) -> list[int]:
+    return [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
 
 
 def connected(address: str) -> Any:

@@ -46,6 +46,12 @@ def killed_always(task: tuple[int, str]) -> int:
     return number
 
 
+def endless(note: str) -> None:
+    """Note that it has begun, and go on for longer than a test."""
+    Path(note).touch()
+    time.sleep(600)
+
+
 def killed_while_answering(number: int) -> Any:
     """Number 1 answers with 100 MB, and its process is killed when a part of them is on its way."""
     return [bytes(100_000_000), _Trap()] if number == 1 else number

@@ -112,6 +112,82 @@ def test_another_environment_is_refused(folder: Path, capsys: pytest.CaptureFixt
     assert "numpy is" in capsys.readouterr().err
 
 
+def keep_something() -> Path:
+    """Run the stage as if it failed with a part of its work done; the folder where that is kept."""
+    with pytest.raises(SystemExit), stage("work") as work:
+        work.keep.mkdir(parents=True, exist_ok=True)
+        (work.keep / "shard").write_text("done")
+        raise StageError("no luck")
+    return work.keep
+
+
+def test_what_a_failed_try_kept_is_there_for_the_next_and_gone_after_success(folder: Path) -> None:
+    kept = keep_something()
+    assert (kept / "shard").read_text() == "done"
+    with stage("work") as work:
+        assert work.keep == kept
+        assert (work.keep / "shard").exists()
+        work.out("data/result").mkdir(parents=True)
+    assert list((folder / ".dvc/tmp/kept").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["input/photo", "code.py", "params.yaml", "environment.yaml"])
+def test_another_input_starts_anew_and_drops_what_was_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(door.environment, "verify", lambda _: None)
+    kept = keep_something()
+    text = (folder / name).read_text()
+    edited = text.replace("patch: 28", "patch: 32").replace("numpy: ", "numpy: 9")
+    (folder / name).write_text(edited if edited != text else text + " ")
+    assert keep_something() != kept
+    assert not kept.exists()
+
+
+def test_what_was_kept_is_not_believed_after_an_edit_that_was_undone(folder: Path) -> None:
+    """A shard may have been made from what stood there in between."""
+    kept = keep_something()
+    code = folder / "code.py"
+    os.utime(code, ns=(0, code.stat().st_mtime_ns + 1))
+    with stage("work") as work:
+        assert work.keep != kept
+        work.out("data/result").mkdir(parents=True)
+    assert not kept.exists()
+
+
+def test_params_and_files_of_others_do_not_matter_to_what_is_kept(folder: Path) -> None:
+    kept = keep_something()
+    params = folder / "params.yaml"
+    params.write_text(params.read_text().replace("picture_rows: 3", "picture_rows: 4"))
+    (folder / "engine.yaml").write_text("engine: ray")
+    assert keep_something() == kept
+
+
+def test_a_killed_stage_keeps_what_is_done(folder: Path) -> None:
+    code = (
+        "import os; from stages import stage as door\n"
+        "with door.stage('work') as work:\n"
+        "    work.keep.mkdir(parents=True); (work.keep / 'shard').touch(); os.kill(os.getpid(), 9)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    assert subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, check=False).returncode == -9
+    with stage("work") as work:
+        assert (work.keep / "shard").exists()
+        work.out("data/result").mkdir(parents=True)
+
+
+def test_each_variant_keeps_its_own(folder: Path, studies: Path) -> None:
+    work_of = {}
+    for run in ("small", "other"):
+        (folder / "vae.py").touch()
+        with pytest.raises(SystemExit), stage("run", run, pipeline=studies) as work:
+            work.keep.mkdir(parents=True)
+            raise StageError("no luck")
+        work_of[run] = work.keep
+    assert all(path.is_dir() for path in work_of.values())
+    assert {path.parent.name for path in work_of.values()} == {"run@small", "run@other"}
+
+
 def test_an_unknown_stage_or_variant_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
     with pytest.raises(StageError, match="no stage 'tran'; it has fetch, fetch_set, targets"):

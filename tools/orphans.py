@@ -1,7 +1,7 @@
 """What no stage owns any more: `python -m tools.orphans [--remove]`.
 
 Taking a variant out of params.yaml, or a run out of studies/params.yaml, leaves its entry in the lock file and what it
-made; a killed stage that never runs again leaves its half-built output. DVC lists none of them.
+made; a killed stage that never runs again leaves its half-built output, or parts of it. DVC lists none of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dvc.repo import Repo
 from dvc.utils.serialize import modify_yaml
 from ruamel.yaml import YAML
 
-from stages.stage import LOCKS
+from stages.stage import KEPT, LOCKS
 
 LOCK_FILES, DATA = (Path("dvc.lock"), Path("studies/dvc.lock")), Path("data")
 
@@ -28,7 +28,7 @@ class BusyError(Exception):
 
 @dataclass(frozen=True)
 class Orphans:
-    """Entries of a lock file without a stage, and files or folders under data or studies that belong to none."""
+    """Entries of a lock file without a stage, and files or folders that belong to none."""
 
     entries: list[tuple[Path, str]] = field(default_factory=list)  # lock file and name of the stage
     paths: list[Path] = field(default_factory=list)
@@ -72,7 +72,8 @@ def find(repo: Repo) -> Orphans:
     """Look through the lock files, data and the results of the studies.
 
     There only three things count, since other files may be the user's: outputs of an entry without a stage, what
-    lies beside those of the variants, and half-built outputs.
+    lies beside those of the variants, and half-built outputs. What a killed stage kept counts where there is no such
+    stage; another may go on from there.
     """
     recorded = {
         (file, name): entry
@@ -89,6 +90,7 @@ def find(repo: Repo) -> Orphans:
     left = {Path(out["path"]) for key in entries for out in recorded[key].get("outs", [])}
     left |= {path for room in rooms if room.is_dir() for path in room.iterdir()}
     left |= set(DATA.rglob(".*.partial"))
+    left |= set(KEPT.glob("*")) - {KEPT / str(stage.name) for stage in stages}
     left -= owned
     holding = {parent for out in owned for parent in out.parents}
     return Orphans(entries, sorted(path for path in left - holding if path.exists() and left.isdisjoint(path.parents)))

@@ -17,11 +17,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from tests.conftest import REPOSITORY
 
 RAY = str(Path(sys.executable).with_name("ray"))
-SMALL = ["--num-cpus=2", "--object-store-memory=100000000", "--disable-usage-stats"]  # bytes; Ray takes 75 MB or more
+CPUS = (2, 3)  # that Ray is told of; the second machine has more, so that one can ask for it
+SMALL = ["--object-store-memory=100000000", "--disable-usage-stats"]  # bytes; Ray takes 75 MB or more
 PORT = 6379
 
 
@@ -38,7 +40,7 @@ class Cluster:
     environment: dict[str, str]
     prefix: list[str]
 
-    def start(self, *command: str, cwd: Path = REPOSITORY, **environment: str) -> subprocess.Popen[str]:
+    def start(self, *command: str, cwd: Path = REPOSITORY, **environment: Any) -> subprocess.Popen[str]:
         """Start a command on the head's machine, with the token and this Python first on the path."""
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         return subprocess.Popen(
@@ -120,7 +122,8 @@ class Namespaces(Cluster):
 
     def _ray(self, machine: int, *options: str) -> None:
         place = ["ip", "netns", "exec", self.names[machine], RAY, "start"]
-        command = [*place, f"--node-ip-address={self.addresses[machine]}", *SMALL, *options]
+        size = [f"--num-cpus={CPUS[machine]}", *SMALL]
+        command = [*place, f"--node-ip-address={self.addresses[machine]}", *size, *options]
         run(command, {**os.environ, **self.secret})
 
     def _processes(self, machine: int) -> list[int]:
@@ -132,11 +135,11 @@ class Loopback(Cluster):
 
     def __init__(self, folder: Path, secret: dict[str, str]) -> None:
         self.prefix = []
-        self.folder, self.secret = folder, secret
+        self.secret = {**secret, "RAY_TMPDIR": str(folder)}
 
     def open(self) -> None:
         self.server = subprocess.Popen(
-            [sys.executable, "-m", "tests.scale.cluster", str(self.folder)],
+            [sys.executable, "-m", "tests.scale.cluster"],
             cwd=REPOSITORY,
             env={**os.environ, **self.secret},
             stdin=subprocess.PIPE,
@@ -177,17 +180,18 @@ class Loopback(Cluster):
         raise RuntimeError("the cluster has ended")
 
 
-def serve(folder: str) -> None:
+def serve() -> None:
     """The process behind `Loopback`: adds and kills a node as its input says."""
     from ray.cluster_utils import Cluster as Nodes
 
-    size = {"num_cpus": 2, "object_store_memory": 100_000_000}
-    nodes = Nodes(initialize_head=True, head_node_args={**size, "include_dashboard": False, "temp_dir": folder})
+    size: dict[str, Any] = {"object_store_memory": 100_000_000, "node_ip_address": "127.0.0.1"}
+    head = {"num_cpus": CPUS[0], "include_dashboard": False}
+    nodes = Nodes(initialize_head=True, head_node_args={**size, **head})
     print("cluster:", nodes.address, flush=True)
-    second = None
+    second: Any = None
     for line in sys.stdin:
         if line == "add\n":
-            second = nodes.add_node(**size)
+            second = nodes.add_node(num_cpus=CPUS[1], **size)
         else:
             nodes.remove_node(second, allow_graceful=False)
         print("cluster: done", flush=True)
@@ -250,4 +254,4 @@ def wait_until(happened: Callable[[], bool], seconds: float = 60) -> bool:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve()

@@ -16,7 +16,7 @@ from stages import engine, shards
 from stages.artifacts import ArtifactError, sha256_of
 from stages.stage import StageError
 from tests import tasks
-from tests.scale.cluster import wait_until
+from tests.scale.cluster import CPUS, wait_until
 
 SHARDS = 12
 
@@ -40,6 +40,11 @@ def main() -> None:
     (folder / "alone").touch()
     assert wait_until((folder / "joined").exists)
     found["joined"] = on_both_nodes(where)
+    engine.LOOK_AFTER = 1.0
+    try:
+        engine.call(tasks.endless, str(folder / "last"), where, cpus=CPUS[1])
+    except StageError as error:
+        found["deserted"] = str(error)
     (folder / "found.json").write_text(json.dumps(found))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from tests.scale import driver
 from tests.scale.cluster import RAY, SMALL, Cluster, Namespaces, wait_until
 
 HERE = Engine(engine="local", workers=1, address="auto")
-STRANGER = {"RAY_AUTH_TOKEN": "0" * 64}
+STRANGER: dict[str, Any] = {"RAY_AUTH_TOKEN": "0" * 64}
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +39,11 @@ def found(cluster: Cluster, home: Path) -> Any:
         wait_until(lambda: process.poll() is not None or (folder / "alone").exists(), 120)
         cluster.add_node()
         (folder / "joined").touch()
+        if wait_until(lambda: process.poll() is not None or (folder / "last").exists(), 120):
+            cluster.kill_node()
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors[-3000:]
+    cluster.add_node()
     return json.loads((folder / "found.json").read_text())
 
 
@@ -83,6 +87,10 @@ def test_a_task_whose_workers_are_all_killed_is_an_error_after_three_tries(found
 
 def test_a_task_that_wants_more_processors_than_a_node_has_is_done(found: Any) -> None:
     assert found["wide"] == 9
+
+
+def test_a_task_for_which_no_node_is_left_is_an_error(found: Any) -> None:
+    assert re.fullmatch(r"no node of the Ray cluster at \S+ has 3 CPUs for a task; add a node", found["deserted"])
 
 
 def test_without_the_token_neither_a_process_nor_a_node_gets_in(cluster: Cluster) -> None:

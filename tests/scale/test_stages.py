@@ -11,7 +11,8 @@ from stages.settings import Train
 from tests.conftest import Workspace
 from tests.scale.cluster import Cluster, wait_until
 
-EPOCHS = 6  # of a training that is killed: enough that some are left after the first checkpoint
+EPOCHS = 40  # of a training that is killed: enough that it is not over when it is
+IMPORTS = 15  # seconds of a processor that TensorFlow takes to come up
 REPLICAS = pytest.mark.skipif("replicas" not in Train.model_fields, reason="train.replicas is not there yet")
 
 
@@ -47,23 +48,6 @@ def test_a_variant_that_is_trained_and_scored_on_a_node_is_the_same(workspace: W
     again(workspace, cluster, "train@subpixel", "evaluate@subpixel")
 
 
-def test_switching_the_engine_makes_nothing_stale(workspace: Workspace) -> None:
-    engine = workspace.folder / "engine.yaml"
-    before = engine.read_text()
-    engine.write_text(before.replace("engine: local", "engine: ray").replace("workers: 1", "workers: 7"))
-    assert workspace.run("dvc", "status", ENGINE="ray", WORKERS="3").stdout == "Data and pipelines are up to date.\n"
-    engine.write_text(before)
-
-
-def test_a_stage_without_its_cluster_fails_and_says_so(workspace: Workspace) -> None:
-    command = ("dvc", "repro", "--force", "--single-item", "targets")
-    failed = workspace.run(*command, ok=False, ENGINE="ray", RAY_ADDRESS="127.0.0.1:9")
-    assert failed.returncode != 0
-    assert "targets: no Ray cluster at 127.0.0.1:9: " in failed.stderr
-    assert workspace.run("git", "status", "--short").stdout == ""
-    assert workspace.run("dvc", "status").stdout == "Data and pipelines are up to date.\n"
-
-
 @REPLICAS
 def test_two_replicas_on_two_nodes_give_the_bytes_of_one_process(of_two: Workspace, cluster: Cluster) -> None:
     again(of_two, cluster, "train@subpixel")
@@ -75,9 +59,8 @@ def test_two_replicas_on_two_nodes_give_the_bytes_of_one_process(of_two: Workspa
 def test_a_training_that_loses_a_machine_ends_with_the_same_bytes(
     of_two: Workspace, cluster: Cluster, kill: str
 ) -> None:
-    kept = of_two.folder / ".dvc/tmp/kept/train@subpixel"
     process = cluster.start("dvc", "repro", "--force", "--single-item", "train@subpixel", cwd=of_two.folder)
-    assert wait_until(lambda: process.poll() is not None or any(kept.glob("*/checkpoint*")), 300)
+    assert wait_until(lambda: process.poll() is not None or at_work(cluster), 300)
     assert process.poll() is None, process.communicate()
     if kill == "worker":
         trainers(cluster)[0].kill()
@@ -87,6 +70,12 @@ def test_a_training_that_loses_a_machine_ends_with_the_same_bytes(
     output, errors = process.communicate(timeout=900)
     assert process.returncode == 0, output[-2000:] + errors[-3000:]
     assert of_two.run("git", "status", "--short").stdout == ""
+
+
+def at_work(cluster: Cluster) -> bool:
+    """Are both replicas past their imports?"""
+    found = trainers(cluster)
+    return len(found) == 2 and all(process.cpu_times().user > IMPORTS for process in found)
 
 
 def trainers(cluster: Cluster) -> list[psutil.Process]:

@@ -21,12 +21,15 @@ def test_a_removed_variant_is_found_everywhere_and_pruned(workspace: Workspace) 
     (workspace.folder / "data/models/.simple.partial").mkdir()
     (workspace.folder / "data/models/.simple.partial/.model.keras.partial").touch()  # goes with its folder
     (workspace.folder / "data/my_notes.txt").write_text("not a stage's")
+    for stage in ("train@simple", "train@subpixel", "targets"):
+        (workspace.folder / ".dvc/tmp/kept" / stage / "0123456789abcdef").mkdir(parents=True)
 
     found = workspace.run("python", "-m", "tools.orphans", ok=False)
     assert found.returncode == 1
     assert found.stdout.splitlines() == [
         "dvc.lock: train@simple: no such stage",
         "dvc.lock: evaluate@simple: no such stage",
+        ".dvc/tmp/kept/train@simple: no stage makes it",
         "data/evaluations/simple: no stage makes it",
         "data/models/.simple.partial: no stage makes it",
         "data/models/simple: no stage makes it",
@@ -39,6 +42,7 @@ def test_a_removed_variant_is_found_everywhere_and_pruned(workspace: Workspace) 
     lock = YAML(typ="safe").load(workspace.folder / "dvc.lock")["stages"]
     assert [name for name in lock if "@" in name] == ["train@subpixel", "evaluate@subpixel"]
     assert sorted(path.name for path in (workspace.folder / "data/models").iterdir()) == ["subpixel"]
+    assert sorted(path.name for path in (workspace.folder / ".dvc/tmp/kept").iterdir()) == ["targets", "train@subpixel"]
     assert (workspace.folder / "data/my_notes.txt").exists()
     assert workspace.run("python", "-m", "tools.orphans").stdout == "orphans: none\n"
     assert workspace.stages_run() == ["report"]
