@@ -38,7 +38,8 @@ def task(network: str, checkpoint: Path, die: tuple[int, int, int] | None = None
 
 def train(task: Task, folder: Path) -> dict[str, Any]:
     """`stages.train.training.train` with a checkpoint at every step, and death where the task says so."""
-    batches, checkpoint = (import_module(f"stages.train.{name}") for name in ("batches", "checkpoint"))
+    batches: Any = import_module("stages.train.batches")
+    checkpoint: Any = import_module("stages.train.checkpoint")
     checkpoint.CHECKPOINT_SECONDS = 0
     read, mark = batches.TrainingBatches.read, task.checkpoint.with_suffix(".died")
 
