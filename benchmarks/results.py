@@ -106,10 +106,10 @@ def _draw_quality(axes: Any, found: dict[str, Any]) -> None:
 def _draw_growth(time: Any, memory: Any, found: dict[str, Any]) -> None:
     photographs = list(found["photographs"].values())
     for stage, at in found["stages"].items():
-        time.plot(photographs, [of["seconds_per_photograph"] for of in at.values()], marker="o", label=stage)
+        time.plot(photographs, [of["cpu_seconds_per_photograph"] for of in at.values()], marker="o", label=stage)
         memory.plot(photographs, [of["mib"] / 1024 for of in at.values()], marker="o", label=stage)
     for axes, title, words in (
-        (time, "Time per photograph, start included", "seconds"),
+        (time, "Time per photograph, start included", "CPU seconds"),
         (memory, "Peak memory of a stage", "GiB"),
     ):
         axes.set(xscale="log", xlabel="photographs", ylabel=words, title=title)
