@@ -66,7 +66,7 @@ def test_a_quality_counts_as_reached_only_from_where_it_stays() -> None:
 
 
 def test_a_command_is_measured_with_all_its_children_and_its_failure_is_told() -> None:
-    grows = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'b = bytes(300 << 20)'])"
+    grows = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'b = [0] * (40 << 20)'])"
     assert measure.run(["python", "-c", grows]).mib > 300
     with pytest.raises(measure.BenchmarkError, match="exit code 3"):
         measure.run(["python", "-c", "raise SystemExit(3)"])
