@@ -31,7 +31,7 @@ def holds(measure: Measure, committed: float) -> bool:
 
 
 def scored() -> float:
-    return scoring.measure(rounds=5, images=500)["goals"]["scoring"]["ratio"]["median"]
+    return scoring.measure(rounds=3, images=300)["goals"]["scoring"]["ratio"]["median"]
 
 
 def test_scoring_is_still_as_much_faster_than_scikit_image() -> None:
