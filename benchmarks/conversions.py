@@ -1,12 +1,12 @@
-"""What a conversion costs, beside the same or the nearest in OpenCV, Pillow and scikit-image. One thread, in memory.
+"""What a conversion costs, beside the same or the nearest in OpenCV, Pillow and scikit-image.
 
-Ratios on the bundled photograph `coffee`. The one that keeps contrast is compared with OpenCV's `decolor` on all
-bundled test photographs, in speed and in how much contrast it keeps.
+CPU time on one thread, in memory, on the bundled photograph `coffee`. The one that keeps contrast is compared with
+OpenCV's `decolor` on all bundled test photographs, in speed and in how much contrast it keeps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 import skimage.color
 from PIL import Image
 
-from benchmarks.measure import by_turns, goal, ratio, seconds, spread
+from benchmarks.measure import by_turns, cpu_seconds, goal, ratio, spread
 from stages.evaluate import decolorization
 from stages.fetch import bundled, manifest
 from stages.targets.conversions import CONVERSIONS
@@ -46,12 +46,19 @@ SEED = 1  # of the pairs of pixels that the E-score looks at
 
 
 def measure(rounds: int) -> dict[str, Any]:
-    """Time each conversion and each peer, the first call of two being the warm-up; then `contrast`."""
+    """Time each conversion and each peer; then `contrast`."""
+    table = manifest.read(LIST).query("split == 'test'")
+    photographs = {row["name"]: bundled.read(row["name"], row["source"]) for _, row in table.iterrows()}
+    return {"photograph": "coffee", "rows": speeds(rounds, list(CONVERSIONS)), **contrast(rounds, photographs)}
+
+
+def speeds(rounds: int, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Time some conversions and their peers, the first call of two being the warm-up: a row for each of both."""
     cv2.setNumThreads(1)
     photograph = bundled.read("coffee", "scikit-image")
     megapixels = photograph.shape[0] * photograph.shape[1] / 1e6
-    rows = [(name, peer) for name in CONVERSIONS for peer in ("ours", *PEERS.get(name, {}))]
-    work = {" | ".join(row): partial(seconds, partial(_convert(*row), photograph)) for row in rows}
+    rows = [(name, peer) for name in names for peer in ("ours", *PEERS.get(name, {}))]
+    work = {" | ".join(row): partial(cpu_seconds, partial(_convert(*row), photograph)) for row in rows}
     times = by_turns(work, rounds)
     found: list[dict[str, Any]] = []
     for name, peer in rows:
@@ -59,17 +66,16 @@ def measure(rounds: int) -> dict[str, Any]:
         found.append({"conversion": name, "by": peer, "megapixels_per_second": spread([megapixels / s for s in took])})
         if peer != "ours":
             found[-1]["its_time_by_ours"] = ratio(took, times[f"{name} | ours"])
-    return {"photograph": "coffee", "rows": found, **contrast(rounds)}
+    return found
 
 
 def _convert(name: str, peer: str) -> Convert:
     return CONVERSIONS[name] if peer == "ours" else PEERS[name][peer]
 
 
-def contrast(rounds: int) -> dict[str, Any]:
-    """`gradient_correlation` beside `decolor` (Lu, Xu and Jia) on all bundled test photographs: time and E-scores."""
-    table = manifest.read(LIST).query("split == 'test'")
-    photographs = [bundled.read(row["name"], row["source"]) for _, row in table.iterrows()]
+def contrast(rounds: int, named: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """`gradient_correlation` beside `decolor` (Lu, Xu and Jia) on some photographs: time and E-scores."""
+    photographs = list(named.values())
     ways: dict[str, Convert] = {"gradient_correlation": CONVERSIONS["gradient_correlation"], "decolor": decolor}
     pairs = [decolorization.pairs_of(photograph, SEED) for photograph in photographs]
     kept: dict[str, dict[str, float]] = {}
@@ -80,13 +86,14 @@ def contrast(rounds: int) -> dict[str, Any]:
         ]
         kept[name] = {key: float(np.mean([score[key] for score in scores])) for key in ("e_neighbours", "e_random")}
     times = by_turns(
-        {name: partial(seconds, partial(_all, way, photographs), warm_up=False) for name, way in ways.items()}, rounds
+        {name: partial(cpu_seconds, partial(_all, way, photographs), warm_up=False) for name, way in ways.items()},
+        rounds,
     )
     megapixels = sum(photograph.shape[0] * photograph.shape[1] for photograph in photographs) / 1e6
     speed = {name: megapixels / spread(took)["median"] for name, took in times.items()}
     e = {name: " and ".join(f"{value:.3f}" for value in scores.values()) for name, scores in kept.items()}
     return {
-        "contrast": {"photographs": list(table["name"]), "e_scores": kept, "megapixels_per_second": speed},
+        "contrast": {"photographs": list(named), "e_scores": kept, "megapixels_per_second": speed},
         "goals": {
             "contrast": goal(
                 "Contrast-preserving gray, at equal or better E-score (of neighbours, of random pairs)",

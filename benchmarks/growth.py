@@ -2,7 +2,7 @@
 
 The bundled photographs, repeated with other low bits, so that each has a hash of its own, are read as PNG files from a
 folder. Every stage runs once for each number of photographs, as its command stands in dvc.yaml and without DVC, in a
-copy of the repository with one variant, `subpixel`, that trains one epoch. Time is wall-clock and holds the start of
+copy of the repository with one variant, `subpixel`, that trains one epoch. Time is CPU time and holds the start of
 the stage, which weighs most where there is little to do: beside it stands the time for each further photograph. Memory
 is the peak of the largest process, with those pages of mapped files that are in memory.
 """
@@ -70,7 +70,7 @@ def measure(rounds: int, factors: Sequence[int] = FACTORS, repository: Path = Pa
                 found[stage][str(factor)] = {
                     "seconds": cost.seconds,
                     "cpu_seconds": cost.cpu_seconds,
-                    "seconds_per_photograph": cost.seconds / photographs[str(factor)],
+                    "cpu_seconds_per_photograph": cost.cpu_seconds / photographs[str(factor)],
                     "mib": cost.mib,
                 }
                 bar.update()
@@ -112,23 +112,23 @@ def _judged(
     before, last = factors[-2:]
     growth: dict[str, dict[str, float]] = {}
     for stage, at in found.items():
-        further = (at[last]["seconds"] - at[before]["seconds"]) / (photographs[last] - photographs[before])
+        further = (at[last]["cpu_seconds"] - at[before]["cpu_seconds"]) / (photographs[last] - photographs[before])
         growth[stage] = {
-            "time_per_photograph": at[last]["seconds_per_photograph"] / at[before]["seconds_per_photograph"],
+            "time_per_photograph": at[last]["cpu_seconds_per_photograph"] / at[before]["cpu_seconds_per_photograph"],
             "memory": at[last]["mib"] / at[before]["mib"],
-            "seconds_per_further_photograph": further,
+            "cpu_seconds_per_further_photograph": further,
         }
     slowest = max(growth, key=lambda stage: growth[stage]["time_per_photograph"])
     largest = max(found, key=lambda stage: found[stage][last]["mib"])
     fattest = max(growth, key=lambda stage: growth[stage]["memory"])
-    per = {factor: 1000 * found[slowest][factor]["seconds_per_photograph"] for factor in (before, last)}
+    per = {factor: 1000 * found[slowest][factor]["cpu_seconds_per_photograph"] for factor in (before, last)}
     gib = [found[fattest][factor]["mib"] / 1024 for factor in (before, last)]
     top = found[largest][last]["mib"] * 2**20
     return {
         "growth": growth,
         "goals": {
             "growth_time": goal(
-                f"Time per photograph at {last} × against {before} ×, in the stage that grows most ({slowest})",
+                f"CPU time per photograph at {last} × against {before} ×, in the stage that grows most ({slowest})",
                 f"{per[last]:.0f} ms with {photographs[last]:,} photographs",
                 f"{per[before]:.0f} ms with {photographs[before]:,}",
                 spread([growth[slowest]["time_per_photograph"]]),

@@ -84,13 +84,16 @@ def by_turns(candidates: Mapping[str, Callable[[], Found]], rounds: int) -> dict
     return found
 
 
-def seconds(work: Callable[[], Any], *, warm_up: bool = True) -> float:
-    """Wall-clock seconds of `work`, which runs once before, unless told otherwise, as the warm-up."""
+def cpu_seconds(work: Callable[[], Any], *, warm_up: bool = True) -> float:
+    """CPU seconds of `work` in this process, which runs once before, unless told otherwise, as the warm-up.
+
+    Of work on one thread this is the time that it takes where nothing else runs, and nearly so where something does.
+    """
     if warm_up:
         work()
-    start = time.perf_counter()
+    start = time.process_time()
     work()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def spread(values: Sequence[float]) -> dict[str, Any]:

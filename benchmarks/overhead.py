@@ -1,6 +1,7 @@
 """What the pipeline costs when there is nothing to do: a no-op `dvc repro`, and the start of every stage.
 
-The commands run in a copy of the repository whose results are current, each in a process of its own, wall-clock time.
+The commands run in a copy of the repository whose results are current, each in a process of its own. The ratio is that
+of CPU seconds of all its processes, which other work on the machine changes little; wall-clock time stands beside it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import copies
-from benchmarks.measure import BenchmarkError, by_turns, goal, ratio, run, spread
+from benchmarks.measure import BenchmarkError, Cost, by_turns, goal, ratio, run, spread
 
 TITLE = "Pipeline overhead"
 # Every command of dvc.yaml, with what it needs to get as far as its settings.
@@ -34,33 +35,33 @@ def measure(rounds: int, repository: Path = Path()) -> dict[str, Any]:
     Raises:
         BenchmarkError: the results of `repository` are not current.
     """
+    idle = {"dvc --version": ["dvc", "--version"], "dvc repro": ["dvc", "repro"], "python": [sys.executable, "-c", ""]}
+    helps = {f"{stage} --help": [sys.executable, "-m", f"stages.{stage}", "--help"] for stage in STAGES}
+    faults = {
+        f"{stage}, settings error": [sys.executable, "-m", f"stages.{stage}", *arguments]
+        for stage, arguments in STAGES.items()
+    }
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         copies.with_results(repository, folder)
-        commands = {"dvc --version": ["dvc", "--version"], "dvc repro": ["dvc", "repro"]}
-        commands |= {"python": [sys.executable, "-c", "pass"]}
-        commands |= {f"{stage} --help": [sys.executable, "-m", f"stages.{stage}", "--help"] for stage in STAGES}
-        for command in commands.values():
-            run(command, folder)
-        times = by_turns({name: partial(_seconds, command, folder) for name, command in commands.items()}, rounds)
-        heavy = [name for name, command in commands.items() if "tensorflow" in imported(command, folder)]
-        (folder / "params.yaml").write_text("nonsense: 1\n")
-        faults = {
-            f"{stage}, settings error": [sys.executable, "-m", f"stages.{stage}", *arguments]
-            for stage, arguments in STAGES.items()
-        }
-        fault_times = by_turns({name: partial(_refusal, command, folder) for name, command in faults.items()}, rounds)
+        costs = by_turns({name: partial(cost, command, folder) for name, command in (idle | helps).items()}, rounds + 1)
+        heavy = [name for name, command in (idle | helps).items() if "tensorflow" in imported(command, folder)]
+        (folder / "params.yaml").write_text("nonsense: 1\n", encoding="utf-8")
+        refused = {name: partial(cost, command, folder, fails=True) for name, command in faults.items()}
+        costs |= by_turns(refused, rounds + 1)
         heavy += [name for name, command in faults.items() if "tensorflow" in imported(command, folder, fails=True)]
-    took = {name: spread(found) for name, found in {**times, **fault_times}.items()}
+    cpu = {name: [cost.cpu_seconds for cost in found[1:]] for name, found in costs.items()}
+    wall = {name: [cost.seconds for cost in found[1:]] for name, found in costs.items()}
     return {
-        "seconds": took,
+        "cpu_seconds": {name: spread(found) for name, found in cpu.items()},
+        "seconds": {name: spread(found) for name, found in wall.items()},
         "import_tensorflow": heavy,
         "goals": {
             "no_op": goal(
-                "No-op `dvc repro`, in multiples of `dvc --version` (nothing idle imports TensorFlow)",
-                f"{took['dvc repro']['median']:.2f} s",
-                f"`dvc --version`: {took['dvc --version']['median']:.2f} s",
-                ratio(times["dvc repro"], times["dvc --version"]),
+                "No-op `dvc repro`, in multiples of `dvc --version`, CPU time; nothing idle imports TensorFlow",
+                f"{spread(cpu['dvc repro'])['median']:.2f} s",
+                f"`dvc --version`: {spread(cpu['dvc --version'])['median']:.2f} s",
+                ratio(cpu["dvc repro"], cpu["dvc --version"]),
                 most=3,
                 also=not heavy,
             )
@@ -75,12 +76,13 @@ def imported(command: Sequence[str], folder: Path, fails: bool = False) -> set[s
     return {name.partition(".")[0] for name in names}
 
 
-def _seconds(command: Sequence[str], folder: Path, fails: bool = False) -> float:
-    cost = run(command, folder, fails=fails)
-    if "Running stage" in cost.output:
+def cost(command: Sequence[str], folder: Path, fails: bool = False) -> Cost:
+    """What a command costs that has nothing to do.
+
+    Raises:
+        BenchmarkError: it had something to do.
+    """
+    found = run(command, folder, fails=fails)
+    if "Running stage" in found.output:
         raise BenchmarkError(f"{' '.join(command)}: had something to do; run `make repro`")
-    return cost.seconds
-
-
-def _refusal(command: Sequence[str], folder: Path) -> float:
-    return _seconds(command, folder, fails=True)
+    return found

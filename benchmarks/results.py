@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,9 @@ HEADER = (
 COLOURS = {"original": "#444444", "subpixel": "#0072b2", "subpixel_bottleneck": "#009e73", "patches": "#d55e00"}
 
 
-def read() -> dict[str, Any]:
+def read(path: Path = RESULTS) -> dict[str, Any]:
     """What has been measured so far, by benchmark; empty if nothing has."""
-    return dict(read_json(RESULTS)) if RESULTS.exists() else {}
+    return dict(read_json(path)) if path.exists() else {}
 
 
 def add(name: str, found: dict[str, Any]) -> None:
@@ -32,10 +31,9 @@ def add(name: str, found: dict[str, Any]) -> None:
     write_json(RESULTS, {key: results[key] for key in (*SEVEN, *FURTHER) if key in results})
 
 
-def goals(results: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The rows of the table, benchmark by benchmark."""
-    for found in results.values():
-        yield from found.get("goals", {}).values()
+def goals(results: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The rows of the table by name, benchmark by benchmark."""
+    return {name: row for found in results.values() for name, row in found.get("goals", {}).items()}
 
 
 # === Table ===
@@ -43,7 +41,7 @@ def goals(results: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def section(results: dict[str, Any]) -> str:
     """The README's part about speed: the table, and on which machine it was measured."""
-    lines = [*HEADER, *map(line, goals(results))]
+    lines = [*HEADER, *map(line, goals(results).values())]
     machines = {json.dumps(found["machine"], sort_keys=True) for found in results.values()}
     described = [json.loads(text) for text in sorted(machines)]
     return "\n".join([*lines, "", *map(sentence, described)])
@@ -108,10 +106,10 @@ def _draw_quality(axes: Any, found: dict[str, Any]) -> None:
 def _draw_growth(time: Any, memory: Any, found: dict[str, Any]) -> None:
     photographs = list(found["photographs"].values())
     for stage, at in found["stages"].items():
-        time.plot(photographs, [of["seconds_per_photograph"] for of in at.values()], marker="o", label=stage)
+        time.plot(photographs, [of["cpu_seconds_per_photograph"] for of in at.values()], marker="o", label=stage)
         memory.plot(photographs, [of["mib"] / 1024 for of in at.values()], marker="o", label=stage)
     for axes, title, words in (
-        (time, "Time per photograph, start included", "seconds"),
+        (time, "Time per photograph, start included", "CPU seconds"),
         (memory, "Peak memory of a stage", "GiB"),
     ):
         axes.set(xscale="log", xlabel="photographs", ylabel=words, title=title)
