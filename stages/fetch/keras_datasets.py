@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.artifacts import ArtifactError, write_array
+from stages.artifacts import ArtifactError
 from stages.fetch.container import faults_named
 from stages.fetch.photograph import Photograph, Plan, Skipped
 from stages.fetch.unpacked import once
@@ -49,8 +49,9 @@ def _saved(settings: KerasDataset, to: Path) -> list[Skipped]:
         share = max(1, settings.images * len(test) // len(train))
         halves = {"train": train[: settings.images], "test": test[:share]}
     with faults_named(to):
+        to.mkdir()
         for half, images in halves.items():
-            write_array(to / f"{half}.npy", images)
+            np.save(to / f"{half}.npy", images, allow_pickle=False)
     return []
 
 

@@ -21,9 +21,10 @@ from stages.evaluate.evaluation import Evaluation
 from stages.evaluate.methods import Subject
 from stages.settings import Evaluate
 from stages.targets.conversions import CONVERSIONS, bt601
-from stages.targets.patches import PatchSet, PatchWriter
+from stages.targets.patches import PatchSet
 from stages.train import precision
 from stages.train.networks import simple, vae
+from tests import patch_sets
 
 HERE = Engine(engine="local", workers=1, address="auto")
 TWO = Engine(engine="local", workers=2, address="auto")
@@ -38,10 +39,8 @@ def patch_set(tmp_path_factory: pytest.TempPathFactory) -> PatchSet:
     rng = np.random.default_rng(7)
     colour = rng.integers(0, 256, (100, 3, 3, 3)).repeat(4, axis=1).repeat(4, axis=2).astype(np.uint8)
     index = pd.DataFrame({"photo": np.repeat(["d", "b", "c", "a"], [10, 50, 20, 20]), "domain": "everyday", "row": 0})
-    writer = PatchWriter(tmp_path_factory.mktemp("patches"), shard_patches=40)
-    writer.add(index.assign(column=np.arange(100)), colour, bt601(colour)[..., None])
-    writer.close()
-    return PatchSet(writer.folder)
+    index["column"] = np.arange(100)
+    return patch_sets.write(tmp_path_factory.mktemp("patches"), index, colour, bt601(colour)[..., None], [40, 40, 20])
 
 
 @pytest.fixture
