@@ -54,7 +54,9 @@ def strategy(device: str, replicas: int, *, spread: bool = False) -> tf.distribu
         return tf.distribute.MultiWorkerMirroredStrategy()
     if replicas == 1:
         return tf.distribute.get_strategy()
-    return tf.distribute.MirroredStrategy([f"{device}:{number}" for number in range(replicas)])
+    # on the processor, plain sums in the order of the replicas; collective ones fail in a process's second training
+    sums = tf.distribute.ReductionToOneDevice() if device == "cpu" else None
+    return tf.distribute.MirroredStrategy([f"{device}:{number}" for number in range(replicas)], sums)
 
 
 def convert(model: keras.Model, dtype: str) -> keras.Model:
