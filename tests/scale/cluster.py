@@ -1,7 +1,7 @@
 """A real Ray cluster of two machines, as far as Ray can tell, that leaves nothing behind.
 
-They are network namespaces, joined by a cable that leads nowhere else, which only root may lay. On a loopback address no
-second process can join: Ray puts the address of the machine in its place, where others could reach it.
+They are network namespaces, joined by a cable that leads nowhere else, which only root may lay. On a loopback address
+no second process can join: Ray puts the address of the machine in its place, where others could reach it.
 """
 
 from __future__ import annotations
