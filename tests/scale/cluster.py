@@ -1,7 +1,7 @@
 """A real Ray cluster of two machines, as far as Ray can tell, that leaves nothing behind.
 
-For root they are two network namespaces, joined by a cable that leads nowhere else. Others get two nodes on 127.0.0.1,
-from Ray's own utility.
+They are network namespaces, joined by a cable that leads nowhere else, which only root may lay. On a loopback address
+no second process can join: Ray puts the address of the machine in its place, where others could reach it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PORT = 6379
 
 
 class Cluster:
-    """Two machines, of which the second can be killed and replaced.
+    """Two machines, of which the second can be killed and replaced. Each is a network namespace.
 
     Attributes:
         address: of the head.
@@ -36,9 +36,27 @@ class Cluster:
         prefix: of a command, to run it on the head's machine.
     """
 
-    address: str
-    environment: dict[str, str]
-    prefix: list[str]
+    def __init__(self, folder: Path, secret: dict[str, str]) -> None:
+        name = f"ray{os.getpid()}"
+        self.names, self.addresses = (f"{name}a", f"{name}b"), ("10.77.0.1", "10.77.0.2")
+        self.folder, self.secret = folder, secret
+        self.address = f"{self.addresses[0]}:{PORT}"
+        self.environment = {**secret, "ENGINE": "ray", "RAY_ADDRESS": self.address}
+        self.prefix = ["ip", "netns", "exec", self.names[0]]
+
+    def open(self) -> None:
+        """Lay the cable, and start Ray on both machines."""
+        for name in self.names:
+            ip("netns", "add", name)
+        first, second = self.names  # the ends of the cable are called like the machines
+        ip("link", "add", first, "netns", first, "type", "veth", "peer", "name", second, "netns", second)
+        for name, address in zip(self.names, self.addresses, strict=True):
+            ip("-n", name, "addr", "add", f"{address}/24", "dev", name)
+            for device in ("lo", name):
+                ip("-n", name, "link", "set", device, "up")
+        head = ["--head", f"--port={PORT}", "--include-dashboard=false", f"--temp-dir={self.folder}"]
+        self._ray(0, *head)
+        self.add_node()
 
     def start(self, *command: str, cwd: Path = REPOSITORY, **environment: Any) -> subprocess.Popen[str]:
         """Start a command on the head's machine, with the token and this Python first on the path."""
@@ -54,67 +72,18 @@ class Cluster:
 
     def add_node(self) -> None:
         """Let the second machine join; returns when it has."""
-        raise NotImplementedError
-
-    def kill_node(self) -> None:
-        """Kill every process of the second machine."""
-        raise NotImplementedError
-
-    def processes(self) -> list[int]:
-        """Of both machines."""
-        raise NotImplementedError
-
-
-@contextmanager
-def two_nodes() -> Iterator[Cluster]:
-    """A cluster while the block lasts."""
-    folder = Path(tempfile.mkdtemp(prefix="ray"))  # short: a Unix socket's path has at most 107 bytes
-    token = secrets.token_hex(32)
-    secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token, "RAY_USAGE_STATS_ENABLED": "0"}
-    make = Namespaces if may_have_namespaces() else Loopback
-    cluster = make(folder, secret)
-    try:
-        cluster.open()
-        yield cluster
-    finally:
-        cluster.close()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-class Namespaces(Cluster):
-    """Each machine is a network namespace: nobody else can reach what Ray listens on."""
-
-    def __init__(self, folder: Path, secret: dict[str, str]) -> None:
-        name = f"ray{os.getpid()}"
-        self.names, self.addresses = (f"{name}a", f"{name}b"), ("10.77.0.1", "10.77.0.2")
-        self.folder, self.secret = folder, secret
-        self.address = f"{self.addresses[0]}:{PORT}"
-        self.environment = {**secret, "ENGINE": "ray", "RAY_ADDRESS": self.address}
-        self.prefix = ["ip", "netns", "exec", self.names[0]]
-
-    def open(self) -> None:
-        for name in self.names:
-            ip("netns", "add", name)
-        first, second = self.names  # the ends of the cable are called like the machines
-        ip("link", "add", first, "netns", first, "type", "veth", "peer", "name", second, "netns", second)
-        for name, address in zip(self.names, self.addresses, strict=True):
-            ip("-n", name, "addr", "add", f"{address}/24", "dev", name)
-            for device in ("lo", name):
-                ip("-n", name, "link", "set", device, "up")
-        head = ["--head", f"--port={PORT}", "--include-dashboard=false", f"--temp-dir={self.folder}"]
-        self._ray(0, *head)
-        self.add_node()
-
-    def add_node(self) -> None:
         self._ray(1, f"--address={self.address}")
 
     def kill_node(self) -> None:
+        """Kill every process of the second machine."""
         kill(self._processes(1))
 
     def processes(self) -> list[int]:
+        """Of both machines."""
         return self._processes(0) + self._processes(1)
 
     def close(self) -> None:
+        """Kill all processes, and take the machines away."""
         for machine, name in enumerate(self.names):
             with suppress(subprocess.CalledProcessError):  # one that was never made
                 kill(self._processes(machine))
@@ -130,71 +99,19 @@ class Namespaces(Cluster):
         return [int(line) for line in ip("netns", "pids", self.names[machine]).split()]
 
 
-class Loopback(Cluster):
-    """Two nodes of this machine, which listen on 127.0.0.1 only; a process of their own serves them."""
-
-    def __init__(self, folder: Path, secret: dict[str, str]) -> None:
-        self.prefix = []
-        self.secret = {**secret, "RAY_TMPDIR": str(folder)}
-
-    def open(self) -> None:
-        self.server = subprocess.Popen(
-            [sys.executable, "-m", "tests.scale.cluster"],
-            cwd=REPOSITORY,
-            env={**os.environ, **self.secret},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.address = self._answer()
-        self.environment = {**self.secret, "ENGINE": "ray", "RAY_ADDRESS": self.address}
-        self.add_node()
-
-    def add_node(self) -> None:
-        self._say("add")
-
-    def kill_node(self) -> None:
-        self._say("kill")
-
-    def processes(self) -> list[int]:
-        import psutil
-
-        return [child.pid for child in psutil.Process(self.server.pid).children(recursive=True)]
-
-    def close(self) -> None:
-        left = self.processes() if self.server.poll() is None else []
-        kill([self.server.pid, *left])
-        self.server.communicate()
-
-    def _say(self, what: str) -> None:
-        assert self.server.stdin
-        self.server.stdin.write(what + "\n")
-        self.server.stdin.flush()
-        assert self._answer() == "done"
-
-    def _answer(self) -> str:
-        assert self.server.stdout
-        for line in self.server.stdout:
-            if line.startswith("cluster: "):
-                return line.removeprefix("cluster: ").strip()
-        raise RuntimeError("the cluster has ended")
-
-
-def serve() -> None:
-    """The process behind `Loopback`: adds and kills a node as its input says."""
-    from ray.cluster_utils import Cluster as Nodes
-
-    size: dict[str, Any] = {"object_store_memory": 100_000_000, "node_ip_address": "127.0.0.1"}
-    head = {"num_cpus": CPUS[0], "include_dashboard": False}
-    nodes = Nodes(initialize_head=True, head_node_args={**size, **head})
-    print("cluster:", nodes.address, flush=True)
-    second: Any = None
-    for line in sys.stdin:
-        if line == "add\n":
-            second = nodes.add_node(num_cpus=CPUS[1], **size)
-        else:
-            nodes.remove_node(second, allow_graceful=False)
-        print("cluster: done", flush=True)
+@contextmanager
+def two_nodes() -> Iterator[Cluster]:
+    """A cluster while the block lasts."""
+    folder = Path(tempfile.mkdtemp(prefix="ray"))  # short: a Unix socket's path has at most 107 bytes
+    token = secrets.token_hex(32)
+    secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token, "RAY_USAGE_STATS_ENABLED": "0"}
+    cluster = Cluster(folder, secret)
+    try:
+        cluster.open()
+        yield cluster
+    finally:
+        cluster.close()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def may_have_namespaces() -> bool:
@@ -251,7 +168,3 @@ def wait_until(happened: Callable[[], bool], seconds: float = 60) -> bool:
     while not (found := happened()) and time.monotonic() < deadline:
         time.sleep(0.05)
     return found
-
-
-if __name__ == "__main__":
-    serve()

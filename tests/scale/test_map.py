@@ -14,7 +14,7 @@ from stages.engine import Engine
 from tests import tasks
 from tests.conftest import repository_copy
 from tests.scale import driver
-from tests.scale.cluster import RAY, SMALL, Cluster, Namespaces, wait_until
+from tests.scale.cluster import RAY, SMALL, Cluster, wait_until
 
 HERE = Engine(engine="local", workers=1, address="auto")
 STRANGER: dict[str, Any] = {"RAY_AUTH_TOKEN": "0" * 64}
@@ -96,8 +96,7 @@ def test_a_task_for_which_no_node_is_left_is_an_error(found: Any) -> None:
 def test_without_the_token_neither_a_process_nor_a_node_gets_in(cluster: Cluster) -> None:
     code = f"from stages import engine; engine.connected({cluster.address!r})"
     strangers = [cluster.start("python", "-c", code, **STRANGER)]
-    if isinstance(cluster, Namespaces):  # a second node of one machine needs Ray's utility
-        strangers.append(cluster.start(RAY, "start", f"--address={cluster.address}", *SMALL, **STRANGER))
+    strangers.append(cluster.start(RAY, "start", f"--address={cluster.address}", *SMALL, **STRANGER))
     for stranger in strangers:
         _, errors = stranger.communicate(timeout=120)
         assert stranger.returncode != 0
@@ -114,12 +113,5 @@ def test_where_no_cluster_listens_the_message_comes_at_once(cluster: Cluster) ->
 
 
 def test_nothing_listens_where_others_could_reach_it(cluster: Cluster) -> None:
-    if isinstance(cluster, Namespaces):
-        routes = subprocess.run([*cluster.prefix, "ip", "route"], capture_output=True, text=True, check=True).stdout
-        assert [line.split()[0] for line in routes.splitlines()] == ["10.77.0.0/24"]
-    else:
-        import psutil
-
-        mine = set(cluster.processes())
-        open_ = [it for it in psutil.net_connections("tcp") if it.pid in mine and it.status == "LISTEN"]
-        assert {it.laddr.ip for it in open_} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+    routes = subprocess.run([*cluster.prefix, "ip", "route"], capture_output=True, text=True, check=True).stdout
+    assert [line.split()[0] for line in routes.splitlines()] == ["10.77.0.0/24"]
