@@ -57,7 +57,7 @@ def measure(rounds: int, epochs: int = EPOCHS) -> dict[str, Any]:
         "original": {
             "cpu_seconds": spread(peer),
             "import_cpu_seconds": spread([run["import_cpu_seconds"] for run in runs["original"]]),
-            "curve": _thinned(runs["original"][-1]["curve"]),
+            "curve": _rounded(runs["original"][-1]["curve"]),
         },
         "goals": {},
     }
@@ -74,7 +74,7 @@ def measure(rounds: int, epochs: int = EPOCHS) -> dict[str, Any]:
             "import_cpu_seconds": spread([run["import_cpu_seconds"] for run in runs[name]]),
             "ratio_with_imports": ratio(peer_with_import, with_import),
             "ssim_in_the_end": spread([run["ssim"] for run in runs[name]]),
-            "curve": _thinned(runs[name][-1]["curve"]),
+            "curve": _rounded(runs[name][-1]["curve"]),
         }
         before = f"{head_start:.3f} before its first step" + (
             ", so passed at once" if head_start > min(quality) else ""
@@ -102,7 +102,5 @@ def _moment(name: str, run: dict[str, Any], quality: float) -> float:
     return max(moment, run["first_step"])
 
 
-def _thinned(curve: list[list[float]], points: int = 100) -> list[list[float]]:
-    """At most about `points` of a curve, the first and last among them, in four digits."""
-    step = max(1, len(curve) // points)
-    return [[round(moment, 3), round(ssim, 4)] for moment, ssim in [*curve[:-1:step], curve[-1]]]
+def _rounded(curve: list[list[float]]) -> list[list[float]]:
+    return [[round(moment, 3), round(ssim, 4)] for moment, ssim in curve]

@@ -13,7 +13,9 @@ from stages.evaluate import measures
 
 
 class Watch:
-    """Takes the weights of `model` while the body runs, every `every` CPU seconds and once at the start.
+    """Takes the weights of `model` while the body runs: first, then every `every` CPU seconds, later more rarely.
+
+    Between two looks lies at least a fiftieth of the time that has passed, so that a long training fills no memory.
 
     A thread of its own reads them, so that the training is the one that it would be unwatched. What the weights are
     worth is computed afterwards.
@@ -63,7 +65,8 @@ class Watch:
 
     def _look(self) -> None:
         while not self._over.wait(self._every / 4):
-            if time.process_time() - self._seen[-1][0] >= self._every:
+            now = time.process_time()
+            if now - self._seen[-1][0] >= max(self._every, (now - self._start) / 50):
                 self._take()
 
 
