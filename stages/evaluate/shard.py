@@ -217,7 +217,7 @@ def _shown(
     pieces = []
     for start, stop in spans(len(corners), patch):
         tile = to_unit(patches.cut(colour, corners[start:stop], patch))
-        gray = to_unit(patches.cut(target, corners[start:stop], patch))
+        gray = to_unit(patches.cut(target[..., None], corners[start:stop], patch))[..., 0]
         output = pictures.to_levels(ways[subject.name](tile, gray))
         pieces.append(output if output.ndim == 4 else output[..., None])
     return {"photograph": patches.join(np.concatenate(pieces), corners)}
