@@ -10,6 +10,7 @@ import ctypes
 import logging
 import multiprocessing
 import os
+import pickle
 import platform
 import signal
 import socket
@@ -70,7 +71,9 @@ def load(environ: Mapping[str, str] = os.environ, path: Path = ENGINE) -> Engine
         raise SettingsError("\n".join(faults)) from error
 
 
-def run(function: Callable[[Task], Result], tasks: Sequence[Task], engine: Engine, cpus: int = 1) -> Iterator[Result]:
+def run(
+    function: Callable[[Task], Result], tasks: Sequence[Task], engine: Engine, cpus: int = 1, gpus: int = 0
+) -> Iterator[Result]:
     """What `function` gives for each task, in their order; memory holds the results of a few tasks at a time.
 
     Nothing is computed before the first result is asked for.
@@ -81,21 +84,17 @@ def run(function: Callable[[Task], Result], tasks: Sequence[Task], engine: Engin
         tasks: picklable, as are results and exceptions.
         engine: where.
         cpus: that one task keeps busy; a cluster places tasks by it.
+        gpus: the same.
 
     Raises:
         StageError: a task's worker was killed `TRIES` times, or there is no such cluster, or no node fit for the task.
         Exception: what `function` raised.
     """
     if engine.engine == "ray":
-        return _on_ray(function, tasks, engine.address, cpus)
+        return _on_ray(function, tasks, engine.address, cpus, gpus)
     if engine.workers > 1 and len(tasks) > 1:
         return _in_processes(function, tasks, min(engine.workers, len(tasks)))
     return map(function, tasks)
-
-
-def call(function: Callable[[Task], Result], task: Task, engine: Engine, cpus: int = 1) -> Result:
-    """What `function` gives for one task: computed on the cluster if there is one, else in this process."""
-    return next(iter(run(function, [task], engine, cpus)))
 
 
 # === Processes ===
@@ -174,8 +173,18 @@ def _work(function: Callable[[Any], Any], connection: Connection) -> None:
         try:
             connection.send((True, function(task)))
         except Exception as error:
-            error.add_note("".join(traceback.format_exception(error)))  # pickling takes the traceback off
-            connection.send((False, error))
+            connection.send((False, _portable(error)))
+
+
+def _portable(error: Exception) -> Exception:
+    """The exception with its traceback as a note, which pickling would take off; its text where it can't be pickled."""
+    text = "".join(traceback.format_exception(error))
+    error.add_note(text)
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return StageError(text)
+    return error
 
 
 def _die_with_parent() -> None:
@@ -189,11 +198,13 @@ def _die_with_parent() -> None:
 # === Ray ===
 
 
-def _on_ray(function: Callable[[Task], Result], tasks: Sequence[Task], address: str, cpus: int) -> Iterator[Result]:
+def _on_ray(
+    function: Callable[[Task], Result], tasks: Sequence[Task], address: str, cpus: int, gpus: int
+) -> Iterator[Result]:
     ray = connected(address)
-    nodes = _cpus_of_nodes(ray)
+    nodes = cpus_of_nodes(ray)
     cpus = max(1, min(cpus, max(nodes, default=0)))  # a task that fits on no node would wait for ever
-    remote = ray.remote(num_cpus=cpus, max_retries=TRIES - 1, scheduling_strategy="SPREAD")(_at)
+    remote = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=TRIES - 1, scheduling_strategy="SPREAD")(_at)
     most = 2 * max(1, sum(nodes) // cpus)  # at once: those at work, and as many that wait
     home = str(Path.cwd())
     waiting: deque[Any] = deque()
@@ -205,8 +216,9 @@ def _on_ray(function: Callable[[Task], Result], tasks: Sequence[Task], address: 
             if not waiting:
                 return
             while not ray.wait([waiting[0]], timeout=LOOK_AFTER)[0]:
-                if max(_cpus_of_nodes(ray), default=0) < cpus:
-                    raise StageError(f"no node of the Ray cluster at {address} has {cpus} CPUs for a task; add a node")
+                if max(cpus_of_nodes(ray, gpus), default=0) < cpus:
+                    needed = f"{cpus} CPUs" + (f" and {gpus} GPUs" if gpus else "")
+                    raise StageError(f"no node of the Ray cluster at {address} has {needed} for a task; add a node")
             result = ray.get(waiting[0])
             waiting.popleft()
             yield result
@@ -219,8 +231,10 @@ def _on_ray(function: Callable[[Task], Result], tasks: Sequence[Task], address: 
             ray.cancel(reference, force=True)
 
 
-def _cpus_of_nodes(ray: Any) -> list[int]:
-    return [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+def cpus_of_nodes(ray: Any, gpus: int = 0) -> list[int]:
+    """How many CPUs each living node has that has so many GPUs."""
+    found = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [int(resources.get("CPU", 0)) for resources in found if resources.get("GPU", 0) >= gpus]
 
 
 def connected(address: str) -> Any:
@@ -247,7 +261,16 @@ def connected(address: str) -> Any:
 
 
 def _at(home: str, function: Callable[[Task], Result], task: Task) -> Result:
-    """On a node of the cluster, which sees the repository at the same path."""
+    enter(home)
+    return function(task)
+
+
+def enter(home: str) -> None:
+    """Go to the repository, on a node of the cluster, which sees it at the same path.
+
+    Raises:
+        StageError: it is not there, or the node has other packages; names the node.
+    """
     try:
         os.chdir(home)
         _check_packages()
@@ -255,7 +278,6 @@ def _at(home: str, function: Callable[[Task], Result], task: Task) -> Result:
         raise StageError(
             f"node {platform.node()} of the Ray cluster: {error}; docs/scale.md says what a node needs"
         ) from None
-    return function(task)
 
 
 @cache

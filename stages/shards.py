@@ -5,6 +5,7 @@ What a shard is, the caller says. Where shards run stands in engine.py; which ar
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -41,7 +42,14 @@ class Shard:
 
 
 def run(
-    work: Work, tasks: Sequence[Any], keep: Path, where: Engine, *, cpus: int = 1, unit: str = "shard"
+    work: Work,
+    tasks: Sequence[Any],
+    keep: Path,
+    where: Engine,
+    *,
+    cpus: int = 1,
+    gpus: int = 0,
+    unit: str = "shard",
 ) -> Iterator[Shard]:
     """Do every task that is not done yet; give the shards in the order of the tasks.
 
@@ -52,6 +60,7 @@ def run(
         keep: the folder for finished shards, such as `Stage.keep` or one below it; on a cluster all nodes see it.
         where: the engine.
         cpus: that one task keeps busy.
+        gpus: the same.
         unit: of the progress bar.
 
     Raises:
@@ -66,7 +75,7 @@ def run(
     due = [number for number in range(len(tasks)) if number not in found]
     for number in due:
         shutil.rmtree(folders[number], ignore_errors=True)
-    results = engine.run(partial(_do, work), [(tasks[number], folders[number]) for number in due], where, cpus)
+    results = engine.run(partial(_do, work), [(tasks[number], folders[number]) for number in due], where, cpus, gpus)
     with tqdm(total=len(tasks), initial=len(found), unit=unit, disable=None, delay=2, leave=False) as bar:
         for number, folder in enumerate(folders):
             if number in found:
@@ -99,6 +108,10 @@ def _do(work: Work, job: tuple[Any, Path]) -> Any:
         except OSError:
             if _finished(folder) is None:  # else a worker that was believed lost has finished the same shard
                 raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ArtifactError(f"{folder} can't be written: {error.strerror}; free some space") from error
+        raise
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return json.loads(text)

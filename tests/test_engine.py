@@ -38,7 +38,6 @@ def test_results_come_in_the_order_of_the_tasks_whoever_did_them(workers: int) -
 
 
 def test_a_single_task_stays_in_this_process() -> None:
-    assert engine.call(tasks.square, 3, local(3)) == (9, os.getpid())
     assert list(engine.run(tasks.square, [3], local(3))) == [(9, os.getpid())]
 
 

@@ -1,4 +1,7 @@
-"""Patches a chunk at a time, as fractions: what every loop over many patches goes by. Its bounds decide no score."""
+"""Patches a chunk at a time, as fractions: what every loop over many patches goes by.
+
+Its bounds decide no score, but which noise a patch gets.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import platform
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +20,10 @@ IMAGES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".avif",
     ".heic", ".heif", ".jp2", ".jxl",  # not read, but nobody should miss them unawares
 )  # fmt: skip
+OF_THE_MACHINE = (
+    errno.ENOENT, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EMFILE,
+    errno.ENFILE,
+)  # fmt: skip  # faults of a file system, or of a node that does not see it, and not of an image
 RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2")  # as the TIFF that they are, a mere thumbnail
 
 
@@ -59,7 +65,7 @@ def files(folder: Path, settings: Files, *, source: str, licence: str, links: bo
     for name in tqdm(names, desc="listing files", unit="file", disable=None, delay=2, leave=False):
         if not links and (folder / name).is_symlink():
             skipped.append(Skipped(_escaped(name), "a symbolic link, which may lead out of what was fetched"))
-        elif refused := _refusal(name, settings):
+        elif refused := _refusal(folder, name, settings):
             skipped.append(refused)
         else:
             wanted.append(name)
@@ -67,8 +73,8 @@ def files(folder: Path, settings: Files, *, source: str, licence: str, links: bo
     return Plan(partial(_read, folder, settings, source, licence), wanted, sizes, skipped)
 
 
-def _refusal(name: str, settings: Files) -> Skipped | None:
-    """Why a file of that name is not read."""
+def _refusal(folder: Path, name: str, settings: Files) -> Skipped | None:
+    """Why that file is not read, as far as can be told without reading it."""
     extension = Path(name).suffix.lower()
     if extension in RAW:
         return Skipped(_escaped(name), "camera raw: develop it into an image first")
@@ -76,6 +82,10 @@ def _refusal(name: str, settings: Files) -> Skipped | None:
         return Skipped(_escaped(name), "no image by its extension", fault=False)
     if _escaped(name) != name:  # neither a table nor a zip could hold it
         return Skipped(_escaped(name), "its name holds control characters or bytes that are not UTF-8")
+    if not (folder / name).exists():
+        return Skipped(name, "a symbolic link to nowhere")
+    if not os.access(folder / name, os.R_OK):
+        return Skipped(name, "no permission to read it")
     if _by_subfolder(settings) and name.split("/")[0] not in SPLITS:
         return Skipped(name, f"not in one of the folders {', '.join(SPLITS)}")
     return None
@@ -86,8 +96,11 @@ def _read(folder: Path, settings: Files, source: str, licence: str, name: str) -
     try:
         pixels = decode.read(folder / name, (red, green, blue))
     except decode.DecodeError as error:
-        if isinstance(error.__cause__, MemoryError):  # skipped, it would be missing on this machine alone
+        cause = error.__cause__  # skipped, it would be missing because of this machine, or of this moment, alone
+        if isinstance(cause, MemoryError):
             raise ArtifactError(f"{name}: {error}; free some, or make the image smaller") from error
+        if isinstance(cause, OSError) and cause.errno in OF_THE_MACHINE:
+            raise ArtifactError(f"{folder / name} can't be read on {platform.node()}: {cause.strerror}") from error
         return Skipped(name, str(error))
     side = name.split("/")[0] if _by_subfolder(settings) else None
     return Photograph(name, pixels, source, licence, settings.domain, side)

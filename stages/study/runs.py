@@ -1,6 +1,6 @@
 """What studies/params.yaml may say: runs, each a variant of params.yaml with something changed.
 
-`python -m stages.study.runs` checks the whole file. How a run is done stands in `stages.study.__main__`.
+`python -m stages.study.runs` checks the whole file. How a run is done stands in `stages.study.work`.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,7 @@ def cut_group(group: Group, folder: Path) -> dict[str, Any]:
     Raises:
         ArtifactError: a photograph can't be read.
     """
-    photos, settings = Container(group.photos, needed=()), group.settings
+    photos, settings = _opened(group.photos), group.settings
     kept = []
     with ExitStack() as files:
         rows = files.enter_context((folder / "index.csv").open("w", encoding="utf-8", newline=""))
@@ -139,6 +140,12 @@ def cut_group(group: Group, folder: Path) -> dict[str, Any]:
                     arrays["gray"].append(gray)
             kept.append(len(arrays["gray"]) - before)
     return {"kept": kept, "sha256": {kind: sha256_of(folder / f"{kind}.npy") for kind in arrays}}
+
+
+@lru_cache(maxsize=1)
+def _opened(photos: Path) -> Container:
+    """The container in the folder `photos`, whose manifest is read once for all groups that a process cuts."""
+    return Container(photos, needed=())
 
 
 def _cut(colour: np.ndarray, settings: Targets) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:

@@ -7,15 +7,14 @@ import io
 import os
 import sys
 import time
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stages.artifacts import atomic
-
-CHECKPOINT_SECONDS = 60.0  # what a kill costs at most
+CHECKPOINT_SECONDS = 60.0  # what a kill in an epoch's steps costs at most; a validation is done again
 DIGEST = 32  # bytes of a sha256
 
 
@@ -97,10 +96,18 @@ class Checkpoint:
         buffer = io.BytesIO()
         np.savez(buffer, sums=state.sums, step=state.step, columns=np.array(columns, str), rows=rows, **arrays)
         content = buffer.getvalue()
-        with atomic(self._path) as temporary, temporary.open("wb") as file:
-            file.write(hashlib.sha256(content).digest() + content)
-            file.flush()
-            os.fsync(file.fileno())
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._path.with_name(
+            f".{self._path.name}.{uuid.uuid4().hex}.partial"
+        )  # another than a lost worker's
+        try:
+            with temporary.open("wb") as file:
+                file.write(hashlib.sha256(content).digest() + content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._path)
+        finally:
+            temporary.unlink(missing_ok=True)
         self._saved = time.monotonic()
 
     def _variables(self) -> list[Any]:

@@ -6,7 +6,6 @@ Ray is imported here and in `stages.engine` only, and only where engine.yaml ask
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.artifacts import ArtifactError, write_text
-from stages.engine import Engine, connected
+from stages.engine import Engine, connected, cpus_of_nodes, enter
 from stages.shards import Shard
 from stages.stage import StageError, tensorflow_import
 
@@ -33,9 +32,15 @@ def done(work: Callable[[Any, Path], Any], task: Any, keep: Path, where: Engine)
     with tensorflow_import():  # which Ray Train wants to see here, too
         from ray import train
         from ray.train.tensorflow import TensorflowTrainer
+    settings = task.settings
+    room = sum(cpus // settings.threads for cpus in cpus_of_nodes(ray, gpus=int(settings.device == "gpu")))
+    if room < settings.replicas:  # Ray would wait for more
+        raise StageError(
+            f"the Ray cluster at {where.address} has room for {room} replicas with {settings.threads} CPUs each"
+            f"{' and a GPU' if settings.device == 'gpu' else ''}; train.replicas is {settings.replicas}. Add a node"
+        )
     result = keep.resolve() / "replicas"
     shutil.rmtree(result, ignore_errors=True)
-    settings = task.settings
     trainer = TensorflowTrainer(
         _replica,
         train_loop_config={"home": str(Path.cwd()), "work": work, "task": replace(task, spread=True), "result": result},
@@ -43,16 +48,20 @@ def done(work: Callable[[Any, Path], Any], task: Any, keep: Path, where: Engine)
             num_workers=settings.replicas,
             use_gpu=settings.device == "gpu",
             resources_per_worker={"CPU": settings.threads},
+            placement_strategy="SPREAD",
         ),
         run_config=train.RunConfig(
-            name="ray", storage_path=str(keep.resolve()), failure_config=train.FailureConfig(max_failures=LOSSES)
+            name="ray",
+            storage_path=str(keep.resolve()),
+            # the second limit is for a group that can't start, as where a lost node has no successor
+            failure_config=train.FailureConfig(max_failures=LOSSES, controller_failure_limit=LOSSES),  # type: ignore[call-arg]
         ),
     )
     try:
         trainer.fit()
     except (train.TrainingFailedError, ray.exceptions.RayError) as error:
-        if (result / "0" / "error").exists():
-            raise StageError((result / "0" / "error").read_text(encoding="utf-8")) from None
+        if faults := sorted(result.glob("*.fault")):
+            raise StageError(faults[0].read_text(encoding="utf-8")) from None
         raise StageError(f"the training on the Ray cluster at {where.address} was lost: {error}") from None
     return Shard(result / "0", json.loads((result / "0.json").read_text(encoding="utf-8")))
 
@@ -60,14 +69,14 @@ def done(work: Callable[[Any, Path], Any], task: Any, keep: Path, where: Engine)
 def _replica(config: dict[str, Any]) -> None:
     from ray import train
 
-    os.chdir(config["home"])
     rank = train.get_context().get_world_rank()
     folder: Path = config["result"] / str(rank)
-    shutil.rmtree(folder, ignore_errors=True)  # of a group that was lost
-    folder.mkdir(parents=True)
     try:
+        enter(config["home"])
+        shutil.rmtree(folder, ignore_errors=True)  # of a group that was lost
+        folder.mkdir(parents=True)
         facts = config["work"](config["task"], folder)
     except (StageError, ArtifactError) as error:
-        write_text(folder / "error", str(error))
-        raise
+        write_text(folder.with_suffix(".fault"), str(error))
+        raise  # or the others would wait for this one
     write_text(folder.with_suffix(".json"), json.dumps(facts))

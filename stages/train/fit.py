@@ -61,6 +61,7 @@ def fit(
     learn, test = summing(model, model.train_step, names), summing(model, model.test_step, names)
     checkpoint = Checkpoint(keep, model, writes=first_machine(model.distribute_strategy))
     state = checkpoint.load() or State(sums=np.zeros(len(names) + 1))
+    require_together(model.distribute_strategy, state)
 
     with tqdm(total=recipe.epochs * batches.patches, unit="patch", unit_scale=True, disable=None) as bar:
         while not ended(state, recipe):
@@ -117,7 +118,7 @@ def summing(model: keras.Model, step: Callable[[Any], dict[str, Any]], names: li
         values = tf.stack([*(tf.cast(logs[name], tf.float64) for name in names), 1])
         return tf.where(patches > 0, values * patches, tf.zeros_like(values))  # the mean of nothing is not a number
 
-    @tf.function(jit_compile=False, reduce_retracing=True, autograph=False)
+    @tf.function(jit_compile=False, autograph=False)  # a graph for each size of batch, whichever comes first
     def on_all(batch: Any) -> Any:
         return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(on_replica, (batch,)), axis=None)
 
@@ -143,6 +144,17 @@ def means(names: list[str], sums: np.ndarray, epoch: int, prefix: str = "") -> d
             "Lower learning_rate, or add warmup_epochs"
         )
     return logs
+
+
+def require_together(strategy: tf.distribute.Strategy, state: State) -> None:
+    """Raise `ConnectionError` if machines that train together do not go on from the same step.
+
+    They read one file, but a shared file system may show an older one to some of them for a while.
+    """
+    mine = tf.constant([state.epoch, state.step], tf.int64)
+    total = strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(lambda: tf.identity(mine)), axis=None)
+    if not np.array_equal(total, mine * strategy.num_replicas_in_sync):
+        raise ConnectionError(f"epoch {state.epoch + 1}, step {state.step}: other machines are at another")
 
 
 def first_machine(strategy: tf.distribute.Strategy) -> bool:

@@ -55,7 +55,9 @@ def done(work: Callable[[Any, Path], Any], task: Any, keep: Path, where: Engine)
         from stages.train import cluster
 
         return cluster.done(work, task, keep, where)
-    return next(iter(shards.run(work, [task], keep / "done", where, cpus=task.settings.threads, unit="network")))
+    settings = task.settings
+    gpus = settings.replicas if settings.device == "gpu" else 0
+    return next(shards.run(work, [task], keep / "done", where, cpus=settings.threads, gpus=gpus, unit="network"))
 
 
 def train(task: Task, folder: Path) -> dict[str, Any]:
@@ -78,6 +80,8 @@ def trained(task: Task, train: PatchSet, validation: PatchSet) -> tuple[keras.Mo
         StageError: the network does not go with the patches, the loss became NaN, or the device is not there.
     """
     variant, settings = task.variant, task.settings
+    if len(train) < settings.replicas:
+        raise StageError(f"{len(train)} training patches do not suffice for train.replicas = {settings.replicas}")
     with tensorflow_import():  # here, because a settings error should not wait for it
         from stages.train import build, fit, precision
 

@@ -36,13 +36,13 @@ def main() -> None:
             list(engine.run(function, jobs, where))  # type: ignore[arg-type]
         except (ArtifactError, StageError) as error:
             found[name] = [type(error).__name__, str(error)]
-    found["wide"] = engine.call(tasks.square, 3, where, cpus=64)[0]
+    found["wide"] = next(engine.run(tasks.square, [3], where, cpus=64))[0]
     (folder / "alone").touch()
     assert wait_until((folder / "joined").exists)
     found["joined"] = on_both_nodes(where)
     engine.LOOK_AFTER = 1.0
     try:
-        engine.call(tasks.endless, str(folder / "last"), where, cpus=CPUS[1])
+        next(engine.run(tasks.endless, [str(folder / "last")], where, cpus=CPUS[1]))
     except StageError as error:
         found["deserted"] = str(error)
     (folder / "found.json").write_text(json.dumps(found))
