@@ -94,7 +94,7 @@ def test_the_latent_read_out_finds_the_channel_that_holds_gray() -> None:
 
 def test_the_latent_read_out_is_the_line_of_least_squares_through_pixels() -> None:
     latent, targets = RNG.random((30, 3, 4, 2)), RNG.random((30, 12, 12))
-    latent[..., 1] += 0.3 * targets.reshape(30, 3, 4, 4, 3).mean(axis=(2, 4))
+    latent[..., 1] += 5 * targets.reshape(30, 3, 4, 4, 3).mean(axis=(2, 4))
     channel, *line = read_out(latent, targets)
     lines = [
         np.polyfit(plane.repeat(4, 1).repeat(3, 2).ravel(), targets.ravel(), 1) for plane in np.moveaxis(latent, 3, 0)

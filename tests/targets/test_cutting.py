@@ -239,6 +239,7 @@ def test_one_photograph_is_let_go_before_the_next_is_read(
             return pixels
 
     monkeypatch.setattr(cutting, "Container", Watched)
+    cutting._opened.cache_clear()  # of earlier tests
     cut(photos, tmp_path)
     assert len(given) == 7  # what is smaller than a patch is not read
 
