@@ -466,7 +466,7 @@ def falls_silent(handler: Handler) -> None:
 
 @pytest.mark.parametrize("fault", [server_error, closes_early, says_nothing, falls_silent])
 def test_what_may_pass_is_tried_again(server: Server, fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "TIMEOUT", 0.3)
+    monkeypatch.setattr(archive, "TIMEOUT", 1.0)
     server.routes["/at last.zip"] = server.routes["/at%20last.zip"] = after(1, fault)
     assert names(settings(urls=(server.url("/at%20last.zip"),))) == ["a/1.png", "b/2.png"]
     assert server.asked["/at%20last.zip"] == 2
@@ -480,8 +480,8 @@ def test_what_may_pass_is_tried_again(server: Server, fault: Any, monkeypatch: p
         (lambda h: h.send_error(429), 3, "429 Too Many Requests"),
         (server_error, 3, "500 Internal Server Error"),
         (closes_early, 3, "connection closed early"),
-        (says_nothing, 3, "silent for 0.2 s"),
-        (falls_silent, 3, "silent for 0.2 s"),
+        (says_nothing, 3, "silent for 1 s"),
+        (falls_silent, 3, "silent for 1 s"),
         (lambda h: h.connection.close(), 3, "Remote end closed connection"),
         (lambda h: h.give(b"\n <!DOCTYPE html><p>Log in", "text/html"), 1, "is an HTML page, not an archive"),
         (lambda h: h.give(b"PK another"), 1, f"sha256 is {sha256(b'PK another')[:12]}…"),
@@ -490,7 +490,7 @@ def test_what_may_pass_is_tried_again(server: Server, fault: Any, monkeypatch: p
 def test_a_failed_download_says_which_url_gave_what_and_leaves_nothing(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Any, tries: int, words: str
 ) -> None:
-    monkeypatch.setattr(archive, "TIMEOUT", 0.2)
+    monkeypatch.setattr(archive, "TIMEOUT", 1.0)
     server.routes["/bad.zip"] = answer
     message = refusal(settings(urls=(server.url("/gone.zip"), server.url("/bad.zip"))))
     gone, bad = message.splitlines()[1:3]
