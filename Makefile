@@ -8,6 +8,8 @@ DEV := $(VENV)/.dev-installed
 SUPPORTED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,\
 	$(shell $(name) -c "$(SUPPORTED)" 2>/dev/null && echo $(name))))
+# Not compiled to bytecode: what is used of it is when it is first imported, and all of it takes a minute.
+INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links
 
@@ -163,18 +165,18 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(RUNTIME): requirements.lock pyproject.toml | $(VENV)/bin/python
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
+	$(INSTALL) --require-hashes --no-deps -r requirements.lock
+	$(INSTALL) --no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 
 $(REMOTES): requirements-remotes.lock $(RUNTIME)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-remotes.lock
+	$(INSTALL) --require-hashes --no-deps -r requirements-remotes.lock
 	@touch $@
 
 $(RAY): requirements-ray.lock $(RUNTIME)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-ray.lock
+	$(INSTALL) --require-hashes --no-deps -r requirements-ray.lock
 	@touch $@
 
 $(DEV): requirements-dev.lock $(RUNTIME)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
+	$(INSTALL) --require-hashes --no-deps -r requirements-dev.lock
 	@touch $@

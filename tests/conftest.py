@@ -34,6 +34,8 @@ LONG = (
     "test_faults.py",
     "test_experiments.py",
     "test_users.py",
+    "test_stages.py",
+    "test_engines.py",
 )
 
 

@@ -7,13 +7,11 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from stages.settings import Train
 from tests.conftest import Workspace
 from tests.scale.cluster import Cluster, wait_until
 
 EPOCHS = 40  # of a training that is killed: enough that it is not over when it is
 IMPORTS = 15  # seconds of a processor that TensorFlow takes to come up
-REPLICAS = pytest.mark.skipif("replicas" not in Train.model_fields, reason="train.replicas is not there yet")
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +46,11 @@ def test_a_variant_that_is_trained_and_scored_on_a_node_is_the_same(workspace: W
     again(workspace, cluster, "train@subpixel", "evaluate@subpixel")
 
 
-@REPLICAS
+@pytest.mark.verify  # it takes a minute to bring the group up
 def test_two_replicas_on_two_nodes_give_the_bytes_of_one_process(of_two: Workspace, cluster: Cluster) -> None:
     again(of_two, cluster, "train@subpixel")
 
 
-@REPLICAS
 @pytest.mark.verify
 @pytest.mark.parametrize("kill", ["worker", "node"])
 def test_a_training_that_loses_a_machine_ends_with_the_same_bytes(

@@ -138,7 +138,7 @@ def test_what_one_has_computed_no_other_computes_again(followed: Team) -> None:
     go_back(followed)
 
 
-@pytest.mark.parametrize("kind", ["ssh", "webdav"])
+@pytest.mark.parametrize("kind", ["ssh", pytest.param("webdav", marks=pytest.mark.verify)])
 def test_every_kind_of_remote_gives_known_states_back(knowing: Workspace, tmp_path: Path, kind: str) -> None:
     ada, ben = knowing.copy(tmp_path / "ada"), Workspace(tmp_path / "ben")
     with KINDS[kind](tmp_path) as server:
