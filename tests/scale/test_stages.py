@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
@@ -44,6 +45,19 @@ def test_map_stages_leave_the_same_on_a_cluster(workspace: Workspace, cluster: C
 
 def test_a_variant_that_is_trained_and_scored_on_a_node_is_the_same(workspace: Workspace, cluster: Cluster) -> None:
     again(workspace, cluster, "train@subpixel", "evaluate@subpixel")
+
+
+@pytest.mark.verify
+def test_a_study_leaves_the_same_on_a_cluster(workspace: Workspace, cluster: Cluster, tmp_path: Path) -> None:
+    here, there = workspace.copy(tmp_path / "here"), workspace.copy(tmp_path / "there")
+    here.run("make", "study", "RUNTIME=")
+    process = cluster.start("make", "study", "RUNTIME=", cwd=there.folder)
+    output, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, output[-2000:] + errors[-3000:]
+    (one,) = (here.folder / "studies/results").iterdir()
+    for path in one.iterdir():
+        assert (there.folder / "studies/results" / one.name / path.name).read_bytes() == path.read_bytes()
+    assert (there.folder / "studies/dvc.lock").read_bytes() == (here.folder / "studies/dvc.lock").read_bytes()
 
 
 @pytest.mark.verify  # it takes a minute to bring the group up
