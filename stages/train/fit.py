@@ -22,6 +22,7 @@ from stages.targets.patches import PatchSet
 from stages.train import losses, precision
 from stages.train.batches import Batch, TrainingBatches, ValidationBatches
 from stages.train.checkpoint import Checkpoint, State
+from stages.train.enlarged import computed_small
 
 SETTLE_EVERY = 64  # steps
 
@@ -57,6 +58,8 @@ def fit(
     replicas = model.distribute_strategy.num_replicas_in_sync
     batches = TrainingBatches(train, recipe, model.variable_dtype, replicas)
     unseen = ValidationBatches(validation, recipe, model.variable_dtype, replicas)
+    with model.distribute_strategy.scope():
+        model = computed_small(model)  # with the same variables
     names = compiled(model, recipe, len(batches), unseen.read(0)[1])
     learn, test = summing(model, model.train_step, names), summing(model, model.test_step, names)
     checkpoint = Checkpoint(keep, model, writes=first_machine(model.distribute_strategy))
@@ -118,15 +121,21 @@ def summing(model: keras.Model, step: Callable[[Any], dict[str, Any]], names: li
         values = tf.stack([*(tf.cast(logs[name], tf.float64) for name in names), 1])
         return tf.where(patches > 0, values * patches, tf.zeros_like(values))  # the mean of nothing is not a number
 
-    @tf.function(jit_compile=False, autograph=False)  # a graph for each size of batch, whichever comes first
+    @tf.function(jit_compile=False, autograph=False)
     def on_all(batch: Any) -> Any:
         return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(on_replica, (batch,)), axis=None)
+
+    # one graph for batches of any size; between replicas, whose batches TensorFlow can't describe so, one for each size
+    graphs: list[Callable[[Any], Any]] = [on_all] if strategy.num_replicas_in_sync > 1 else []
 
     def run(read: Callable[[int], Batch]) -> np.ndarray:
         batch = strategy.experimental_distribute_values_from_function(
             lambda context: tuple(map(tf.convert_to_tensor, read(context.replica_id_in_sync_group)))
         )
-        return np.asarray(on_all(batch))
+        if not graphs:
+            kinds = tuple(tf.TensorSpec([None, *part.shape[1:]], part.dtype) for part in batch)
+            graphs.append(on_all.get_concrete_function(kinds))
+        return np.asarray(graphs[0](batch))
 
     return run
 
