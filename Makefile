@@ -132,7 +132,7 @@ prune: $(RUNTIME) ## remove what a removed variant left in dvc.lock and data
 ci: ## what CI runs on a clean clone: fetches what the tests need, runs them, and checks that results are current
 	bash .ci/run
 
-bench: $(DEV) ## measure speed, memory and growth beside peers: benchmarks/results.json, and the README; about 25 minutes
+bench: $(DEV) ## measure speed, memory and growth beside peers: benchmarks/results.json, and the README; about 80 minutes
 	@python -m benchmarks $(BENCHMARKS)
 	@python -m tools.readme
 

@@ -1,0 +1,94 @@
+"""Convolutions of enlarged images, computed before enlarging: the same outputs, gradients and variables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from stages.artifacts import write_model
+from stages.train.enlarged import SmallConvolution, computed_small
+from stages.train.networks import bottleneck, simple
+
+IMAGES = np.random.default_rng(3).random((3, 8, 8, 3))
+
+
+@pytest.fixture(autouse=True)
+def float64() -> Iterator[None]:
+    keras.utils.set_random_seed(2)
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+def enlarging(convolution: layers.Layer, size: int = 2, interpolation: str = "nearest") -> keras.Model:
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, padding="same", activation="relu")(image)
+    x = layers.UpSampling2D(size, interpolation=interpolation)(x)
+    return keras.Model(image, convolution(x), name="enlarging")
+
+
+def small_ones(model: keras.Model) -> list[str]:
+    return [layer.convolution.name for layer in model.layers if isinstance(layer, SmallConvolution)]
+
+
+def outputs_and_gradients(model: keras.Model) -> list[np.ndarray]:
+    with tf.GradientTape() as tape:
+        outputs = model(tf.constant(IMAGES), training=True)
+        loss = tf.reduce_mean(tf.square(outputs - 0.3))
+    return [outputs.numpy(), *map(np.asarray, tape.gradient(loss, model.trainable_variables))]
+
+
+@pytest.mark.parametrize(
+    "options", [{"activation": "relu"}, {"use_bias": False}, {"activation": "sigmoid", "bias_initializer": "normal"}]
+)
+@pytest.mark.parametrize("filters", [1, 5])
+def test_outputs_and_gradients_are_the_same(filters: int, options: dict[str, Any]) -> None:
+    model = enlarging(layers.Conv2D(filters, 3, padding="same", name="wide", **options))
+    small = computed_small(model)
+    assert small_ones(small) == ["wide"]
+    found, wanted = outputs_and_gradients(small), outputs_and_gradients(model)
+    assert len(found) == len(wanted) == 1 + len(model.trainable_variables)
+    for mine, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=0, atol=1e-14)
+    assert max(np.abs(gradient).max() for gradient in wanted[1:]) > 1e-4
+
+
+def test_what_one_learns_the_other_knows(tmp_path: Any) -> None:
+    model = simple.build(patch=8, inputs=3, outputs=1)
+    write_model(tmp_path / "before.keras", model)
+    small = computed_small(model)
+    assert small_ones(small) == ["decode_2", "output"]
+    assert [id(weight) for weight in small.weights] == [id(weight) for weight in model.weights]
+    write_model(tmp_path / "after.keras", model)
+    assert (tmp_path / "before.keras").read_bytes() == (tmp_path / "after.keras").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("convolution", "options"),
+    [
+        (layers.Conv2D(2, 5, padding="same"), {}),
+        (layers.Conv2D(2, 3, padding="valid"), {}),
+        (layers.Conv2D(2, 3, padding="same", strides=2), {}),
+        (layers.Conv2D(2, 3, padding="same", dilation_rate=2), {}),
+        (layers.Conv2D(2, 3, padding="same", groups=2), {}),
+        (layers.Conv2DTranspose(2, 3, padding="same"), {}),
+        (layers.Conv2D(2, 3, padding="same"), {"size": 3}),
+        (layers.Conv2D(2, 3, padding="same"), {"interpolation": "bilinear"}),
+    ],
+)
+def test_other_layers_stay_as_they_are(convolution: layers.Layer, options: dict[str, Any]) -> None:
+    model = enlarging(convolution, **options)
+    small = computed_small(model)
+    assert small_ones(small) == []
+    np.testing.assert_array_equal(small(IMAGES), model(IMAGES))
+
+
+def test_a_network_that_enlarges_nothing_is_itself() -> None:
+    model = bottleneck.build(patch=8, inputs=3, outputs=1, latent_divisor=3)
+    assert computed_small(model) is model
