@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -91,5 +91,10 @@ def at_work(cluster: Cluster) -> bool:
 
 def trainers(cluster: Cluster) -> list[psutil.Process]:
     """The processes that train, which Ray names by what they are at."""
-    is_one: Callable[[psutil.Process], bool] = lambda process: "TrainWorker" in " ".join(process.cmdline())  # noqa: E731
-    return [process for process in map(psutil.Process, cluster.processes()) if is_one(process)]
+    found = []
+    for number in cluster.processes():
+        with suppress(psutil.Error):  # it has just ended
+            process = psutil.Process(number)
+            if "TrainWorker" in " ".join(process.cmdline()):
+                found.append(process)
+    return found
