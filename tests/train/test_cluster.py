@@ -33,6 +33,7 @@ def test_replicas_on_ray_of_which_one_is_killed_leave_what_mirrored_ones_leave(
     (tmp_path / "data/pairs").mkdir(parents=True)
     for split in ("train", "validation"):
         (tmp_path / "data/pairs" / split).symlink_to(patch_set.folder)
+    (tmp_path / "environment.yaml").symlink_to(REPOSITORY / "environment.yaml")  # which a node is checked against
     jobs = [{"network": "vae", "checkpoint": "mirrored.kept", "folder": "mirrored", "replicas": 2}]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "RAY_USAGE_STATS_ENABLED": "0"}
     for command in (["-c", DRIVER], ["-m", "tests.train.process", json.dumps(jobs)]):
