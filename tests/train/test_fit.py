@@ -189,7 +189,7 @@ def trained(patch_set: PatchSet, keep: Path | None, name: str, **changes: Any) -
     return model.get_weights(), curve
 
 
-@pytest.mark.parametrize(("name", "at"), [("vae", (1, 2)), ("subpixel", (3, 0))])
+@pytest.mark.parametrize(("name", "at"), [("vae", (1, 2)), ("subpixel", (3, 0)), ("simple", (2, 1))])
 def test_a_training_goes_on_from_where_it_was_interrupted(
     patch_set: PatchSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, at: tuple[int, int]
 ) -> None:
@@ -212,6 +212,16 @@ def test_a_training_goes_on_from_where_it_was_interrupted(
     assert all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
     pd.testing.assert_frame_equal(resumed, curve, check_exact=True)
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_computing_convolutions_before_enlarging_changes_no_weight(
+    patch_set: PatchSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, curve = trained(patch_set, None, "simple")
+    monkeypatch.setattr(fit, "computed_small", lambda model: model)
+    wanted, plain = trained(patch_set, None, "simple")
+    assert all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
+    pd.testing.assert_frame_equal(curve, plain, check_exact=False, rtol=1e-9)
 
 
 def test_patience_is_remembered_and_the_best_weights_are(patch_set: PatchSet, tmp_path: Path) -> None:
