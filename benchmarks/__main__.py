@@ -16,8 +16,8 @@ from typing import Any
 from benchmarks import results
 from benchmarks.measure import BenchmarkError, machine
 from benchmarks.results import FURTHER, SEVEN
-from stages.artifacts import ArtifactError
-from stages.settings import SettingsError
+from stages.common.artifacts import ArtifactError
+from stages.common.settings import SettingsError
 
 
 def main() -> None:

@@ -17,9 +17,10 @@ import skimage.color
 from PIL import Image
 
 from benchmarks.measure import by_turns, cpu_seconds, goal, ratio, spread
+from grayscale.conversions import CONVERSIONS
 from stages.evaluate import decolorization
-from stages.fetch import bundled, manifest
-from stages.targets.conversions import CONVERSIONS
+from stages.fetch import bundled
+from stages.formats import manifest
 
 TITLE = "Targets"
 Convert = Callable[[np.ndarray], np.ndarray]

@@ -44,9 +44,9 @@ if name in ("cvtColor", "decolor"):
     seconds = time.perf_counter() - start
     cv2.imwrite(target, gray)
 else:
-    from stages.convert import convert, files
-    from stages.convert.batch import WHITE
-    from stages.fetch import decode
+    from grayscale import photograph as convert, files
+    from grayscale.batch import WHITE
+    from grayscale import decode
     converter = convert.closed_form(name) if name == "bt601" else convert.network(Path(models) / name / "model.keras")
     list(converter(lambda top, bottom: np.zeros((bottom - top, 600, 3), np.uint8), 600, 600))
     with closing(decode.open_upright(Path(photograph), WHITE)) as image:

@@ -11,10 +11,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from stages.artifacts import read_json, write_text
-from stages.fetch import manifest
-from stages.settings import load
-from stages.targets.patches import count
+from stages.common.artifacts import read_json, write_text
+from stages.common.settings import load
+from stages.formats import manifest
+from stages.formats.patches import count
 
 PAGE, BEGIN, END = Path("docs/scale.md"), "<!-- estimate -->\n", "<!-- end -->"
 RESULTS = Path("benchmarks/results.json")

@@ -22,7 +22,8 @@ from tqdm import tqdm
 
 from benchmarks import copies
 from benchmarks.measure import goal, run, spread
-from stages.fetch import bundled, manifest
+from stages.fetch import bundled
+from stages.formats import manifest
 
 TITLE = "Growth"
 FACTORS = (1, 10, 100)

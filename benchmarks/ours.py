@@ -11,9 +11,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from stages import settings
-from stages.stage import tensorflow_import
-from stages.targets.patches import PatchSet, to_unit
+from grayscale.core.levels import to_unit
+from grayscale.core.tensorflow_import import tensorflow_import
+from stages.common import settings
+from stages.formats.patches import PatchSet
 
 PAIRS = Path("data/pairs")
 

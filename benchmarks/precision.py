@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from benchmarks.measure import by_turns, child, ratio
-from stages import settings
+from stages.common import settings
 
 TITLE = "float64 beside float32"
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from stages.artifacts import read_json, write_bytes, write_json
+from stages.common.artifacts import read_json, write_bytes, write_json
 
 RESULTS = Path("benchmarks/results.json")
 PICTURE = Path("docs/speed.png")

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from stages.targets.patches import PatchSet
+from stages.formats.patches import PatchSet
 from tests import leaves, patch_sets
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -1,4 +1,4 @@
-"""Tiny patch sets, written by NumPy and pandas alone: their form is that of `stages.targets.patches`."""
+"""Tiny patch sets, written by NumPy and pandas alone: their form is that of `stages.formats.patches`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stages.artifacts import sha256_of
-from stages.targets.patches import PatchSet
+from stages.common.artifacts import sha256_of
+from stages.formats.patches import PatchSet
 
 
 def write(folder: Path, index: pd.DataFrame, colour: np.ndarray, gray: np.ndarray, shards: list[int]) -> PatchSet:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.artifacts import ArtifactError
+from stages.common.artifacts import ArtifactError
 
 
 def square(number: int) -> tuple[int, int]:

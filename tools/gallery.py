@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from stages import settings
-from stages.artifacts import ArtifactError
-from stages.convert.convert import grayscale
+from grayscale.photograph import convert as grayscale
+from stages.common import settings
+from stages.common.artifacts import ArtifactError
 from stages.evaluate.pictures import write_png
-from stages.fetch.container import Container
+from stages.formats.container import Container
 from stages.report.figures import result_picture
 
 PICTURE = Path("docs/converted.png")

@@ -22,9 +22,9 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.utils.serialize import dumps_yaml, loads_yaml
 
-from stages.artifacts import ArtifactError, write_bytes, write_table, write_text
-from stages.convert.models import hash_of_folder
-from stages.settings import SettingsError
+from grayscale.models import hash_of_folder
+from stages.common.artifacts import ArtifactError, write_bytes, write_table, write_text
+from stages.common.settings import SettingsError
 from stages.study import runs
 from tools import orphans, studies
 from tools.readme import README, described

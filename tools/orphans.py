@@ -17,7 +17,7 @@ from dvc.repo import Repo
 from dvc.utils.serialize import modify_yaml
 from ruamel.yaml import YAML
 
-from stages.stage import KEPT, LOCKS
+from stages.common.stage import KEPT, LOCKS
 
 LOCK_FILES, DATA = (Path("dvc.lock"), Path("studies/dvc.lock")), Path("data")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import results as benchmarks
-from stages.artifacts import write_text
+from stages.common.artifacts import write_text
 from stages.report import claims, page, summary
 from stages.report.claims import Claim, Evidence, Row
 

@@ -13,8 +13,8 @@ import pandas as pd
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from stages.artifacts import ArtifactError, read_json, read_table, write_table
-from stages.settings import SettingsError
+from stages.common.artifacts import ArtifactError, read_json, read_table, write_table
+from stages.common.settings import SettingsError
 from stages.study import runs
 
 TABLE = Path("metrics/studies.csv")

@@ -18,7 +18,7 @@ from typing import Any
 import jinja2
 from ruamel.yaml import YAML
 
-from stages.artifacts import write_text
+from stages.common.artifacts import write_text
 
 LOCK, SUMMARY = Path("dvc.lock"), Path("metrics/summary.json")
 TEMPLATE = Path(__file__).with_name("provenance.html")

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages import engine
-from stages.artifacts import sha256_of, write_json, write_table
-from stages.evaluate import evaluation, pictures
+from stages.common import engine
+from stages.common.artifacts import sha256_of, write_json, write_table
+from stages.common.stage import Stage, stage
+from stages.evaluate import evaluation, pictures, scores
 from stages.evaluate.evaluation import Evaluation
 from stages.evaluate.methods import Subject
-from stages.fetch.container import Container
-from stages.stage import Stage, stage
-from stages.targets.patches import PatchSet
+from stages.formats.container import Container
+from stages.formats.patches import PatchSet
 
 BASELINES = "baselines"
 
@@ -32,6 +32,8 @@ def main() -> None:
         if result.conversions:
             write_table(out / "conversions.csv", pd.DataFrame(result.conversions))
         write_json(out / "summary.json", result.summary())
+        for method, score in scores.of_metrics(name, result.summary()).items():
+            write_json(work.out(f"metrics/scores/{method}.json"), score)
         for title, pixels in result.pictures.items():
             pictures.write_png(out / f"{title}.png", pixels)
     for method, score in result.summary()["scores"].items():

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from grayscale.conversions import BT601
 from stages.evaluate.moments import Moments, of_all
-from stages.targets.conversions import BT601
 
 WEIGHT_DECIMALS = 9  # of a fitted weight: the digits after them depend on the processor
 NO_VARIANCE = 1e-12  # of the largest: what is below is rounding

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.targets.patches import PatchSet, to_unit
+from grayscale.core.levels import to_unit
+from stages.formats.patches import PatchSet
 
 # In a chunk: 1,337 patches of 28 × 28, whose colour in float64, and again its noise, takes 25 MB. It is also the shard
 # of an evaluation: a network takes seconds for it, longer than handing it out, and a kill loses no more than that.

@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages import shards
-from stages.artifacts import read_json
-from stages.engine import Engine
+from stages.common import shards
+from stages.common.artifacts import read_json
+from stages.common.engine import Engine
+from stages.common.settings import Evaluate
+from stages.common.shards import Shard
 from stages.evaluate import fits, frequency, intervals, leakage, noise, pictures, probes, scores, shard
 from stages.evaluate.chunks import opened, spans
 from stages.evaluate.methods import Subject
 from stages.evaluate.moments import Moments, of_all
 from stages.evaluate.shard import MEASURED, Chunk, Sheet, Whole
-from stages.settings import Evaluate
-from stages.shards import Shard
 
 
 @dataclass

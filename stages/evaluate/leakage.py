@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from grayscale.conversions import BT601
 from stages.evaluate.baselines import luma
 from stages.evaluate.scores import ROUNDING
-from stages.targets.conversions import BT601
 
 RED, GREEN, BLUE = BT601
 CR_SCALE, CB_SCALE = 2 * (1 - RED), 2 * (1 - BLUE)  # 1.402 and 1.772: red − luma and blue − luma at full saturation

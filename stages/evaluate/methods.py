@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from grayscale.core.tensorflow_import import tensorflow_import
+from stages.common.settings import Evaluate
 from stages.evaluate import baselines, probes
-from stages.settings import Evaluate
-from stages.stage import tensorflow_import
 
 # Colour (n, side, side, 3) in [0, 1] → (n, side, side) or (n, side, side, 3), whatever is outside [0, 1] to be clipped.
 # PCA and a network that sees gray convert nothing: they look at the second argument, gray (n, side, side), instead.

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from stages.artifacts import atomic
+from grayscale.core.atomic import atomic
 
 ZOOM = 4  # screen pixels per patch pixel
 ERROR_GAIN = 4  # the error panel shows |error| times this

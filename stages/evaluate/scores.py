@@ -66,6 +66,16 @@ def summarise(table: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def of_metrics(name: str, summary: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """What DVC shows as metrics, by method: `latent` of a variant, PSNR (dB) and SSIM; of a variant itself alone."""
+    methods = {name: summary["scores"][name]} if name in summary["scores"] else summary["scores"]
+    latent = {"latent": summary["latent"]} if "latent" in summary else {}
+    return {
+        method: {**latent, "psnr": round(score["psnr"], 3), "ssim": round(score["ssim"], 5)}
+        for method, score in methods.items()
+    }
+
+
 def _averages(rows: pd.DataFrame) -> dict[str, Any]:
     means = {measure: float(rows[measure].mean()) for measure in MEASURES}
     return {

@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from grayscale import tiles
+from grayscale.conversions import CONVERSIONS
+from grayscale.core.levels import to_unit
 from stages.evaluate import (
     baselines,
     decolorization,
@@ -25,16 +28,13 @@ from stages.evaluate import (
     pictures,
     probes,
     scores,
-    tiles,
 )
 from stages.evaluate.chunks import opened, pair, spans
 from stages.evaluate.decolorization import Pairs
 from stages.evaluate.methods import Method, Subject
 from stages.evaluate.moments import Moments
-from stages.fetch.container import Container
-from stages.targets import patches
-from stages.targets.conversions import CONVERSIONS
-from stages.targets.patches import to_unit
+from stages.formats import patches
+from stages.formats.container import Container
 
 MEASURED = "measured.npz"
 

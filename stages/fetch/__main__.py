@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stages import engine
+from stages.common import engine
+from stages.common.stage import stage
 from stages.fetch import archive, bundled, folder, keras_datasets, repository
 from stages.fetch.pack import SKIPPED, pack
 from stages.fetch.photograph import Plan
-from stages.stage import stage
 
 SOURCES: dict[str, Callable[[Any, Path], Plan]] = {  # settings and a folder that survives a kill → what to read
     "bundled": bundled.plan,

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
-from stages.settings import Archive, KerasDataset, Repository, Source
+from stages.common.settings import Archive, KerasDataset, Repository, Source
 
 URL = re.compile(r"(?P<scheme>[a-z0-9+.-]+://)(?:[^/?#]*@)?(?P<rest>[^?#]*)", re.IGNORECASE)
 SECURE_SHELL = re.compile(r"[^/:]+@(?P<rest>[^/:]+:.+)")  # git's short form, git@host:owner/repository

@@ -24,12 +24,12 @@ from typing import IO
 
 from tqdm import tqdm
 
-from stages.artifacts import ArtifactError, sha256_of
+from stages.common.artifacts import ArtifactError, sha256_of
+from stages.common.settings import Archive
 from stages.fetch import folder
 from stages.fetch.address import file_name, shown, without_secrets
 from stages.fetch.photograph import Plan, Skipped
 from stages.fetch.unpacked import once
-from stages.settings import Archive
 
 CACHE = "AUTOENCODER_GRAYSCALE_CACHE"  # environment variable: where downloads are kept, instead of the user's cache
 TRIES = 3  # per URL

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from stages.artifacts import ArtifactError
-from stages.fetch import manifest
+from stages.common.artifacts import ArtifactError
+from stages.common.settings import Bundled
 from stages.fetch.photograph import Photograph, Plan
-from stages.settings import Bundled
+from stages.formats import manifest
 
 
 def plan(settings: Bundled, _: Path) -> Plan:

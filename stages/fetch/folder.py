@@ -10,16 +10,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from stages.artifacts import ArtifactError
-from stages.fetch import decode
-from stages.fetch.manifest import SPLITS
+from grayscale import decode
+from grayscale.decode import IMAGES
+from stages.common.artifacts import ArtifactError
+from stages.common.settings import Files, Folder
 from stages.fetch.photograph import Photograph, Plan, Skipped
-from stages.settings import Files, Folder
+from stages.formats.manifest import SPLITS
 
-IMAGES = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".avif",
-    ".heic", ".heif", ".jp2", ".jxl",  # not read, but nobody should miss them unawares
-)  # fmt: skip
 OF_THE_MACHINE = (
     errno.ENOENT, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EMFILE,
     errno.ENFILE,

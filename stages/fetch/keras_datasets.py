@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.artifacts import ArtifactError
-from stages.fetch.container import faults_named
+from grayscale.core.tensorflow_import import tensorflow_import
+from stages.common.artifacts import ArtifactError
+from stages.common.settings import KerasDataset
 from stages.fetch.photograph import Photograph, Plan, Skipped
 from stages.fetch.unpacked import once
-from stages.settings import KerasDataset
-from stages.stage import tensorflow_import
+from stages.formats.container import faults_named
 
 TIMEOUT = 30.0  # seconds without a byte from the server
 

@@ -13,14 +13,15 @@ from typing import Any
 
 import pandas as pd
 
-from stages import shards
-from stages.artifacts import ArtifactError, write_table
-from stages.engine import Engine
-from stages.fetch import manifest, split
+from stages.common import shards
+from stages.common.artifacts import ArtifactError, write_table
+from stages.common.engine import Engine
+from stages.common.settings import Files, Source
+from stages.fetch import split
 from stages.fetch.address import origin
-from stages.fetch.container import MANIFEST, Writer, faults_named, join
 from stages.fetch.photograph import Photograph, Plan, Skipped
-from stages.settings import Files, Source
+from stages.formats import manifest
+from stages.formats.container import MANIFEST, Writer, faults_named, join
 
 SKIPPED = "skipped.csv"
 LISTED = 20  # faults in a message

@@ -13,13 +13,13 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from stages.artifacts import ArtifactError
+from stages.common.artifacts import ArtifactError
+from stages.common.settings import Repository
 from stages.fetch import folder
 from stages.fetch.address import origin, shown, without_secrets
 from stages.fetch.archive import is_archive
 from stages.fetch.photograph import Plan, Skipped
 from stages.fetch.unpacked import once
-from stages.settings import Repository
 
 
 def plan(settings: Repository, keep: Path) -> Plan:

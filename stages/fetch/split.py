@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stages.artifacts import ArtifactError
+from stages.common.artifacts import ArtifactError
+from stages.common.settings import Split
 from stages.fetch.photograph import Photograph, Skipped
-from stages.settings import Split
 
 PROTECTION = {"train": 0, "validation": 1, "test": 2}  # what is measured on must not have been learned from
 

@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from stages.artifacts import read_json, write_json
-from stages.fetch.container import faults_named
+from stages.common.artifacts import read_json, write_json
 from stages.fetch.photograph import Skipped
+from stages.formats.container import faults_named
 
 FILES, SKIPPED = "files", "skipped.json"
 

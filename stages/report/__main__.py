@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from stages.artifacts import read_json, read_table, write_json, write_table, write_text
+from stages.common.artifacts import read_json, read_table, write_json, write_table, write_text
+from stages.common.stage import StageError, stage
 from stages.evaluate.pictures import write_png
 from stages.report import claims, figures, page, summary
-from stages.stage import StageError, stage
 
 MODELS, EVALUATIONS, STUDIES = Path("data/models"), Path("data/evaluations"), Path("metrics/studies.csv")
 TEST_SETS = EVALUATIONS / "test_sets"

@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 import shutil
 
-from stages import engine
-from stages.artifacts import write_json
-from stages.stage import stage
+from stages.common import engine
+from stages.common.artifacts import write_json
+from stages.common.stage import stage
 from stages.study import runs
 from stages.study import work as room
 from stages.train import training

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from ruamel.yaml import YAML, YAMLError
 
-from stages import settings
-from stages.settings import Name, Section, SettingsError, Train, Variant
+from stages.common import settings
+from stages.common.settings import Name, Section, SettingsError, Train, Variant
 
 PIPELINE = Path("studies/dvc.yaml")
 PARAMS = PIPELINE.with_name("params.yaml")

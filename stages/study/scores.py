@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from stages.common.settings import Variant
 from stages.evaluate import baselines, probes, scores
 from stages.evaluate.chunks import grays, pairs
 from stages.evaluate.moments import Moments, of_all
-from stages.settings import Variant
-from stages.targets.patches import PatchSet
+from stages.formats.patches import PatchSet
 
 
 def measured(model: Any, variant: Variant, splits: Mapping[str, PatchSet]) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.settings import SettingsError, Variant
-from stages.targets.patches import PatchSet
+from stages.common.settings import SettingsError, Variant
+from stages.formats.patches import PatchSet
 
 
 class FirstPhotographs(PatchSet):

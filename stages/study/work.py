@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stages.artifacts import write_table
+from stages.common.artifacts import write_table
+from stages.formats.patches import PatchSet
 from stages.study import scores
 from stages.study.subset import FirstPhotographs, with_equal_steps
-from stages.targets.patches import PatchSet
 from stages.train import training
 
 

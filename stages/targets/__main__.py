@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stages import engine
-from stages.artifacts import write_table
-from stages.fetch.manifest import SPLITS
-from stages.stage import stage
+from stages.common import engine
+from stages.common.artifacts import write_table
+from stages.common.stage import stage
+from stages.formats.manifest import SPLITS
 from stages.targets.cutting import cut_photographs, left_out
 
 

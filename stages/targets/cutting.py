@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages import shards
-from stages.artifacts import ArtifactError, sha256_of
-from stages.engine import Engine
-from stages.fetch.container import Container
-from stages.settings import Targets
-from stages.targets import patches
-from stages.targets.conversions import CONVERSIONS, POINTWISE
+from grayscale.conversions import CONVERSIONS, POINTWISE
+from stages.common import shards
+from stages.common.artifacts import ArtifactError, sha256_of
+from stages.common.engine import Engine
+from stages.common.settings import Targets
+from stages.formats import patches
+from stages.formats.container import Container
 from stages.targets.packing import Growing, pack
 
 PIXELS = 1 << 18  # that are converted, or cut, at a time: they stay in the cache of a core

@@ -10,9 +10,9 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from stages.artifacts import write_table
-from stages.shards import Shard, place
-from stages.targets.patches import KINDS
+from stages.common.artifacts import write_table
+from stages.common.shards import Shard, place
+from stages.formats.patches import KINDS
 
 
 class Growing:

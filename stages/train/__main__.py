@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import shutil
 
-from stages import engine, shards
-from stages.artifacts import write_json
-from stages.stage import stage
+from stages.common import engine, shards
+from stages.common.artifacts import write_json
+from stages.common.stage import stage
 from stages.train import training
 
 

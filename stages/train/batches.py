@@ -6,8 +6,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from stages.settings import Recipe
-from stages.targets.patches import PatchSet, to_unit
+from grayscale.core.levels import to_unit
+from stages.common.settings import Recipe
+from stages.formats.patches import PatchSet
 
 VALIDATION_BATCH = 256  # patches; only the speed depends on it
 WINDOW = 4  # shards that are shuffled together, and so are mapped at a time

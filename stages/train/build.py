@@ -6,8 +6,8 @@ from importlib import import_module
 
 import keras
 
-from stages.settings import Variant
-from stages.stage import StageError
+from stages.common.settings import Variant
+from stages.common.stage import StageError
 
 CHANNELS = {"colour": 3, "gray": 1}
 
@@ -18,7 +18,7 @@ def build(variant: Variant, patch: int) -> keras.Model:
     Raises:
         StageError: the network's options don't go with that size.
     """
-    network = import_module(f"stages.train.networks.{variant.network}")
+    network = import_module(f"stages.networks.{variant.network}")
     try:
         model: keras.Model = network.build(
             patch=patch, inputs=CHANNELS[variant.input], outputs=CHANNELS[variant.target], **variant.options

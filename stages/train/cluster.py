@@ -1,6 +1,6 @@
 """One training whose replicas are processes on several machines: Ray Train starts them, and all again after a loss.
 
-Ray is imported here and in `stages.engine` only, and only where engine.yaml asks for it.
+Ray is imported here and in `stages.common.engine` only, and only where engine.yaml asks for it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stages.artifacts import ArtifactError, write_text
-from stages.engine import Engine, connected, cpus_of_nodes, enter
-from stages.shards import Shard
-from stages.stage import StageError, tensorflow_import
+from grayscale.core.tensorflow_import import tensorflow_import
+from stages.common.artifacts import ArtifactError, write_text
+from stages.common.engine import Engine, connected, cpus_of_nodes, enter
+from stages.common.shards import Shard
+from stages.common.stage import StageError
 
 LOSSES = 3  # of a worker, after which the group starts again from the checkpoint
 

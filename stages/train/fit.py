@@ -17,8 +17,8 @@ import pandas as pd
 import tensorflow as tf
 from tqdm import tqdm
 
-from stages.settings import Recipe
-from stages.targets.patches import PatchSet
+from stages.common.settings import Recipe
+from stages.formats.patches import PatchSet
 from stages.train import losses, precision
 from stages.train.batches import Batch, TrainingBatches, ValidationBatches
 from stages.train.checkpoint import Checkpoint, State

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from stages.stage import StageError
+from stages.common.stage import StageError
 
 GRID = 2.0**-18  # of weights; what it moves in an output is tens of times below one gray level
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages import shards
-from stages.artifacts import write_model, write_table
-from stages.engine import Engine
-from stages.settings import Train, Variant
-from stages.stage import StageError, tensorflow_import
-from stages.targets.patches import PatchSet
+from grayscale.core.tensorflow_import import tensorflow_import
+from stages.common import shards
+from stages.common.artifacts import write_model, write_table
+from stages.common.engine import Engine
+from stages.common.settings import Train, Variant
+from stages.common.stage import StageError
+from stages.formats.patches import PatchSet
 
 if TYPE_CHECKING:
     import keras
@@ -98,7 +99,7 @@ def trained(task: Task, train: PatchSet, validation: PatchSet) -> tuple[keras.Mo
         curve = fit.fit(model, train, validation, variant, task.checkpoint)
     except fit.TrainingDivergedError as error:
         raise StageError(str(error)) from error
-    return precision.convert(model, "float32"), curve
+    return precision.convert(model.inference() if hasattr(model, "inference") else model, "float32"), curve
 
 
 def facts(task: Task, model: keras.Model, curve: pd.DataFrame, train: PatchSet) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from sklearn.decomposition import PCA
 
 from stages.evaluate import baselines, pictures, probes, scores
 from stages.evaluate.moments import Moments, of_all
-from stages.targets.patches import PatchSet
+from stages.formats.patches import PatchSet
 
 RNG = np.random.default_rng(5)
 

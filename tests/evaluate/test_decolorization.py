@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 from skimage.color import deltaE_cie76, rgb2lab
 
+from grayscale.conversions import bt601
 from stages.evaluate import decolorization, leakage
 from stages.evaluate.decolorization import MEASURES, contrast, pairs_of
 from stages.fetch import bundled
-from stages.targets.conversions import bt601
 
 Colour = tuple[int, int, int]
 

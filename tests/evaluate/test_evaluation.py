@@ -14,16 +14,17 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio
 
-from stages.artifacts import write_json, write_model
-from stages.engine import Engine
-from stages.evaluate import baselines, chunks, decolorization, evaluation, leakage, methods, networks, shard, tiles
+from grayscale import tiles
+from grayscale.conversions import CONVERSIONS, bt601
+from stages.common.artifacts import write_json, write_model
+from stages.common.engine import Engine
+from stages.common.settings import Evaluate
+from stages.evaluate import baselines, chunks, decolorization, evaluation, leakage, methods, networks, shard
 from stages.evaluate.evaluation import Evaluation
 from stages.evaluate.methods import Subject
-from stages.settings import Evaluate
-from stages.targets.conversions import CONVERSIONS, bt601
-from stages.targets.patches import PatchSet
+from stages.formats.patches import PatchSet
+from stages.networks import simple, vae
 from stages.train import precision
-from stages.train.networks import simple, vae
 from tests import patch_sets
 
 HERE = Engine(engine="local", workers=1, address="auto")

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.artifacts import write_model
+from stages.common.artifacts import write_model
 from stages.evaluate import networks
+from stages.networks import simple, subpixel, vae
 from stages.train import precision
-from stages.train.networks import simple, subpixel, vae
 
 BUILDERS = {
     "simple": simple.build,

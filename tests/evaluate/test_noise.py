@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stages.evaluate import baselines, measures, noise, scores
-from stages.targets.patches import PatchSet
+from stages.formats.patches import PatchSet
 
 RNG = np.random.default_rng(19)
 

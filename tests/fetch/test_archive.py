@@ -21,11 +21,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from stages.artifacts import ArtifactError
+from stages.common.artifacts import ArtifactError
+from stages.common.settings import Archive
 from stages.fetch import archive
 from stages.fetch.archive import CACHE, is_archive
 from stages.fetch.photograph import Photograph, Skipped
-from stages.settings import Archive
 from tests.fetch import files
 from tests.fetch.server import Handler, Server, pixels, png, serving, sha256, tarred, zipped
 

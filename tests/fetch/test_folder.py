@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.artifacts import ArtifactError
-from stages.fetch import decode, folder
+from grayscale import decode
+from stages.common.artifacts import ArtifactError
+from stages.common.settings import Folder, Split
+from stages.fetch import folder
 from stages.fetch.photograph import Photograph, Skipped
-from stages.settings import Folder, Split
 from tests.fetch import files
 
 UNUSED = Path("unused")  # nothing is unpacked

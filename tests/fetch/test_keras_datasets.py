@@ -15,10 +15,10 @@ from urllib.request import install_opener
 import numpy as np
 import pytest
 
-from stages.artifacts import ArtifactError
+from stages.common.artifacts import ArtifactError
+from stages.common.settings import KerasDataset, Split
 from stages.fetch import keras_datasets
 from stages.fetch.photograph import Photograph
-from stages.settings import KerasDataset, Split
 from tests.fetch import files
 from tests.fetch.server import serving
 

@@ -23,15 +23,15 @@ from hypothesis import given as every
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from stages import artifacts
-from stages import stage as door
-from stages.artifacts import ArtifactError
-from stages.engine import Engine
+from stages.common import artifacts
+from stages.common import stage as door
+from stages.common.artifacts import ArtifactError
+from stages.common.engine import Engine
+from stages.common.settings import Bundled, Folder, Source, Split
 from stages.fetch import __main__ as fetch
-from stages.fetch import container, manifest
 from stages.fetch.pack import SHARD_BYTES, SHARD_ITEMS, Packed, grouped, pack
 from stages.fetch.photograph import Photograph, Plan, Skipped
-from stages.settings import Bundled, Folder, Source, Split
+from stages.formats import container, manifest
 from tests.conftest import REPOSITORY
 from tests.fetch import files
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.artifacts import ArtifactError
+from stages.common.artifacts import ArtifactError
+from stages.common.settings import Archive, Bundled, Folder, KerasDataset, Repository
 from stages.fetch import folder, repository
 from stages.fetch.address import file_name, origin, shown, without_secrets
 from stages.fetch.photograph import Photograph, Skipped
-from stages.settings import Archive, Bundled, Folder, KerasDataset, Repository
 from tests.conftest import Workspace
 from tests.fetch import files
 from tests.fetch.server import pixels, png, zipped

@@ -8,9 +8,10 @@ from typing import Any, get_args
 import pytest
 from ruamel.yaml import YAML
 
-from stages import settings
-from stages.fetch import archive, manifest, pack
+from stages.common import settings
+from stages.fetch import archive, pack
 from stages.fetch.__main__ import SOURCES
+from stages.formats import manifest
 from tests.conftest import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "sources.md").read_text(encoding="utf-8")

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.artifacts import ArtifactError
+from stages.common.artifacts import ArtifactError
+from stages.common.settings import Split
 from stages.fetch import split
 from stages.fetch.photograph import Photograph
-from stages.settings import Split
 
 SIDES = ("train", "validation", "test")
 hashes = st.binary(max_size=8).map(lambda content: hashlib.sha256(content).hexdigest())

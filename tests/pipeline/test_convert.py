@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.fetch.container import Container
-from stages.targets.conversions import bt601
+from grayscale.conversions import bt601
+from stages.formats.container import Container
 from tests.conftest import Workspace
 
 
@@ -24,7 +24,7 @@ def photograph(rebuilt: Workspace) -> np.ndarray:
 def converted(workspace: Workspace, photograph: np.ndarray, folder: Path, *choice: str) -> np.ndarray:
     """What the command line makes of a photograph."""
     Image.fromarray(photograph).save(folder / "photo.png")
-    workspace.run("python", "-m", "stages.convert", str(folder / "photo.png"), "--force", *choice)
+    workspace.run("python", "-m", "grayscale", str(folder / "photo.png"), "--force", *choice)
     with Image.open(folder / "photo.gray.png") as image:
         return np.asarray(image)
 

@@ -154,7 +154,7 @@ def test_changing_one_variant_reruns_only_that_variant_and_reverting_restores(
 
 def test_a_variant_is_one_file_one_registry_line_and_one_entry(first_small_rebuild: Workspace, tmp_path: Path) -> None:
     workspace = first_small_rebuild.copy(tmp_path / "workspace")
-    network = workspace.folder / "stages/train/networks/pixelwise.py"
+    network = workspace.folder / "stages/networks/pixelwise.py"
     network.write_text(
         "import keras\n\n\n"
         "def build(*, patch: int, inputs: int, outputs: int, depth: int) -> keras.Model:\n"
@@ -164,7 +164,7 @@ def test_a_variant_is_one_file_one_registry_line_and_one_entry(first_small_rebui
         "    x = keras.layers.Conv2D(4, 1, name='latent')(x)\n"
         "    return keras.Model(image, keras.layers.Conv2D(outputs, 1, name='output')(x), name='pixelwise')\n"
     )
-    registry = workspace.folder / "stages/registry.py"
+    registry = workspace.folder / "stages/networks/registry.py"
     text = registry.read_text()
     registry.write_text(
         text.replace('    "subpixel": {},\n', '    "subpixel": {},\n    "pixelwise": {"depth": [0, 3]},\n')
@@ -214,7 +214,7 @@ def test_scores_do_not_depend_on_the_number_of_cores(workspace: Workspace) -> No
 
 def test_the_whole_of_params_is_checked_by_one_command(workspace: Workspace) -> None:
     workspace.edit_params(seed=3)
-    result = workspace.run("python", "-m", "stages.settings", ok=False)
+    result = workspace.run("python", "-m", "stages.common.settings", ok=False)
     assert result.returncode == 1
     assert result.stderr.startswith("params.yaml: seed: unknown key; allowed are fetch, test_sets, targets")
 

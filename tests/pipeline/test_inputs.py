@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from stages import stage as door
+from stages.common import stage as door
 from tests.conftest import OPENED, Workspace
 
 ALWAYS = {
@@ -17,7 +17,7 @@ ALWAYS = {
     Path("params.yaml"),  # by key
     Path("environment.yaml"),  # by key
     Path("engine.yaml"),  # where it computes, never what comes out
-    Path("stages/registry.py"),  # by key
+    Path("stages/networks/registry.py"),  # by key
     Path("engine.yaml"),  # says where, never what
     Path(".dvc/tmp/rwlock"),  # is DVC still there
 }
@@ -65,7 +65,7 @@ def test_stages_open_no_file_that_they_do_not_declare(
 def test_a_file_that_is_read_in_secret_is_caught(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = workspace.folder / "stages/targets/conversions.py"
+    code = workspace.folder / "grayscale/conversions.py"
     code.write_text(code.read_text() + '\nwith open("README.md") as file:\n    SECRET = len(file.read())\n')
     log = tmp_path / "opened.tsv"
     workspace.run("dvc", "repro", "targets", PYTHONPATH=str(OPENED), OPENED_FILES=str(log))

@@ -55,7 +55,7 @@ class Row:
 TABLE = {
     "one photograph": Row(without_a_test_photograph, {"fetch"}, {"fetch", "targets", *EVERY_SCORE}),
     "the conversion": Row(
-        replace("stages/targets/conversions.py", "587 * green", "586 * green"),
+        replace("grayscale/conversions.py", "587 * green", "586 * green"),
         {"targets", "baselines", *EVALUATE},
         {"targets", *TRAIN, *EVERY_SCORE},
     ),
@@ -81,7 +81,7 @@ TABLE = {
         {"train@subpixel", "evaluate@subpixel", "report"},
     ),
     "a comment in its network file": Row(
-        replace("stages/train/networks/subpixel.py", "import keras\n", "import keras  # ours\n"),
+        replace("stages/networks/subpixel.py", "import keras\n", "import keras  # ours\n"),
         {"train@subpixel"},
         {"train@subpixel"},
     ),

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from stages import environment
-from stages import stage as door
+from stages.common import environment
+from stages.common import stage as door
 from stages.study import runs
 from tests.conftest import REPOSITORY
 
@@ -23,14 +23,14 @@ STUDIES = YAML(typ="safe").load(REPOSITORY / runs.PIPELINE)["stages"]
 RUNS = YAML(typ="safe").load(REPOSITORY / runs.PARAMS)["runs"]
 ONE_RUN_EACH = {run["variant"]: name for name, run in RUNS.items()}  # the deps differ by network alone
 # Stages that live in another stage's folder.
-ROOMS = {"baselines": "evaluate", "run": "study", "fetch_set": "fetch", "evaluate_set": "test_sets"}
+ROOMS = {"baselines": "evaluate", "run": "study", "fetch_set": "fetch", "evaluate_set": "evaluate"}
 
 # Imported by settings.py to check the whole of params.yaml, but declared by key: a stage depends on its own network's
 # entry alone. It holds nothing but that literal, see below.
-BY_KEY = {Path("stages/registry.py")}
+BY_KEY = {Path("stages/networks/registry.py")}
 
 # Which networks are built of it can't be told variant by variant in dvc.yaml, so all depend on it.
-SHARED_BY_NETWORKS = {Path("stages/train/layers.py")}
+SHARED_BY_NETWORKS = {Path("stages/networks/layers.py")}
 
 
 def items(entry: dict[str, Any]) -> list[Any]:
@@ -49,7 +49,7 @@ def declared(name: str, item: str | None) -> door.Declaration:
 def network_file(name: str, item: str) -> Path:
     """Imported by the name that params.yaml gives, or, for a run, by that of its variant."""
     network = RUNS[item]["variant"] if name in STUDIES else VARIANTS[item]["network"]
-    return Path(f"stages/train/networks/{network}.py")
+    return Path(f"stages/networks/{network}.py")
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +76,7 @@ def imports(file: Path) -> set[Path]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return {found for name in names if name.startswith("stages") and (found := module_file(name))}
+    return {found for name in names if name.startswith(("stages", "grayscale")) and (found := module_file(name))}
 
 
 def closure(start: Path) -> set[Path]:
@@ -86,7 +86,7 @@ def closure(start: Path) -> set[Path]:
         file = waiting.pop()
         if file not in seen:
             seen.add(file)
-            waiting += imports(file)
+            waiting += [] if file.name == "__init__.py" else imports(file)
     return seen
 
 
@@ -108,45 +108,57 @@ def libraries(files: set[Path]) -> set[str]:
     return {distribution.lower() for name in names for distribution in distributions.get(name, [])}
 
 
-@pytest.mark.parametrize(("name", "item"), INSTANCES_AND_RUNS)
-def test_code_dependencies_are_the_import_closure_neither_more_nor_less(name: str, item: str | None) -> None:
-    stated = {
-        file
-        for dep in declared(name, item).deps
-        if dep.parts[0] == "stages"
-        for file in (dep.rglob("*.py") if dep.is_dir() else [dep])
-        if file.suffix == ".py"
-    }
-    needed = closure(Path("stages") / ROOMS.get(name, name) / "__main__.py") - BY_KEY
+def main_file(name: str) -> Path:
+    return Path("stages") / ROOMS.get(name, name) / ("test_sets.py" if name == "evaluate_set" else "__main__.py")
+
+
+def needed_by(name: str, item: str | None) -> set[Path]:
+    """The code that a stage imports; packages hold none."""
+    needed = closure(main_file(name)) - BY_KEY
     if name in ("train", "run"):
         needed |= closure(network_file(name, str(item))) | SHARED_BY_NETWORKS
-    packages = {file for file in stated | needed if file.name == "__init__.py"}
-    assert stated - packages == needed - packages
+    return {file for file in needed if file.name != "__init__.py"}
+
+
+@pytest.mark.parametrize(("name", "item"), INSTANCES_AND_RUNS)
+def test_what_a_stage_imports_lies_in_what_it_declares(name: str, item: str | None) -> None:
+    code = [
+        dep for dep in declared(name, item).deps if dep.parts[0] in ("stages", "grayscale") and dep.suffix != ".csv"
+    ]
+    needed = needed_by(name, item)
+    assert {file for file in needed if not any(dep in (file, *file.parents) for dep in code)} == set()
+    assert [dep for dep in code if not any(dep in (file, *file.parents) for file in needed)] == []  # of no use
 
 
 def test_packages_hold_no_code() -> None:
-    files = list(Path("stages").rglob("__init__.py"))
+    files = [*Path("stages").rglob("__init__.py"), Path("grayscale/core/__init__.py")]
     assert len(files) > 5
     assert [file for file in files if not is_docstring_only(file)] == []
 
 
 def test_the_registry_is_a_literal_and_declared_by_key() -> None:
-    documentation, assignment = ast.parse(Path("stages/registry.py").read_text()).body
+    documentation, assignment = ast.parse(Path("stages/networks/registry.py").read_text()).body
     assert isinstance(documentation, ast.Expr)
     assert isinstance(assignment, ast.AnnAssign)
     ast.literal_eval(assignment.value)  # type: ignore[arg-type]
-    assert {"stages/registry.py": ["NETWORKS.${item.network}"]} in PIPELINE["train"]["do"]["params"]
-    assert {"stages/registry.py": ["NETWORKS.${item.variant}"]} in STUDIES["run"]["do"]["params"]
+    assert {"stages/networks/registry.py": ["NETWORKS.${item.network}"]} in PIPELINE["train"]["do"]["params"]
+    assert {"stages/networks/registry.py": ["NETWORKS.${item.variant}"]} in STUDIES["run"]["do"]["params"]
 
 
 def test_data_flows_one_way() -> None:
-    order = ["fetch", "targets", "train", "evaluate"]
-    last = ["test_sets", "report", "study", "convert"]  # none knows of another
+    order = ["common", "formats", "fetch", "targets", "networks", "train", "evaluate"]
+    last = ["report", "study"]  # none knows of another
     for room in [*order, *last]:
         earlier = order if room in last else order[: order.index(room)]
         for file in Path("stages", room).rglob("*.py"):
-            rooms = {found.parts[1] for found in imports(file) if len(found.parts) > 2}
+            others = {found for found in imports(file) - BY_KEY if found.parts[0] == "stages"}
+            rooms = {found.parts[1] for found in others if len(found.parts) > 2}
             assert rooms <= {*earlier, room}, f"{file} imports from a later room"
+
+
+def test_the_library_knows_nothing_of_the_pipeline() -> None:
+    for file in Path("grayscale").rglob("*.py"):
+        assert {found for found in imports(file) if found.parts[0] == "stages"} == set(), file
 
 
 def test_the_main_pipeline_uses_nothing_that_the_studies_make() -> None:
@@ -173,9 +185,7 @@ def test_every_stage_says_what_it_does() -> None:
 @pytest.mark.parametrize(("name", "item"), INSTANCES_AND_RUNS)
 def test_every_stage_declares_python_and_the_packages_that_it_imports(name: str, item: str | None) -> None:
     packages = set(declared(name, item).packages)
-    code = closure(Path("stages") / ROOMS.get(name, name) / "__main__.py")
-    if name in ("train", "run"):
-        code |= closure(network_file(name, str(item))) | SHARED_BY_NETWORKS
+    code = needed_by(name, item)
     if name == "baselines":  # its networks are imported for variants only
         code -= {Path("stages/evaluate/networks.py"), Path("stages/train/precision.py"), *SHARED_BY_NETWORKS}
     used = libraries(code) & set(environment.PACKAGES)
@@ -187,11 +197,11 @@ def test_every_stage_declares_python_and_the_packages_that_it_imports(name: str,
 def test_heavy_imports_stay_out_of_the_door() -> None:
     heavy = {"tensorflow", "keras", "sklearn", "skimage", "matplotlib"}
     for name in (
-        "stages.stage",
-        "stages.settings",
-        "stages.artifacts",
-        "stages.environment",
-        "stages.registry",
+        "stages.common.stage",
+        "stages.common.settings",
+        "stages.common.artifacts",
+        "stages.common.environment",
+        "stages.networks.registry",
         "stages.study.runs",
     ):
         file = module_file(name)

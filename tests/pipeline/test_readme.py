@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from stages import settings
+from stages.common import settings
 from tests import leaves
 from tests.conftest import REPOSITORY, Workspace
 from tools import readme

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from stages.targets.conversions import CONVERSIONS
+from grayscale.conversions import CONVERSIONS
 from tests.conftest import Workspace
 
 

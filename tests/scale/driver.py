@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import stages
-from stages import engine, shards
-from stages.artifacts import ArtifactError, sha256_of
-from stages.stage import StageError
+from stages.common import engine, shards
+from stages.common.artifacts import ArtifactError, sha256_of
+from stages.common.stage import StageError
 from tests import tasks
 from tests.scale.cluster import CPUS, wait_until
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stages.engine import Engine
+from stages.common.engine import Engine
 from tests import tasks
 from tests.conftest import repository_copy
 from tests.scale import driver

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.settings import SettingsError
+from stages.common.settings import SettingsError
 from stages.study import runs
 from tests.conftest import REPOSITORY
 

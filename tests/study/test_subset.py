@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages import settings
-from stages.settings import SettingsError
+from stages.common import settings
+from stages.common.settings import SettingsError
+from stages.formats.patches import PatchSet
 from stages.study.subset import FirstPhotographs, with_equal_steps
-from stages.targets.patches import PatchSet
 from tests import patch_sets
 from tests.conftest import REPOSITORY
 

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.artifacts import ArtifactError
-from stages.engine import Engine
-from stages.fetch import container, manifest
-from stages.settings import Targets
-from stages.shards import DONE
-from stages.targets import cutting, patches
-from stages.targets.conversions import bt601, gradient_correlation
+from grayscale.conversions import bt601, gradient_correlation
+from stages.common.artifacts import ArtifactError
+from stages.common.engine import Engine
+from stages.common.settings import Targets
+from stages.common.shards import DONE
+from stages.formats import container, manifest, patches
+from stages.targets import cutting
 from tests import leaves
 from tests.conftest import REPOSITORY
 

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from stages.convert.models import hash_of_folder
+from grayscale.models import hash_of_folder
 from tests.conftest import REPOSITORY, Workspace
 from tests.team.manual import walk
 from tools import merge, readme, studies

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.artifacts import open_array, sha256_of
-from stages.targets.patches import PatchSet
+from stages.common.artifacts import open_array, sha256_of
+from stages.formats.patches import PatchSet
 from tests import leaves
 from tests.conftest import REPOSITORY, Workspace
 
@@ -189,7 +189,7 @@ def test_shards_and_models_are_read_through_links(first_output_of_ben: str, ben:
     assert isinstance(open_array(shard, sha256_of(shard)), np.memmap)
     assert len(PatchSet(shard.parent)) > 0
     Image.fromarray(leaves.photograph(9)).save(ben.folder / "photo.png")
-    ben.run("python", "-m", "stages.convert", "photo.png", "--variant", "subpixel", "--output", "gray.png")
+    ben.run("python", "-m", "grayscale", "photo.png", "--variant", "subpixel", "--output", "gray.png")
     with Image.open(ben.folder / "gray.png") as gray:
         assert gray.size == (128, 96)
 

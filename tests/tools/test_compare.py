@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from stages.artifacts import ArtifactError, write_bytes, write_json, write_table, write_text
+from stages.common.artifacts import ArtifactError, write_bytes, write_json, write_table, write_text
 from tests.conftest import Workspace, small_workspace
 from tools.compare import __main__ as command
 from tools.compare import compare, comparison

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from stages.artifacts import write_json, write_table
+from stages.common.artifacts import write_json, write_table
 from stages.study import runs
 from tests.conftest import REPOSITORY
 from tools import studies

@@ -38,7 +38,7 @@ def test_a_baselines_score_leads_to_the_stage_that_measured_it(rebuilt: Workspac
 
 
 def test_uncommitted_code_is_told(workspace: Workspace) -> None:
-    network = workspace.folder / "stages/train/networks/subpixel.py"
+    network = workspace.folder / "stages/networks/subpixel.py"
     network.write_text(network.read_text() + "\n")
     assert [line for line in trace(workspace, "subpixel.psnr").splitlines() if "changed since" in line] != []
 

@@ -15,8 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from stages import settings
-from stages.settings import Variant
+from stages.common import settings
+from stages.common.settings import Variant
 from stages.train import training
 
 RECIPE = {"batch": 8, "epochs": 3, "warmup_epochs": 1}

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from stages.targets.patches import PatchSet
+from stages.formats.patches import PatchSet
 from tests.conftest import REPOSITORY
 
 DRIVER = """
 from pathlib import Path
 import ray
-from stages.engine import Engine
+from stages.common.engine import Engine
 from stages.train import training
 from tests.train import process
 ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False)

@@ -11,9 +11,9 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from stages.artifacts import write_model
+from stages.common.artifacts import write_model
+from stages.networks import bottleneck, simple
 from stages.train.enlarged import SmallConvolution, computed_small
-from stages.train.networks import bottleneck, simple
 
 IMAGES = np.random.default_rng(3).random((3, 8, 8, 3))
 

@@ -15,13 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages import settings
-from stages.artifacts import write_model
+from grayscale.core.levels import to_unit
+from stages.common import settings
+from stages.common.artifacts import write_model
+from stages.common.settings import Recipe
 from stages.evaluate import measures
-from stages.settings import Recipe
-from stages.targets.patches import PatchSet, to_unit
+from stages.formats.patches import PatchSet
+from stages.networks import subpixel, vae
 from stages.train import batches, checkpoint, fit, losses, precision
-from stages.train.networks import subpixel, vae
 from tests.conftest import REPOSITORY
 
 RECIPE = settings.load(REPOSITORY / "params.yaml").train.recipe
@@ -184,7 +185,7 @@ def trained(patch_set: PatchSet, keep: Path | None, name: str, **changes: Any) -
     keras.config.set_dtype_policy("float64")
     keras.utils.set_random_seed(1)
     options = {"latent": 4, "sigma": 0.05} if name == "vae" else {}
-    model = import_module(f"stages.train.networks.{name}").build(patch=12, inputs=3, outputs=1, **options)
+    model = import_module(f"stages.networks.{name}").build(patch=12, inputs=3, outputs=1, **options)
     curve = fit.fit(model, patch_set, patch_set, recipe(batch=16, **changes), keep)
     return model.get_weights(), curve
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from stages.targets.patches import PatchSet
+from stages.formats.patches import PatchSet
 from tests.conftest import REPOSITORY
 
 FILES = ("model.keras", "curve.csv", "facts.json")

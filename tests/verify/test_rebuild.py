@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from stages.artifacts import sha256_of
-from stages.stage import tensorflow_import
+from grayscale.core.tensorflow_import import tensorflow_import
+from stages.common.artifacts import sha256_of
 from tests.conftest import REPOSITORY, Workspace, repository_copy
 
 pytestmark = pytest.mark.verify
@@ -73,7 +73,7 @@ def test_every_model_loads_in_safe_mode(full: Workspace) -> None:
     with tensorflow_import():
         import keras
 
-        import stages.train.layers  # noqa: F401  # registers those that a model file may hold
+        import stages.networks.layers  # noqa: F401  # registers those that a model file may hold
     for name in VARIANTS:
         model = keras.saving.load_model(full.folder / f"data/models/{name}/model.keras", safe_mode=True)
         assert model.count_params() > 1000, name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from stages.artifacts import ArtifactError, write_text
+from stages.common.artifacts import ArtifactError, write_text
 from tools.compare import comparison
 from tools.compare.compare import between
 from tools.compare.revisions import Revision

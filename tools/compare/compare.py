@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.artifacts import DIGITS
+from stages.common.artifacts import DIGITS
 from stages.report import page, summary
 from tools import trace
 from tools.compare import paired, revisions

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import jinja2
 
-from stages.artifacts import ArtifactError
+from stages.common.artifacts import ArtifactError
 from tools.compare.compare import Comparison, Row
 
 TEMPLATE = Path(__file__).with_name("comparison.html")

@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 from ruamel.yaml import YAML
 
-from stages.artifacts import ArtifactError
+from stages.common.artifacts import ArtifactError
 from tools import trace
 
 TEXT = ("method", "photo", "domain", "study", "run", "variant", "conversion")  # columns that are never numbers

@@ -1,0 +1,161 @@
+"""Converting many files: one after the other here, or in worker processes. What is converted is decided elsewhere."""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from grayscale import decode, files, photograph
+from grayscale.core.levels import levels
+from grayscale.files import Job
+
+WHITE = (255, 255, 255)  # behind what is transparent, as on paper
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How to convert: a closed form or a model file, to 8 or 16 bits."""
+
+    method: str | None
+    model: Path | None
+    bits: int
+
+    def converter(self) -> photograph.Converter:
+        """The converter; for a model this loads TensorFlow."""
+        if self.model is None:
+            assert self.method is not None
+            return photograph.closed_form(self.method)
+        return photograph.network(self.model)
+
+
+def run(jobs: list[Job], choice: Choice, workers: int) -> dict[Path, str]:
+    """Convert every job, whatever becomes of the others, and show how far it is where stderr is a terminal.
+
+    Returns:
+        The photographs that failed, each with the reason.
+
+    Raises:
+        ModelError: the model can't be used.
+    """
+    if not jobs:
+        return {}
+    with tqdm(total=len(jobs), unit="photograph", disable=None if len(jobs) > 1 else True) as bar:
+        return _in_processes(jobs, choice, workers, bar) if workers > 1 else _here(jobs, choice, bar)
+
+
+def convert_file(job: Job, converter: photograph.Converter, bits: int, *, quiet: bool) -> None:
+    """Read one photograph, convert it stripe by stripe, and write its gray.
+
+    Raises:
+        DecodeError: the file gives no photograph.
+        OSError: it can't be read, or the output can't be written.
+    """
+    # The decoded image's memory is free before the output is written.
+    with _pillow_unlimited(), closing(decode.open_upright(job.source, WHITE)) as image:
+        kept = files.metadata(job.source, image.size)
+        width, height = image.size
+        gray = np.empty((height, width), np.uint8 if bits == 8 else np.uint16)
+        stripes = converter(lambda top, bottom: np.asarray(image.crop((0, top, width, bottom))), height, width)
+        with tqdm(total=height, unit="row", desc=job.source.name, leave=False, disable=quiet or None, delay=2) as bar:
+            for top, rows in stripes:
+                gray[top : top + len(rows)] = levels(rows, bits=bits)
+                bar.update(len(rows))
+    files.write(job.target, gray, kept)
+
+
+@contextmanager
+def _pillow_unlimited() -> Iterator[None]:
+    """Pillow's own limit, below that of `decode`, out of the way of what `decode` has let pass."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def _reason(job: Job, converter: photograph.Converter, bits: int, *, quiet: bool) -> str | None:
+    """Convert one file; the reason if that failed."""
+    try:
+        convert_file(job, converter, bits, quiet=quiet)
+    except decode.DecodeError as error:
+        return str(error)
+    except Exception as error:  # one bad file must not stop the others, whatever a library makes of it
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _here(jobs: list[Job], choice: Choice, bar: tqdm) -> dict[Path, str]:
+    converter, failed = choice.converter(), {}
+    for job in jobs:
+        if reason := _reason(job, converter, choice.bits, quiet=False):
+            failed[job.source] = reason
+        bar.update()
+    return failed
+
+
+def _in_processes(jobs: list[Job], choice: Choice, workers: int, bar: tqdm) -> dict[Path, str]:
+    failed = {}
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
+    with ProcessPoolExecutor(min(workers, len(jobs)), context, _prepare, (threads,)) as pool:
+        try:
+            with _interrupts_ignored():  # workers start here, and inherit it
+                waiting = {pool.submit(_work, job, choice): job for job in jobs}
+            for future in as_completed(waiting):
+                try:
+                    reason = future.result()
+                except BrokenProcessPool:
+                    reason = "not converted: a worker process was killed, perhaps for want of memory; use fewer --jobs"
+                if reason:
+                    failed[waiting[future].source] = reason
+                bar.update()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return {job.source: failed[job.source] for job in jobs if job.source in failed}
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ctrl-C is for the main process alone, which lets each worker end its photograph."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _prepare(threads: int) -> None:
+    """Of a worker: its share of the cores, and an end with the main process."""
+    os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = str(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _work(job: Job, choice: Choice) -> str | None:
+    return _reason(job, _converter(choice), choice.bits, quiet=True)
+
+
+@functools.cache
+def _converter(choice: Choice) -> photograph.Converter:
+    return choice.converter()

@@ -1,0 +1,39 @@
+"""How TensorFlow is imported: quietly, and without what Keras imports only because it is installed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+OPTIONAL_FOR_KERAS = ("sklearn", "matplotlib")  # a third of Keras's import time, for features that no stage uses
+
+
+@contextmanager
+def tensorflow_import() -> Iterator[None]:
+    """For the imports of TensorFlow: without its chatter, and without what Keras imports only because it finds it.
+
+    The chatter goes to the file descriptor, past Python; it is shown after all when the import fails.
+    """
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's keras.json says
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # of the C++ side; what matters reaches Python as an exception
+    unwanted = [name for name in OPTIONAL_FOR_KERAS if name not in sys.modules]
+    for name in unwanted:
+        sys.modules[name] = None  # type: ignore[assignment]  # makes `import` raise ImportError
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as chatter:
+        os.dup2(chatter.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            chatter.seek(0)
+            os.write(kept, chatter.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            for name in unwanted:
+                del sys.modules[name]

@@ -1,0 +1,216 @@
+"""Image files in and out: which photographs there are, where each goes, and what is kept beside the pixels."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image
+from PIL.PngImagePlugin import PngInfo
+
+from grayscale.core.atomic import atomic
+from grayscale.decode import IMAGES
+
+FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG"}  # that can hold gray
+MARK = ".gray"  # before the extension of an output
+JPEG_QUALITY = 95
+MOST_DPI = 65535  # that JPEG can say
+
+Tag, Ifd = ExifTags.Base, ExifTags.IFD
+KEPT = (  # of EXIF's first directory: what tells of the photograph. The rest tells how the file's colour pixels lie
+    Tag.ImageDescription,
+    Tag.Make,
+    Tag.Model,
+    Tag.Software,
+    Tag.DateTime,
+    Tag.Artist,
+    Tag.HostComputer,
+    Tag.Copyright,
+    Tag.Rating,
+    Tag.XPTitle,
+    Tag.XPComment,
+    Tag.XPAuthor,
+    Tag.XPKeywords,
+    Tag.XPSubject,
+)
+DROPPED = (  # of its Exif directory: what no longer holds; a maker's note points to places in the original file
+    Tag.MakerNote,
+    Tag.ComponentsConfiguration,
+    Tag.CompressedBitsPerPixel,
+    Ifd.Interop,
+)
+SRGB = 1  # EXIF 2.32, tag ColorSpace
+
+
+class FilesError(Exception):
+    """What is to be read and written can't be done like that; the message names the file."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photograph's file, and the file that its gray goes to."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What is kept of a file beside its pixels: pixels per inch `(x, y)`, and EXIF as it is stored."""
+
+    dpi: tuple[float, float] | None
+    exif: bytes
+
+
+def plan(inputs: Iterable[Path], output: Path | None) -> list[Job]:
+    """Every photograph among `inputs`, files or folders, and where its gray goes.
+
+    `photo.jpg` becomes `photo.gray.png` beside it; or, with `output`, that file if the input is one file and `output`
+    has an extension, else a file in the folder `output`, which gets the tree of an input folder. Where two photographs
+    would share an output, as `a.jpg` and `a.png` would, theirs keep the extension: `a.jpg.gray.png`.
+
+    In folders, hidden files, what is already marked as gray, and what lies in the output folder is passed over.
+
+    Raises:
+        FilesError: an input does not exist, an output would replace an original (whatever links lie between), or the
+            output's format is not written.
+    """
+    inputs = list(inputs)
+    for path in inputs:
+        if not path.exists():
+            raise FilesError(f"{path}: not found")
+    if output and len(inputs) == 1 and inputs[0].is_file() and output.suffix and not output.is_dir():
+        if output.suffix.lower() not in FORMATS:
+            raise FilesError(f"{output}: gray is written as {', '.join(FORMATS)}")
+        jobs = [Job(inputs[0], output)]
+    else:
+        if output and output.exists() and not output.is_dir():
+            raise FilesError(f"{output}: is a file; with several photographs, --output is a folder")
+        places = {}  # source → its output without marks and extension
+        for path in inputs:
+            for source in _photographs(path, output) if path.is_dir() else [path]:
+                top = path if path.is_dir() else path.parent
+                places[source] = (output / source.relative_to(top)) if output else source
+        shared = Counter(_without_extension(place) for place in places.values())
+        jobs = []
+        for source, place in places.items():
+            stem = place.name if shared[_without_extension(place)] > 1 else place.stem
+            jobs.append(Job(source, place.with_name(f"{stem}{MARK}.png")))
+    _refuse_to_replace_originals(jobs)
+    return jobs
+
+
+def _photographs(folder: Path, output: Path | None) -> list[Path]:
+    outputs_inside = output.resolve() if output and folder.resolve() in output.resolve().parents else None
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() not in IMAGES or path.stem.endswith(MARK) or not path.is_file():
+            continue
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+            continue
+        if outputs_inside and outputs_inside in path.resolve().parents:
+            continue
+        found.append(path)
+    return found
+
+
+def _without_extension(place: Path) -> str:
+    return str(place.with_suffix("")).casefold()  # some file systems take a.jpg and A.jpg for one
+
+
+def _refuse_to_replace_originals(jobs: list[Job]) -> None:
+    originals = {_identity(job.source): job.source for job in jobs}
+    for job in jobs:
+        if job.target.exists() and _identity(job.target) in originals:
+            raise FilesError(f"{job.target} is the original {originals[_identity(job.target)]}; name another --output")
+    places = Counter(job.target.parent.resolve() / job.target.name for job in jobs)
+    repeated = [place for place, count in places.items() if count > 1]
+    if repeated:
+        raise FilesError(f"{repeated[0]}: two photographs would be written there; give each an --output of its own")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def metadata(file: Path, size: tuple[int, int]) -> Metadata:
+    """Resolution and EXIF of an image file, for its upright gray image of `size` `(width, height)`; decodes no pixel.
+
+    Kept is what tells of the photograph: dates, camera, lens, exposure, place, author. Gone are the orientation (the
+    pixels are upright), the colour thumbnail, the maker's note, XMP, and what describes the file's colour samples.
+    Damaged EXIF counts as none, and so does a resolution that no photograph has.
+
+    Raises:
+        OSError: the file can't be opened.
+    """
+    with warnings.catch_warnings(action="ignore"), Image.open(file) as image:
+        dpi = image.info.get("dpi")
+        try:
+            exif = image.getexif() if image.format == "TIFF" else _parsed(image.info.get("exif", b""))
+            turned = exif.get(Tag.Orientation) in (5, 6, 7, 8)
+            stored = _fitted(exif, size).tobytes()
+        except Exception:  # the parser's faults are as many as there are ways to damage a file
+            turned, stored = False, b""
+    try:
+        across, down = (float(value) for value in dpi or ())
+    except (TypeError, ValueError, ZeroDivisionError):
+        return Metadata(None, stored)
+    if not all(math.isfinite(value) and 0 < value <= MOST_DPI for value in (across, down)):
+        return Metadata(None, stored)
+    return Metadata((down, across) if turned else (across, down), stored)
+
+
+def _parsed(stored: bytes) -> Image.Exif:
+    exif = Image.Exif()
+    exif.load(stored)
+    return exif
+
+
+def _fitted(exif: Image.Exif, size: tuple[int, int]) -> Image.Exif:
+    """The part of `exif` that holds for the upright gray image of `size` `(width, height)`."""
+    kept = Image.Exif()
+    for tag in KEPT:
+        if tag in exif:
+            kept[tag] = exif[tag]
+    details = {tag: value for tag, value in exif.get_ifd(Ifd.Exif).items() if tag not in DROPPED}
+    for tag, value in ((Tag.ExifImageWidth, size[0]), (Tag.ExifImageHeight, size[1]), (Tag.ColorSpace, SRGB)):
+        if tag in details:
+            details[tag] = value
+    if details:
+        kept.get_ifd(Ifd.Exif).update(details)
+    if place := exif.get_ifd(Ifd.GPSInfo):
+        kept.get_ifd(Ifd.GPSInfo).update(place)
+    if len(exif):
+        kept[Tag.Orientation] = 1
+    return kept
+
+
+def write(path: Path, gray: np.ndarray, kept: Metadata) -> None:
+    """Write an image file, or nothing.
+
+    Args:
+        path: its extension, one of `FORMATS`, is its format.
+        gray: `(height, width)` uint8, or uint16 for PNG and TIFF; sRGB-encoded.
+        kept: what `metadata` found.
+
+    Raises:
+        OSError: the file can't be written.
+    """
+    kind = FORMATS[path.suffix.lower()]
+    options: dict[str, object] = {"exif": kept.exif} if kept.exif else {}
+    if kept.dpi:
+        options["dpi"] = kept.dpi
+    if kind == "PNG":
+        chunks = PngInfo()
+        chunks.add(b"sRGB", bytes([1]))  # relative colorimetric
+        options["pnginfo"] = chunks
+    if kind == "JPEG":
+        options["quality"] = JPEG_QUALITY
+    with atomic(path) as temporary:
+        Image.fromarray(gray).save(temporary, format=kind, **options)

@@ -1,0 +1,118 @@
+"""Photographs → grayscale by a network or a closed form, as values in memory; no image file is read or written."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grayscale import models, tiles
+from grayscale.conversions import BT601, CONVERSIONS, POINTWISE
+from grayscale.core.levels import levels
+from grayscale.core.tensorflow_import import tensorflow_import
+from grayscale.tiles import Read
+
+TILE = 512  # pixels on a side that a placeless network converts at a time; a multiple of every network's cells
+STRIPE = 1 << 20  # pixels that a pointwise closed form converts at a time
+
+Converter = Callable[[Read, int, int], Iterator[tuple[int, np.ndarray]]]
+"""`(read, height, width)` to finished rows from top to bottom: the first one's number, and `(n, width)` gray, uint8 or
+float32 in [0, 1]. `read` as in `tiles.stripes`."""
+
+
+def convert(
+    photograph: np.ndarray, *, variant: str | None = None, method: str | None = None, model: Path | None = None
+) -> np.ndarray:
+    """A photograph in gray, by one of the three; without any, by the best committed variant.
+
+    Args:
+        photograph: `(height, width, 3)`, sRGB: uint8, or float in [0, 1]. Closed forms are defined on 8-bit values; for
+            them a float photograph is rounded to these.
+        variant: a key of `variants` in params.yaml, whose trained model is found or pulled; see `models.find`.
+        method: a closed form, one of `grayscale.conversions.CONVERSIONS`.
+        model: a `.keras` file.
+
+    Returns:
+        `(height, width)` gray, sRGB-encoded: uint8 for uint8, else the photograph's float type in [0, 1].
+
+    Raises:
+        ValueError: the photograph has another shape, or more than one of the three is given.
+        ModelError: the model can't be had, is damaged, or is no network from colour or gray to gray or colour.
+    """
+    if photograph.ndim != 3 or photograph.shape[2] != 3 or photograph.size == 0:
+        raise ValueError(f"a photograph is (height, width, 3), at least 1 × 1; this is {photograph.shape}")
+    if photograph.dtype != np.uint8 and not np.issubdtype(photograph.dtype, np.floating):
+        raise ValueError(f"a photograph is uint8, or float in [0, 1]; this is {photograph.dtype}")
+    if sum(choice is not None for choice in (variant, method, model)) > 1:
+        raise ValueError("variant, method and model exclude each other")
+    converter = closed_form(method) if method else _remembered(model or models.find(variant))
+    height, width = photograph.shape[:2]
+    rows = [part for _, part in converter(lambda top, bottom: photograph[top:bottom], height, width)]
+    gray = np.concatenate(rows)
+    if photograph.dtype == np.uint8:
+        return levels(gray, bits=8)
+    return (gray / np.float32(255) if gray.dtype == np.uint8 else gray).astype(photograph.dtype)
+
+
+def closed_form(method: str) -> Converter:
+    """The conversion that makes the targets; stripe by stripe where a pixel's gray depends on that pixel alone."""
+    convert = CONVERSIONS[method]
+
+    def rows(read: Read, height: int, width: int) -> Iterator[tuple[int, np.ndarray]]:
+        step = max(1, STRIPE // width) if method in POINTWISE else height
+        for top in range(0, height, step):
+            yield top, convert(levels(read(top, min(top + step, height)), bits=8))
+
+    return rows
+
+
+def network(path: Path) -> Converter:
+    """A model file, in large tiles if it is placeless, in blended patches if it is bound to its patch.
+
+    It computes in float32, with half the memory of the float64 that scores are computed in; of a million pixels that
+    moves some twenty, by one 8-bit level. A network that sees gray is shown luma; of one that makes colour, luma is
+    taken.
+
+    Raises:
+        ModelError: see `models.load`.
+    """
+    models.refuse_other_files(path)  # before a long import
+    with tensorflow_import():
+        from grayscale import convolutional, networks
+
+        model = models.load(path)
+    patch, channels = models.patch_and_channels(model)
+    free = convolutional.any_size(model)
+
+    def gray(colour: np.ndarray) -> np.ndarray:
+        seen = colour if channels == 3 else _luma(colour)[..., None]
+        output = networks.predict(free or model, seen.astype(np.float32))
+        return output[..., 0] if output.shape[-1] == 1 else _luma(output)
+
+    def rows(read: Read, height: int, width: int) -> Iterator[tuple[int, np.ndarray]]:
+        if free is None:
+            return tiles.stripes(gray, read, height, width, patch)
+        cell, margin = convolutional.cell(model), convolutional.margin(model)
+        kept = min(TILE, -(-max(height, width) // cell) * cell)
+        return tiles.stripes(gray, read, height, width, kept + 2 * margin, margin=margin)
+
+    return rows
+
+
+def _remembered(path: Path) -> Converter:
+    """`network`, loaded once as long as the file is the same."""
+    models.refuse_other_files(path)
+    status = path.stat()
+    return _loaded(path.resolve(), status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=4)
+def _loaded(path: Path, changed: int, size: int) -> Converter:
+    return network(path)
+
+
+def _luma(colour: np.ndarray) -> Any:
+    return colour @ np.asarray(BT601, colour.dtype)

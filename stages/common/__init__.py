@@ -1,0 +1,1 @@
+"""What every stage uses: the run of a stage, settings, versions, files, and where work is done."""

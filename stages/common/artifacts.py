@@ -1,0 +1,135 @@
+"""Writing and reading what stages leave behind: atomic, and the same bytes for the same content.
+
+Nothing here knows what the content means. Formats that carry times, random names or memory addresses are made stable.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from grayscale.core.atomic import atomic
+
+DIGITS = 7  # significant digits of floats in text: the last bits of a sum depend on the number of cores
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip member can carry
+
+
+class ArtifactError(Exception):
+    """A file that a stage reads is missing, damaged or not what its manifest says."""
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a whole file, or nothing."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file in UTF-8, or nothing."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Indented JSON in the order given, floats at 7 significant digits; `ValueError` for NaN and infinity."""
+    write_text(path, json.dumps(_rounded(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """CSV with floats at 7 significant digits."""
+    write_text(path, table.to_csv(index=False, float_format=f"%.{DIGITS}g", lineterminator="\n"))
+
+
+def _rounded(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _rounded(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_rounded(value) for value in content]
+    return float(f"{content:.{DIGITS}g}") if isinstance(content, float) else content
+
+
+def read_table(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
+    """A CSV table; `ArtifactError` if it is missing or is none.
+
+    The columns `text` are taken letter by letter: the name of a photograph may be `NA` or `001`.
+    """
+    try:
+        numbers = pd.read_csv(path, nrows=0).columns.difference(text)
+        return pd.read_csv(
+            path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=dict.fromkeys(numbers, "")
+        )
+    except (FileNotFoundError, ValueError) as error:
+        raise ArtifactError(f"{path}: {error}; run `dvc repro`") from error
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; `ArtifactError` if it is missing or is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError) as error:
+        raise ArtifactError(f"{path}: {error}; run `dvc repro`") from error
+
+
+def open_array(path: Path, sha256: str) -> np.ndarray:
+    """Memory-map a `.npy` file after checking its bytes.
+
+    Raises:
+        ArtifactError: the file is missing or its sha256 differs.
+    """
+    found = sha256_of(path)
+    if found != sha256:
+        raise ArtifactError(f"{path}: sha256 is {found[:12]}…, its table says {sha256[:12]}…; the file is damaged")
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's bytes in hexadecimal; `ArtifactError` if it is missing."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path}: not found; run `dvc repro`") from error
+
+
+def write_zip(path: Path, members: Mapping[str, bytes]) -> None:
+    """A stored (uncompressed) zip with sorted members and a constant time; each member keeps its CRC-32."""
+    with atomic(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(members):
+            archive.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), members[name])
+
+
+def write_model(path: Path, model: Any) -> None:
+    """Save a Keras model as a `.keras` file whose bytes depend on the model alone.
+
+    Keras writes the date into metadata.json, memory addresses into config.json as `shared_object_id`, and the time
+    into the zip. The date becomes constant, the ids are renumbered in order of appearance.
+    """
+    with atomic(path) as temporary:
+        saved = temporary.with_suffix(".keras")
+        try:
+            model.save(saved)
+            with zipfile.ZipFile(saved) as archive:
+                members = {name: archive.read(name) for name in archive.namelist()}
+        finally:
+            saved.unlink(missing_ok=True)
+        metadata = json.loads(members["metadata.json"])
+        metadata["date_saved"] = "1980-01-01@00:00:00"
+        members["metadata.json"] = json.dumps(metadata, sort_keys=True).encode()
+        members["config.json"] = _renumber_shared_objects(members["config.json"].decode()).encode()
+        write_zip(temporary, members)
+
+
+def _renumber_shared_objects(config: str) -> str:
+    numbers: dict[str, int] = {}
+
+    def number(match: re.Match[str]) -> str:
+        return f'"shared_object_id": {numbers.setdefault(match[1], len(numbers))}'
+
+    return re.sub(r'"shared_object_id": (\d+)', number, config)

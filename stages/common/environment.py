@@ -1,0 +1,74 @@
+"""Versions that results depend on: read from environment.yaml, compared with what is installed.
+
+`python -m stages.common.environment` renews environment.yaml from requirements.lock (part of `make lock`). Packages
+that can't change a result (DVC, test tools) are not in it, so that raising them makes no stage stale.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
+from ruamel.yaml import YAML
+
+from stages.common.artifacts import write_text
+
+ENVIRONMENT = Path("environment.yaml")
+LOCK = Path("requirements.lock")
+PYTHON = ">=3.11,<3.14"
+PACKAGES = (
+    "h5py", "jinja2", "keras", "matplotlib", "ml-dtypes", "numpy", "pandas", "pillow", "scikit-image", "scikit-learn",
+    "scipy", "tensorflow",
+)  # fmt: skip
+
+
+class EnvironmentDiffersError(Exception):
+    """An installed package is not the one that the lock names."""
+
+
+def verify(declared: dict[str, str]) -> None:
+    """Compare installed versions with declared ones, `{"numpy": "2.4.6", "python": ">=3.11,<3.14"}`.
+
+    Raises:
+        EnvironmentDiffersError: names every package that differs, with both versions.
+    """
+    faults = []
+    for name, wanted in declared.items():
+        found = platform.python_version() if name == "python" else _installed(name)
+        agrees = found in SpecifierSet(wanted) if name == "python" else found == wanted
+        if not agrees:
+            faults.append(f"{name} is {found}, {ENVIRONMENT} says {wanted}")
+    if faults:
+        raise EnvironmentDiffersError("; ".join(faults) + ". Install the locked environment with `make setup`")
+
+
+def _installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def locked_versions(lock: str) -> dict[str, str]:
+    """The version of each package in the text of a requirements lock."""
+    return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", lock, flags=re.MULTILINE))
+
+
+def render(lock: str) -> str:
+    """The text of environment.yaml for the text of a requirements lock."""
+    versions = locked_versions(lock)
+    lines = [f"{name}: {versions[name]}" for name in PACKAGES]
+    header = "# Versions that results depend on, written by `make lock`; stages declare them as params.\n"
+    return header + f'python: "{PYTHON}"\n' + "\n".join(lines) + "\n"
+
+
+def read() -> dict[str, str]:
+    """The content of environment.yaml: package → version, and `python` → the range that is supported."""
+    return {name: str(value) for name, value in YAML(typ="safe").load(ENVIRONMENT).items()}
+
+
+if __name__ == "__main__":
+    write_text(ENVIRONMENT, render(LOCK.read_text(encoding="utf-8")))

@@ -1,0 +1,335 @@
+"""Typed, validated params: what params.yaml may say, and the one function that reads it.
+
+No stage's work lives here. The networks' own options are declared beside the networks, in `stages.registry.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML, YAMLError
+
+from stages.networks.registry import NETWORKS
+
+PARAMS = Path("params.yaml")
+CELL = 4  # every network halves the patch twice, or cuts it into 4 × 4 cells
+RESERVED = ("baselines", "target", "luma", "mean_rgb", "green", "conv1x1")  # rows of the same tables
+SSIM_WINDOW = 11  # pixels; a patch must hold at least one window of Wang et al. 2004
+
+Conversion = Literal[
+    "bt601",
+    "bt709",
+    "linear_luminance",
+    "lightness",
+    "average",
+    "value",
+    "hsl_lightness",
+    "green",
+    "gradient_correlation",
+]
+Loss = Literal["mse", "mae", "mse_ssim"]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class SettingsError(Exception):
+    """params.yaml, or another input that people write by hand, can't be used; the message says what to change."""
+
+
+class Section(BaseModel):
+    """A part of params.yaml: no unknown key, no silent change of type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Split(Section):
+    """Which photographs train, which stop training, and which test, where the source does not say so itself."""
+
+    by: Literal["hash", "subfolder"]
+    validation: float = Field(ge=0, lt=1)
+    test: float = Field(ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def something_is_left_to_train_on(self) -> Split:
+        if self.validation + self.test >= 1:
+            raise ValueError(f"validation ({self.validation}) and test ({self.test}) leave nothing to train on")
+        return self
+
+
+class Source(Section):
+    """What every source of photographs has: what it reads on this machine, and how it reads image files."""
+
+    inputs: str = Field(min_length=1)
+    split: Split | None = None
+
+
+class Files(Source):
+    """A source of image files, which may be of any kind and may be damaged."""
+
+    domain: str = Field(min_length=1)
+    matte: Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=3, max_length=3)]
+    strict: bool
+
+
+class Bundled(Source):
+    """Photographs inside scikit-image and scikit-learn; `inputs` lists them."""
+
+    source: Literal["bundled"]
+
+
+class Folder(Files):
+    """Image files below the folder `inputs`."""
+
+    source: Literal["folder"]
+
+
+class Archive(Files):
+    """A zip or tar of image files: `inputs`, or, with `urls`, downloaded from the first of them that gives it."""
+
+    source: Literal["archive"]
+    urls: list[Annotated[str, Field(pattern=r"^https?://[^/]")]]
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class KerasDataset(Source):
+    """Small images that Keras downloads: `images` of its training half, and as large a share of its test half."""
+
+    source: Literal["keras"]
+    dataset: Literal["cifar10", "cifar100"]
+    images: int = Field(ge=1, le=50_000)
+    domain: str = Field(min_length=1)
+
+
+class Repository(Files):
+    """A file or folder of another DVC or git repository, at one commit."""
+
+    source: Literal["dvc"]
+    url: str = Field(min_length=1)
+    path: str = Field(min_length=1)
+    rev: str = Field(pattern=r"^[0-9a-f]{40}$")
+
+
+Photographs = Annotated[Bundled | Folder | Archive | KerasDataset | Repository, Field(discriminator="source")]
+
+
+class Targets(Section):
+    """How gray is made from colour, and patches from photographs."""
+
+    conversion: Conversion
+    patch: int = Field(ge=SSIM_WINDOW + 1, le=512, multiple_of=CELL)
+    stride: int = Field(ge=1)
+    min_contrast: float = Field(ge=0, lt=128)
+    shard_patches: int = Field(ge=1)
+
+
+class Recipe(Section):
+    """How one network is trained; `train.recipe` holds the common values, a variant may override each."""
+
+    input: Literal["colour", "gray"]
+    target: Literal["gray", "colour"]
+    loss: Loss
+    batch: int = Field(ge=1)
+    epochs: int = Field(ge=1)
+    patience: int = Field(ge=0)
+    learning_rate: float = Field(gt=0, le=1)
+    schedule: Literal["constant", "cosine"]
+    warmup_epochs: int = Field(ge=0)
+    flips: bool
+    quarter_turns: bool
+    seed: int = Field(ge=0, lt=2**31)
+
+    @model_validator(mode="after")
+    def warm_up_ends_before_training(self) -> Recipe:
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs ({self.warmup_epochs}) must be below epochs ({self.epochs})")
+        return self
+
+
+class Variant(Recipe):
+    """A recipe, the network that it trains, and that network's own options."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    network: str
+
+    @property
+    def options(self) -> dict[str, int | float]:
+        return dict(self.model_extra or {})
+
+    @model_validator(mode="after")
+    def options_are_those_of_the_network(self) -> Variant:
+        if self.network not in NETWORKS:
+            raise ValueError(f"unknown network {self.network!r}; known are {', '.join(NETWORKS)}")
+        ranges = NETWORKS[self.network]
+        for key, value in self.options.items():
+            if key not in ranges:
+                raise ValueError(
+                    f"unknown key {key!r}; a recipe has {', '.join(Recipe.model_fields)}, "
+                    f"and network {self.network!r} has {', '.join(ranges) or 'no option'}"
+                )
+            _check_option(key, value, *ranges[key])
+        missing = [key for key in ranges if key not in self.options]
+        if missing:
+            raise ValueError(f"network {self.network!r} needs {', '.join(missing)}")
+        return self
+
+
+def _check_option(key: str, value: Any, low: float, high: float) -> None:
+    kind = type(low)
+    right_type = type(value) is int or (kind is float and type(value) is float)
+    if not (right_type and math.isfinite(value) and low <= value <= high):
+        raise ValueError(f"{key} is {value!r}; it must be {kind.__name__} from {low} to {high}")
+
+
+class Train(Section):
+    """How TensorFlow computes while it trains, and the recipe that variants share."""
+
+    device: Literal["cpu", "gpu"]
+    precision: Literal["float64", "float32", "mixed_float16", "mixed_bfloat16"]
+    threads: int = Field(ge=1, le=64)
+    replicas: int = Field(ge=1, le=64)
+    recipe: Recipe
+
+    def require_equal_parts(self, name: str, batch: int) -> None:
+        """Raise `ValueError` unless every replica has as many patches of a batch; `name` is that of the variant."""
+        if batch % self.replicas:
+            raise ValueError(f"{name}.batch ({batch}) must be a multiple of train.replicas ({self.replicas})")
+
+
+class Evaluate(Section):
+    """How TensorFlow computes while it scores, what the pictures show, and what chance the probes take."""
+
+    threads: int = Field(ge=1, le=64)
+    picture_rows: int = Field(ge=1, le=16)
+    megapixels: float = Field(gt=0)
+    noise_levels: list[Annotated[int, Field(ge=1, le=128)]] = Field(min_length=1)
+    bootstrap: int = Field(ge=100, le=100_000)
+    seed: int = Field(ge=0, lt=2**31)
+
+
+class Settings(Section):
+    """The whole of params.yaml, checked; `variants` are complete, their defaults filled in."""
+
+    fetch: Photographs
+    test_sets: dict[Name, Photographs]
+    targets: Targets
+    train: Train
+    evaluate: Evaluate
+    variants: dict[Name, Variant] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def variants_override_the_common_recipe(cls, raw: Any) -> Any:
+        try:
+            common, variants = dict(raw["train"]["recipe"]), dict(raw["variants"])
+            complete = {name: {**common, **overrides} for name, overrides in variants.items()}
+        except (KeyError, TypeError, ValueError):
+            return raw  # the shape is wrong: let the fields say where
+        return {**raw, "variants": complete}
+
+    @model_validator(mode="after")
+    def names_are_free(self) -> Settings:
+        for name in self.variants:
+            if name in RESERVED or name.startswith("pca_"):
+                raise ValueError(f"variants.{name}: the name is taken by a baseline")
+        return self
+
+    @model_validator(mode="after")
+    def replicas_share_each_batch(self) -> Settings:
+        for name, variant in self.variants.items():
+            self.train.require_equal_parts(f"variants.{name}", variant.batch)
+        return self
+
+    @model_validator(mode="after")
+    def photographs_to_train_on_are_split(self) -> Settings:
+        if (self.fetch.split is None) != (self.fetch.source == "bundled"):
+            raise ValueError("fetch.split: every source but bundled needs it; the list of bundled says it itself")
+        for name, source in self.test_sets.items():
+            if source.split is not None:
+                raise ValueError(f"test_sets.{name}.split: all of a test set is for testing; leave it out")
+        return self
+
+
+def load(path: Path = PARAMS) -> Settings:
+    """Read and check the whole params file.
+
+    Raises:
+        SettingsError: the file is missing, is not YAML, or says something impossible; names each key.
+    """
+    try:
+        raw = YAML(typ="safe").load(path)
+    except FileNotFoundError as error:
+        raise SettingsError(f"{path}: not found; run from the top of the repository") from error
+    except YAMLError as error:
+        raise SettingsError(f"{path}: not valid YAML: {error}") from error
+    return check(raw, str(path))
+
+
+def check(raw: Any, source: str) -> Settings:
+    """Validate params that are already parsed; `source` names them in the message of a `SettingsError`."""
+    try:
+        return Settings.model_validate(raw)
+    except ValidationError as error:
+        errors = error.errors()
+        if any(item["loc"][:2] == ("train", "recipe") for item in errors):  # each variant repeats the common fault
+            errors = [item for item in errors if item["loc"][0] != "variants"]
+        raise SettingsError("\n".join(explain(source, item) for item in errors)) from error
+
+
+def explain(source: str, item: Any, model: Any = Settings) -> str:
+    """One line for one of pydantic's errors in a params file of `model`: the key, what is wrong, what is allowed."""
+    location = item["loc"]
+    if location[:1] in (("fetch",), ("test_sets",)):  # pydantic names the member of the union, too: fetch.folder.matte
+        tag = 1 if location[0] == "fetch" else 2
+        location = location[:tag] + location[tag + 1 :]
+    key = ".".join(str(part) for part in location if part != "[key]") or "(top level)"
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "extra_forbidden":
+        message = f"unknown key; allowed are {', '.join(_siblings(item['loc'], model))}"
+    elif item["type"] == "missing":
+        message = "missing; it has no default"
+    else:
+        shown = repr(item["input"])
+        message += f" (it is {shown})" if len(shown) < 80 else ""
+    return f"{source}: {key}: {message}"
+
+
+def _siblings(location: tuple[Any, ...], model: Any) -> list[str]:
+    """The keys beside the last of a location."""
+    for part in location[:-1]:
+        if get_origin(model) is dict:
+            model = get_args(model)[1]
+        elif isinstance(model, type) and issubclass(model, BaseModel):
+            model = model.model_fields[part].annotation
+        else:  # a union, whose members pydantic calls by the value of their discriminator
+            model = next(member for member in get_args(model) if part in get_args(_annotation(member, "source")))
+        if get_origin(model) is Annotated:
+            model = get_args(model)[0]
+        if get_args(model)[1:] == (NoneType,):
+            model = get_args(model)[0]
+    return list(model.model_fields)
+
+
+def _annotation(model: type[BaseModel], name: str) -> Any:
+    return model.model_fields[name].annotation
+
+
+def exit_if_invalid(load: Callable[[], Any]) -> None:
+    """End the process with the message and exit code 1 if `load` raises a `SettingsError`."""
+    try:
+        load()
+    except SettingsError as error:
+        raise SystemExit(str(error)) from None
+
+
+def main() -> None:
+    """`python -m stages.common.settings`: check params.yaml and say what is wrong with it."""
+    exit_if_invalid(load)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Stage `evaluate_set@<test set>`: every variant and baseline on a further test set, in data/evaluations/test_sets."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from stages.common import engine
+from stages.common.artifacts import ArtifactError, sha256_of, write_json, write_table
+from stages.common.stage import Stage, stage
+from stages.evaluate import evaluation
+from stages.evaluate.evaluation import Evaluation
+from stages.evaluate.methods import Subject
+from stages.formats import manifest
+from stages.formats.container import MANIFEST, Container
+from stages.formats.patches import PatchSet
+from stages.targets.cutting import cut_photographs, left_out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m stages.evaluate.test_sets", description=__doc__)
+    parser.add_argument("name", help="a key of `test_sets` in params.yaml")
+    name = parser.parse_args().name
+    with stage("evaluate_set", name) as work:
+        photos = Container(Path(f"data/test_sets/{name}"), needed=("test",))
+        refuse_known(photos.manifest, manifest.read(Path("data/photos") / MANIFEST), name)
+        cut, kept = work.keep / "test-set", work.keep / "test-set-shards"  # no variant can have these names
+        counts = cut_photographs(Path(f"data/test_sets/{name}"), work["targets"], {"test": cut}, kept, engine.load())
+        results = evaluate(name, photos, cut, work)
+
+        out = work.out(f"data/evaluations/test_sets/{name}")
+        tables = [table for result in results.values() for table in result.tables.values()]
+        write_table(out / "scores.csv", once(tables, ["method", "photo", "row", "column"]))
+        contrast = [pd.DataFrame(result.contrast) for result in results.values()]
+        write_table(out / "contrast.csv", once(contrast, ["method", "photo"]))
+        write_table(out / "counts.csv", counts)
+        write_json(out / "summary.json", {name: result.summary() for name, result in results.items()})
+    print(f"evaluate_set@{name}: {counts['kept'].sum()} patches of {(counts['kept'] > 0).sum()} photographs")
+    if line := left_out(counts):
+        print(f"evaluate_set@{name}: {line}")
+
+
+def refuse_known(test_set: pd.DataFrame, photos: pd.DataFrame, name: str) -> None:
+    """Refuse a test set that shares pixels with the photographs that networks were trained or stopped on.
+
+    Args:
+        test_set: its manifest.
+        photos: the manifest of data/photos; its test split may be tested on again.
+        name: of the test set.
+
+    Raises:
+        ArtifactError: it does; names the first of both.
+    """
+    known = photos[photos["split"] != "test"].drop_duplicates("sha256").set_index("sha256")
+    copies = test_set[test_set["sha256"].isin(known.index)]
+    if not copies.empty:
+        photo, twin = copies.iloc[0]["name"], known.loc[copies.iloc[0]["sha256"]]
+        raise ArtifactError(
+            f"test_sets.{name}: {len(copies)} of its {len(test_set)} photographs have the same pixels as others that "
+            f"networks have seen, such as {photo!r} as {twin['name']!r}, which is in {twin['split']}; take them out of "
+            "`fetch` or of the test set"
+        )
+
+
+def evaluate(name: str, photos: Container, test: Path, work: Stage) -> dict[str, Evaluation]:
+    """The evaluations of `baselines` and of every variant on the patch set `test`, as those of the test photographs."""
+    where = engine.load()
+    wholes = evaluation.whole_photographs(photos.manifest, work["targets"].patch, work["evaluate"].megapixels)
+    baselines = Subject(
+        name="baselines",
+        train=Path("data/pairs/train"),
+        validation=Path("data/pairs/validation"),
+        test=test,
+        photos=Path(f"data/test_sets/{name}"),
+        conversion=work["targets"].conversion,
+        settings=work["evaluate"],
+    )
+    results = {"baselines": evaluation.evaluate(baselines, wholes, work.keep / "baselines", where)}
+    for variant in tqdm(work["variants"], "variants", leave=False, disable=None):
+        folder, keep = Path(f"data/models/{variant}"), work.keep / variant
+        results[variant] = evaluation.of_variant(variant, folder, baselines, wholes, keep, where)
+        results[variant].facts["inputs"] = {str(folder / "model.keras"): sha256_of(folder / "model.keras")}
+    seen = {split: PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation")}
+    results["baselines"].facts.update(
+        {
+            "inputs": {f"data/pairs/{split}": patches.sha256 for split, patches in seen.items()},
+            "environment": work.versions,
+            "photographs": photos.manifest[["name", "source", "licence", "sha256"]].to_dict("records"),
+            "targets": work["targets"].model_dump(),
+        }
+    )
+    return results
+
+
+def once(tables: list[pd.DataFrame], key: list[str]) -> pd.DataFrame:
+    """One table of all, each `key` once: PCA stands beside several variants."""
+    return pd.concat(tables, ignore_index=True).drop_duplicates(key)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What stages hand to each other: packed photographs with their manifest, and patches."""

@@ -1,0 +1,181 @@
+"""The packed form of a set of photographs: zips of lossless PNG files, and the manifest beside them.
+
+A few large files, because DVC is far slower on many small ones. A stored zip gives random access and a CRC per member.
+photographs-00000.zip holds the first photographs of the manifest, the next zip those that follow; shards.csv (file,
+photographs) tells how many each holds.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from PIL import Image, PngImagePlugin
+
+from stages.common.artifacts import ZIP_EPOCH, ArtifactError, read_table, write_table, write_zip
+from stages.formats import manifest
+
+MANIFEST, SHARDS = "manifest.csv", "shards.csv"
+OPEN = 4  # zips at a time: a process may have some 1000 files open, and a set more zips than that
+
+
+class Writer(Mapping[str, bytes]):
+    """Packs photographs into one zip in `folder`: memory holds one at a time, a nameless file there the others.
+
+    They wait there as PNG, by the names of the zip's members, because those are sorted and because it may turn out at
+    the end that some are not wanted. `close` writes those of a table; without it, nothing is left.
+
+    Raises:
+        ArtifactError: something can't be written, such as on a full disk; names it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._zip = folder / file_name(0)
+        self._places: dict[str, tuple[int, int]] = {}
+        with faults_named(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._waiting = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # open until __exit__
+
+    def add(self, name: str, pixels: np.ndarray) -> None:
+        """Take in the photograph `name`, `(height, width, 3)` uint8."""
+        with faults_named(self._zip):
+            start = self._waiting.tell()
+            Image.fromarray(pixels).save(self._waiting, format="PNG")
+            self._places[_member(name)] = start, self._waiting.tell() - start
+
+    def close(self, table: pd.DataFrame) -> None:
+        """Write the manifest `table` and the photographs that it lists; there is no zip if there are none."""
+        wanted = {_member(name) for name in table["name"]}
+        self._places = {member: place for member, place in self._places.items() if member in wanted}
+        if self._places:
+            with faults_named(self._zip):
+                write_zip(self._zip, self)
+        _write_tables(self.folder, [table] if self._places else [])
+
+    def __getitem__(self, member: str) -> bytes:
+        start, length = self._places[member]
+        self._waiting.seek(start)
+        return self._waiting.read(length)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        with suppress(OSError):  # it would try once more to write what a full disk has refused
+            self._waiting.close()
+
+
+@contextmanager
+def faults_named(path: Path) -> Iterator[None]:
+    """What the system refuses to write becomes an `ArtifactError` that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise ArtifactError(f"{path} can't be written: {error.strerror}") from error
+
+
+def join(folder: Path, parts: Sequence[tuple[Path, pd.DataFrame]]) -> None:
+    """Make one container of several of one zip each: their zips move, but for photographs that are not wanted.
+
+    Args:
+        folder: of the new container.
+        parts: folder of each container, and the rows of its manifest that are wanted, at least one.
+
+    Raises:
+        ArtifactError: something can't be written; names it.
+    """
+    with faults_named(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    as_they_are = []
+    for number, (part, rows) in enumerate(parts):
+        old, new, wanted = part / file_name(0), folder / file_name(number), {_member(name) for name in rows["name"]}
+        with zipfile.ZipFile(old) as archive:
+            if wanted.issuperset(archive.namelist()):
+                as_they_are.append((old, new))
+            else:
+                _write_some(archive, wanted, new)
+    for old, new in as_they_are:  # last and quickly: after a kill, what has moved must be made again
+        with faults_named(new):
+            shutil.move(old, new)  # a rename, unless they lie on two disks
+    _write_tables(folder, [rows for _, rows in parts])
+
+
+def file_name(number: int) -> str:
+    """The name of a zip, by its number from 0; they are numbered without gaps."""
+    return f"photographs-{number:05}.zip"
+
+
+def _write_some(archive: zipfile.ZipFile, wanted: set[str], path: Path) -> None:
+    """Write a zip of those members of another that are wanted, as `write_zip` would."""
+    with faults_named(path), zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as some:
+        for name in filter(wanted.__contains__, archive.namelist()):
+            some.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), archive.read(name))
+
+
+def _write_tables(folder: Path, tables: Sequence[pd.DataFrame]) -> None:
+    """The manifest, and how many of its photographs each zip holds; a table for each zip."""
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=manifest.COLUMNS)
+    held = [(file_name(number), len(rows)) for number, rows in enumerate(tables)]
+    with faults_named(folder / MANIFEST):
+        write_table(folder / MANIFEST, table)
+    with faults_named(folder / SHARDS):
+        write_table(folder / SHARDS, pd.DataFrame(held, columns=["file", "photographs"]))
+
+
+class Container:
+    """Read access to a folder that `Writer` or `join` filled, in which each split of `needed` must have a photograph.
+
+    Raises:
+        ArtifactError: at opening, if the manifest or shards.csv is missing, damaged, or does not fit the other; at
+            reading, if the zip or the photograph is missing, damaged, or not the one in the manifest.
+    """
+
+    def __init__(self, folder: Path, needed: Sequence[str] = manifest.SPLITS) -> None:
+        self.manifest = manifest.read(folder / MANIFEST, needed)
+        held = read_table(folder / SHARDS, ["file"])
+        if [*held] != ["file", "photographs"] or held["photographs"].sum() != len(self.manifest):
+            raise ArtifactError(f"{folder / SHARDS}: not of the same photographs as {MANIFEST}; run `dvc repro`")
+        files = np.repeat(held["file"].to_numpy(), held["photographs"])
+        self._rows = self.manifest.assign(file=files).set_index("name", drop=False)
+        self._folder = folder
+        self._open: dict[str, zipfile.ZipFile] = {}  # the one that was used last comes last
+
+    def read(self, name: str) -> np.ndarray:
+        """One photograph as `(height, width, 3)` uint8, sRGB, checked against its manifest row."""
+        row = self._rows.loc[name]
+        try:
+            content = self._zip(row["file"]).read(_member(name))
+            # not Image.open, which refuses more than 179 megapixels
+            with PngImagePlugin.PngImageFile(io.BytesIO(content)) as image:
+                pixels = np.asarray(image)
+        except (KeyError, zipfile.BadZipFile, OSError, SyntaxError) as error:
+            path = self._folder / row["file"]
+            raise ArtifactError(f"{path}: photograph {name!r} can't be read: {error}; run `dvc repro`") from error
+        manifest.verify(row, pixels)
+        return pixels
+
+    def _zip(self, file: str) -> zipfile.ZipFile:
+        archive = self._open.pop(file) if file in self._open else zipfile.ZipFile(self._folder / file)
+        self._open[file] = archive
+        if len(self._open) > OPEN:
+            self._open.pop(next(iter(self._open))).close()
+        return archive
+
+
+def _member(name: str) -> str:
+    return f"{name}.png"

@@ -1,0 +1,92 @@
+"""The list of wanted photographs: one row each, with its licence, its side of the split and the hash of its pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stages.common.artifacts import ArtifactError
+
+COLUMNS = ("name", "source", "licence", "domain", "scene", "split", "height", "width", "sha256")
+TEXT = tuple(column for column in COLUMNS if column not in ("height", "width"))
+SPLITS = ("train", "validation", "test")
+
+
+def read(path: Path, needed: Sequence[str] = SPLITS) -> pd.DataFrame:
+    """Read and check a manifest.
+
+    Raises:
+        ArtifactError: the file is missing or no table, or says what can't be; see `check`.
+    """
+    table = rows(path)
+    check(table, str(path), needed)
+    return table
+
+
+def rows(path: Path) -> pd.DataFrame:
+    """A manifest as it is written; text is taken letter by letter, a photograph may be called `NA` or `001`.
+
+    Raises:
+        ArtifactError: the file is missing or no table.
+    """
+    try:
+        return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False)
+    except (FileNotFoundError, ValueError) as error:
+        raise ArtifactError(f"{path}: {error}") from error
+
+
+def check(table: pd.DataFrame, where: str, needed: Sequence[str] = SPLITS) -> None:
+    """Refuse a manifest that says what can't be; `where` names it in the message.
+
+    `scene` groups photographs of the same scene (a stereo pair), which must share a split; `sha256` is that of the
+    pixels, see `hash_pixels`. Each split of `needed` must have a photograph: of a further test set, only test.
+
+    Raises:
+        ArtifactError: a column is missing, a name stands twice, a split is unknown or has no photograph, or a scene
+            stands on two sides of the split.
+    """
+    missing = [column for column in COLUMNS if column not in table]
+    if missing:
+        raise ArtifactError(f"{where}: no column {', '.join(missing)}; a manifest has {', '.join(COLUMNS)}")
+    twice = table["name"][table["name"].duplicated()].tolist()
+    if twice:
+        raise ArtifactError(f"{where}: listed twice: {', '.join(twice)}")
+    unknown = sorted(set(table["split"].astype(str)) - set(SPLITS))
+    if unknown:
+        raise ArtifactError(f"{where}: unknown split {', '.join(unknown)}; it must be one of {', '.join(SPLITS)}")
+    empty = [split for split in needed if split not in set(table["split"])]
+    if empty:
+        raise ArtifactError(f"{where}: no photograph in split {', '.join(empty)}; each needs at least one")
+    sides = table.groupby("scene")["split"].nunique()
+    leaking = sides[sides > 1].index.tolist()
+    if leaking:
+        raise ArtifactError(f"{where}: scene {', '.join(map(str, leaking))} stands in more than one split")
+
+
+def hash_pixels(pixels: np.ndarray) -> str:
+    """sha256 of the bytes of `pixels`, `(height, width, 3)` uint8, in row-major order; independent of file formats."""
+    return hashlib.sha256(np.ascontiguousarray(pixels).reshape(-1).data).hexdigest()
+
+
+def verify(row: pd.Series | Mapping[str, Any], pixels: np.ndarray) -> None:
+    """Check a photograph against its manifest row.
+
+    Raises:
+        ArtifactError: size or hash differ; names the photograph.
+    """
+    size = (int(row["height"]), int(row["width"]), 3)
+    if pixels.shape != size or pixels.dtype != np.uint8:
+        raise ArtifactError(
+            f"photograph {row['name']!r} is {pixels.shape} {pixels.dtype}, its manifest says {size} uint8"
+        )
+    found = hash_pixels(pixels)
+    if found != row["sha256"]:
+        raise ArtifactError(
+            f"photograph {row['name']!r} has sha256 {found[:12]}…, its manifest says {row['sha256'][:12]}…; "
+            "if the new photograph is wanted, put its hash into the manifest"
+        )

@@ -1,0 +1,145 @@
+"""Cutting photographs into square patches, and the packed, memory-mappable form in which they travel.
+
+A patch set is one folder per split: shards `colour-00000.npy` `(n, patch, patch, 3)` and `gray-00000.npy`
+`(n, patch, patch, 1)`, both uint8; `index.csv` with a row per patch (photo, domain, row, column); `shards.csv` with the
+sha256 of each file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stages.common.artifacts import ArtifactError, open_array, read_table
+
+KINDS = {"colour": 3, "gray": 1}  # and their channels
+MAPPED = 4  # shards of each kind: at 100 MB a shard of both kinds, 400 MB
+
+
+def grid(height: int, width: int, patch: int, stride: int) -> np.ndarray:
+    """Upper left corners `(n, 2)` of all patches that lie wholly inside, row by row; (row, column) in pixels."""
+    rows = np.arange(0, height - patch + 1, stride)
+    columns = np.arange(0, width - patch + 1, stride)
+    return np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def count(height: Any, width: Any, patch: int, stride: int) -> Any:
+    """How many corners `grid` gives; of one image, or of many as arrays or columns of a table."""
+    rows, columns = ((side - patch) // stride + 1 for side in (height, width))
+    return np.maximum(rows, 0) * np.maximum(columns, 0)
+
+
+def cut(image: np.ndarray, corners: np.ndarray, patch: int) -> np.ndarray:
+    """The patches `(n, patch, patch, channels)` of `image` `(height, width, channels)` at `corners` `(n, 2)`."""
+    windows = np.lib.stride_tricks.sliding_window_view(image, (patch, patch, image.shape[2]))
+    return windows[corners[:, 0], corners[:, 1], 0]
+
+
+def join(patches: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """The image `(height, width, channels)` that the patches `(n, patch, patch, channels)` of a full grid tile."""
+    patch = patches.shape[1]
+    height, width = corners.max(axis=0) + patch
+    image = np.zeros((height, width, patches.shape[3]), patches.dtype)
+    for piece, (row, column) in zip(patches, corners, strict=True):
+        image[row : row + patch, column : column + patch] = piece
+    return image
+
+
+def contrast(gray: np.ndarray) -> np.ndarray:
+    """Standard deviation `(n,)` of each gray patch `(n, patch, patch, 1)` uint8, in gray levels of 255."""
+    return gray.astype(np.float64).std(axis=(1, 2, 3))
+
+
+class PatchSet:
+    """One split's patches, read from shards that are mapped into memory only while they are in use.
+
+    A shard's file is checked against its sha256 when it is first read, and the `MAPPED` of each kind that were read
+    last stay mapped: memory does not grow with the number of shards. Another process opens its own, by `folder`.
+
+    Attributes:
+        folder: where the shards and the tables are.
+
+    Raises:
+        ArtifactError: at opening, if shards.csv is missing or is none; later, if another file is missing or damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._shards = read_table(folder / "shards.csv")
+        self._starts = np.concatenate([[0], np.cumsum(self._shards["patches"])])
+        self._mapped: dict[str, OrderedDict[int, np.ndarray]] = {kind: OrderedDict() for kind in KINDS}
+        self._checked: set[tuple[str, int]] = set()
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    @cached_property
+    def index(self) -> pd.DataFrame:
+        """One row per patch: photo, domain, row, column; read when it is first asked for."""
+        index = read_table(self.folder / "index.csv", text=("photo", "domain"))
+        if len(index) != len(self):
+            raise ArtifactError(f"{self.folder}: index.csv has {len(index)} patches, shards.csv {len(self)}")
+        return index
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the tables, and so, through the shards' hashes, of everything."""
+        digest = hashlib.sha256()
+        for table in ("index.csv", "shards.csv"):
+            try:
+                with (self.folder / table).open("rb") as file:
+                    hashlib.file_digest(file, lambda: digest)
+            except FileNotFoundError as error:
+                raise ArtifactError(f"{error.filename}: not found; run `dvc repro`") from error
+        return digest.hexdigest()
+
+    @property
+    def shards(self) -> list[tuple[int, int]]:
+        """The numbers (start, stop) of each shard's patches, in order; no photograph has patches in two shards."""
+        return list(pairwise(self._starts.tolist()))
+
+    @cached_property
+    def patch(self) -> int:
+        """Side of a patch in pixels."""
+        return self._open("gray", 0).shape[1]
+
+    def read(self, kind: str, numbers: np.ndarray | None = None) -> np.ndarray:
+        """The patches `numbers` of a kind, "colour" or "gray", as `(n, patch, patch, channels)` uint8, in their order.
+
+        Fast where they lie in at most `MAPPED` shards. All of them if None, which takes as much memory as they do.
+
+        Raises:
+            IndexError: there is no such number.
+            ArtifactError: a shard is missing or damaged.
+        """
+        numbers = np.arange(len(self)) if numbers is None else np.asarray(numbers)
+        if len(numbers) and (numbers.min() < 0 or numbers.max() >= len(self)):
+            raise IndexError(f"{self.folder} has the patches 0 to {len(self) - 1}")
+        found = np.empty((len(numbers), self.patch, self.patch, KINDS[kind]), np.uint8)
+        shards = np.searchsorted(self._starts, numbers, side="right") - 1
+        for shard in np.unique(shards).tolist():
+            here = np.flatnonzero(shards == shard)
+            found[here] = self._open(kind, shard)[numbers[here] - self._starts[shard]]
+        return found
+
+    def _open(self, kind: str, shard: int) -> np.ndarray:
+        """A shard's patches of a kind, `(n, patch, patch, channels)`, mapped until `MAPPED` others have been read."""
+        mapped = self._mapped[kind]
+        if shard not in mapped:
+            path = self.folder / f"{kind}-{shard:05}.npy"
+            if (kind, shard) in self._checked:
+                mapped[shard] = np.load(path, mmap_mode="r", allow_pickle=False)
+            else:
+                mapped[shard] = open_array(path, self._shards[f"{kind}_sha256"][shard])
+                self._checked.add((kind, shard))
+        mapped.move_to_end(shard)
+        if len(mapped) > MAPPED:
+            mapped.popitem(last=False)
+        return mapped[shard]

@@ -1,1 +1,0 @@
-"""Every variant and baseline on further photographs, which are only ever evaluated."""

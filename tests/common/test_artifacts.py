@@ -1,0 +1,62 @@
+"""Writing is atomic and stable; reading notices damage."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.common import artifacts
+from stages.common.artifacts import ArtifactError
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), artifacts.atomic(path) as temporary:
+        temporary.write_text("half of the n")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_json_refuses_nan(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"NaN|nan"):
+        artifacts.write_json(tmp_path / "a.json", {"psnr": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_flipped_bit_is_noticed_on_opening(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, np.arange(100, dtype=np.uint8))
+    digest = artifacts.sha256_of(path)
+    assert np.array_equal(artifacts.open_array(path, digest), np.arange(100))
+    damaged = bytearray(path.read_bytes())
+    damaged[-1] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(ArtifactError, match=r"a\.npy.*damaged"):
+        artifacts.open_array(path, digest)
+
+
+def test_a_zip_has_the_same_bytes_whatever_the_order_of_its_members(tmp_path: Path) -> None:
+    artifacts.write_zip(tmp_path / "a.zip", {"b": b"2", "a": b"1"})
+    artifacts.write_zip(tmp_path / "b.zip", {"a": b"1", "b": b"2"})
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    assert zipfile.ZipFile(tmp_path / "a.zip").read("b") == b"2"
+
+
+def test_the_text_of_a_table_is_read_letter_by_letter_and_its_numbers_as_numbers(tmp_path: Path) -> None:
+    table = pd.DataFrame({"photo": ["NA", "001", "", "nan", "1e5", "é, x"], "psnr": [1.5, None, np.inf, 0, -1e300, 2]})
+    artifacts.write_table(tmp_path / "scores.csv", table)
+    found = artifacts.read_table(tmp_path / "scores.csv", text=("photo", "domain"))
+    assert found["photo"].tolist() == table["photo"].tolist()
+    assert np.array_equal(found["psnr"], table["psnr"], equal_nan=True)
+
+
+@pytest.mark.parametrize("read", [artifacts.read_table, artifacts.read_json, artifacts.sha256_of])
+def test_a_missing_file_is_named(tmp_path: Path, read: object) -> None:
+    with pytest.raises(ArtifactError, match=r"gone\.csv.*dvc repro"):
+        read(tmp_path / "gone.csv")  # type: ignore[operator]

@@ -1,0 +1,216 @@
+"""Engines: the same results in the same order everywhere, and a killed worker is replaced or told of, never awaited."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from ruamel.yaml import YAML
+
+from stages.common import engine
+from stages.common.artifacts import ArtifactError
+from stages.common.engine import Engine
+from stages.common.settings import SettingsError
+from stages.common.stage import StageError
+from tests import tasks
+from tests.conftest import REPOSITORY
+
+
+def local(workers: int) -> Engine:
+    return Engine(engine="local", workers=workers, address="auto")
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_results_come_in_the_order_of_the_tasks_whoever_did_them(workers: int) -> None:
+    numbers, processes = zip(*engine.run(tasks.square, range(11), local(workers)), strict=True)
+    assert numbers == tuple(number**2 for number in range(11))
+    assert len(set(processes)) == workers
+    assert (os.getpid() in processes) == (workers == 1)
+    assert workers_of(os.getpid()) == []
+
+
+def test_a_single_task_stays_in_this_process() -> None:
+    assert list(engine.run(tasks.square, [3], local(3))) == [(9, os.getpid())]
+
+
+def test_no_task_is_no_result() -> None:
+    assert list(engine.run(tasks.square, [], local(3))) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_fault_arrives_as_itself_after_the_results_before_it(workers: int) -> None:
+    results = engine.run(tasks.faulty, range(8), local(workers))
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ArtifactError, match=r"^photo-3\.png: damaged") as caught:
+        next(results)
+    assert workers == 1 or 'in faulty\n    raise ArtifactError(f"photo-{number}.png' in caught.value.__notes__[0]
+
+
+def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
+    jobs = [(number, str(tmp_path / "killed")) for number in range(6)]
+    assert list(engine.run(tasks.killed_once, jobs, local(2))) == [number**2 for number in range(6)]
+    assert (tmp_path / "killed").exists()
+
+
+def test_a_task_whose_workers_are_all_killed_is_an_error_after_three_tries(tmp_path: Path) -> None:
+    jobs = [(number, str(tmp_path / "tries")) for number in range(6)]
+    with pytest.raises(StageError, match=r"killed 3 times at task 2; .* lower `workers` in engine.yaml"):
+        list(engine.run(tasks.killed_always, jobs, local(2)))
+    assert (tmp_path / "tries").read_text() == "..."
+    assert workers_of(os.getpid()) == []
+
+
+def test_a_worker_that_is_killed_while_it_answers_is_no_hang() -> None:
+    code = (
+        "from stages import engine; from tests import tasks\n"
+        "where = engine.Engine(engine='local', workers=2, address='auto')\n"
+        "if __name__ == '__main__': list(engine.run(tasks.killed_while_answering, range(4), where))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    assert "StageError: a worker process was killed 3 times at task 1" in ended.stderr
+
+
+def test_results_that_nobody_asks_for_end_their_workers() -> None:
+    results = engine.run(tasks.square, range(100), local(2))
+    assert next(results)[0] == 0
+    assert len(workers_of(os.getpid())) == 2
+    results.close()  # type: ignore[attr-defined]
+    assert workers_of(os.getpid()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's signal on a parent's death is Linux's")
+def test_workers_die_with_a_killed_parent() -> None:
+    code = (
+        "import time; from stages import engine\n"
+        "where = engine.Engine(engine='local', workers=2, address='auto')\n"
+        "if __name__ == '__main__': list(engine.run(time.sleep, [60, 60], where))"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY)
+    try:
+        assert wait_until(lambda: len(busy(parent.pid)) == 2)
+        workers = busy(parent.pid)
+    finally:
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+    gone, alive = psutil.wait_procs(workers, timeout=5)
+    assert len(gone) == 2
+    assert alive == []
+
+
+def busy(parent: int) -> list[psutil.Process]:
+    """The workers of a process that have come so far as to wait in their task."""
+    return [it for it in workers_of(parent) if it.status() == psutil.STATUS_SLEEPING and it.cpu_times().user > 0.1]
+
+
+def workers_of(parent: int) -> list[psutil.Process]:
+    return [child for child in psutil.Process(parent).children() if "spawn_main" in " ".join(child.cmdline())]
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 30) -> bool:
+    deadline = time.monotonic() + seconds
+    while not (found := happened()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
+# === engine.yaml ===
+
+
+def test_the_committed_file_computes_in_this_process() -> None:
+    assert engine.load({}, REPOSITORY / engine.ENGINE) == local(1)
+
+
+def test_the_environment_overrules_the_file() -> None:
+    said = {"ENGINE": "ray", "WORKERS": "5", "RAY_ADDRESS": "10.0.0.1:6379", "HOME": "/"}
+    found = engine.load(said, REPOSITORY / engine.ENGINE)
+    assert found == Engine(engine="ray", workers=5, address="10.0.0.1:6379")
+    assert engine.load({"WORKERS": ""}, REPOSITORY / engine.ENGINE) == local(1)  # as make hands on what is not set
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"WORKERS": "0"}, "WORKERS in the environment: workers: .* greater than or equal to 1 .it is 0."),
+        ({"WORKERS": "all"}, "WORKERS in the environment: workers: .* valid integer .it is 'all'."),
+        ({"WORKERS": "-1"}, "WORKERS in the environment: workers: "),
+        ({"ENGINE": "dask"}, "ENGINE in the environment: engine: .* 'local' or 'ray' .it is 'dask'."),
+    ],
+)
+def test_a_fault_in_the_environment_names_its_variable(environment: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{message}"):
+        engine.load(environment, REPOSITORY / engine.ENGINE)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"workers": 1.5}, "engine.yaml: workers: "),
+        ({"workers": None}, "engine.yaml: workers: "),
+        ({"address": ""}, "engine.yaml: address: "),
+        ({"engines": "ray"}, "engine.yaml: engines: unknown key; allowed are engine, workers, address"),
+    ],
+)
+def test_a_fault_in_the_file_names_its_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    YAML().dump({"engine": "local", "workers": 1, "address": "auto", **change}, engine.ENGINE)
+    with pytest.raises(SettingsError, match=f"^{message}"):
+        engine.load({"ENGINE": "ray"})
+
+
+@pytest.mark.parametrize("text", ["", "- local", "local", "engine: [", "engine: local"])
+def test_a_file_of_another_shape_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "engine.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=r"engine\.yaml: "):
+        engine.load({}, path)
+
+
+def test_a_missing_file_says_where_to_be(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="run from the top of the repository"):
+        engine.load({}, tmp_path / "engine.yaml")
+
+
+def test_no_stage_has_the_engine_among_its_inputs() -> None:
+    for pipeline in ("dvc.yaml", "studies/dvc.yaml"):
+        assert "engine.yaml" not in (REPOSITORY / pipeline).read_text()
+
+
+@pytest.mark.parametrize(
+    ("said", "jobs"), [((), "1"), (("ENGINE=ray",), "8"), (("ENGINE=ray", "JOBS=3"), "3"), (("ENGINE=local",), "1")]
+)
+def test_make_hands_the_engine_on_and_runs_several_clients_of_a_cluster(said: tuple[str, ...], jobs: str) -> None:
+    show = 'show: ; @echo "$(JOBS) $$ENGINE $$WORKERS"'
+    command = ["make", "--silent", "--eval", show, "show", "WORKERS=4", *said]
+    unset = {name: value for name, value in os.environ.items() if name not in ("ENGINE", "WORKERS", "JOBS")}
+    shown = subprocess.run(command, cwd=REPOSITORY, env=unset, capture_output=True, text=True, check=True).stdout
+    name = dict(word.split("=") for word in said).get("ENGINE", "")
+    assert shown == f"{jobs} {name} 4\n"
+
+
+# === Ray, where there is none ===
+
+
+def test_without_ray_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(StageError, match="make setup-ray"):
+        list(engine.run(tasks.square, range(2), Engine(engine="ray", workers=1, address="auto")))
+
+
+def test_ray_is_not_imported_by_a_local_engine() -> None:
+    code = (
+        "import sys; from stages import engine\n"
+        "where = engine.Engine(engine='local', workers=1, address='auto')\n"
+        "print(list(engine.run(abs, [1], where)), 'ray' in sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert ended.stdout == "[1] False\n"

@@ -1,0 +1,60 @@
+"""The versions that results depend on are those of the lock, and a stage refuses others."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+
+from stages.common import environment
+from stages.common.environment import EnvironmentDiffersError
+from tests.conftest import REPOSITORY
+
+RUNTIME = (REPOSITORY / "requirements.lock").read_text()
+REMOTES = (REPOSITORY / "requirements-remotes.lock").read_text()
+CLUSTER = (REPOSITORY / "requirements-ray.lock").read_text()
+DEVELOPMENT = (REPOSITORY / "requirements-dev.lock").read_text()
+
+
+def test_environment_yaml_is_what_the_lock_says() -> None:
+    assert (REPOSITORY / "environment.yaml").read_text() == environment.render(RUNTIME)
+
+
+def test_the_supported_python_is_that_of_pyproject() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == environment.PYTHON
+
+
+def test_a_lock_that_holds_more_names_the_same_version_of_every_package() -> None:
+    runtime, remotes, cluster, development = map(environment.locked_versions, (RUNTIME, REMOTES, CLUSTER, DEVELOPMENT))
+    for more in (remotes, cluster):
+        assert runtime.items() < more.items() < development.items()
+        assert "pytest" not in more
+    assert "ray" in cluster
+
+
+@pytest.mark.parametrize("lock", [RUNTIME, REMOTES, CLUSTER, DEVELOPMENT])
+def test_every_locked_package_has_a_hash_and_no_address(lock: str) -> None:
+    assert "://" not in lock
+    entries = re.split(r"^(?=[a-z0-9])", lock, flags=re.MULTILINE)[1:]
+    assert len(entries) > 100
+    assert [entry.splitlines()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_the_installed_environment_is_the_locked_one() -> None:
+    environment.verify(environment.read())
+
+
+def test_every_package_that_differs_is_named() -> None:
+    with pytest.raises(EnvironmentDiffersError) as caught:
+        environment.verify({"numpy": "1.0", "no-such-package": "2.0", "python": "<3"})
+    message = str(caught.value)
+    for words in (
+        "numpy is",
+        "environment.yaml says 1.0",
+        "no-such-package is not installed",
+        "python is",
+        "make setup",
+    ):
+        assert words in message

@@ -1,0 +1,128 @@
+"""params.yaml is read once, checked whole, and refused with a message that names the key."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from ruamel.yaml import YAML
+
+from grayscale.conversions import CONVERSIONS
+from stages.common import settings
+from stages.common.settings import SettingsError
+from stages.evaluate import baselines
+from stages.networks.registry import NETWORKS
+from stages.report import summary
+from tests.conftest import REPOSITORY
+
+RAW: dict[str, Any] = YAML(typ="safe").load(REPOSITORY / "params.yaml")
+
+
+def changed(key: str, value: Any) -> dict[str, Any]:
+    raw = copy.deepcopy(RAW)
+    *sections, last = key.split(".")
+    section = raw
+    for part in sections:
+        section = section[part]
+    section[last] = value
+    return raw
+
+
+def test_the_committed_params_are_valid() -> None:
+    assert list(settings.load(REPOSITORY / "params.yaml").variants) == list(RAW["variants"])
+
+
+def test_a_variant_overrides_the_common_recipe() -> None:
+    checked = settings.check(changed("variants.simple.epochs", 3), "params.yaml")
+    assert checked.variants["simple"].epochs == 3
+    assert checked.variants["naive"].epochs == RAW["train"]["recipe"]["epochs"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("targets.patch", 30, ["targets.patch", "multiple of 4", "30"]),
+        ("targets.patch", 8, ["targets.patch", "greater than or equal to 12"]),
+        ("targets.stride", 0, ["targets.stride", "greater than or equal to 1"]),
+        ("targets.conversion", "bt2020", ["targets.conversion", "'bt601'", "bt2020"]),
+        ("targets.colour", True, ["targets.colour", "unknown key", "patch, stride"]),
+        ("seed", 1, ["seed", "unknown key", "fetch, test_sets, targets, train, evaluate, variants"]),
+        ("train.recipe.epochs", "ten", ["train.recipe.epochs", "valid integer", "'ten'"]),
+        ("train.recipe.epochs", 2.5, ["train.recipe.epochs", "valid integer"]),
+        ("train.recipe.flips", 1, ["train.recipe.flips", "valid boolean"]),
+        ("train.recipe.warmup_epochs", 99, ["train.recipe", "warmup_epochs (99) must be below epochs"]),
+        ("train.recipe.epoch", 9, ["train.recipe.epoch", "unknown key", "epochs"]),
+        (
+            "train.precision",
+            "float16",
+            ["train.precision", "'float64', 'float32', 'mixed_float16' or 'mixed_bfloat16'"],
+        ),
+        ("train.device", "tpu", ["train.device", "'cpu' or 'gpu'"]),
+        ("train.replicas", 0, ["train.replicas", "greater than or equal to 1"]),
+        ("train.replicas", 3, ["variants.simple.batch (32) must be a multiple of train.replicas (3)"]),
+        ("evaluate.noise_levels", [], ["evaluate.noise_levels", "at least 1"]),
+        ("evaluate.noise_levels", [5, 0], ["evaluate.noise_levels.1", "greater than or equal to 1"]),
+        ("evaluate.noise_levels", [2.5], ["evaluate.noise_levels.0", "valid integer"]),
+        ("evaluate.bootstrap", 10, ["evaluate.bootstrap", "greater than or equal to 100"]),
+        ("evaluate.seed", -1, ["evaluate.seed", "greater than or equal to 0"]),
+        ("variants", {}, ["variants", "at least 1"]),
+        ("variants.simple.network", "resnet", ["variants.simple", "unknown network 'resnet'", "bottleneck"]),
+        ("variants.simple.epoch", 3, ["variants.simple", "unknown key 'epoch'", "epochs", "no option"]),
+        ("variants.simple.epochs", 0, ["variants.simple.epochs", "greater than or equal to 1"]),
+        ("variants.vae.sigma", 5.0, ["variants.vae", "sigma is 5.0", "from 0.001 to 1.0"]),
+        ("variants.vae.latent", 2.5, ["variants.vae", "latent is 2.5", "int from 1 to 784"]),
+        ("variants.vae", {"network": "vae"}, ["variants.vae", "needs latent, sigma"]),
+        ("variants.baselines", {"network": "simple"}, ["variants.baselines", "taken"]),
+        ("variants.luma", {"network": "simple"}, ["variants.luma", "taken"]),
+        ("variants.pca_9", {"network": "simple"}, ["variants.pca_9", "taken"]),
+        ("variants.Simple", {"network": "simple"}, ["variants.Simple", "pattern"]),
+    ],
+)
+def test_an_impossible_value_is_refused_by_name(key: str, value: Any, words: list[str]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings.check(changed(key, value), "params.yaml")
+    message = str(caught.value)
+    assert message.startswith("params.yaml: ")
+    assert [word for word in words if word not in message] == []
+
+
+def test_a_fault_of_the_common_recipe_is_reported_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings.check(changed("train.recipe.epochs", "ten"), "params.yaml")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_missing_section_is_named() -> None:
+    raw = copy.deepcopy(RAW)
+    del raw["evaluate"]
+    with pytest.raises(SettingsError, match=r"evaluate: missing"):
+        settings.check(raw, "params.yaml")
+
+
+@pytest.mark.parametrize("text", ["", "- 1", "variants: [1]", "train: 3", "a: [", "variants: {a: null}"])
+def test_a_file_of_another_shape_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError):
+        settings.load(path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="not found"):
+        settings.load(tmp_path / "params.yaml")
+
+
+def test_every_conversion_that_params_may_name_exists() -> None:
+    assert set(get_args(settings.Conversion)) == set(CONVERSIONS)
+
+
+def test_no_variant_can_take_the_name_of_a_baseline() -> None:
+    assert set(baselines.CLOSED_FORMS) | {"conv1x1", "baselines", "target"} == set(settings.RESERVED)
+    assert set(baselines.CLOSED_FORMS) == set(summary.CLOSED_FORMS)
+
+
+def test_every_network_of_the_registry_is_a_file_and_the_other_way_round() -> None:
+    files = {path.stem for path in (REPOSITORY / "stages/train/networks").glob("*.py")} - {"__init__"}
+    assert set(NETWORKS) == files

@@ -1,0 +1,147 @@
+"""Shards: the same on every engine, and what is finished is done once, whatever is killed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stages.common import shards
+from stages.common.artifacts import ArtifactError
+from stages.common.engine import Engine
+from stages.common.shards import Shard, place
+from tests import tasks
+from tests.conftest import REPOSITORY
+
+HERE = Engine(engine="local", workers=1, address="auto")
+TWO = Engine(engine="local", workers=2, address="auto")
+
+
+def finish(keep: Path, work: Any = tasks.noise, where: Engine = HERE, seeds: int = 6) -> list[Shard]:
+    return list(shards.run(work, range(seeds), keep, where))
+
+
+def content(found: list[Shard]) -> list[tuple[Any, bytes]]:
+    return [(shard.facts, (shard.folder / "noise.npy").read_bytes()) for shard in found]
+
+
+def tries(keep: Path) -> list[int]:
+    return sorted(map(int, (keep.parent / "tries").read_text().split()))
+
+
+@pytest.fixture
+def keep(tmp_path: Path) -> Path:
+    return tmp_path / "kept"
+
+
+def test_shards_are_the_same_on_one_worker_and_on_two(tmp_path: Path) -> None:
+    one, two = finish(tmp_path / "1" / "kept"), finish(tmp_path / "2" / "kept", where=TWO)
+    assert content(one) == content(two)
+    assert [shard.facts["seed"] for shard in two] == [0, 1, 2, 3, 4, 5]
+
+
+def test_finished_shards_are_done_once(keep: Path) -> None:
+    first = finish(keep, seeds=4)
+    again = finish(keep)
+    assert content(again)[:4] == content(first)
+    assert tries(keep) == [0, 1, 2, 3, 4, 5]
+    assert [type(shard.facts["mean"]) for shard in again] == [float] * 6
+
+
+@pytest.mark.parametrize("where", [HERE, TWO])
+def test_a_fault_leaves_what_was_finished_before_it_and_nothing_half_done(keep: Path, where: Engine) -> None:
+    with pytest.raises(ArtifactError, match="photo-3"):
+        finish(keep, tasks.noise_or_fault, where)
+    before = tries(keep)
+    assert {0, 1, 2, 3} <= set(before)
+    assert not (keep / "00003").exists()
+    finish(keep)
+    assert [before.count(seed) for seed in (0, 1, 2)] == [tries(keep).count(seed) for seed in (0, 1, 2)]
+    assert tries(keep).count(3) == 2
+
+
+def test_a_killed_worker_loses_only_its_own_shard(keep: Path, tmp_path: Path) -> None:
+    found = finish(keep, tasks.noise_or_kill, TWO)
+    assert content(found) == content(finish(tmp_path / "other" / "kept"))
+    assert tries(keep) == [0, 1, 2, 3, 3, 4, 5]
+
+
+def test_a_killed_run_is_gone_on_from_and_leaves_no_half_done_shard(keep: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from stages import engine, shards; from tests import tasks\n"
+        "where = engine.Engine(engine='local', workers=1, address='auto')\n"
+        "list(shards.run(tasks.noise_or_kill, range(6), Path(sys.argv[1]), where))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(keep)], cwd=REPOSITORY, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert len(list(keep.glob(".00003.*.partial"))) == 1
+    found = finish(keep, tasks.noise_or_kill)
+    assert content(found) == content(finish(tmp_path / "other" / "kept"))
+    assert tries(keep) == [0, 1, 2, 3, 3, 4, 5]
+    assert sorted(path.name for path in keep.iterdir()) == [f"{number:05}" for number in range(6)]
+
+
+def test_what_is_not_whole_is_done_again(keep: Path) -> None:
+    first = content(finish(keep))
+    with (keep / "00000/noise.npy").open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\xff" if first[0][1][-1] != 0xFF else b"\x00")  # same length, one byte
+    (keep / "00001/noise.npy").unlink()
+    (keep / "00002/done.json").unlink()
+    for number, text in {3: "{}", 4: "[1]", 5: '{"facts": {'}.items():
+        (keep / f"0000{number}/done.json").write_text(text)
+    assert content(finish(keep)) == first
+    assert tries(keep) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+
+
+def test_a_straggler_that_finishes_late_changes_nothing(keep: Path) -> None:
+    """As a worker of a cluster that was cut off: its shard was given to another, which has finished it."""
+    (shard,) = finish(keep, seeds=1)
+    before = content([shard])
+    facts = shards._do(tasks.noise, (0, shard.folder))
+    assert facts["facts"] == shard.facts
+    assert content([shard]) == before
+    assert [path.name for path in keep.iterdir()] == ["00000"]
+
+
+def test_a_shard_that_can_not_be_put_in_place_is_a_fault(keep: Path) -> None:
+    keep.mkdir()
+    (keep / "00000").write_text("a file in its way")
+    with pytest.raises(OSError, match="00000"):
+        shards._do(tasks.noise, (0, keep / "00000"))
+
+
+def test_facts_that_json_can_not_hold_are_refused(keep: Path) -> None:
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        list(shards.run(array_facts, [0], keep, HERE))
+    assert list(keep.iterdir()) == []
+
+
+def array_facts(_: int, __: Path) -> Any:
+    return np.zeros(1)
+
+
+def test_a_placed_file_stays_with_its_shard(keep: Path, tmp_path: Path) -> None:
+    (shard,) = finish(keep, seeds=1)
+    place(shard.folder / "noise.npy", tmp_path / "output.npy")
+    assert (tmp_path / "output.npy").read_bytes() == (shard.folder / "noise.npy").read_bytes()
+    finish(keep, seeds=1)
+    assert tries(keep) == [0]
+    assert set(json.loads((shard.folder / "done.json").read_text())["files"]) == {"noise.npy"}
+
+
+def test_files_are_placed_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.link", refuse)
+    (tmp_path / "file").write_text("shard")
+    place(tmp_path / "file", tmp_path / "output")
+    assert (tmp_path / "output").read_text() == "shard"
+
+
+def refuse(*_: object) -> None:
+    raise OSError("cross-device link")

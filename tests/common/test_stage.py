@@ -1,0 +1,306 @@
+"""The door: what a stage may see, when its outputs appear, and how faults are told."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from stages.common import stage as door
+from stages.common.artifacts import ArtifactError
+from stages.common.stage import StageError, stage
+from tests.conftest import REPOSITORY
+
+PIPELINE = """
+    stages:
+      work:
+        cmd: python -m stages.work
+        deps: [input, code.py]
+        params:
+          - targets
+          - environment.yaml: [python, numpy]
+        outs: [data/result]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("params.yaml", "environment.yaml"):
+        (tmp_path / name).write_bytes((REPOSITORY / name).read_bytes())
+    (tmp_path / "dvc.yaml").write_text(textwrap.dedent(PIPELINE))
+    (tmp_path / "code.py").write_text("pass")
+    (tmp_path / "input").mkdir()
+    (tmp_path / "input/photo").write_bytes(b"1")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(door, "_die_with_dvc", lambda: None)
+    return tmp_path
+
+
+def test_outputs_appear_when_the_stage_ends_well(folder: Path) -> None:
+    with stage("work") as work:
+        out = work.out("data/result")
+        out.mkdir(parents=True)
+        (out / "a").write_text("new")
+        assert not (folder / "data/result").exists()
+    assert (folder / "data/result/a").read_text() == "new"
+    assert [path.name for path in (folder / "data").iterdir()] == ["result"]
+
+
+@pytest.mark.parametrize("fault", [StageError("no luck"), ArtifactError("no luck")])
+def test_a_fault_is_one_message_exit_code_1_and_no_output(
+    folder: Path, capsys: pytest.CaptureFixture[str], fault: Exception
+) -> None:
+    with pytest.raises(SystemExit) as caught, stage("work") as work:
+        work.out("data/result").mkdir(parents=True)
+        raise fault
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == "work: no luck\n"
+    assert list((folder / "data").iterdir()) == []
+
+
+def test_an_undeclared_param_can_not_be_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), stage("work") as work:
+        assert work["targets"].patch == 28
+        _ = work["train"]
+    assert "does not declare the param 'train'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["input/photo", "code.py", "params.yaml", "environment.yaml"])
+def test_an_input_edited_during_the_run_fails_the_stage(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    with pytest.raises(SystemExit), stage("work") as work:
+        work.out("data/result").mkdir(parents=True)
+        text = (folder / name).read_text()
+        edited = text.replace("patch: 28", "patch: 32").replace("numpy: ", "numpy: 9")
+        (folder / name).write_text(edited if edited != text else text + " ")
+    message = capsys.readouterr().err
+    assert name in message
+    assert "changed while the stage ran" in message
+    assert not (folder / "data/result").exists()
+
+
+@pytest.mark.parametrize("value", ["4", "many"])  # a slip there must not cost this stage's work either
+def test_a_param_of_another_stage_may_change_during_the_run(folder: Path, value: str) -> None:
+    with stage("work") as work:
+        work.out("data/result").mkdir(parents=True)
+        path = folder / "params.yaml"
+        path.write_text(path.read_text().replace("picture_rows: 3", f"picture_rows: {value}"))
+    assert (folder / "data/result").exists()
+
+
+def test_a_settings_fault_stops_before_any_work(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "params.yaml"
+    path.write_text(path.read_text().replace("patch: 28", "patch: 27"))
+    with pytest.raises(SystemExit), stage("work"):
+        raise AssertionError("the work began")
+    assert "targets.patch" in capsys.readouterr().err
+
+
+def test_another_environment_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "environment.yaml"
+    path.write_text(path.read_text().replace("numpy: ", "numpy: 9"))
+    with pytest.raises(SystemExit), stage("work"):
+        raise AssertionError("the work began")
+    assert "numpy is" in capsys.readouterr().err
+
+
+def keep_something() -> Path:
+    """Run the stage as if it failed with a part of its work done; the folder where that is kept."""
+    with pytest.raises(SystemExit), stage("work") as work:
+        work.keep.mkdir(parents=True, exist_ok=True)
+        (work.keep / "shard").write_text("done")
+        raise StageError("no luck")
+    return work.keep
+
+
+def test_what_a_failed_try_kept_is_there_for_the_next_and_gone_after_success(folder: Path) -> None:
+    kept = keep_something()
+    assert (kept / "shard").read_text() == "done"
+    with stage("work") as work:
+        assert work.keep == kept
+        assert (work.keep / "shard").exists()
+        work.out("data/result").mkdir(parents=True)
+    assert list((folder / ".dvc/tmp/kept").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["input/photo", "code.py", "params.yaml", "environment.yaml"])
+def test_another_input_starts_anew_and_drops_what_was_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(door.environment, "verify", lambda _: None)
+    kept = keep_something()
+    text = (folder / name).read_text()
+    edited = text.replace("patch: 28", "patch: 32").replace("numpy: ", "numpy: 9")
+    (folder / name).write_text(edited if edited != text else text + " ")
+    assert keep_something() != kept
+    assert not kept.exists()
+
+
+def test_what_was_kept_is_not_believed_after_an_edit_that_was_undone(folder: Path) -> None:
+    """A shard may have been made from what stood there in between."""
+    kept = keep_something()
+    code = folder / "code.py"
+    os.utime(code, ns=(0, code.stat().st_mtime_ns + 1))
+    with stage("work") as work:
+        assert work.keep != kept
+        work.out("data/result").mkdir(parents=True)
+    assert not kept.exists()
+
+
+def test_params_and_files_of_others_do_not_matter_to_what_is_kept(folder: Path) -> None:
+    kept = keep_something()
+    params = folder / "params.yaml"
+    params.write_text(params.read_text().replace("picture_rows: 3", "picture_rows: 4"))
+    (folder / "engine.yaml").write_text("engine: ray")
+    assert keep_something() == kept
+
+
+def test_a_killed_stage_keeps_what_is_done(folder: Path) -> None:
+    code = (
+        "import os; from stages import stage as door\n"
+        "with door.stage('work') as work:\n"
+        "    work.keep.mkdir(parents=True); (work.keep / 'shard').touch(); os.kill(os.getpid(), 9)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    assert subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, check=False).returncode == -9
+    with stage("work") as work:
+        assert (work.keep / "shard").exists()
+        work.out("data/result").mkdir(parents=True)
+
+
+def test_each_variant_keeps_its_own(folder: Path, studies: Path) -> None:
+    work_of = {}
+    for run in ("small", "other"):
+        (folder / "vae.py").touch()
+        with pytest.raises(SystemExit), stage("run", run, pipeline=studies) as work:
+            work.keep.mkdir(parents=True)
+            raise StageError("no luck")
+        work_of[run] = work.keep
+    assert all(path.is_dir() for path in work_of.values())
+    assert {path.parent.name for path in work_of.values()} == {"run@small", "run@other"}
+
+
+def test_an_unknown_stage_or_variant_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    with pytest.raises(StageError, match="no stage 'tran'; it has fetch, fetch_set, targets"):
+        door.declared("tran")
+    with pytest.raises(StageError, match="no variant 'simpel'; it has simple,"):
+        door.declared("train", "simpel")
+
+
+STUDIES = """
+    stages:
+      run:
+        foreach: ${runs}
+        do:
+          wdir: ..
+          cmd: python -m stages.study ${key}
+          deps: ["${item.variant}.py"]
+          params:
+            - variants.${item.variant}
+            - studies/params.yaml: ["runs.${key}"]
+            - stages/networks/registry.py: ["NETWORKS.${item.variant}"]
+            - environment.yaml: [python]
+          outs: [data/result]
+"""
+
+
+@pytest.fixture
+def studies(folder: Path) -> Path:
+    (folder / "studies").mkdir()
+    (folder / "studies/dvc.yaml").write_text(textwrap.dedent(STUDIES))
+    (folder / "studies/params.yaml").write_text("runs:\n  small: {variant: simple, seed: 2}\n  other: {variant: vae}\n")
+    (folder / "simple.py").touch()
+    return Path("studies/dvc.yaml")
+
+
+def test_another_pipeline_is_read_like_dvc_reads_it(studies: Path) -> None:
+    assert door.declared("run", "small", pipeline=studies) == door.Declaration(
+        deps=[Path("simple.py")],
+        params=["variants.simple"],
+        packages=["python"],
+        others={Path("studies/params.yaml"): ["runs.small"]},
+    )
+    with pytest.raises(StageError, match=r"^studies/params.yaml has no run 'smal'; it has small, other$"):
+        door.declared("run", "smal", pipeline=studies)
+    with pytest.raises(StageError, match=r"^studies/dvc.yaml has no stage 'train'; it has run$"):
+        door.declared("train", "small", pipeline=studies)
+
+
+def test_params_of_another_file_are_handed_over_and_watched(
+    folder: Path, studies: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = folder / "studies/params.yaml"
+    with stage("run", "small", pipeline=studies) as work:
+        assert work["runs.small"] == {"variant": "simple", "seed": 2}
+        assert work["variants.simple"].network == "simple"
+        params.write_text(params.read_text().replace("vae", "subpixel"))  # another run's
+    with pytest.raises(SystemExit), stage("run", "small", pipeline=studies):
+        params.write_text(params.read_text().replace("seed: 2", "seed: 3"))
+    assert "studies/params.yaml: runs.small changed while the stage ran" in capsys.readouterr().err
+
+
+def test_a_stage_waits_for_another_run_of_itself(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / ".dvc/tmp/stages").mkdir(parents=True)
+    with (folder / ".dvc/tmp/stages/work.lock").open("w") as straggler:
+        fcntl.flock(straggler, fcntl.LOCK_EX)
+        threading.Timer(0.5, lambda: fcntl.flock(straggler, fcntl.LOCK_UN)).start()
+        began = time.monotonic()
+        with stage("work"):
+            assert time.monotonic() - began > 0.4
+    assert "another run of this stage is at work" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's signal on a parent's death is Linux's")
+def test_a_stage_dies_with_the_process_that_started_it() -> None:
+    stage_code = (
+        "from stages.common.stage import _die_with_dvc; import time\n"
+        "_die_with_dvc(); print('ready', flush=True); time.sleep(60)"
+    )
+    parent_code = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', sys.argv[1]], stdout=subprocess.PIPE)\n"
+        "child.stdout.readline(); print(child.pid, flush=True); child.wait()"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", parent_code, stage_code], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout
+    child = int(parent.stdout.readline())
+    assert Path(f"/proc/{child}").exists()
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 10
+    while alive(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(child)
+
+
+@pytest.mark.parametrize(
+    ("books", "gone"),
+    [
+        ('{"read": {}, "write": {"data": {"pid": PARENT, "cmd": "dvc repro"}}}', False),
+        ('{"read": {}, "write": {"data": {"pid": 4194305, "cmd": "dvc repro"}}}', True),  # above Linux's highest
+        ('{"read": {}, "write": {}}', False),
+        ('{"read": {', False),
+        ("", False),
+    ],
+)
+def test_a_stage_knows_whether_its_dvc_was_killed_before_it_could_ask(folder: Path, books: str, gone: bool) -> None:
+    assert not door._dvc_is_gone()
+    (folder / ".dvc/tmp").mkdir(parents=True)
+    (folder / ".dvc/tmp/rwlock").write_text(books.replace("PARENT", str(os.getppid())))
+    assert door._dvc_is_gone() == gone
+
+
+def alive(process: int) -> bool:
+    status = Path(f"/proc/{process}/status")
+    return status.exists() and "State:\tZ" not in status.read_text()

@@ -1,0 +1,211 @@
+"""Photographs of any name go into the container one at a time and come out the same, from any number of zips."""
+
+from __future__ import annotations
+
+import resource
+import signal
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.common import artifacts
+from stages.common.artifacts import ArtifactError
+from stages.formats import container, manifest
+
+NAMES = [
+    "NA",
+    "001",
+    "1e5",
+    "true",
+    "nan",
+    "a b",
+    "a,b",
+    'say "a"',
+    " a ",
+    "-",
+    "ä/日本/é",
+    "a-b",
+    "a.b",
+    "a",
+    "'",
+    "\\",
+]
+
+
+def table_of(photographs: dict[str, np.ndarray]) -> pd.DataFrame:
+    rows = [
+        {
+            **dict.fromkeys(manifest.TEXT, "NA"), "name": name, "split": "train", "scene": name,
+            "height": pixels.shape[0], "width": pixels.shape[1], "sha256": manifest.hash_pixels(pixels),
+        }
+        for name, pixels in photographs.items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=manifest.COLUMNS)
+
+
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+def write(folder: Path, photographs: dict[str, np.ndarray]) -> None:
+    with container.Writer(folder) as writer:
+        for name, pixels in photographs.items():
+            writer.add(name, pixels)
+        writer.close(table_of(photographs))
+
+
+def test_any_name_comes_back_as_text_with_its_pixels(tmp_path: Path) -> None:
+    photographs = {name: noise(3, 4 + number, number) for number, name in enumerate(NAMES)}
+    write(tmp_path, photographs)
+    opened = container.Container(tmp_path, needed=("train",))
+    assert opened.manifest["name"].tolist() == NAMES  # in the order given
+    assert set(opened.manifest["licence"]) == {"NA"}
+    for name, pixels in photographs.items():
+        assert np.array_equal(opened.read(name), pixels)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1), min_size=1, unique=True))
+def test_any_text_is_a_name(names: list[str]) -> None:
+    photographs = {name: noise(2, 2, number) for number, name in enumerate(names)}
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder), photographs)
+        opened = container.Container(Path(folder), needed=("train",))
+        assert opened.manifest["name"].tolist() == names
+        assert all(np.array_equal(opened.read(name), pixels) for name, pixels in photographs.items())
+
+
+def test_the_zip_is_that_of_all_members_at_once_whatever_the_order(tmp_path: Path) -> None:
+    photographs = {name: noise(5, 6, number) for number, name in enumerate(NAMES)}
+    write(tmp_path / "a", photographs)
+    write(tmp_path / "b", dict(reversed(photographs.items())))
+    written = (tmp_path / "a/photographs-00000.zip").read_bytes()
+    assert (tmp_path / "b/photographs-00000.zip").read_bytes() == written
+
+    with zipfile.ZipFile(tmp_path / "a/photographs-00000.zip") as archive:
+        assert archive.namelist() == sorted(f"{name}.png" for name in NAMES)
+        assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        artifacts.write_zip(tmp_path / "c.zip", {name: archive.read(name) for name in archive.namelist()})
+    assert (tmp_path / "c.zip").read_bytes() == written
+
+
+def test_what_the_table_does_not_list_is_left_out(tmp_path: Path) -> None:
+    photographs = {"a": noise(2, 2, 1), "b": noise(2, 2, 2)}
+    with container.Writer(tmp_path) as writer:
+        for name, pixels in photographs.items():
+            writer.add(name, pixels)
+        writer.close(table_of({"b": photographs["b"]}))
+    with zipfile.ZipFile(tmp_path / "photographs-00000.zip") as archive:
+        assert archive.namelist() == ["b.png"]
+
+
+def test_photographs_above_pillows_limit_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, {"large": noise(40, 50)})
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 100)
+    assert container.Container(tmp_path, needed=("train",)).read("large").shape == (40, 50, 3)
+
+
+@pytest.fixture
+def of_many_zips(tmp_path: Path) -> tuple[Path, dict[str, np.ndarray]]:
+    """A container of 12 zips with two photographs each, and those photographs."""
+    photographs = {f"{number:02}": noise(3, 4, number) for number in range(24)}
+    parts = []
+    for start in range(0, 24, 2):
+        part = dict(list(photographs.items())[start : start + 2])
+        write(tmp_path / "parts" / str(start), part)
+        parts.append((tmp_path / "parts" / str(start), table_of(part)))
+    container.join(tmp_path / "joined", parts)
+    return tmp_path / "joined", photographs
+
+
+def test_any_order_of_reading_opens_few_zips_at_a_time(of_many_zips: tuple[Path, dict[str, np.ndarray]]) -> None:
+    folder, photographs = of_many_zips
+    opened = container.Container(folder, needed=("train",))
+    assert opened.manifest["name"].tolist() == list(photographs)
+    names = np.random.default_rng(0).permutation([*photographs] * 3)
+    before = psutil.Process().num_fds()
+    for name in names:
+        assert np.array_equal(opened.read(name), photographs[name])
+        assert psutil.Process().num_fds() - before <= container.OPEN
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda path: path.unlink(), "No such file"),
+        (lambda path: path.write_text("file\nphotographs-00000.zip\n"), "not of the same photographs as manifest.csv"),
+        (lambda path: path.write_text(path.read_text().replace("00003.zip,2", "00003.zip,1")), "not of the same"),
+    ],
+)
+def test_a_list_of_zips_that_does_not_fit_is_refused(
+    of_many_zips: tuple[Path, object], edit: Callable[[Path], object], words: str
+) -> None:
+    edit(of_many_zips[0] / "shards.csv")
+    with pytest.raises(ArtifactError, match=words):
+        container.Container(of_many_zips[0], needed=("train",))
+
+
+def test_a_missing_zip_is_named_with_the_photograph(of_many_zips: tuple[Path, object]) -> None:
+    folder, _ = of_many_zips
+    (folder / "photographs-00003.zip").unlink()
+    opened = container.Container(folder, needed=("train",))
+    assert opened.read("05").shape == (3, 4, 3)
+    with pytest.raises(ArtifactError, match=r"photographs-00003\.zip: photograph '06' can't be read: .*No such file"):
+        opened.read("06")
+
+
+def test_a_container_of_no_photograph_has_no_zip(tmp_path: Path) -> None:
+    write(tmp_path, {})
+    assert {path.name for path in tmp_path.iterdir()} == {"manifest.csv", "shards.csv"}
+    assert (tmp_path / "shards.csv").read_text() == "file,photographs\n"
+
+
+def test_a_writer_that_is_not_closed_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), container.Writer(tmp_path) as writer:
+        writer.add("a", noise(100, 100))
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+@contextmanager
+def files_no_larger_than(size: int) -> Iterator[None]:
+    """The system refuses to write beyond `size`, as on a full disk, for which a test would need to mount one."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize("size", [0, 100, 5_000, 20_000, 60_100, 60_500])
+def test_what_the_system_refuses_to_write_is_named_and_nothing_is_half_written(tmp_path: Path, size: int) -> None:
+    photographs = {name: noise(100, 100, seed) for seed, name in enumerate("ab")}  # twice 30 kB
+    refused = pytest.raises(ArtifactError, match=r"photographs-00000\.zip can't be written: File too")
+    with files_no_larger_than(size), refused:
+        write(tmp_path, photographs)
+    assert list(tmp_path.iterdir()) == []
+    with files_no_larger_than(100_000):
+        write(tmp_path, photographs)
+    assert {path.name for path in tmp_path.iterdir()} == {"photographs-00000.zip", "manifest.csv", "shards.csv"}
+
+
+def test_a_full_disk_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("only Linux has a device that is always full")
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: full.open("r+b"))
+    with pytest.raises(ArtifactError, match=r"photographs-00000\.zip can't be written: No space left on device"):
+        write(tmp_path, {"a": noise(100, 100)})
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,48 @@
+"""A small untrained model, and photographs as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`subpixel`, untrained: near luma from the start."""
+    return write_network(tmp_path_factory.mktemp("models"), "subpixel")
+
+
+def write_network(folder: Path, variant: str) -> Path:
+    """The untrained network of a variant of params.yaml for patches of 12 pixels, as data/models holds it."""
+    import keras
+
+    from stages.common.artifacts import write_model
+    from stages.common.settings import load
+    from stages.train.build import build
+
+    keras.utils.set_random_seed(3)
+    path = folder / variant / "model.keras"
+    recipe = load(REPOSITORY / "params.yaml").variants[variant]
+    small = {"latent": 16} if "latent" in recipe.options else {}
+    write_model(path, build(recipe.model_copy(update=small), 12))
+    return path
+
+
+def clouds(height: int, width: int) -> np.ndarray:
+    """A photograph of soft coloured shapes, `(height, width, 3)` uint8."""
+    rows, columns = np.mgrid[:height, :width]
+    waves = [np.sin(rows / (9 + 5 * k) + k) * np.cos(columns / (13 - 4 * k)) for k in range(3)]
+    return (127.5 * (1 + 0.8 * np.stack(waves, axis=-1))).astype(np.uint8)
+
+
+def save(path: Path, height: int = 20, width: int = 31, **options: Any) -> Path:
+    """Write `clouds` as an image file of the format that the extension says."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(clouds(height, width)).save(path, **options)
+    return path

@@ -1,0 +1,456 @@
+"""Every kind of image file becomes the right pixels, upright, in sRGB; every other file a short reason."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image, ImageCms, features
+
+from grayscale import decode
+from grayscale.decode import DecodeError
+from tests.fetch import files
+
+MATTE = (10, 200, 90)
+LOSSLESS = {"PNG": {}, "TIFF": {}, "BMP": {}, "WEBP": {"lossless": True}}
+KINDS = [*LOSSLESS, "JPEG", "GIF", *(["AVIF"] if features.check("avif") else [])]
+
+
+def pixels_of(content: bytes) -> np.ndarray:
+    return np.asarray(decode.open_upright(io.BytesIO(content), MATTE))
+
+
+def reason(content: bytes) -> str:
+    with pytest.raises(DecodeError) as caught:
+        decode.open_upright(io.BytesIO(content), MATTE)
+    return str(caught.value)
+
+
+def over_matte(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    share = alpha[..., None] / 255
+    return np.round(colour * share + np.array(MATTE) * (1 - share))
+
+
+# === Kinds of file ===
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("extension", ["right", ".txt", ".png", ""])
+def test_the_format_is_told_by_content(tmp_path: Path, kind: str, extension: str) -> None:
+    photo = files.photo((40, 30))
+    path = tmp_path / f"photo{'.' + kind if extension == 'right' else extension}"
+    path.write_bytes(files.encoded(photo, kind, **LOSSLESS.get(kind, {})))
+    found = decode.read(path, MATTE)
+    assert found.shape == (30, 40, 3)
+    assert found.dtype == np.uint8
+    difference = np.abs(found.astype(int) - np.asarray(photo))
+    assert difference.max() == 0 if kind in LOSSLESS else difference.mean() < 8
+
+
+def test_reading_in_bands_gives_the_whole_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "BAND", 7 * 23)  # 7 rows at a time, of 31
+    photo = files.photo((23, 31))
+    photo.save(tmp_path / "a.png")
+    assert np.array_equal(decode.read(tmp_path / "a.png", MATTE), np.asarray(photo))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "TIFF", "PNG"])
+def test_of_several_frames_the_first_is_taken(kind: str) -> None:
+    first, second = Image.new("RGB", (8, 8), (255, 0, 0)), Image.new("RGB", (8, 8), (0, 0, 255))
+    content = files.encoded(first, kind, save_all=True, append_images=[second], **LOSSLESS.get(kind, {}))
+    assert (pixels_of(content) == (255, 0, 0)).all()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n",
+        b"%PDF-1.4\n",
+        b"<html><body>404 not found</body></html>",
+        b"just some text",
+        b"P6 1 1 255 abc",
+        b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+    ],
+)
+def test_what_is_no_photograph_is_never_opened(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("it was opened"))
+    assert reason(content) == "not an image of a kind that is read (JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF)"
+
+
+def test_pillow_is_asked_for_the_listed_formats_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    true_open = Image.open
+
+    def spy(file: object, **options: object) -> Image.Image:
+        asked.append(options)
+        return true_open(file, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Image, "open", spy)
+    pixels_of(files.encoded(files.photo(), "PNG"))
+    assert asked == [{"formats": ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF")}]
+
+
+# === Orientation ===
+
+# What a camera that was held that way writes for the upright array: numpy operations from the EXIF standard's
+# wording "the 0th row is the visual …, the 0th column the visual …".
+STORED = {
+    1: lambda upright: upright,
+    2: lambda upright: upright[:, ::-1],  # top, right
+    3: lambda upright: upright[::-1, ::-1],  # bottom, right
+    4: lambda upright: upright[::-1],  # bottom, left
+    5: lambda upright: upright.transpose(1, 0, 2),  # left, top
+    6: lambda upright: upright.transpose(1, 0, 2)[::-1],  # right, top: row 0 is the right column
+    7: lambda upright: upright.transpose(1, 0, 2)[::-1, ::-1],  # right, bottom
+    8: lambda upright: upright.transpose(1, 0, 2)[:, ::-1],  # left, bottom
+}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("BMP", "GIF")])  # they have no EXIF
+@pytest.mark.parametrize("orientation", STORED)
+def test_every_exif_orientation_comes_out_upright(kind: str, orientation: int) -> None:
+    upright = np.zeros((24, 32, 3), np.uint8)
+    upright[:8, :16], upright[8:, :8] = (250, 20, 20), (20, 20, 250)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    stored = Image.fromarray(np.ascontiguousarray(STORED[orientation](upright)))
+    options = LOSSLESS.get(kind, {"quality": 100, "subsampling": 0 if kind == "JPEG" else "4:4:4"})
+    found = pixels_of(files.encoded(stored, kind, exif=exif, **options))
+    assert found.shape == upright.shape
+    assert np.abs(found.astype(int) - upright).max() <= (0 if kind in LOSSLESS else 6)
+
+
+def test_an_orientation_that_stands_in_exif_and_in_xmp_is_applied_once() -> None:
+    upright = np.asarray(files.photo((24, 16)))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    stored = Image.fromarray(np.ascontiguousarray(STORED[6](upright)))
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    assert np.array_equal(pixels_of(files.encoded(stored, "TIFF", exif=exif, tiffinfo={700: xmp})), upright)
+    assert np.array_equal(pixels_of(files.encoded(stored, "WEBP", exif=exif, xmp=xmp, lossless=True)), upright)
+
+
+def test_unreadable_exif_counts_as_upright() -> None:
+    photo = files.photo()
+    for exif in (b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01", b"Exif\0\0MM\0*\xff\xff\xff\xff"):
+        assert np.array_equal(pixels_of(files.encoded(photo, "PNG", exif=exif)), np.asarray(photo))
+
+
+# === Colour ===
+
+
+def test_an_rgb_profile_is_converted_to_srgb() -> None:
+    levels = np.random.default_rng(3).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    found = pixels_of(files.encoded(Image.fromarray(levels), "PNG", icc_profile=files.rgb_profile()))
+
+    # Independently: Adobe RGB (1998) → XYZ (D50) → linear sRGB, by the matrices of the two specifications.
+    srgb = np.array([[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]])
+    linear = (levels / 255) ** files.ADOBE_GAMMA @ np.array(files.ADOBE) @ np.linalg.inv(srgb).T
+    assert np.abs(found - files.to_srgb(linear)).max() < 1.5
+    assert np.abs(found.astype(int) - levels).max() > 20  # it mattered
+
+
+def test_a_gray_profile_is_converted_and_gray_stays_gray() -> None:
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    for mode in ("L", "LA"):
+        image = Image.fromarray(ramp).convert(mode)
+        found = pixels_of(files.encoded(image, "PNG", icc_profile=files.gray_profile(1.5)))
+        assert (np.ptp(found, axis=-1) == 0).all()
+        assert np.abs(found[..., 0] - files.to_srgb((ramp / 255) ** 1.5)).max() < 2
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "JPEG"])
+def test_a_cmyk_profile_is_converted_from_white_to_black(kind: str) -> None:
+    inks = np.array([[0, 0, 0, 0], [255, 0, 0, 0], [0, 255, 0, 0], [0, 0, 0, 255], [255, 255, 255, 255]], np.uint8)
+    image = Image.fromarray(inks.repeat(16, axis=0).reshape(1, -1, 4).repeat(16, axis=0), "CMYK")
+    options = {"quality": 100, "subsampling": 0} if kind == "JPEG" else {}
+    found = pixels_of(files.encoded(image, kind, icc_profile=files.cmyk_profile(), **options))[8, 8::16].astype(int)
+
+    # The press prints L* 100, 80, 70, 50 and 10; black point compensation maps the luminance of L* 10 to 0.
+    luminance = ((np.array([100, 80, 70, 50]) + 16) / 116) ** 3
+    black = ((10 + 16) / 116) ** 3
+    expected = files.to_srgb((np.append(luminance, black) - black) / (1 - black))
+    assert np.abs(found - expected[:, None]).max() <= 3
+    assert found[4].max() <= 2  # black is black, where relative colorimetric alone would leave it gray
+
+
+def test_cmyk_without_a_profile_is_subtracted_from_white() -> None:
+    inks = np.random.default_rng(5).integers(0, 256, (16, 16, 4)).astype(np.uint8)
+    found = pixels_of(files.encoded(Image.fromarray(inks, "CMYK"), "TIFF"))
+    expected = 255 * (1 - inks[..., :3] / 255) * (1 - inks[..., 3:] / 255)
+    assert np.abs(found - expected).max() <= 1
+
+
+def test_an_srgb_profile_changes_nothing() -> None:
+    photo = files.photo()
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert np.array_equal(pixels_of(files.encoded(photo, "PNG", icc_profile=profile)), np.asarray(photo))
+
+
+@pytest.mark.parametrize("profile", [b"garbage", files.rgb_profile()[:200], files.gray_profile(1.5), bytes(500)])
+def test_a_broken_or_foreign_profile_counts_as_none(profile: bytes) -> None:
+    photo = files.photo()
+    assert np.array_equal(pixels_of(files.encoded(photo, "PNG", icc_profile=profile)), np.asarray(photo))
+
+
+def test_a_profile_applies_to_palettes_and_below_transparency() -> None:
+    colours = np.array([[200, 40, 40], [40, 200, 40], [60, 60, 200], [128, 128, 128]], np.uint8)
+    plain = pixels_of(files.encoded(Image.fromarray(colours[None]), "PNG", icc_profile=files.rgb_profile()))
+    palette = Image.fromarray(np.arange(4, dtype=np.uint8)[None])
+    palette.putpalette(colours.tobytes())
+    assert palette.mode == "P"
+    assert np.array_equal(pixels_of(files.encoded(palette, "PNG", icc_profile=files.rgb_profile())), plain)
+
+    alpha = np.array([255, 128, 3, 0], np.uint8)
+    rgba = Image.fromarray(np.dstack([colours[None], alpha[None]]))
+    found = pixels_of(files.encoded(rgba, "PNG", icc_profile=files.rgb_profile()))
+    assert np.abs(found - over_matte(plain.astype(float), alpha[None])).max() <= 1
+    assert np.array_equal(found[0, 3], MATTE)  # the matte is sRGB already
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "LA", "CMYK"])
+def test_the_result_is_rgb_and_carries_no_metadata(mode: str) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    kind, options = ("TIFF", {}) if mode == "CMYK" else ("PNG", {"exif": exif, "icc_profile": files.rgb_profile()})
+    image = decode.open_upright(io.BytesIO(files.encoded(files.photo((20, 10)).convert(mode), kind, **options)), MATTE)
+    assert image.mode == "RGB"
+    assert image.size == ((20, 10) if mode == "CMYK" else (10, 20))
+    again = Image.open(io.BytesIO(files.encoded(image, "PNG")))
+    again.load()
+    assert not again.info
+    assert not again.getexif()
+
+
+# === Depth ===
+
+SIXTEEN = np.array([[0, 255, 256, 257, 0x7FFF, 0x8000, 0xFEFF, 0xFFFF]], np.uint16)
+
+
+def test_sixteen_bits_are_scaled_not_clipped() -> None:
+    expected = SIXTEEN // 256
+    assert expected.max() == 255
+    for content in (
+        files.png(SIXTEEN, 16),
+        files.tiff(SIXTEEN.astype("<u2"), 16),
+        files.tiff(SIXTEEN.astype(">u2"), 16, order=">"),
+        files.tiff(0xFFFF - SIXTEEN, 16, photometric=0),
+        files.png(SIXTEEN[..., None].repeat(3, axis=-1), 16),
+        files.png(np.stack([SIXTEEN, np.full_like(SIXTEEN, 0xFFFF)], axis=-1), 16),
+        files.encoded(Image.fromarray(SIXTEEN), "TIFF", compression="tiff_adobe_deflate"),
+    ):
+        assert np.array_equal(pixels_of(content), expected[..., None].repeat(3, axis=-1))
+
+
+@pytest.mark.parametrize("widen", [lambda levels: levels * 257, lambda levels: levels << 8])
+def test_sixteen_bits_made_of_eight_give_the_eight_back(widen: object) -> None:
+    levels = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    assert np.array_equal(pixels_of(files.png(widen(levels), 16))[..., 0], levels)  # type: ignore[operator]
+
+
+def test_twelve_bits_are_scaled_too() -> None:
+    packed = np.frombuffer(bytes([0xFF, 0xF8, 0x00, 0x00, 0x01, 0x23]), np.uint8)[None]  # 4095, 2048, 0, 0x123
+    content = files.tiff(packed, 12).replace(b"\0\1\4\0\1\0\0\0\6\0\0\0", b"\0\1\4\0\1\0\0\0\4\0\0\0")  # width 4
+    assert pixels_of(content)[0, :, 0].tolist() == [255, 128, 0, 0x12]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bits", "sample_format"), [("<u4", 32, 1), ("<i4", 32, 2), ("<f4", 32, 3), ("<i2", 16, 2)]
+)
+def test_samples_without_a_known_range_are_refused(dtype: str, bits: int, sample_format: int) -> None:
+    content = files.tiff(np.arange(12).reshape(3, 4).astype(dtype), bits, sample_format=sample_format)
+    assert reason(content) == "32-bit or signed samples: black and white are not told"
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_gray_of_any_depth_reaches_from_black_to_white(depth: int) -> None:
+    samples = np.arange(min(2**depth, 16)).reshape(2, -1)
+    found = pixels_of(files.png(samples, depth))
+    assert np.array_equal(found, np.round(samples * 255 / (2**depth - 1))[..., None].repeat(3, axis=-1))
+
+
+def test_bilevel_tiff_reads_both_ways_round() -> None:
+    image = Image.fromarray(np.eye(8, dtype=bool))
+    for compression in ("raw", "group4", "packbits"):
+        found = pixels_of(files.encoded(image, "TIFF", compression=compression))
+        assert np.array_equal(found[..., 0], np.eye(8) * 255)
+    white_is_zero = files.tiff(np.array([[0b10000000]], np.uint8), 1, photometric=0).replace(
+        b"\0\1\4\0\1\0\0\0\1\0\0\0", b"\0\1\4\0\1\0\0\0\x08\0\0\0"
+    )
+    assert pixels_of(white_is_zero)[0, :, 0].tolist() == [0, *[255] * 7]
+
+
+# === Transparency ===
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
+def test_alpha_is_laid_over_the_matte(kind: str) -> None:
+    rgba = np.random.default_rng(1).integers(0, 256, (16, 16, 4)).astype(np.uint8)
+    rgba[0, :4, 3] = [0, 255, 1, 254]
+    options = {**LOSSLESS[kind], **({"exact": True} if kind == "WEBP" else {})}
+    found = pixels_of(files.encoded(Image.fromarray(rgba), kind, **options))
+    assert np.abs(found - over_matte(rgba[..., :3].astype(float), rgba[..., 3])).max() == 0
+    assert np.array_equal(found[0, 0], MATTE)
+
+
+def test_gray_with_alpha_is_laid_over_the_matte() -> None:
+    rng = np.random.default_rng(2)
+    gray, alpha = rng.integers(0, 256, (2, 8, 8)).astype(np.uint8)
+    found = pixels_of(files.encoded(Image.merge("LA", [Image.fromarray(gray), Image.fromarray(alpha)]), "PNG"))
+    assert np.array_equal(found, over_matte(gray[..., None].astype(float).repeat(3, axis=-1), alpha))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG"])
+def test_a_transparent_colour_of_the_palette_shows_the_matte(kind: str) -> None:
+    palette = Image.fromarray(np.array([[0, 1, 2]], np.uint8))
+    palette.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
+    found = pixels_of(files.encoded(palette, kind, transparency=1))
+    assert found[0].tolist() == [[255, 0, 0], list(MATTE), [0, 0, 255]]
+
+
+def test_palette_entries_may_be_half_transparent() -> None:
+    palette = Image.fromarray(np.array([[0, 1, 2]], np.uint8))
+    palette.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
+    found = pixels_of(files.encoded(palette, "PNG", transparency=bytes([255, 128, 0])))
+    colours = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], float)
+    assert np.array_equal(found, over_matte(colours, np.array([[255, 128, 0]])))
+
+
+@pytest.mark.parametrize(("depth", "channels"), [(1, 1), (2, 1), (4, 1), (8, 1), (16, 1), (8, 3), (16, 3)])
+def test_the_colour_key_of_a_png_shows_the_matte(depth: int, channels: int) -> None:
+    key, other = 2**depth - 1, 0
+    samples = np.array([[key, other]])
+    samples = samples if channels == 1 else samples[..., None].repeat(3, axis=-1)
+    found = pixels_of(files.png(samples, depth, (b"tRNS", key.to_bytes(2, "big") * channels)))
+    assert found[0].tolist() == [list(MATTE), [0, 0, 0]]
+
+
+def test_the_key_of_sixteen_bit_colour_is_compared_by_its_upper_bits() -> None:
+    samples = np.array([[40000, 65535]])[..., None].repeat(3, axis=-1)
+    found = pixels_of(files.png(samples, 16, (b"tRNS", (40000).to_bytes(2, "big") * 3)))
+    assert found[0].tolist() == [list(MATTE), [255, 255, 255]]
+
+
+def test_the_key_of_sixteen_bit_gray_is_compared_in_full() -> None:
+    found = pixels_of(files.png(np.array([[40000, 40001]]), 16, (b"tRNS", (40000).to_bytes(2, "big"))))
+    assert found[0].tolist() == [list(MATTE), [156, 156, 156]]
+
+
+# === What is no photograph ===
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_truncated_file_gives_a_reason(kind: str) -> None:
+    content = files.encoded(files.photo((64, 64)), kind)
+    for share in (0.3, 0.6, 0.9):
+        told = reason(content[: int(len(content) * share)])
+        assert told == "truncated" or told.startswith("damaged")
+
+
+def test_an_empty_file_gives_a_reason() -> None:
+    assert reason(b"") == "empty file"
+
+
+def bitmap(width: int, height: int) -> bytes:
+    header = (40).to_bytes(4, "little") + width.to_bytes(4, "little") + height.to_bytes(4, "little")
+    return b"BM" + bytes(8) + (54).to_bytes(4, "little") + header + b"\1\0\x18\0" + bytes(24)
+
+
+def test_an_image_without_pixels_gives_a_reason() -> None:
+    for content in (bitmap(0, 5), bitmap(5, 0), files.png(np.zeros((1, 1)), 8).replace(bytes([0, 0, 0, 1]), bytes(4))):
+        assert reason(content)
+
+
+def test_a_bomb_is_refused_by_its_header_and_pillows_limit_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("its pixels were decoded"))
+    before = Image.MAX_IMAGE_PIXELS
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert reason(bitmap(20_000, 10_001)) == "too large: 20000 × 10001 pixels, the limit is 200 megapixels"
+        assert reason(bitmap(60_000, 60_000)).startswith("too large: ")
+    assert before == Image.MAX_IMAGE_PIXELS
+
+
+def test_pixels_above_pillows_own_limits_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # 1024 pixels are ten times that
+    for kind in KINDS:
+        assert pixels_of(files.encoded(files.photo(), kind)).shape == (32, 32, 3)
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
+def test_the_limit_of_pixels_is_the_last_that_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = files.encoded(files.photo((20, 10)), "PNG")
+    monkeypatch.setattr(decode, "MAX_PIXELS", 200)
+    assert pixels_of(content).shape == (10, 20, 3)
+    monkeypatch.setattr(decode, "MAX_PIXELS", 199)
+    assert reason(content).startswith("too large: 20 × 10 pixels")
+
+
+def test_what_is_no_file_gives_a_reason_without_its_path(tmp_path: Path) -> None:
+    folder, fifo, nowhere, door = (tmp_path / f"{name}.jpg" for name in ("folder", "fifo", "nowhere", "door"))
+    folder.mkdir()
+    os.mkfifo(fifo)
+    nowhere.symlink_to("gone.jpg")
+    loop = tmp_path / "loop.jpg"
+    loop.symlink_to(loop)
+    with socket.socket(socket.AF_UNIX) as listening:
+        here = Path.cwd()
+        os.chdir(tmp_path)  # a socket's path must be short
+        listening.bind(door.name)
+        os.chdir(here)
+        for path in (folder, fifo, nowhere, door, loop, tmp_path / "absent.jpg"):
+            with pytest.raises(DecodeError) as caught:
+                decode.read(path, MATTE)
+            assert "/" not in str(caught.value)
+            assert len(str(caught.value)) < 80
+
+
+def test_a_file_that_may_not_be_read_gives_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "secret.png"
+    files.photo().save(path)
+    if os.geteuid() == 0:  # root may read everything
+
+        def denied(*_: object) -> None:
+            raise PermissionError(13, "denied", str(path))
+
+        monkeypatch.setattr(Path, "stat", denied)
+    else:
+        path.chmod(0)
+    with pytest.raises(DecodeError, match=r"^no permission to read it$"):
+        decode.read(path, MATTE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [*((kind, {}) for kind in KINDS), ("TIFF", {"compression": "jpeg"}), ("JPEG", {"progressive": True})],
+)
+def test_a_mutated_file_gives_an_array_or_a_reason(
+    kind: str, options: dict[str, object], capfd: pytest.CaptureFixture[str]
+) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 3
+    extras = {} if kind in ("GIF", "BMP") else {"icc_profile": files.rgb_profile(), "exif": exif}
+    content = files.encoded(files.photo(), kind, **options, **extras)
+    given = refused = 0
+    for damaged in files.mutations(content, 60, np.random.default_rng(len(content))):
+        try:
+            found = pixels_of(files.with_checksums(damaged) if kind == "PNG" else damaged)
+        except DecodeError as error:
+            refused += 1
+            assert error.args[0]
+            assert not any(word in str(error) for word in ("/", "0x", "object at"))
+        else:
+            given += 1
+            assert found.ndim == 3
+            assert found.shape[2] == 3
+            assert found.dtype == np.uint8
+            assert found.size > 0
+    assert refused > 5
+    assert given > 0
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,127 @@
+"""Finding the trained model: the best one, the recorded one, pulled by the real DVC where it is not here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from grayscale import models
+from stages.common.artifacts import ArtifactError
+from tests.conftest import REPOSITORY, Workspace
+
+MAP = """
+stages:
+  train:
+    foreach: ${variants}
+    do:
+      cmd: mkdir -p data/models/${key} && cp ../model.keras ../facts.json data/models/${key}
+      outs:
+        - data/models/${key}
+"""
+
+
+@pytest.fixture(scope="module")
+def made(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A DVC repository whose model of `subpixel` lies in the workspace and in a remote; tests must not change it."""
+    top = tmp_path_factory.mktemp("clone")
+    shutil.copy2(model_file, top / "model.keras")
+    (top / "facts.json").write_text("{}")
+    clone = Workspace(top / "clone")
+    clone.folder.mkdir()
+    shutil.copy2(REPOSITORY / "params.yaml", clone.folder)
+    shutil.copytree(REPOSITORY / "metrics", clone.folder / "metrics")
+    (clone.folder / "dvc.yaml").write_text(MAP)
+    clone.run("git", "init", "--quiet")
+    clone.run("dvc", "init", "--quiet")
+    clone.run("dvc", "remote", "add", "--default", "store", str(top / "store"))
+    clone.run("dvc", "repro", "--quiet", "train@subpixel")
+    clone.run("dvc", "push", "--quiet")
+    return clone
+
+
+@pytest.fixture
+def clone(made: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of `made` that a test may change."""
+    return made.copy(tmp_path / "clone")
+
+
+def without_model(clone: Workspace) -> Path:
+    shutil.rmtree(clone.folder / "data")
+    shutil.rmtree(clone.folder / ".dvc/cache")
+    return clone.folder
+
+
+def test_a_model_in_the_workspace_is_taken_if_it_is_the_recorded_one(clone: Workspace, model_file: Path) -> None:
+    assert models.find("subpixel", clone.folder).read_bytes() == model_file.read_bytes()
+    assert models.find(None, clone.folder) == models.find("subpixel", clone.folder)
+
+
+@pytest.mark.parametrize("fault", ["changed", "half"])
+def test_another_model_or_half_of_one_is_refused(clone: Workspace, fault: str) -> None:
+    folder = clone.folder / "data/models/subpixel"
+    (folder / "facts.json").unlink()
+    if fault == "changed":
+        (folder / "facts.json").write_text("{ }")
+    with pytest.raises(ArtifactError, match=r"not what dvc\.lock records"):
+        models.find("subpixel", clone.folder)
+
+
+def test_a_model_that_is_not_here_is_pulled(clone: Workspace, model_file: Path) -> None:
+    repository = without_model(clone)
+    assert models.find("subpixel", repository).read_bytes() == model_file.read_bytes()
+
+
+def test_without_a_remote_the_message_says_how_to_get_the_model(clone: Workspace) -> None:
+    clone.run("dvc", "remote", "remove", "store")
+    repository = without_model(clone)
+    with pytest.raises(ArtifactError, match=r"no default remote(.|\n)*make repro(.|\n)*dvc remote add"):
+        models.find("subpixel", repository)
+    assert not (repository / "data/models/subpixel").exists()
+
+
+def test_a_variant_that_was_never_trained_is_refused_with_those_that_were(clone: Workspace) -> None:
+    with pytest.raises(ArtifactError, match=r"no variant 'other' has been trained; dvc\.lock has subpixel"):
+        models.find("other", clone.folder)
+
+
+def test_outside_a_clone_the_message_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="no clone"):
+        models.find("subpixel", tmp_path)
+    with pytest.raises(ArtifactError, match="no clone"):
+        models.best(tmp_path)
+
+
+def test_folders_are_hashed_as_dvc_hashes_them(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    for name in ("b.txt", "a-b.txt", "a/b.txt", "B", 'ä "ö".txt', "a/c/d"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    place = Workspace(tmp_path)
+    place.run("dvc", "init", "--no-scm", "--quiet")
+    place.run("dvc", "add", "--quiet", "folder")
+    (recorded,) = YAML(typ="safe").load(tmp_path / "folder.dvc")["outs"]
+    assert models.hash_of_folder(folder) == recorded["md5"]
+
+
+def test_the_best_is_the_highest_psnr_from_colour_to_gray(tmp_path: Path) -> None:
+    params = YAML(typ="safe").load(REPOSITORY / "params.yaml")
+    params["variants"]["gray_control"] = {"network": "simple", "input": "gray"}
+    with (tmp_path / "params.yaml").open("w") as file:
+        YAML(typ="safe").dump(params, file)
+    (tmp_path / "dvc.lock").touch()
+    (tmp_path / "metrics").mkdir()
+    scores = {"simple": 20.0, "bottleneck": 25.0, "naive": 90.0, "gray_control": 95.0, "of_another_commit": 99.0}
+    summary = {"variants": {name: {"psnr": psnr} for name, psnr in scores.items()}}
+    (tmp_path / "metrics/summary.json").write_text(json.dumps(summary))
+    assert models.best(tmp_path) == "bottleneck"
+    (tmp_path / "metrics/summary.json").write_text('{"variants": {}}')
+    with pytest.raises(ArtifactError, match="no score"):
+        models.best(tmp_path)
+
+
+def test_the_committed_scores_name_a_best_variant() -> None:
+    assert models.best() in YAML(typ="safe").load(REPOSITORY / "params.yaml")["variants"]
