@@ -43,7 +43,7 @@ setup-ray: $(RAY) ## the same, with what a cluster needs, on each of its machine
 setup-dev: $(DEV) ## the same, with test tools and all optional packages
 
 repro: $(RUNTIME) ## rebuild what is not current, and check that all is; JOBS=n, WORKERS=n, ENGINE=ray: docs/scale.md
-	@python -m stages.common.settings
+	@python -m stages.check
 	@python -m tools.recover
 ifneq ($(JOBS),1)
 	dvc repro targets
@@ -56,7 +56,7 @@ endif
 	@python -m tools.trace --page data/provenance.html
 
 study: $(RUNTIME) ## run the studies that are not current; JOBS=2: all in about half an hour on two cores; ENGINE=ray
-	@python -m stages.common.settings
+	@python -m stages.check
 	@python -m stages.study.runs
 	@python -m tools.recover
 ifneq ($(JOBS),1)
@@ -79,12 +79,12 @@ remote: $(RUNTIME) ## where the team's results are: URL=folder, s3://…, ssh://
 	@python -m tools.remote "$$URL" --endpoint "$$ENDPOINT"
 
 share: $(RUNTIME) ## upload current results to the remote, with the records by which others find them
-	@python -m stages.common.settings
+	@python -m stages.check
 	@python -m tools.recover
 	@python -m tools.sharing share
 
 pull: $(RUNTIME) ## take over what others have shared, rebuild the rest, and check that all is current
-	@python -m stages.common.settings
+	@python -m stages.check
 	@python -m tools.recover
 	@python -m tools.sharing pull
 	@python -m tools.trace --page data/provenance.html

@@ -19,7 +19,7 @@ from PIL import Image
 from benchmarks.measure import by_turns, cpu_seconds, goal, ratio, spread
 from grayscale.conversions import CONVERSIONS
 from stages.evaluate import decolorization
-from stages.fetch import bundled
+from stages.fetch.sources import bundled
 from stages.formats import manifest
 
 TITLE = "Targets"

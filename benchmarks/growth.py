@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from benchmarks import copies
 from benchmarks.measure import goal, run, spread
-from stages.fetch import bundled
+from stages.fetch.sources import bundled
 from stages.formats import manifest
 
 TITLE = "Growth"

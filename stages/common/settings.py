@@ -1,6 +1,7 @@
 """Typed, validated params: what params.yaml may say, and the one function that reads it.
 
-No stage's work lives here. The networks' own options are declared beside the networks, in `stages.registry.py`.
+Networks list their options in `stages/networks/registry.py`. Which sources and conversions exist, and the keys of a
+source, the stages that use them know; `python -m stages.check` asks them, too.
 """
 
 from __future__ import annotations
@@ -21,17 +22,6 @@ CELL = 4  # every network halves the patch twice, or cuts it into 4 × 4 cells
 RESERVED = ("baselines", "target", "luma", "mean_rgb", "green", "conv1x1")  # rows of the same tables
 SSIM_WINDOW = 11  # pixels; a patch must hold at least one window of Wang et al. 2004
 
-Conversion = Literal[
-    "bt601",
-    "bt709",
-    "linear_luminance",
-    "lightness",
-    "average",
-    "value",
-    "hsl_lightness",
-    "green",
-    "gradient_correlation",
-]
 Loss = Literal["mse", "mae", "mse_ssim"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -46,80 +36,19 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Split(Section):
-    """Which photographs train, which stop training, and which test, where the source does not say so itself."""
+class Photographs(BaseModel):
+    """Where photographs come from. The other keys are those of the source, whose module checks them."""
 
-    by: Literal["hash", "subfolder"]
-    validation: float = Field(ge=0, lt=1)
-    test: float = Field(ge=0, lt=1)
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
-    @model_validator(mode="after")
-    def something_is_left_to_train_on(self) -> Split:
-        if self.validation + self.test >= 1:
-            raise ValueError(f"validation ({self.validation}) and test ({self.test}) leave nothing to train on")
-        return self
-
-
-class Source(Section):
-    """What every source of photographs has: what it reads on this machine, and how it reads image files."""
-
+    source: str
     inputs: str = Field(min_length=1)
-    split: Split | None = None
-
-
-class Files(Source):
-    """A source of image files, which may be of any kind and may be damaged."""
-
-    domain: str = Field(min_length=1)
-    matte: Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=3, max_length=3)]
-    strict: bool
-
-
-class Bundled(Source):
-    """Photographs inside scikit-image and scikit-learn; `inputs` lists them."""
-
-    source: Literal["bundled"]
-
-
-class Folder(Files):
-    """Image files below the folder `inputs`."""
-
-    source: Literal["folder"]
-
-
-class Archive(Files):
-    """A zip or tar of image files: `inputs`, or, with `urls`, downloaded from the first of them that gives it."""
-
-    source: Literal["archive"]
-    urls: list[Annotated[str, Field(pattern=r"^https?://[^/]")]]
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-
-
-class KerasDataset(Source):
-    """Small images that Keras downloads: `images` of its training half, and as large a share of its test half."""
-
-    source: Literal["keras"]
-    dataset: Literal["cifar10", "cifar100"]
-    images: int = Field(ge=1, le=50_000)
-    domain: str = Field(min_length=1)
-
-
-class Repository(Files):
-    """A file or folder of another DVC or git repository, at one commit."""
-
-    source: Literal["dvc"]
-    url: str = Field(min_length=1)
-    path: str = Field(min_length=1)
-    rev: str = Field(pattern=r"^[0-9a-f]{40}$")
-
-
-Photographs = Annotated[Bundled | Folder | Archive | KerasDataset | Repository, Field(discriminator="source")]
 
 
 class Targets(Section):
     """How gray is made from colour, and patches from photographs."""
 
-    conversion: Conversion
+    conversion: str
     patch: int = Field(ge=SSIM_WINDOW + 1, le=512, multiple_of=CELL)
     stride: int = Field(ge=1)
     min_contrast: float = Field(ge=0, lt=128)
@@ -244,15 +173,6 @@ class Settings(Section):
             self.train.require_equal_parts(f"variants.{name}", variant.batch)
         return self
 
-    @model_validator(mode="after")
-    def photographs_to_train_on_are_split(self) -> Settings:
-        if (self.fetch.split is None) != (self.fetch.source == "bundled"):
-            raise ValueError("fetch.split: every source but bundled needs it; the list of bundled says it itself")
-        for name, source in self.test_sets.items():
-            if source.split is not None:
-                raise ValueError(f"test_sets.{name}.split: all of a test set is for testing; leave it out")
-        return self
-
 
 def load(path: Path = PARAMS) -> Settings:
     """Read and check the whole params file.
@@ -280,13 +200,17 @@ def check(raw: Any, source: str) -> Settings:
         raise SettingsError("\n".join(explain(source, item) for item in errors)) from error
 
 
-def explain(source: str, item: Any, model: Any = Settings) -> str:
-    """One line for one of pydantic's errors in a params file of `model`: the key, what is wrong, what is allowed."""
-    location = item["loc"]
-    if location[:1] in (("fetch",), ("test_sets",)):  # pydantic names the member of the union, too: fetch.folder.matte
-        tag = 1 if location[0] == "fetch" else 2
-        location = location[:tag] + location[tag + 1 :]
-    key = ".".join(str(part) for part in location if part != "[key]") or "(top level)"
+def explain(source: str, item: Any, model: Any = Settings, section: str = "") -> str:
+    """One line for one of pydantic's errors: the key, what is wrong, what is allowed.
+
+    Args:
+        source: the file, for the message.
+        item: the error.
+        model: what the file, or the section of it, was checked against.
+        section: the key of that section.
+    """
+    parts = [section, *item["loc"]] if section else item["loc"]
+    key = ".".join(str(part) for part in parts if part != "[key]") or "(top level)"
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
         message = f"unknown key; allowed are {', '.join(_siblings(item['loc'], model))}"
@@ -301,21 +225,10 @@ def explain(source: str, item: Any, model: Any = Settings) -> str:
 def _siblings(location: tuple[Any, ...], model: Any) -> list[str]:
     """The keys beside the last of a location."""
     for part in location[:-1]:
-        if get_origin(model) is dict:
-            model = get_args(model)[1]
-        elif isinstance(model, type) and issubclass(model, BaseModel):
-            model = model.model_fields[part].annotation
-        else:  # a union, whose members pydantic calls by the value of their discriminator
-            model = next(member for member in get_args(model) if part in get_args(_annotation(member, "source")))
-        if get_origin(model) is Annotated:
-            model = get_args(model)[0]
+        model = get_args(model)[1] if get_origin(model) is dict else model.model_fields[part].annotation
         if get_args(model)[1:] == (NoneType,):
             model = get_args(model)[0]
     return list(model.model_fields)
-
-
-def _annotation(model: type[BaseModel], name: str) -> Any:
-    return model.model_fields[name].annotation
 
 
 def exit_if_invalid(load: Callable[[], Any]) -> None:
@@ -324,12 +237,3 @@ def exit_if_invalid(load: Callable[[], Any]) -> None:
         load()
     except SettingsError as error:
         raise SystemExit(str(error)) from None
-
-
-def main() -> None:
-    """`python -m stages.common.settings`: check params.yaml and say what is wrong with it."""
-    exit_if_invalid(load)
-
-
-if __name__ == "__main__":
-    main()

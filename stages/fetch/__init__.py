@@ -1,1 +1,1 @@
-"""Where photographs come from, and the container they travel in. No gray, no patches."""
+"""Where photographs come from, which split each belongs to, and how they are packed. No gray, no patches."""

@@ -1,25 +1,13 @@
-"""Stages `fetch` and `fetch_set@<test set>`: the wanted photographs, checked and packed into one container."""
+"""Stages `fetch` and `fetch_set@<test set>`: read the photographs, check them and pack them."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 from stages.common import engine
 from stages.common.stage import stage
-from stages.fetch import archive, bundled, folder, keras_datasets, repository
 from stages.fetch.pack import SKIPPED, pack
-from stages.fetch.photograph import Plan
-
-SOURCES: dict[str, Callable[[Any, Path], Plan]] = {  # settings and a folder that survives a kill → what to read
-    "bundled": bundled.plan,
-    "folder": folder.plan,
-    "archive": archive.plan,
-    "keras": keras_datasets.plan,
-    "dvc": repository.plan,
-}
+from stages.fetch.settings import find, read
 
 
 def main() -> None:
@@ -29,9 +17,9 @@ def main() -> None:
     key, out = (f"test_sets.{name}", f"data/test_sets/{name}") if name else ("fetch", "data/photos")
 
     with stage("fetch_set", name) if name else stage("fetch") as work:
-        settings = work[key]
-        plan = SOURCES[settings.source](settings, work.keep)
-        packed = pack(work.out(out), plan, settings, work.keep / "shards", engine.load(), test_set=bool(name))
+        settings = read(key, work[key])
+        plan = find(settings.source).plan(settings, work.keep)
+        packed = pack(work.out(out), plan, settings, work.keep / "shards", engine.load())
     print(f"{'fetch_set@' + name if name else 'fetch'}: {packed.lines()}")
     if packed.skipped:
         print(f"{out}/{SKIPPED} has all of them")

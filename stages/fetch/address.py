@@ -6,8 +6,6 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
-from stages.common.settings import Archive, KerasDataset, Repository, Source
-
 URL = re.compile(r"(?P<scheme>[a-z0-9+.-]+://)(?:[^/?#]*@)?(?P<rest>[^?#]*)", re.IGNORECASE)
 SECURE_SHELL = re.compile(r"[^/:]+@(?P<rest>[^/:]+:.+)")  # git's short form, git@host:owner/repository
 
@@ -18,17 +16,8 @@ def shown(address: str) -> str:
         return found["rest"]
     found = URL.match(address)
     if found is None or found["scheme"].lower() == "file://":
-        return Path(address.removeprefix("file://")).absolute().name  # not that of what a link leads to
+        return Path(address.removeprefix("file://")).absolute().name  # of a link its own name, not its target's
     return found["scheme"] + found["rest"]
-
-
-def origin(settings: Source) -> str:
-    """What a source reads: the first of its URLs, a path in a repository, a data set, or else `inputs`."""
-    if isinstance(settings, Archive) and settings.urls:
-        return shown(settings.urls[0])
-    if isinstance(settings, Repository):
-        return f"{shown(settings.url)}: {settings.path}"
-    return settings.dataset if isinstance(settings, KerasDataset) else settings.inputs
 
 
 def file_name(url: str) -> str:

@@ -1,6 +1,6 @@
-"""From a source's plan to the container, shard by shard: sides of the split, equal pixels, faults.
+"""From a source's plan to the container, shard by shard: the split, equal pixels, faults.
 
-No source is known here. What a shard is depends on the plan alone, never on how many workers there are.
+No source is known here. The shards depend on the plan alone, never on the number of workers.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ import pandas as pd
 from stages.common import shards
 from stages.common.artifacts import ArtifactError, write_table
 from stages.common.engine import Engine
-from stages.common.settings import Files, Source
 from stages.fetch import split
-from stages.fetch.address import origin
 from stages.fetch.photograph import Photograph, Plan, Skipped
+from stages.fetch.settings import ImageFiles, Source
 from stages.formats import manifest
 from stages.formats.container import MANIFEST, Writer, faults_named, join
 
@@ -53,46 +52,50 @@ class Packed:
         return line + (f"\n{listing(self.skipped)}" if self.skipped else "")
 
 
-def pack(folder: Path, plan: Plan, settings: Source, keep: Path, where: Engine, *, test_set: bool) -> Packed:
+def pack(folder: Path, plan: Plan, settings: Source, keep: Path, engine: Engine) -> Packed:
     """Write the photographs of a plan, their manifest, and skipped.csv (file, reason) into `folder`.
 
-    The split is `split.choose`'s; of a further test set, all is test. Where a source does not name scenes, equal pixels
-    are one; see `split.copies_across` for those on several sides. Without files or faults there is no skipped.csv.
+    `split.assign` chooses the split; without `settings.split`, as in a further test set, all is test. Where a source
+    names no scenes, equal pixels are one scene; see `split.copies_across` for those in several splits. A source without
+    image files, and without faults, gets no skipped.csv.
 
     Args:
         keep: the folder for finished shards, see `shards.run`.
-        where: the engine.
 
     Raises:
         ArtifactError: there is no photograph, or a split has none; `settings.strict` is set and there are faults, which
             it lists; something can't be written.
     """
-    tasks = [_Task(plan.read, plan.items[shard], settings, test_set) for shard in grouped(plan.sizes)]
-    parts, table, skipped = _read_all(tasks, keep, where)
+    tasks = [_Task(plan.read, plan.items[shard]) for shard in grouped(plan.sizes)]
+    parts, table, skipped = _read_all(tasks, keep, engine)
     skipped += plan.skipped
+    if settings.split is None:
+        table["split"] = "test"
+    else:
+        table["split"] = split.assign(table["split"].tolist(), table["sha256"].tolist(), settings.split)
     twins = table.loc[table["sha256"].duplicated(keep=False), ["name", "split", "sha256"]]
     copies = split.copies_across(twins.itertuples(index=False, name=None))
     table = table[~table["name"].isin([copy.name for copy in copies])]
     faults = sorted([*(found for found in skipped if found.fault), *copies], key=lambda fault: fault.name)
-    if isinstance(settings, Files) and settings.strict and faults:
+    if isinstance(settings, ImageFiles) and settings.strict and faults:
         shutil.rmtree(keep)  # the next run must look again: a file may be the same, and readable by then
         told = listing(faults, len(faults))
-        raise ArtifactError(f"{origin(settings)}: `strict` is set, and there are faults\n{told}")
+        raise ArtifactError(f"{settings.origin}: `strict` is set, and there are faults\n{told}")
     packed = Packed(table.drop(columns="part"), faults, sum(not found.fault for found in skipped))
-    _refuse_empty(packed, settings, test_set=test_set)
+    _refuse_empty(packed, settings)
     join(folder, [(parts[part], rows.drop(columns="part")) for part, rows in table.groupby("part")])
-    if isinstance(settings, Files) or faults:
+    if isinstance(settings, ImageFiles) or faults:
         listed = pd.DataFrame([(fault.name, fault.reason) for fault in faults], columns=["file", "reason"])
         with faults_named(folder / SKIPPED):
             write_table(folder / SKIPPED, listed)
     return packed
 
 
-def _read_all(tasks: Sequence[_Task], keep: Path, where: Engine) -> tuple[list[Path], pd.DataFrame, list[Skipped]]:
+def _read_all(tasks: Sequence[_Task], keep: Path, engine: Engine) -> tuple[list[Path], pd.DataFrame, list[Skipped]]:
     """The folder of each shard, the manifest of all with the number of that folder as `part`, and what was skipped."""
     parts, tables = [], [pd.DataFrame(columns=[*manifest.COLUMNS, "part"])]
     skipped: list[Skipped] = []
-    for number, shard in enumerate(shards.run(_read, tasks, keep, where)):
+    for number, shard in enumerate(shards.run(_read, tasks, keep, engine)):
         parts.append(shard.folder)
         tables.append(manifest.rows(shard.folder / MANIFEST).assign(part=number))
         skipped += [Skipped(*found) for found in shard.facts]
@@ -118,8 +121,6 @@ class _Task:
 
     read: Callable[[Any], Photograph | Skipped]
     items: Sequence[Any]
-    settings: Source
-    test_set: bool
 
 
 def _read(task: _Task, folder: Path) -> list[tuple[Any, ...]]:
@@ -130,7 +131,7 @@ def _read(task: _Task, folder: Path) -> list[tuple[Any, ...]]:
         for item in task.items:
             found = task.read(item)
             if isinstance(found, Photograph):
-                rows.append(_row(found, task.settings, test_set=task.test_set))
+                rows.append(_row(found))
                 writer.add(found.name, found.pixels)
             else:
                 skipped.append(astuple(found))
@@ -145,7 +146,7 @@ def listing(skipped: list[Skipped], most: int = LISTED) -> str:
     return "\n".join(lines + ([f"  … and {len(skipped) - most} more"] if len(skipped) > most else []))
 
 
-def _row(photograph: Photograph, settings: Source, *, test_set: bool) -> dict[str, object]:
+def _row(photograph: Photograph) -> dict[str, object]:
     height, width, _ = photograph.pixels.shape
     sha256 = manifest.hash_pixels(photograph.pixels)
     return {
@@ -154,22 +155,23 @@ def _row(photograph: Photograph, settings: Source, *, test_set: bool) -> dict[st
         "licence": photograph.licence,
         "domain": photograph.domain,
         "scene": photograph.scene or sha256[:16],
-        "split": "test" if test_set else split.choose(photograph, sha256, settings.split),
+        "split": photograph.split or "",
         "height": height,
         "width": width,
         "sha256": sha256,
     }
 
 
-def _refuse_empty(packed: Packed, settings: Source, *, test_set: bool) -> None:
+def _refuse_empty(packed: Packed, settings: Source) -> None:
     if packed.table.empty:
         found = f"; {packed.ignored} files are no images by their extension" if packed.ignored else ""
         found += f"\n{listing(packed.skipped)}" if packed.skipped else ""
-        raise ArtifactError(f"{origin(settings)}: no photograph in it; docs/sources.md says what is read{found}")
+        raise ArtifactError(f"{settings.origin}: no photograph in it; docs/sources.md says what is read{found}")
     counts = packed.table["split"].value_counts()
-    if settings.split is not None and len(counts) < len(manifest.SPLITS):
-        told = ", ".join(f"{counts.get(side, 0)} {side}" for side in manifest.SPLITS)
+    needed = ("test",) if settings.split is None else manifest.SPLITS
+    if set(needed) - set(counts.index):
+        told = ", ".join(f"{counts.get(side, 0)} {side}" for side in needed)
         raise ArtifactError(
-            f"{origin(settings)}: each split needs a photograph, there are {told}; add some, or change `split`"
+            f"{settings.origin}: each split needs a photograph, there are {told}; add some, or change the split"
         )
-    manifest.check(packed.table, origin(settings), ("test",) if test_set else manifest.SPLITS)
+    manifest.check(packed.table, settings.origin, needed)

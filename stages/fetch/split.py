@@ -1,43 +1,45 @@
-"""Which side of the split a photograph stands on, and what becomes of equal pixels on several sides. No files."""
+"""Which split a photograph belongs to, and what happens to equal pixels in several splits. No files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from stages.common.artifacts import ArtifactError
-from stages.common.settings import Split
-from stages.fetch.photograph import Photograph, Skipped
+from stages.fetch.photograph import Skipped
+from stages.fetch.settings import Split
 
 PROTECTION = {"train": 0, "validation": 1, "test": 2}  # what is measured on must not have been learned from
 
 
-def choose(photograph: Photograph, sha256: str, rule: Split | None) -> str:
-    """The side that the photograph's source gives it, or else that of its pixels, whose hash is `sha256`.
+def assign(said: Sequence[str], hashes: Sequence[str], rule: Split) -> list[str]:
+    """The split of each photograph: that of its source, or else one by its pixels.
 
-    Raises:
-        ArtifactError: its source gives none, and the rule is not by hash.
+    The first 64 bits of a hash are a number in [0, 1), uniform over photographs. Below `rule.test` lies the test split,
+    then `rule.validation` of the range for validation, then training. So names and order do not matter, and adding or
+    removing photographs moves no other.
+
+    In a small set a split may stay empty by chance. Then its border moves as far as it must for one photograph, and
+    only the photographs next to a border can change their split when others are added or removed.
+
+    Args:
+        said: the split that the source gives, or "".
+        hashes: sha256 of the pixels.
+        rule: the shares. A share of 0 asks for no photograph.
     """
-    if photograph.split is not None:
-        return photograph.split
-    if rule is None or rule.by != "hash":
-        raise ArtifactError(f"photograph {photograph.name!r}: its source gives it no split; set `split.by` to hash")
-    return by_hash(sha256, rule)
-
-
-def by_hash(sha256: str, rule: Split) -> str:
-    """The side of a photograph by its pixels alone, so that no other photograph, added or gone, ever moves it.
-
-    The first 64 bits of the hash are a number in [0, 1), uniform over photographs. Below `rule.test` is the test split,
-    the next `rule.validation` the validation split; so a larger share of one never empties into the other's.
-    """
-    number = int(sha256[:16], 16) / 2**64
-    if number < rule.test:
-        return "test"
-    return "validation" if number < rule.test + rule.validation else "train"
+    free = sorted({sha256 for side, sha256 in zip(said, hashes, strict=True) if not side})
+    numbers = [int(sha256[:16], 16) / 2**64 for sha256 in free]
+    test = sum(number < rule.test for number in numbers)
+    measured = sum(number < rule.test + rule.validation for number in numbers)  # on test and validation photographs
+    least_test, least_validation = int(rule.test > 0), int(rule.validation > 0)
+    if len(free) >= least_test + least_validation + 1:
+        test = min(max(test, least_test), len(free) - 1 - least_validation)
+        measured = min(max(measured, test + least_validation), len(free) - 1)
+    sides = dict.fromkeys(free, "train") | dict.fromkeys(free[:measured], "validation")
+    sides |= dict.fromkeys(free[:test], "test")
+    return [side or sides[sha256] for side, sha256 in zip(said, hashes, strict=True)]
 
 
 def copies_across(rows: Iterable[tuple[str, str, str]]) -> list[Skipped]:
-    """The photographs to leave out because their pixels stand on a more protected side, too: test, then validation.
+    """The photographs to leave out because a more protected split has the same pixels: test, then validation.
 
     Args:
         rows: name, split and sha256 of each photograph. Pixels with one hash count as equal, whatever their shape:

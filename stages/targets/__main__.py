@@ -8,11 +8,13 @@ from stages.common import engine
 from stages.common.artifacts import write_table
 from stages.common.stage import stage
 from stages.formats.manifest import SPLITS
+from stages.targets.conversion import require_known
 from stages.targets.cutting import cut_photographs, left_out
 
 
 def main() -> None:
     with stage("targets") as work:
+        require_known(work["targets"].conversion)
         outs = {split: work.out(f"data/pairs/{split}") for split in SPLITS}
         counts = cut_photographs(Path("data/photos"), work["targets"], outs, work.keep, engine.load())
         write_table(work.out("data/pairs/counts.csv"), counts)

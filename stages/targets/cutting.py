@@ -1,6 +1,6 @@
 """From whole photographs to patch sets, a shard at a time: which photographs make a shard, and how one is cut.
 
-How patches are read again stands in patches.py, how gray is made in conversions.py.
+How patches are read again stands in formats/patches.py, how gray is made in conversion.py.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grayscale.conversions import CONVERSIONS, POINTWISE
 from stages.common import shards
 from stages.common.artifacts import ArtifactError, sha256_of
 from stages.common.engine import Engine
 from stages.common.settings import Targets
 from stages.formats import patches
 from stages.formats.container import Container
+from stages.targets import conversion
 from stages.targets.packing import Growing, pack
 
-PIXELS = 1 << 18  # that are converted, or cut, at a time: they stay in the cache of a core
+PIXELS = 1 << 18  # of patches that are cut at a time; they stay in the cache of a core
 NAMED = 20  # photographs in a message
 
 
@@ -154,7 +154,9 @@ def _cut(colour: np.ndarray, settings: Targets) -> Iterator[tuple[np.ndarray, np
     Args:
         colour: `(height, width, 3)` uint8, not smaller than a patch.
     """
-    gray = _gray(colour, settings.conversion)[..., None]  # of the whole first: a global method needs all of it
+    gray = conversion.gray(colour, settings.conversion)[
+        ..., None
+    ]  # of the whole first: a global method needs all of it
     height, width = gray.shape[:2]
     across = (width - settings.patch) // settings.stride + 1
     count = patches.count(height, width, settings.patch, settings.stride)
@@ -165,13 +167,3 @@ def _cut(colour: np.ndarray, settings: Targets) -> Iterator[tuple[np.ndarray, np
         pieces = patches.cut(gray, corners, settings.patch)
         wanted = patches.contrast(pieces) >= settings.min_contrast
         yield corners[wanted], patches.cut(colour, corners[wanted], settings.patch), pieces[wanted]
-
-
-def _gray(colour: np.ndarray, conversion: str) -> np.ndarray:
-    """What `conversion` makes of a photograph `(height, width, 3)` uint8, stripe by stripe if it may: less memory."""
-    height, width = colour.shape[:2]
-    step = max(1, PIXELS // width) if conversion in POINTWISE else height
-    gray = np.empty((height, width), np.uint8)
-    for top in range(0, height, step):
-        gray[top : top + step] = CONVERSIONS[conversion](colour[top : top + step])
-    return gray

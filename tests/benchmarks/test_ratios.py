@@ -16,7 +16,7 @@ import pytest
 from benchmarks import conversions, overhead, results, scoring
 from benchmarks.measure import by_turns, ratio
 from stages.evaluate import measures
-from stages.fetch import bundled
+from stages.fetch.sources import bundled
 from tests.conftest import REPOSITORY, Workspace
 
 TOLERANCE = 0.5  # of the committed ratio

@@ -14,7 +14,7 @@ from skimage.color import deltaE_cie76, rgb2lab
 from grayscale.conversions import bt601
 from stages.evaluate import decolorization, leakage
 from stages.evaluate.decolorization import MEASURES, contrast, pairs_of
-from stages.fetch import bundled
+from stages.fetch.sources import bundled
 
 Colour = tuple[int, int, int]
 

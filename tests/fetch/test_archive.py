@@ -22,10 +22,12 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from stages.common.artifacts import ArtifactError
-from stages.common.settings import Archive
-from stages.fetch import archive
-from stages.fetch.archive import CACHE, is_archive
+from stages.fetch import download, unpack
+from stages.fetch.download import CACHE
 from stages.fetch.photograph import Photograph, Skipped
+from stages.fetch.sources import archive
+from stages.fetch.sources.archive import Settings
+from stages.fetch.unpack import is_archive
 from tests.fetch import files
 from tests.fetch.server import Handler, Server, pixels, png, serving, sha256, tarred, zipped
 
@@ -45,18 +47,18 @@ def server(running: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     for name in (*PROXIES, *map(str.upper, PROXIES)):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
-    monkeypatch.setattr(archive, "WAIT", 0.0)
+    monkeypatch.setattr(download, "WAIT", 0.0)
     running.asked.clear()
     running.routes = {"/good.zip": lambda handler: handler.give(GOOD)}
     return running
 
 
-def settings(inputs: str = "unused", urls: tuple[str, ...] = (), content: bytes = GOOD, **changes: Any) -> Archive:
+def settings(inputs: str = "unused", urls: tuple[str, ...] = (), content: bytes = GOOD, **changes: Any) -> Settings:
     fields = {"inputs": inputs, "urls": list(urls), "sha256": sha256(content), "domain": "everyday"}
-    return Archive(source="archive", matte=[255, 255, 255], strict=False, **{**fields, **changes})
+    return Settings(source="archive", matte=[255, 255, 255], strict=False, **{**fields, **changes})
 
 
-def photographs(what: Archive) -> list[Photograph | Skipped]:
+def photographs(what: Settings) -> list[Photograph | Skipped]:
     """All that an archive gives to a stage that keeps nothing of an earlier run."""
     with tempfile.TemporaryDirectory() as keep:
         return list(files.given(archive.plan(what, Path(keep))))
@@ -72,13 +74,13 @@ def read(path: Path, content: bytes) -> tuple[dict[str, Photograph], dict[str, s
     )
 
 
-def refusal(what: Archive) -> str:
+def refusal(what: Settings) -> str:
     with pytest.raises(ArtifactError) as caught:
         photographs(what)
     return str(caught.value)
 
 
-def names(what: Archive) -> list[str]:
+def names(what: Settings) -> list[str]:
     return [found.name for found in photographs(what)]
 
 
@@ -168,7 +170,7 @@ def test_no_name_leads_out_of_the_folder(tmp_path: Path, pack: Any) -> None:
     unsafe = {f"{tmp_path}/absolute.png": "is absolute", **UNSAFE}
     path.write_bytes(pack(*[(name, png(1)) for name in unsafe], ("fine.png", png(2))))
     before = set(tmp_path.rglob("*"))
-    skipped = {item.name: item.reason for item in archive.unpack(path, unpacked, "archive")}
+    skipped = {item.name: item.reason for item in unpack.unpack(path, unpacked, "archive")}
     assert set(tmp_path.rglob("*")) - before == {unpacked / "fine.png"}
     assert len(skipped) == len(unsafe)
     for name, words in unsafe.items():
@@ -294,7 +296,7 @@ def test_an_encrypted_member_is_skipped(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pack", ["zip", "gz", "xz", "after the end"])
 def test_an_archive_bomb_is_stopped(tmp_path: Path, pack: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "SMALL", 1 << 20)
+    monkeypatch.setattr(unpack, "SMALL", 1 << 20)
     zeros = bytes(4 << 20)
     if pack == "zip":
         content = zipped(("bomb.bmp", zeros))
@@ -307,14 +309,14 @@ def test_an_archive_bomb_is_stopped(tmp_path: Path, pack: str, monkeypatch: pyte
     path, unpacked = tmp_path / "bomb", tmp_path / "unpacked"
     path.write_bytes(content)
     with pytest.raises(ArtifactError, match="bomb: unpacks to more than 1 MiB"):
-        list(archive.unpack(path, unpacked, "bomb"))
+        list(unpack.unpack(path, unpacked, "bomb"))
     assert sum(file.stat().st_size for file in unpacked.rglob("*.bmp")) == 0
 
 
 def test_a_zip_that_lies_about_its_sizes_is_no_way_around_the_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, "MAX_UNPACKED", 1 << 20)
+    monkeypatch.setattr(unpack, "MAX_UNPACKED", 1 << 20)
     content = zipped(("a.bmp", bytes(2 << 20)))
     lie = content.replace((2 << 20).to_bytes(4, "little"), (1 << 10).to_bytes(4, "little"))
     assert lie != content
@@ -324,7 +326,7 @@ def test_a_zip_that_lies_about_its_sizes_is_no_way_around_the_limit(
 
 
 def test_incompressible_photographs_are_no_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "SMALL", 0)
+    monkeypatch.setattr(unpack, "SMALL", 0)
     found, _ = read(tmp_path / "zip", GOOD)
     assert len(found) == 2
 
@@ -335,7 +337,7 @@ def test_a_full_disk_is_said() -> None:
             raise OSError(28, "No space left on device")
 
     with pytest.raises(ArtifactError, match="can't unpack: No space left on device"):
-        archive._write(Full(), b"x")
+        unpack._write(Full(), b"x")
 
 
 def test_what_was_unpacked_survives_a_kill_with_what_was_skipped(tmp_path: Path) -> None:
@@ -355,7 +357,7 @@ def test_a_half_unpacked_archive_is_unpacked_again(tmp_path: Path, monkeypatch: 
     path.write_bytes(GOOD)
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # after a kill nobody tidies up
-        patch.setattr(archive, "_copy", interrupted_after(1, archive._copy))
+        patch.setattr(unpack, "_copy", interrupted_after(1, unpack._copy))
         with pytest.raises(KeyboardInterrupt):
             archive.plan(settings(str(path)), kept)
     assert [file.name for file in kept.rglob("*.png")] == ["1.png"]
@@ -398,7 +400,7 @@ def test_whatever_is_damaged_the_archive_is_read_or_refused(
         path, unpacked = Path(top) / "archive", Path(top) / "a" / "unpacked"
         path.write_bytes(damaged)
         with contextlib.suppress(ArtifactError):
-            list(archive.unpack(path, unpacked, "archive"))
+            list(unpack.unpack(path, unpacked, "archive"))
         assert {found for found in Path(top).rglob("*") if found.is_file() and unpacked not in found.parents} == {path}
 
 
@@ -466,7 +468,7 @@ def falls_silent(handler: Handler) -> None:
 
 @pytest.mark.parametrize("fault", [server_error, closes_early, says_nothing, falls_silent])
 def test_what_may_pass_is_tried_again(server: Server, fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "TIMEOUT", 1.0)
+    monkeypatch.setattr(download, "TIMEOUT", 1.0)
     server.routes["/at last.zip"] = server.routes["/at%20last.zip"] = after(1, fault)
     assert names(settings(urls=(server.url("/at%20last.zip"),))) == ["a/1.png", "b/2.png"]
     assert server.asked["/at%20last.zip"] == 2
@@ -490,7 +492,7 @@ def test_what_may_pass_is_tried_again(server: Server, fault: Any, monkeypatch: p
 def test_a_failed_download_says_which_url_gave_what_and_leaves_nothing(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Any, tries: int, words: str
 ) -> None:
-    monkeypatch.setattr(archive, "TIMEOUT", 1.0)
+    monkeypatch.setattr(download, "TIMEOUT", 1.0)
     server.routes["/bad.zip"] = answer
     message = refusal(settings(urls=(server.url("/gone.zip"), server.url("/bad.zip"))))
     gone, bad = message.splitlines()[1:3]

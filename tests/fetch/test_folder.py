@@ -13,17 +13,18 @@ from PIL import Image
 
 from grayscale import decode
 from stages.common.artifacts import ArtifactError
-from stages.common.settings import Folder, Split
-from stages.fetch import folder
+from stages.fetch.files import plan_files
 from stages.fetch.photograph import Photograph, Skipped
+from stages.fetch.settings import Split
+from stages.fetch.sources import folder
 from tests.fetch import files
 
 UNUSED = Path("unused")  # nothing is unpacked
 
 
-def settings(inputs: Path, **changes: Any) -> Folder:
+def settings(inputs: Path, **changes: Any) -> folder.Settings:
     split = Split(by=changes.pop("by", "hash"), validation=0.2, test=0.2)
-    return Folder(
+    return folder.Settings(
         source="folder",
         inputs=str(inputs),
         split=split,
@@ -133,7 +134,7 @@ def test_links_in_what_others_have_made_are_faults(tmp_path: Path) -> None:
     (tmp_path / "fetched/outside.png").symlink_to("../secret.png")
     (tmp_path / "fetched/notes.txt").symlink_to("a.png")
     (tmp_path / "fetched/up").symlink_to("..")
-    plan = folder.files(tmp_path / "fetched", settings(tmp_path), source="others", licence="none")
+    plan = plan_files(tmp_path / "fetched", settings(tmp_path), source="others", licence="none")
     given = list(files.given(plan))
     assert [item.name for item in given if isinstance(item, Photograph)] == ["a.png"]
     faults = {item.name: item.reason for item in given if isinstance(item, Skipped) and item.fault}

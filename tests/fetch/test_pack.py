@@ -27,10 +27,12 @@ from stages.common import artifacts
 from stages.common import stage as door
 from stages.common.artifacts import ArtifactError
 from stages.common.engine import Engine
-from stages.common.settings import Bundled, Folder, Source, Split
 from stages.fetch import __main__ as fetch
 from stages.fetch.pack import SHARD_BYTES, SHARD_ITEMS, Packed, grouped, pack
 from stages.fetch.photograph import Photograph, Plan, Skipped
+from stages.fetch.settings import Source, Split
+from stages.fetch.sources.bundled import Settings as Bundled
+from stages.fetch.sources.folder import Settings as Folder
 from stages.formats import container, manifest
 from tests.conftest import REPOSITORY
 from tests.fetch import files
@@ -68,11 +70,11 @@ def as_it_is(item: Photograph | Skipped) -> Photograph | Skipped:
     return item
 
 
-def packed(folder: Path, given: Sequence[Photograph | Skipped], what: Source, *, test_set: bool = False) -> Packed:
+def packed(folder: Path, given: Sequence[Photograph | Skipped], what: Source) -> Packed:
     """What comes of a source that gives this."""
     plan = Plan(as_it_is, given, [0] * len(given))
     with tempfile.TemporaryDirectory() as keep:
-        return pack(folder, plan, what, Path(keep), HERE, test_set=test_set)
+        return pack(folder, plan, what, Path(keep), HERE)
 
 
 def sides(folder: Path) -> dict[str, str]:
@@ -161,7 +163,7 @@ def test_what_gives_no_set_to_train_on_is_refused(tmp_path: Path, given: list[An
 
 def test_all_of_a_test_set_is_for_testing(tmp_path: Path) -> None:
     given = [photograph("a", 1, "train"), photograph("b", 2), photograph("c", 2, "validation")]
-    found = packed(tmp_path, given, source().model_copy(update={"split": None}), test_set=True)
+    found = packed(tmp_path, given, source().model_copy(update={"split": None}))
     assert set(found.table["split"]) == {"test"}
     assert len(container.Container(tmp_path, needed=("test",)).manifest) == 3
     with pytest.raises(ArtifactError, match="no photograph in split train, validation"):
@@ -177,7 +179,7 @@ def test_a_photograph_is_let_go_before_the_next_is_read(tmp_path: Path) -> None:
         before.append(weakref.ref(item))
         return item
 
-    pack(tmp_path, Plan(made, range(50), [0] * 50), source(), tmp_path / "kept", HERE, test_set=False)
+    pack(tmp_path, Plan(made, range(50), [0] * 50), source(), tmp_path / "kept", HERE)
     assert len(before) == 50
 
 
@@ -247,9 +249,9 @@ def test_a_copy_that_is_left_out_is_in_no_zip_and_other_zips_are_moved_as_they_a
     plan = Plan(as_it_is, given, [0] * len(given))
     with pytest.raises(KeyboardInterrupt), pytest.MonkeyPatch.context() as patch:
         patch.setattr("shutil.move", interrupted)
-        pack(tmp_path / "photos", plan, source("subfolder"), tmp_path / "kept", HERE, test_set=False)
+        pack(tmp_path / "photos", plan, source("subfolder"), tmp_path / "kept", HERE)
     before = {path.parent.name: path.stat().st_ino for path in (tmp_path / "kept").glob("*/*.zip")}
-    pack(tmp_path / "photos", plan, source("subfolder"), tmp_path / "kept", HERE, test_set=False)
+    pack(tmp_path / "photos", plan, source("subfolder"), tmp_path / "kept", HERE)
 
     held = pd.read_csv(tmp_path / "photos/shards.csv")
     zips = [tmp_path / "photos" / name for name in held["file"]]
@@ -280,9 +282,9 @@ def test_a_file_that_became_readable_is_read_after_a_strict_refusal(tmp_path: Pa
 
     plan = Plan(item, range(50), [0] * 50)
     with pytest.raises(ArtifactError, match="50 files skipped"):
-        pack(tmp_path / "photos", plan, source(strict=True), tmp_path / "kept", HERE, test_set=False)
+        pack(tmp_path / "photos", plan, source(strict=True), tmp_path / "kept", HERE)
     allowed = True
-    found = pack(tmp_path / "photos", plan, source(strict=True), tmp_path / "kept", HERE, test_set=False)
+    found = pack(tmp_path / "photos", plan, source(strict=True), tmp_path / "kept", HERE)
     assert len(found.table) == 50
 
 
@@ -298,9 +300,9 @@ def test_after_an_interruption_only_what_is_missing_is_read(tmp_path: Path) -> N
 
     plan = Plan(item, range(50), [0] * 50)
     with pytest.raises(KeyboardInterrupt):
-        pack(tmp_path / "photos", plan, source(), tmp_path / "kept", HERE, test_set=False)
+        pack(tmp_path / "photos", plan, source(), tmp_path / "kept", HERE)
     assert read == list(range(8))
-    pack(tmp_path / "photos", plan, source(), tmp_path / "kept", HERE, test_set=False)
+    pack(tmp_path / "photos", plan, source(), tmp_path / "kept", HERE)
     assert read[8:] == list(range(6, 50))
     packed(tmp_path / "undisturbed", [photograph(f"{shade}.png", shade) for shade in range(50)], source())
     assert contents(tmp_path / "photos") == contents(tmp_path / "undisturbed")

@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 
 from stages.common.artifacts import ArtifactError
-from stages.common.settings import Bundled
-from stages.fetch import bundled
 from stages.fetch.photograph import Photograph
+from stages.fetch.sources import bundled
 from stages.formats import container, manifest
 from tests.conftest import REPOSITORY
 from tests.fetch import files
@@ -104,7 +103,7 @@ def test_the_bundled_photographs_are_those_of_the_list(tmp_path: Path, table: pd
 
 
 def listed(path: Path) -> list[Photograph]:
-    plan = bundled.plan(Bundled(source="bundled", inputs=str(path)), Path("unused"))
+    plan = bundled.plan(bundled.Settings(source="bundled", inputs=str(path)), Path("unused"))
     return [found for found in files.given(plan) if isinstance(found, Photograph)]
 
 

@@ -13,7 +13,7 @@ from grayscale import photograph as convert
 from grayscale.batch import Choice
 from grayscale.files import Job
 from stages.common.artifacts import ArtifactError
-from tests.convert.conftest import save
+from tests.grayscale.conftest import save
 
 
 class Killed(Choice):

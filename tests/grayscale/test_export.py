@@ -11,7 +11,7 @@ import pytest
 from grayscale import convolutional, export, models
 from stages.common.artifacts import ArtifactError
 from stages.common.stage import StageError
-from tests.convert.conftest import write_network
+from tests.grayscale.conftest import write_network
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from grayscale import files
+from grayscale import decode, files
 from grayscale.files import FilesError, Job
-from stages.fetch import folder
-from tests.convert.conftest import save
+from tests.grayscale.conftest import save
 
 Tag, Ifd = ExifTags.Base, ExifTags.IFD
 
@@ -220,7 +219,7 @@ def test_a_failed_write_leaves_the_old_output_and_nothing_else(tmp_path: Path, m
 
 
 def test_what_fetch_takes_for_an_image_the_converter_does_too(tmp_path: Path) -> None:
-    names = {f"photo{extension}" for extension in folder.IMAGES}
+    names = {f"photo{extension}" for extension in decode.IMAGES}
     for name in names:
         (tmp_path / name).touch()
     (tmp_path / "notes.txt").touch()

@@ -16,7 +16,7 @@ from grayscale import models
 from grayscale.conversions import bt601, lightness
 from grayscale.photograph import convert as grayscale
 from tests.conftest import REPOSITORY
-from tests.convert.conftest import clouds, save
+from tests.grayscale.conftest import clouds, save
 
 Cli = Callable[..., tuple[int, str, str]]
 

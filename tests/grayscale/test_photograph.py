@@ -15,7 +15,7 @@ from grayscale.conversions import CONVERSIONS, bt601
 from grayscale.core.levels import levels
 from grayscale.photograph import convert as grayscale
 from stages.common.artifacts import ArtifactError
-from tests.convert.conftest import clouds, write_network
+from tests.grayscale.conftest import clouds, write_network
 
 VARIANTS = ("simple", "naive", "bottleneck", "vae", "subpixel_bottleneck")
 

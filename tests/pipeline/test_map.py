@@ -115,6 +115,8 @@ def main_file(name: str) -> Path:
 def needed_by(name: str, item: str | None) -> set[Path]:
     """The code that a stage imports; packages hold none."""
     needed = closure(main_file(name)) - BY_KEY
+    if name in ("fetch", "fetch_set"):  # a source is imported by its name in params.yaml
+        needed |= {found for source in Path("stages/fetch/sources").glob("*.py") for found in closure(source)} - BY_KEY
     if name in ("train", "run"):
         needed |= closure(network_file(name, str(item))) | SHARED_BY_NETWORKS
     return {file for file in needed if file.name != "__init__.py"}

@@ -1,4 +1,4 @@
-"""Source `bundled`: photographs that scikit-image and scikit-learn carry inside their packages; no download."""
+"""Source `bundled`: photographs inside the packages scikit-image and scikit-learn; no download."""
 
 from __future__ import annotations
 
@@ -6,14 +6,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import model_validator
 
 from stages.common.artifacts import ArtifactError
-from stages.common.settings import Bundled
 from stages.fetch.photograph import Photograph, Plan
+from stages.fetch.settings import Source
 from stages.formats import manifest
 
 
-def plan(settings: Bundled, _: Path) -> Plan:
+class Settings(Source):
+    """`inputs` is the list of the photographs; it also holds their split."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def the_list_holds_the_split(cls, said: Any) -> Any:
+        if "split" in said:
+            raise ValueError("`inputs` lists each photograph with its split; leave `split` out")
+        return said
+
+
+def plan(settings: Settings, _: Path) -> Plan:
     """The photographs in the list `settings.inputs`, each `(height, width, 3)` uint8 sRGB and checked against its row.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Source `folder`: image files below a folder of this machine. How one file is read, `decode` knows."""
+"""Image files below a folder, for every source that has one. How one file is decoded, `grayscale.decode` says."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tqdm import tqdm
 from grayscale import decode
 from grayscale.decode import IMAGES
 from stages.common.artifacts import ArtifactError
-from stages.common.settings import Files, Folder
 from stages.fetch.photograph import Photograph, Plan, Skipped
+from stages.fetch.settings import ImageFiles
 from stages.formats.manifest import SPLITS
 
 OF_THE_MACHINE = (
@@ -24,19 +24,7 @@ OF_THE_MACHINE = (
 RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2")  # as the TIFF that they are, a mere thumbnail
 
 
-def plan(settings: Folder, _: Path) -> Plan:
-    """The files below the folder `settings.inputs`; see `files`.
-
-    Raises:
-        ArtifactError: there is no such folder; at reading, memory does not suffice for a photograph in it.
-    """
-    folder = Path(settings.inputs)
-    if not folder.is_dir():
-        raise ArtifactError(f"{folder}: no such folder; `fetch.inputs`, or `inputs` of the test set, must name one")
-    return files(folder, settings, source=folder.absolute().name, licence="not stated", links=True)
-
-
-def files(folder: Path, settings: Files, *, source: str, licence: str, links: bool = False) -> Plan:
+def plan_files(folder: Path, settings: ImageFiles, *, source: str, licence: str, links: bool = False) -> Plan:
     """Every file below `folder` in the order of its name, which is its path there with `/`.
 
     A file with an image's extension gives a photograph or a fault, whatever it holds. Other files are no fault: they
@@ -70,7 +58,7 @@ def files(folder: Path, settings: Files, *, source: str, licence: str, links: bo
     return Plan(partial(_read, folder, settings, source, licence), wanted, sizes, skipped)
 
 
-def _refusal(folder: Path, name: str, settings: Files) -> Skipped | None:
+def _refusal(folder: Path, name: str, settings: ImageFiles) -> Skipped | None:
     """Why that file is not read, as far as can be told without reading it."""
     extension = Path(name).suffix.lower()
     if extension in RAW:
@@ -88,7 +76,7 @@ def _refusal(folder: Path, name: str, settings: Files) -> Skipped | None:
     return None
 
 
-def _read(folder: Path, settings: Files, source: str, licence: str, name: str) -> Photograph | Skipped:
+def _read(folder: Path, settings: ImageFiles, source: str, licence: str, name: str) -> Photograph | Skipped:
     red, green, blue = settings.matte
     try:
         pixels = decode.read(folder / name, (red, green, blue))
@@ -103,7 +91,7 @@ def _read(folder: Path, settings: Files, source: str, licence: str, name: str) -
     return Photograph(name, pixels, source, licence, settings.domain, side)
 
 
-def _by_subfolder(settings: Files) -> bool:
+def _by_subfolder(settings: ImageFiles) -> bool:
     return settings.split is not None and settings.split.by == "subfolder"
 
 

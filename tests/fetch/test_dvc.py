@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from stages.common.artifacts import ArtifactError
-from stages.common.settings import Archive, Bundled, Folder, KerasDataset, Repository
-from stages.fetch import folder, repository
-from stages.fetch.address import file_name, origin, shown, without_secrets
+from stages.fetch.address import file_name, shown, without_secrets
 from stages.fetch.photograph import Photograph, Skipped
+from stages.fetch.sources import archive, bundled, folder, keras
+from stages.fetch.sources import dvc as repository
 from tests.conftest import Workspace
 from tests.fetch import files
 from tests.fetch.server import pixels, png, zipped
@@ -67,7 +67,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 
 
 def read(url: object, rev: str, path: str = "photographs") -> list[Any]:
-    settings = Repository(
+    settings = repository.Settings(
         source="dvc",
         inputs="unused",
         url=str(url),
@@ -95,7 +95,7 @@ def test_an_import_is_a_folder_like_any_other(registry: Registry, tmp_path: Path
     workspace.run("git", "init", "--quiet")
     workspace.run("dvc", "init", "--quiet")
     workspace.run("dvc", "import", "--quiet", str(registry.folder), "photographs", "--out", "mine")
-    settings = Folder(
+    settings = folder.Settings(
         source="folder", inputs=str(tmp_path / "mine"), domain="everyday", matte=[255, 255, 255], strict=True
     )
     assert folder.plan(settings, tmp_path).items == ["2.png", "4.png"]
@@ -196,17 +196,17 @@ PHOTOGRAPHS: Any = {
     ("settings", "words"),
     [
         (
-            Archive(urls=["https://me:secret@example.org/a.zip", "https://example.net/a.zip"], **ARCHIVE),
+            archive.Settings(urls=["https://me:secret@example.org/a.zip", "https://example.net/a.zip"], **ARCHIVE),
             "https://example.org/a.zip",
         ),
-        (Archive(urls=[], **ARCHIVE), "stages/fetch/x.py"),
-        (Repository(**PHOTOGRAPHS), "https://example.org/r.git: a/b"),
-        (KerasDataset(source="keras", inputs="x.py", dataset="cifar100", images=1, domain="x"), "cifar100"),
-        (Bundled(source="bundled", inputs="list.csv"), "list.csv"),
+        (archive.Settings(urls=[], **ARCHIVE), "stages/fetch/x.py"),
+        (repository.Settings(**PHOTOGRAPHS), "https://example.org/r.git: a/b"),
+        (keras.Settings(source="keras", inputs="x.py", dataset="cifar100", images=1, domain="x"), "cifar100"),
+        (bundled.Settings(source="bundled", inputs="list.csv"), "list.csv"),
     ],
 )
 def test_messages_name_what_a_source_reads_not_its_module(settings: Any, words: str) -> None:
-    assert origin(settings) == words
+    assert settings.origin == words
 
 
 def test_a_file_is_named_as_its_url_names_it() -> None:

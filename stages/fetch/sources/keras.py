@@ -8,20 +8,42 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from grayscale.core.tensorflow_import import tensorflow_import
 from stages.common.artifacts import ArtifactError
-from stages.common.settings import KerasDataset
+from stages.fetch.kept import once
 from stages.fetch.photograph import Photograph, Plan, Skipped
-from stages.fetch.unpacked import once
+from stages.fetch.settings import Source, Split
 from stages.formats.container import faults_named
 
 TIMEOUT = 30.0  # seconds without a byte from the server
 
 
-def plan(settings: KerasDataset, keep: Path) -> Plan:
+class TrainingHalf(Split):
+    """How Keras's training half is divided; its test half is for testing anyway."""
+
+    by: Literal["hash"] = "hash"
+    test: float = Field(default=0.0, ge=0, lt=1)
+
+
+class Settings(Source):
+    """`images` of the training half, and as large a share of the test half."""
+
+    dataset: Literal["cifar10", "cifar100"]
+    images: int = Field(ge=1, le=50_000)
+    domain: str = Field(default="everyday", min_length=1)
+    split: TrainingHalf | None = TrainingHalf()
+
+    @property
+    def origin(self) -> str:
+        return self.dataset
+
+
+def plan(settings: Settings, keep: Path) -> Plan:
     """The first `images` of Keras's training half, and as large a share of its test half, which is marked so.
 
     Of 50 000 + 10 000 images, 5000 give `train-00000` … `train-04999` and `test-00000` … `test-00999`; at least one is
@@ -40,7 +62,7 @@ def plan(settings: KerasDataset, keep: Path) -> Plan:
     return Plan(partial(_read, folder, settings), items, [0] * len(items))
 
 
-def _saved(settings: KerasDataset, to: Path) -> list[Skipped]:
+def _saved(settings: Settings, to: Path) -> list[Skipped]:
     """Write the images that are wanted of each half, `(count, 32, 32, 3)` uint8, into the folder `to`."""
     train, test = _load(settings.dataset)
     if settings.split is None:
@@ -55,7 +77,7 @@ def _saved(settings: KerasDataset, to: Path) -> list[Skipped]:
     return []
 
 
-def _read(folder: Path, settings: KerasDataset, item: tuple[str, int]) -> Photograph:
+def _read(folder: Path, settings: Settings, item: tuple[str, int]) -> Photograph:
     half, number = item
     return Photograph(
         name=f"{half}-{number:05}",

@@ -16,18 +16,18 @@ import numpy as np
 import pytest
 
 from stages.common.artifacts import ArtifactError
-from stages.common.settings import KerasDataset, Split
-from stages.fetch import keras_datasets
 from stages.fetch.photograph import Photograph
+from stages.fetch.sources import keras as source
+from stages.fetch.sources.keras import TrainingHalf
 from tests.fetch import files
 from tests.fetch.server import serving
 
-SPLIT = Split(by="hash", validation=0.1, test=0.0)
+SPLIT = TrainingHalf(validation=0.1)
 
 
 @pytest.fixture(scope="module")
 def file_utils() -> Any:
-    with keras_datasets.tensorflow_import():
+    with source.tensorflow_import():
         from keras.src.utils import file_utils
     return file_utils
 
@@ -46,12 +46,12 @@ def any_hash(monkeypatch: pytest.MonkeyPatch, file_utils: Any) -> None:
     monkeypatch.setattr(file_utils, "validate_file", lambda *_, **__: True)
 
 
-def photographs(dataset: Any, images: int, split: Split | None = SPLIT) -> dict[str, Photograph]:
-    settings = KerasDataset(
+def photographs(dataset: Any, images: int, split: TrainingHalf | None = SPLIT) -> dict[str, Photograph]:
+    settings = source.Settings(
         source="keras", inputs="unused", dataset=dataset, images=images, domain="everyday", split=split
     )
     with tempfile.TemporaryDirectory() as keep:
-        plan = keras_datasets.plan(settings, Path(keep))
+        plan = source.plan(settings, Path(keep))
         return {found.name: found for found in files.given(plan) if isinstance(found, Photograph)}
 
 
@@ -157,7 +157,7 @@ def test_a_failed_download_is_said_and_leaves_nothing(cache: Path, proxy: str) -
 def test_a_silent_server_is_not_waited_for_without_end(
     cache: Path, proxy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keras_datasets, "TIMEOUT", 0.3)
+    monkeypatch.setattr(source, "TIMEOUT", 0.3)
     before = socket.getdefaulttimeout()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{silent.getsockname()[1]}")

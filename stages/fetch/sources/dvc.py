@@ -11,18 +11,31 @@ import subprocess
 import sys
 from pathlib import Path, PurePosixPath
 
+from pydantic import Field
 from tqdm import tqdm
 
 from stages.common.artifacts import ArtifactError
-from stages.common.settings import Repository
-from stages.fetch import folder
-from stages.fetch.address import origin, shown, without_secrets
-from stages.fetch.archive import is_archive
+from stages.fetch.address import shown, without_secrets
+from stages.fetch.files import plan_files
+from stages.fetch.kept import once
 from stages.fetch.photograph import Plan, Skipped
-from stages.fetch.unpacked import once
+from stages.fetch.settings import ImageFiles
+from stages.fetch.unpack import is_archive
 
 
-def plan(settings: Repository, keep: Path) -> Plan:
+class Settings(ImageFiles):
+    """A file or folder `path` of the repository `url` at the commit `rev`."""
+
+    url: str = Field(min_length=1)
+    path: str = Field(min_length=1)
+    rev: str = Field(pattern=r"^[0-9a-f]{40}$")
+
+    @property
+    def origin(self) -> str:
+        return f"{shown(self.url)}: {self.path}"
+
+
+def plan(settings: Settings, keep: Path) -> Plan:
     """The files in the folder `path` of a repository, or the one file `path`, fetched to below `keep`.
 
     Raises:
@@ -30,10 +43,10 @@ def plan(settings: Repository, keep: Path) -> Plan:
             an archive.
     """
     files, _ = once(keep / "repository", lambda to: _fetched(settings, to))
-    return folder.files(files, settings, source=origin(settings), licence="see the repository")
+    return plan_files(files, settings, source=settings.origin, licence="see the repository")
 
 
-def _fetched(settings: Repository, to: Path) -> list[Skipped]:
+def _fetched(settings: Settings, to: Path) -> list[Skipped]:
     """Fill the folder `to`; nothing is skipped so far."""
     _get(settings, to)
     if to.is_file() or to.is_symlink():  # which is then seen as one, and not read
@@ -41,7 +54,7 @@ def _fetched(settings: Repository, to: Path) -> list[Skipped]:
     return []
 
 
-def _get(settings: Repository, to: Path) -> None:
+def _get(settings: Settings, to: Path) -> None:
     command = [sys.executable, "-m", "dvc", "get", "--rev", settings.rev, "--out", str(to)]
     process = subprocess.Popen(
         [*command, "--", settings.url, settings.path],

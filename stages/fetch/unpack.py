@@ -1,7 +1,6 @@
-"""Source `archive`: image files in a zip or tar, on this machine or downloaded. Reading images is not done here.
+"""The regular files of a zip or tar, copied below a folder.
 
-Members are copied out one by one, as plain files below a folder of the stage: no link, mode, owner or time is ever
-taken from an archive, and none is unpacked whose sha256 is not the one in params.yaml.
+Members are copied one by one as plain files: no link, mode, owner or time is ever taken from an archive.
 """
 
 from __future__ import annotations
@@ -11,31 +10,17 @@ import lzma
 import re
 import stat
 import struct
-import sys
 import tarfile
-import time
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import replace
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from tqdm import tqdm
 
-from stages.common.artifacts import ArtifactError, sha256_of
-from stages.common.settings import Archive
-from stages.fetch import folder
-from stages.fetch.address import file_name, shown, without_secrets
-from stages.fetch.photograph import Plan, Skipped
-from stages.fetch.unpacked import once
-
-CACHE = "AUTOENCODER_GRAYSCALE_CACHE"  # environment variable: where downloads are kept, instead of the user's cache
-TRIES = 3  # per URL
-WAIT = 1.0  # seconds before the second try, twice that before the third
-TIMEOUT = 30.0  # seconds without a byte from the server
-TRY_AGAIN = (408, 429)  # HTTP codes below 500 that may pass: Request Timeout, Too Many Requests (RFC 9110, RFC 6585)
+from stages.common.artifacts import ArtifactError
+from stages.fetch.photograph import Skipped
 
 CHUNK = 1 << 20  # bytes
 MAX_UNPACKED = 64 << 30  # bytes; a larger set belongs into a folder: it would lie on the disk twice at every run
@@ -60,119 +45,6 @@ DAMAGE = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError,
     OverflowError, NotImplementedError,
 )  # fmt: skip
-
-
-def plan(settings: Archive, keep: Path) -> Plan:
-    """The files of an archive, unpacked below `keep`; names are paths of members.
-
-    Raises:
-        ArtifactError: no URL gives the archive, or the local file is missing; its sha256 is another; it is neither zip
-            nor tar, is damaged, or unpacks to suspiciously much.
-    """
-    name = file_name(settings.urls[0]) if settings.urls else Path(settings.inputs).name  # whichever mirror gives it
-    files, skipped = once(keep / "archive", lambda to: unpack(_checked(settings), to, name))
-    found = folder.files(files, settings, source=name, licence="see the archive")
-    return replace(found, skipped=[*skipped, *found.skipped])
-
-
-def _checked(settings: Archive) -> Path:
-    """The archive on this machine, by its sha256 the one that is wanted."""
-    if settings.urls:
-        return downloaded(settings)
-    path = Path(settings.inputs)
-    if not path.is_file():
-        raise ArtifactError(f"{path}: no such file; `inputs` must name a zip or tar, or `urls` say where to get it")
-    found = sha256_of(path)
-    if found != settings.sha256:
-        raise ArtifactError(f"{path}: {_another_hash(found, settings.sha256)}; get it again, or correct `sha256`")
-    return path
-
-
-# === Download ===
-
-
-def downloaded(settings: Archive) -> Path:
-    """The archive in the cache, by its sha256; downloaded from the first of the URLs that gives it, if need be.
-
-    A server error, a broken connection and silence are tried again, other answers are not. Proxies are those of the
-    environment, as the package requests takes them.
-
-    Raises:
-        ArtifactError: no URL gives it; says what each gave. Nothing of a failed download is left behind.
-    """
-    failures = []
-    for url in settings.urls:
-        try:
-            return _fetched(url, settings.sha256)
-        except ArtifactError as error:
-            failures.append(f"  {shown(url)}: {error}")
-    raise ArtifactError(
-        f"the archive with sha256 {settings.sha256[:12]}… can't be downloaded:\n" + "\n".join(failures) + "\n"
-        "Correct `urls` or `sha256`, or get the file yourself: its path as `inputs`, and `urls: []`"
-    )
-
-
-def _fetched(url: str, sha256: str) -> Path:
-    import pooch
-
-    pooch.get_logger().setLevel("WARNING")  # it would print the URL, and passwords in it
-    cache = pooch.create(
-        path=pooch.os_cache("autoencoder-grayscale"),
-        base_url="",
-        env=CACHE,
-        registry={sha256: f"sha256:{sha256}"},
-        urls={sha256: url},
-    )
-    for attempt in range(1, TRIES + 1):
-        try:
-            return Path(cache.fetch(sha256, downloader=partial(_download, sha256)))
-        except (OSError, ValueError) as error:  # those of requests are OSError, of malformed URLs ValueError
-            if attempt == TRIES or _is_final(error):
-                raise ArtifactError(without_secrets(_cause(error), url)) from error
-        time.sleep(WAIT * attempt)
-    raise AssertionError("the last try returns or raises")
-
-
-def _download(sha256: str, url: str, output: str, cache: object) -> None:
-    """Write what `url` gives to `output`, a temporary file that pooch moves or removes.
-
-    Raises:
-        ArtifactError: it is another file; pooch would notice, too, but not say what came.
-    """
-    import pooch
-
-    pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=CHUNK, timeout=TIMEOUT)(url, output, cache)
-    with Path(output).open("rb") as file:
-        start = file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n").lower()  # after a byte order mark
-    if start.startswith((b"<!doctype html", b"<html")):
-        raise ArtifactError("is an HTML page, not an archive: of an error, a login, or a page that links to the file")
-    found = sha256_of(Path(output))
-    if found != sha256:
-        raise ArtifactError(_another_hash(found, sha256))
-
-
-def _is_final(error: Exception) -> bool:
-    status = getattr(getattr(error, "response", None), "status_code", 0)
-    return 400 <= status < 500 and status not in TRY_AGAIN
-
-
-def _cause(error: BaseException) -> str:
-    """What went wrong at the bottom, under the layers of requests and urllib3."""
-    response = getattr(error, "response", None)
-    if response is not None and response.status_code >= 400:
-        return f"{response.status_code} {response.reason}"
-    while deeper := error.__cause__ or error.__context__:
-        error = deeper
-    if isinstance(error, TimeoutError):
-        return f"silent for {TIMEOUT:g} s"
-    return f"connection closed early: {error}" if "IncompleteRead" in type(error).__name__ else str(error)
-
-
-def _another_hash(found: str, wanted: str) -> str:
-    return f"sha256 is {found[:12]}…, params.yaml says {wanted[:12]}…"
-
-
-# === Unpacking ===
 
 
 def is_archive(path: Path) -> bool:

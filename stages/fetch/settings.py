@@ -1,0 +1,92 @@
+"""The keys that sources of photographs share, their defaults, and how the module of a source is found by its name."""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from stages.common.settings import PARAMS, Photographs, Section, SettingsError, explain
+from stages.fetch import sources
+
+
+class Split(Section):
+    """Which photographs are for validation and for testing; the others are for training."""
+
+    by: Literal["hash", "subfolder"] = "hash"
+    validation: float = Field(default=0.15, ge=0, lt=1)
+    test: float = Field(default=0.15, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def something_is_left_to_train_on(self) -> Split:
+        if self.validation + self.test >= 1:
+            raise ValueError(f"validation ({self.validation}) and test ({self.test}) leave nothing to train on")
+        return self
+
+
+class Source(Section):
+    """The keys of every source. `inputs` is the file or folder that DVC watches; a further test set has no `split`."""
+
+    source: str
+    inputs: str = Field(min_length=1)
+    split: Split | None = Split()
+
+    @property
+    def origin(self) -> str:
+        """What is read, for messages; without passwords and without paths of this machine."""
+        return self.inputs
+
+
+class ImageFiles(Source):
+    """The keys of sources of image files, which may be of any kind and may be damaged."""
+
+    domain: str = Field(default="everyday", min_length=1)
+    matte: list[Annotated[int, Field(ge=0, le=255)]] = Field(default=[255, 255, 255], min_length=3, max_length=3)
+    strict: bool = False
+
+
+def known() -> list[str]:
+    """The names of all sources."""
+    return sorted(module.name for module in pkgutil.iter_modules(sources.__path__))
+
+
+def find(name: str) -> Any:
+    """The module of a source; it has `Settings` and `plan`.
+
+    Raises:
+        ValueError: there is none; names those that exist.
+    """
+    if name not in known():
+        raise ValueError(f"unknown source {name!r}; known are {', '.join(known())}")
+    return import_module(f"{sources.__name__}.{name}")
+
+
+def read(key: str, given: Photographs) -> Any:
+    """The settings of a source, with its defaults. A key without a value counts as left out.
+
+    Args:
+        key: where they stand in params.yaml: `fetch`, or `test_sets.<name>`.
+        given: what stands there.
+
+    Returns:
+        The `Settings` of the source's module; `split` is None for a test set.
+
+    Raises:
+        SettingsError: the source is unknown, a key is unknown, missing or impossible; names the key.
+    """
+    said = {name: value for name, value in given.model_dump().items() if value is not None}
+    try:
+        model = find(given.source).Settings
+    except ValueError as error:
+        raise SettingsError(f"{PARAMS}: {key}.source: {error}") from error
+    try:
+        settings = model.model_validate(said)
+    except ValidationError as error:
+        raise SettingsError("\n".join(explain(str(PARAMS), item, model, key) for item in error.errors())) from error
+    if key == "fetch":
+        return settings
+    if "split" in said:
+        raise SettingsError(f"{PARAMS}: {key}.split: all of a test set is for testing; leave it out")
+    return settings.model_copy(update={"split": None})

@@ -1,0 +1,55 @@
+"""Source `archive`: image files in a zip or tar, on this machine or downloaded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from stages.common.artifacts import ArtifactError, sha256_of
+from stages.fetch.address import file_name, shown
+from stages.fetch.download import another_hash, downloaded
+from stages.fetch.files import plan_files
+from stages.fetch.kept import once
+from stages.fetch.photograph import Plan
+from stages.fetch.settings import ImageFiles
+from stages.fetch.unpack import unpack
+
+
+class Settings(ImageFiles):
+    """`inputs` is the archive, unless `urls` say where to download it."""
+
+    urls: list[Annotated[str, Field(pattern=r"^https?://[^/]")]] = Field(default=[])
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+    @property
+    def origin(self) -> str:
+        return shown(self.urls[0]) if self.urls else self.inputs
+
+
+def plan(settings: Settings, keep: Path) -> Plan:
+    """The files of an archive, unpacked below `keep`; names are paths of members.
+
+    Raises:
+        ArtifactError: no URL gives the archive, or the local file is missing; its sha256 is another; it is neither zip
+            nor tar, is damaged, or unpacks to suspiciously much.
+    """
+    name = file_name(settings.urls[0]) if settings.urls else Path(settings.inputs).name  # whichever mirror answers
+    files, skipped = once(keep / "archive", lambda to: unpack(_checked(settings), to, name))
+    found = plan_files(files, settings, source=name, licence="see the archive")
+    return replace(found, skipped=[*skipped, *found.skipped])
+
+
+def _checked(settings: Settings) -> Path:
+    """The archive on this machine; by its sha256 it is the wanted one."""
+    if settings.urls:
+        return downloaded(settings.urls, settings.sha256)
+    path = Path(settings.inputs)
+    if not path.is_file():
+        raise ArtifactError(f"{path}: no such file; `inputs` must name a zip or tar, or `urls` say where to get it")
+    found = sha256_of(path)
+    if found != settings.sha256:
+        raise ArtifactError(f"{path}: {another_hash(found, settings.sha256)}; get it again, or correct `sha256`")
+    return path

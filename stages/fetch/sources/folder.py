@@ -1,0 +1,26 @@
+"""Source `folder`: image files below a folder of this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stages.common.artifacts import ArtifactError
+from stages.fetch.files import plan_files
+from stages.fetch.photograph import Plan
+from stages.fetch.settings import ImageFiles
+
+
+class Settings(ImageFiles):
+    """`inputs` is the folder."""
+
+
+def plan(settings: Settings, _: Path) -> Plan:
+    """The image files below the folder `settings.inputs`; see `plan_files`.
+
+    Raises:
+        ArtifactError: there is no such folder; at reading, memory does not suffice for a photograph in it.
+    """
+    folder = Path(settings.inputs)
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder}: no such folder; `fetch.inputs`, or `inputs` of the test set, must name one")
+    return plan_files(folder, settings, source=folder.absolute().name, licence="not stated", links=True)
