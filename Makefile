@@ -21,7 +21,7 @@ JOBS ?= $(if $(filter ray,$(WHERE)),8,1)
 # Those stages of one group that are not current, side by side; DVC's own locks keep their bookkeeping apart. Each needs
 # about 1 GB of memory.
 STALE := python -c 'import json, sys; print(*json.load(sys.stdin), sep="\n")'
-in-parallel = dvc status --json $(2) | $(STALE) | grep '^$(1)@' | xargs -P $(JOBS) -I '{}' dvc --wait-for-lock repro --single-item '{}'
+in-parallel = dvc status --json | $(STALE) | grep '^$(1)@' | xargs -P $(JOBS) -I '{}' dvc --wait-for-lock repro --single-item '{}'
 
 # With a remote, what others have computed is not computed again.
 build = $(or $(BUILD),$$(test -n "$$(dvc config core.remote)" && echo pull || echo repro))
@@ -47,26 +47,19 @@ repro: $(RUNTIME) ## rebuild what is not current, and check that all is; JOBS=n,
 	@python -m tools.recover
 ifneq ($(JOBS),1)
 	dvc repro targets
-	$(call in-parallel,train,dvc.yaml)
-	$(call in-parallel,evaluate,dvc.yaml)
+	$(call in-parallel,train)
+	$(call in-parallel,evaluate)
 endif
 	dvc repro
-	@dvc status --quiet dvc.yaml || { echo "make repro: results are not current, or not in the cache (dvc status dvc.yaml" \
+	@dvc status --quiet || { echo "make repro: results are not current, or not in the cache (dvc status" \
 		"tells which); if the disk is full, free space; then run make repro again" >&2; exit 1; }
 	@python -m tools.trace --page data/provenance.html
 
 study: $(RUNTIME) ## run the studies that are not current; JOBS=2: all in about half an hour on two cores; ENGINE=ray
 	@python -m stages.check
-	@python -m stages.study.runs
 	@python -m tools.recover
-ifneq ($(JOBS),1)
 	dvc repro targets
-	$(call in-parallel,studies/dvc.yaml:run,studies/dvc.yaml)
-endif
-	dvc repro studies/dvc.yaml
-	@dvc status --quiet studies/dvc.yaml || { echo "make study: runs are not current, or not in the cache (dvc status" \
-		"studies/dvc.yaml tells which); if the disk is full, free space; then run make study again" >&2; exit 1; }
-	@python -m tools.studies
+	@python -m stages.study --jobs $(JOBS)
 
 test: lint ## all checks: linters, types, tests
 	pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
@@ -89,13 +82,11 @@ pull: $(RUNTIME) ## take over what others have shared, rebuild the rest, and che
 	@python -m tools.sharing pull
 	@python -m tools.trace --page data/provenance.html
 
-PIPELINES ?= dvc.yaml
 current: $(RUNTIME) ## fail if dvc.lock does not belong to this code, these params and these packages
-	@plan=$$(dvc repro --dry --allow-missing $(PIPELINES) 2>&1) || { echo "$$plan" >&2; exit 1; }; \
+	@plan=$$(dvc repro --dry --allow-missing 2>&1) || { echo "$$plan" >&2; exit 1; }; \
 	if echo "$$plan" | grep "Running stage"; then \
-		echo "make current: run make repro, or make study, and commit the result" >&2; exit 1; fi
+		echo "make current: run make repro, and commit the result" >&2; exit 1; fi
 
-# Of the pipeline; whether the studies are current, make ci tells.
 RESULTS := dvc.lock metrics
 review: $(RUNTIME) ## as on a pull request: rebuild, compare with REV=main, fail if committed results are not those of the code
 	@$(MAKE) --no-print-directory $(build)

@@ -138,7 +138,7 @@ def new_workspace(folder: Path) -> Workspace:
     table["split"] = table["name"].map(SPLITS).fillna("test")
     table.to_csv(manifest, index=False)
     (folder / "dvc.lock").unlink(missing_ok=True)
-    keep_one_study(folder / "studies")
+    keep_one_study(folder / "studies.yaml")
     workspace.edit_params(train__recipe__epochs=1, train__recipe__warmup_epochs=0, evaluate__bootstrap=100)
     return workspace
 
@@ -152,7 +152,7 @@ def small_workspace(folder: Path) -> Workspace:
     for split, seeds in {"train": range(3), "validation": range(3, 4), "test": range(4, 6)}.items():
         leaves.write(folder / "photographs" / split, seeds)
     (folder / "dvc.lock").unlink()
-    keep_one_study(folder / "studies")
+    keep_one_study(folder / "studies.yaml")
     workspace.keep_variants("simple", "subpixel")
     source = {"source": "folder", "inputs": "photographs", "domain": "leaves", "matte": [255, 255, 255], "strict": True}
     workspace.edit_params(
@@ -165,16 +165,10 @@ def small_workspace(folder: Path) -> Workspace:
 
 
 def keep_one_study(studies: Path) -> None:
-    """Take all runs but the first away: every DVC command reads them all."""
+    """Take all runs but the first out of studies.yaml."""
     yaml = YAML(typ="safe")
-    runs = yaml.load(studies / "params.yaml")["runs"]
-    first = next(iter(runs))
-    yaml.dump({"runs": {first: runs[first]}}, studies / "params.yaml")
-    lock = yaml.load(studies / "dvc.lock")
-    yaml.dump({**lock, "stages": {f"run@{first}": lock["stages"][f"run@{first}"]}}, studies / "dvc.lock")
-    for folder in (studies / "results").iterdir():
-        if folder.name != first:
-            shutil.rmtree(folder)
+    first, run = next(iter(yaml.load(studies)["runs"].items()))
+    yaml.dump({"runs": {first: run}}, studies)
 
 
 @pytest.fixture(autouse=True)

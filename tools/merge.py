@@ -1,18 +1,15 @@
 """Results after `git merge` stopped in them: `make merge`, whose parts without a rebuild are `python -m tools.merge`.
 
-Nobody edits what is generated, so that nobody should settle conflicts in it. Lock files are merged stage by stage, and
-decide about the results of the studies; the rest is built anew. README.md keeps only conflicts in what people write.
+Nobody edits what is generated, so that nobody should settle conflicts in it. The lock file is merged stage by stage;
+the rest is built anew. README.md keeps only conflicts in what people write.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import io
 import re
-import shutil
 import subprocess
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,16 +19,12 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.utils.serialize import dumps_yaml, loads_yaml
 
-from grayscale.models import hash_of_folder
-from stages.common.artifacts import ArtifactError, write_bytes, write_table, write_text
-from stages.common.settings import SettingsError
-from stages.study import runs
-from tools import orphans, studies
+from stages.common.artifacts import write_bytes, write_text
+from tools import orphans
 from tools.readme import README, described
 
-LOCK_FILES = ("dvc.lock", "studies/dvc.lock")
-STUDIES_LOCK = Path(LOCK_FILES[1])
-GENERATED = (*LOCK_FILES, "metrics", "studies/results", "docs/converted.png", str(README))
+LOCK_FILES = ("dvc.lock",)
+GENERATED = (*LOCK_FILES, "metrics", "docs/converted.png", str(README))
 HEADS = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD")
 PART = re.compile(r"(<!-- (?!end )(\w+) -->\n)(.*?)(?=<!-- end -->)", flags=re.DOTALL)
 MARKER = re.compile(r"^(<{7}|>{7}) ", flags=re.MULTILINE)
@@ -74,11 +67,8 @@ def settle() -> None:
             settle_file(Path(path), versions(path))
             print(f"merge: {path}: {'merged by stage' if path in LOCK_FILES else 'as one branch has it, for now'}")
     remove_dropped()
-    restored = restore_studies()
-    for folder in restored:
-        print(f"merge: {folder}: as {STUDIES_LOCK} has it")
-    if restored or any(path.startswith((str(runs.RESULTS), str(studies.TABLE))) for path in conflicts):
-        collect_studies()
+    if "metrics/studies.csv" in conflicts:
+        print("merge: `make study` does those runs of the studies again that the merged table does not have")
     if str(README) in conflicts:
         settle_readme(versions(str(README)))
 
@@ -223,60 +213,10 @@ def remove_dropped() -> None:
         print(dropped)
 
 
-def restore_studies() -> list[Path]:
-    """Give the runs of the studies the results that the merged lock file names; returns the folders written.
-
-    Git merges files by their likeness, and so may put what one branch changed in a run into the results of another one.
-
-    Raises:
-        ByHandError: neither branch has the results that the lock file names.
-    """
-    if not STUDIES_LOCK.exists():
-        return []
-    wrong = [
-        (Path(out["path"]), out["md5"])
-        for out in outputs(STUDIES_LOCK.read_bytes())
-        if hash_of_folder(Path(out["path"])) != out["md5"]
-    ]
-    for folder, md5 in wrong:
-        if not any(restore(folder, md5, commit) for commit in commits()):
-            raise ByHandError(
-                f"{folder}: neither branch has the results that {STUDIES_LOCK} names. Run `make study`, "
-                "`git add studies`, then `make merge` again"
-            )
-    return [folder for folder, _ in wrong]
-
-
-def restore(folder: Path, md5: str, commit: str) -> bool:
-    """Write a folder as it is in `commit`, if it has this hash there."""
-    archive = subprocess.run(["git", "archive", commit, "--", str(folder)], capture_output=True, check=False)
-    if archive.returncode:
-        return False
-    with tempfile.TemporaryDirectory() as temporary:
-        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
-            files.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11.4 and later have it
-            files.extractall(temporary)
-        there = Path(temporary) / folder
-        if hash_of_folder(there) != md5:
-            return False
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(there, folder)
-    return True
-
-
 def outputs(lock: bytes) -> Iterator[dict[str, Any]]:
     """The outputs that a lock file names, with their hashes."""
     for entry in (loads_yaml(lock.decode()) or {}).get("stages", {}).values():
         yield from entry.get("outs", [])
-
-
-def collect_studies() -> None:
-    """Write the table of the studies from the runs of both sides; whether they are current is `make study`'s to say."""
-    try:
-        write_table(studies.TABLE, studies.collected(list(runs.load())))
-    except (SettingsError, ArtifactError) as error:
-        raise ByHandError(f"{error}; run `make study`, `git add studies`, then `make merge` again") from None
-    print("merge: `make current PIPELINES=studies/dvc.yaml` says whether all runs of the studies are current")
 
 
 def add() -> None:

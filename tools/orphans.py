@@ -1,7 +1,7 @@
 """What no stage owns any more: `python -m tools.orphans [--remove]`.
 
-Taking a variant out of params.yaml, or a run out of studies/params.yaml, leaves its entry in the lock file and what it
-made; a killed stage that never runs again leaves its half-built output, or parts of it. DVC lists none of them.
+Taking a variant out of params.yaml leaves its entry in the lock file and what it made; a killed stage that never runs
+again leaves its half-built output, or parts of it. DVC lists none of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 
 from stages.common.stage import KEPT, LOCKS
 
-LOCK_FILES, DATA = (Path("dvc.lock"), Path("studies/dvc.lock")), Path("data")
+LOCK_FILES, DATA = (Path("dvc.lock"),), Path("data")
 
 
 class BusyError(Exception):
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def find(repo: Repo) -> Orphans:
-    """Look through the lock files, data and the results of the studies.
+    """Look through the lock file and data.
 
     There only three things count, since other files may be the user's: outputs of an entry without a stage, what
     lies beside those of the variants, and half-built outputs. What a killed stage kept counts where there is no such
@@ -90,7 +90,7 @@ def find(repo: Repo) -> Orphans:
     left = {Path(out["path"]) for key in entries for out in recorded[key].get("outs", [])}
     left |= {path for room in rooms if room.is_dir() for path in room.iterdir()}
     left |= set(DATA.rglob(".*.partial"))
-    left |= set(KEPT.glob("*")) - {KEPT / str(stage.name) for stage in stages}
+    left |= set(KEPT.glob("*")) - {KEPT / str(stage.name) for stage in stages} - set(KEPT.glob("run@*"))  # of studies
     left -= owned
     holding = {parent for out in owned for parent in out.parents}
     return Orphans(entries, sorted(path for path in left - holding if path.exists() and left.isdisjoint(path.parents)))

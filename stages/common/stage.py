@@ -48,7 +48,7 @@ class Declaration:
     deps: list[Path]
     params: list[str]  # keys of params.yaml
     packages: list[str]  # keys of environment.yaml
-    others: dict[Path, list[str]]  # further params files in YAML, and keys of each
+    others: dict[Path, list[str]] = field(default_factory=dict)  # further params files in YAML, and keys of each
 
 
 @dataclass
@@ -93,19 +93,25 @@ class Stage:
 
 
 @contextmanager
-def stage(name: str, item: str | None = None, *, pipeline: Path = PIPELINE) -> Iterator[Stage]:
-    """Run the body as the stage `name` (of the variant `item`) of `pipeline`, with checks around it.
+def stage(name: str, item: str | None = None, *, declaration: Declaration | None = None) -> Iterator[Stage]:
+    """Run the body as the stage `name` (of the variant `item`) of dvc.yaml, with checks around it.
 
     The body's outputs, asked for with `Stage.out`, appear together when it ends without an exception and no input
     changed meanwhile. `StageError`, `SettingsError`, `ArtifactError` and `EnvironmentDiffersError` end the process with
-    their message and exit code 1. Params of other files than params.yaml are handed over as they are written there.
+    their message and exit code 1.
+
+    Args:
+        name: of the stage.
+        item: the variant or test set where the stage is a `foreach` over them.
+        declaration: what to go by where the work is no stage of dvc.yaml. Params of other files than params.yaml are
+            handed over as they are written there.
     """
     _die_with_dvc()
     label = f"{name}@{item}" if item else name
     work = Stage()
     try:
         with _alone(label), closing(work):
-            declaration = declared(name, item, pipeline=pipeline)
+            declaration = declaration or declared(name, item)
             before = fingerprint(declaration)
             checked = settings.load()
             versions = environment.read()
@@ -124,23 +130,22 @@ def stage(name: str, item: str | None = None, *, pipeline: Path = PIPELINE) -> I
         raise SystemExit(1) from None
 
 
-def declared(name: str, item: str | None = None, *, pipeline: Path = PIPELINE) -> Declaration:
-    """Look up the stage `name` in a dvc.yaml; `item` is the variant or run where the stage is a `foreach` over them.
+def declared(name: str, item: str | None = None) -> Declaration:
+    """Look up the stage `name` in dvc.yaml; `item` is the variant or test set where the stage is a `foreach` over them.
 
     Raises:
         StageError: there is no such stage or item; the message lists those that exist.
     """
-    stages = _read(pipeline)["stages"]
+    stages = _read(PIPELINE)["stages"]
     if name not in stages:
-        raise StageError(f"{pipeline} has no stage {name!r}; it has {', '.join(stages)}")
+        raise StageError(f"{PIPELINE} has no stage {name!r}; it has {', '.join(stages)}")
     settings.load()  # before templates are filled in: its message says what is wrong
-    source = pipeline.with_name(settings.PARAMS.name)  # as DVC does
-    entry, values = stages[name], _read(source)
+    entry, values = stages[name], _read(settings.PARAMS)
     if "foreach" in entry:
         group = entry["foreach"].removeprefix("${").removesuffix("}")
         items = values[group]
         if item not in items:
-            raise StageError(f"{source} has no {group.removesuffix('s')} {item!r}; it has {', '.join(items)}")
+            raise StageError(f"{settings.PARAMS} has no {group.removesuffix('s')} {item!r}; it has {', '.join(items)}")
         entry = entry["do"]
         values |= {"key": item, "item": items[item]}
 
@@ -155,7 +160,6 @@ def declared(name: str, item: str | None = None, *, pipeline: Path = PIPELINE) -
         deps=[Path(fill(dep)) for dep in entry["deps"]],
         params=files.pop(settings.PARAMS),
         packages=files.pop(environment.ENVIRONMENT),
-        others={file: keys for file, keys in files.items() if file.suffix == ".yaml"},
     )
 
 

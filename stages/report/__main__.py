@@ -12,9 +12,9 @@ from PIL import Image
 from stages.common.artifacts import read_json, read_table, write_json, write_table, write_text
 from stages.common.stage import StageError, stage
 from stages.evaluate.pictures import write_png
-from stages.report import claims, figures, page, summary
+from stages.report import claims, figures, page, studies, summary
 
-MODELS, EVALUATIONS, STUDIES = Path("data/models"), Path("data/evaluations"), Path("metrics/studies.csv")
+MODELS, EVALUATIONS = Path("data/models"), Path("data/evaluations")
 TEST_SETS = EVALUATIONS / "test_sets"
 
 
@@ -30,7 +30,7 @@ def main() -> None:
         bands = collected("bands.csv", names, ["method", "low"])
         contrast = collected("contrast.csv", names, ["method", "photo"])
         conversions = read_table(EVALUATIONS / "baselines/conversions.csv")
-        studies = read_table(STUDIES).set_index("run", drop=False)
+        runs = studies.of_these_data(evaluations[variants[0]]["inputs"])
 
         see_gray = [name for name in variants if training[name]["recipe"]["input"] == "gray"]
         results, probes = summary.build(evaluations, variants, see_gray), summary.probes(evaluations, bands, contrast)
@@ -40,7 +40,7 @@ def main() -> None:
             results.setdefault("test_sets", {})[name] = found
             kept = summary.means(read_table(TEST_SETS / name / "contrast.csv", text=("photo", "domain")), "method")
             test_sets[name] = summary.rows_of_test_set(found, kept)
-        evidence = claims.Evidence(results, probes.set_index("method"), studies)
+        evidence = claims.Evidence(results, probes.set_index("method"), runs)
         write_json(work.out("metrics/summary.json"), results)
         write_table(work.out("metrics/probes.csv"), probes)
         write_png(work.out("metrics/result.png"), result_picture(results, variants))
@@ -60,10 +60,10 @@ def main() -> None:
             contrast=summary.means(contrast, "method"),
             conversions=summary.means(conversions, "conversion"),
             test_sets=test_sets,
-            studies=studies,
+            studies=runs,
             counts=read_table(Path("data/pairs/counts.csv"), text=("photo",)),
             figures=figures.of_results(curves, scores, bands, probes, training),
-            drawn_studies=figures.of_studies(studies),
+            drawn_studies=figures.of_studies(runs),
             pictures={name: read_pictures(EVALUATIONS / name) for name in evaluations},
         )
         write_text(out / "index.html", html)

@@ -1,6 +1,6 @@
-"""What studies/params.yaml may say: runs, each a variant of params.yaml with something changed.
+"""What studies.yaml may say: runs, each a variant of params.yaml with something changed.
 
-`python -m stages.study.runs` checks the whole file. How a run is done stands in `stages.study.work`.
+How a run is done stands in `stages.study.work`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ from ruamel.yaml import YAML, YAMLError
 from stages.common import settings
 from stages.common.settings import Name, Section, SettingsError, Train, Variant
 
-PIPELINE = Path("studies/dvc.yaml")
-PARAMS = PIPELINE.with_name("params.yaml")
-RESULTS = PIPELINE.with_name("results")
+PARAMS = Path("studies.yaml")
 
 NAME = TypeAdapter(Name)
 
@@ -37,7 +35,7 @@ class Run(Section):
 
 
 def check(name: str, raw: Any, variants: dict[str, Variant], train: Train) -> tuple[Run, Variant]:
-    """Validate the run `name` as it is written in studies/params.yaml.
+    """Validate the run `name` as it is written in studies.yaml.
 
     Args:
         name: its key.
@@ -78,7 +76,7 @@ def check(name: str, raw: Any, variants: dict[str, Variant], train: Train) -> tu
 
 
 def load() -> dict[str, tuple[Run, Variant]]:
-    """Read and check params.yaml and all of studies/params.yaml: name → run and complete variant, in the file's order.
+    """Read and check params.yaml and all of studies.yaml: name → run and complete variant, in the file's order.
 
     Raises:
         SettingsError: a file is missing, is not YAML, or says something impossible; names each key.
@@ -101,12 +99,3 @@ def load() -> dict[str, tuple[Run, Variant]]:
     if faults:
         raise SettingsError("\n".join(faults))
     return found
-
-
-def main() -> None:
-    """`python -m stages.study.runs`: check studies/params.yaml and say what is wrong with it."""
-    settings.exit_if_invalid(load)
-
-
-if __name__ == "__main__":
-    main()

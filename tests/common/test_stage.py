@@ -165,7 +165,7 @@ def test_params_and_files_of_others_do_not_matter_to_what_is_kept(folder: Path) 
 
 def test_a_killed_stage_keeps_what_is_done(folder: Path) -> None:
     code = (
-        "import os; from stages import stage as door\n"
+        "import os; from stages.common import stage as door\n"
         "with door.stage('work') as work:\n"
         "    work.keep.mkdir(parents=True); (work.keep / 'shard').touch(); os.kill(os.getpid(), 9)"
     )
@@ -176,11 +176,10 @@ def test_a_killed_stage_keeps_what_is_done(folder: Path) -> None:
         work.out("data/result").mkdir(parents=True)
 
 
-def test_each_variant_keeps_its_own(folder: Path, studies: Path) -> None:
+def test_each_variant_keeps_its_own(runs: dict[str, door.Declaration]) -> None:
     work_of = {}
-    for run in ("small", "other"):
-        (folder / "vae.py").touch()
-        with pytest.raises(SystemExit), stage("run", run, pipeline=studies) as work:
+    for run, declaration in runs.items():
+        with pytest.raises(SystemExit), stage("run", run, declaration=declaration) as work:
             work.keep.mkdir(parents=True)
             raise StageError("no luck")
         work_of[run] = work.keep
@@ -196,56 +195,29 @@ def test_an_unknown_stage_or_variant_is_named(monkeypatch: pytest.MonkeyPatch) -
         door.declared("train", "simpel")
 
 
-STUDIES = """
-    stages:
-      run:
-        foreach: ${runs}
-        do:
-          wdir: ..
-          cmd: python -m stages.study ${key}
-          deps: ["${item.variant}.py"]
-          params:
-            - variants.${item.variant}
-            - studies/params.yaml: ["runs.${key}"]
-            - stages/networks/registry.py: ["NETWORKS.${item.variant}"]
-            - environment.yaml: [python]
-          outs: [data/result]
-"""
-
-
 @pytest.fixture
-def studies(folder: Path) -> Path:
-    (folder / "studies").mkdir()
-    (folder / "studies/dvc.yaml").write_text(textwrap.dedent(STUDIES))
-    (folder / "studies/params.yaml").write_text("runs:\n  small: {variant: simple, seed: 2}\n  other: {variant: vae}\n")
+def runs(folder: Path) -> dict[str, door.Declaration]:
+    """The declarations of two pieces of work that are no stages of dvc.yaml."""
+    text = "runs:\n  small: {variant: simple, seed: 2}\n  other: {variant: vae}\n"
+    (folder / "studies.yaml").write_text(text)
     (folder / "simple.py").touch()
-    return Path("studies/dvc.yaml")
-
-
-def test_another_pipeline_is_read_like_dvc_reads_it(studies: Path) -> None:
-    assert door.declared("run", "small", pipeline=studies) == door.Declaration(
-        deps=[Path("simple.py")],
-        params=["variants.simple"],
-        packages=["python"],
-        others={Path("studies/params.yaml"): ["runs.small"]},
-    )
-    with pytest.raises(StageError, match=r"^studies/params.yaml has no run 'smal'; it has small, other$"):
-        door.declared("run", "smal", pipeline=studies)
-    with pytest.raises(StageError, match=r"^studies/dvc.yaml has no stage 'train'; it has run$"):
-        door.declared("train", "small", pipeline=studies)
+    return {
+        name: door.Declaration([Path("simple.py")], ["variants.simple"], ["python"], {Path("studies.yaml"): [key]})
+        for name, key in {"small": "runs.small", "other": "runs.other"}.items()
+    }
 
 
 def test_params_of_another_file_are_handed_over_and_watched(
-    folder: Path, studies: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, runs: dict[str, door.Declaration], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    params = folder / "studies/params.yaml"
-    with stage("run", "small", pipeline=studies) as work:
+    params = folder / "studies.yaml"
+    with stage("run", "small", declaration=runs["small"]) as work:
         assert work["runs.small"] == {"variant": "simple", "seed": 2}
         assert work["variants.simple"].network == "simple"
         params.write_text(params.read_text().replace("vae", "subpixel"))  # another run's
-    with pytest.raises(SystemExit), stage("run", "small", pipeline=studies):
+    with pytest.raises(SystemExit), stage("run", "small", declaration=runs["small"]):
         params.write_text(params.read_text().replace("seed: 2", "seed: 3"))
-    assert "studies/params.yaml: runs.small changed while the stage ran" in capsys.readouterr().err
+    assert "studies.yaml: runs.small changed while the stage ran" in capsys.readouterr().err
 
 
 def test_a_stage_waits_for_another_run_of_itself(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

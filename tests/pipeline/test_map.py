@@ -1,4 +1,4 @@
-"""dvc.yaml is the map: it names exactly the code that each stage imports. So does that of the studies."""
+"""dvc.yaml is the map: it names exactly the code that each stage imports. What a study may use is taken from it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from ruamel.yaml import YAML
 
 from stages.common import environment
 from stages.common import stage as door
-from stages.study import runs
+from stages.study import inputs, runs, table
 from tests.conftest import REPOSITORY
 
 PIPELINE = YAML(typ="safe").load(REPOSITORY / "dvc.yaml")["stages"]
 PARAMS = YAML(typ="safe").load(REPOSITORY / "params.yaml")
 PARAMS["test_sets"] = {"kodak": PARAMS["fetch"]}  # committed params have no further test set
 VARIANTS = PARAMS["variants"]
-STUDIES = YAML(typ="safe").load(REPOSITORY / runs.PIPELINE)["stages"]
 RUNS = YAML(typ="safe").load(REPOSITORY / runs.PARAMS)["runs"]
 ONE_RUN_EACH = {run["variant"]: name for name, run in RUNS.items()}  # the deps differ by network alone
 # Stages that live in another stage's folder.
@@ -43,12 +42,12 @@ INSTANCES_AND_RUNS = [*INSTANCES, *(("run", name) for name in ONE_RUN_EACH.value
 
 
 def declared(name: str, item: str | None) -> door.Declaration:
-    return door.declared(name, item, pipeline=runs.PIPELINE if name in STUDIES else door.PIPELINE)
+    return inputs.declaration(str(item), RUNS[item]["variant"]) if name == "run" else door.declared(name, item)
 
 
 def network_file(name: str, item: str) -> Path:
     """Imported by the name that params.yaml gives, or, for a run, by that of its variant."""
-    network = RUNS[item]["variant"] if name in STUDIES else VARIANTS[item]["network"]
+    network = RUNS[item]["variant"] if name == "run" else VARIANTS[item]["network"]
     return Path(f"stages/networks/{network}.py")
 
 
@@ -129,7 +128,8 @@ def test_what_a_stage_imports_lies_in_what_it_declares(name: str, item: str | No
     ]
     needed = needed_by(name, item)
     assert {file for file in needed if not any(dep in (file, *file.parents) for dep in code)} == set()
-    assert [dep for dep in code if not any(dep in (file, *file.parents) for file in needed)] == []  # of no use
+    useless = [dep for dep in code if not any(dep in (file, *file.parents) for file in needed)]
+    assert useless == ([Path("grayscale/tiles.py")] if name == "run" else [])  # a run declares what evaluate does
 
 
 def test_packages_hold_no_code() -> None:
@@ -144,7 +144,6 @@ def test_the_registry_is_a_literal_and_declared_by_key() -> None:
     assert isinstance(assignment, ast.AnnAssign)
     ast.literal_eval(assignment.value)  # type: ignore[arg-type]
     assert {"stages/networks/registry.py": ["NETWORKS.${item.network}"]} in PIPELINE["train"]["do"]["params"]
-    assert {"stages/networks/registry.py": ["NETWORKS.${item.variant}"]} in STUDIES["run"]["do"]["params"]
 
 
 def test_data_flows_one_way() -> None:
@@ -163,12 +162,8 @@ def test_the_library_knows_nothing_of_the_pipeline() -> None:
         assert {found for found in imports(file) if found.parts[0] == "stages"} == set(), file
 
 
-def test_the_main_pipeline_uses_nothing_that_the_studies_make() -> None:
-    made = runs.PIPELINE.parent
-    assert [name for name, item in INSTANCES for dep in declared(name, item).deps if made in (dep, *dep.parents)] == []
-    entry = STUDIES["run"]["do"]
-    assert entry["wdir"] == ".."
-    assert entry["outs"] == [{f"{runs.RESULTS}/${{key}}": {"cache": False}}]
+def test_only_the_report_reads_the_studies() -> None:
+    assert {name for name, item in INSTANCES if table.TABLE in declared(name, item).deps} == {"report"}
 
 
 def test_only_evaluate_sees_the_test_split() -> None:
@@ -180,7 +175,7 @@ def test_only_evaluate_sees_the_test_split() -> None:
 
 
 def test_every_stage_says_what_it_does() -> None:
-    for name, entry in {**PIPELINE, **STUDIES}.items():
+    for name, entry in PIPELINE.items():
         assert len((entry.get("do") or entry)["desc"].split()) > 5, name
 
 
@@ -193,7 +188,8 @@ def test_every_stage_declares_python_and_the_packages_that_it_imports(name: str,
         code -= {*map(Path, lazily), *SHARED_BY_NETWORKS}
     used = libraries(code) & set(environment.PACKAGES)
     assert {"python", *used} <= packages
-    assert packages - used - {"python", "h5py", "ml-dtypes", "keras", "tensorflow"} == set()
+    of_others = {"pillow"} if name == "run" else set()  # a run declares what evaluate does
+    assert packages - used - {"python", "h5py", "ml-dtypes", "keras", "tensorflow"} == of_others
     assert ("tensorflow" in packages) == (name in {"train", "evaluate", "evaluate_set", "run"})
 
 

@@ -10,20 +10,17 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from grayscale.models import hash_of_folder
 from tests.conftest import REPOSITORY, Workspace
 from tests.team.manual import walk
-from tools import merge, readme, studies
+from tools import merge, readme
 
 # === Texts ===
 
@@ -120,13 +117,6 @@ def test_a_text_that_git_cannot_merge_is_refused() -> None:
         merge.merged_readme(README, f"\0here\n{README}", f"\0there\n{README}")
 
 
-def test_the_hash_of_a_folder_is_the_one_that_dvc_recorded() -> None:
-    outs = list(merge.outputs((REPOSITORY / "studies/dvc.lock").read_bytes()))
-    assert {out["path"]: out["md5"] for out in outs} == {
-        out["path"]: hash_of_folder(REPOSITORY / out["path"]) for out in outs
-    }
-
-
 @pytest.mark.parametrize(
     ("sides", "expected"),
     [
@@ -151,15 +141,12 @@ def test_a_file_that_one_side_added_is_kept_and_one_that_it_removed_is_not(
 
 # === Texts and results in git ===
 
-RUN = REPOSITORY / "studies/results/seeds_simple_1"
-Runs = dict[str, float]  # name → PSNR
-
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """What `make merge` reads besides results, in a git repository; nothing here is ever run."""
     workspace = Workspace(tmp_path_factory.mktemp("merge") / "repository")
-    for path in ("params.yaml", "README.md", ".dvc/config", ".dvc/.gitignore", "studies"):
+    for path in ("params.yaml", "README.md", ".dvc/config", ".dvc/.gitignore"):
         source, target = REPOSITORY / path, workspace.folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(source, target) if source.is_dir() else shutil.copy2(source, target)
@@ -182,129 +169,13 @@ def here(repository: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return workspace
 
 
-def write_studies(done: Runs) -> None:
-    """These runs and no others, as `make study` leaves them."""
-    facts, curve = json.loads((RUN / "facts.json").read_text()), (RUN / "curve.csv").read_text()
-    shutil.rmtree("studies/results")
-    for name, psnr in done.items():
-        facts["run"], facts["scores"]["test"]["psnr"] = name, psnr
-        folder = Path("studies/results") / name
-        folder.mkdir(parents=True)
-        (folder / "facts.json").write_text(json.dumps(facts, indent=2))
-        (folder / "curve.csv").write_text(curve)
-    write_wanted(done)
-    folders = {f"run@{name}": Path("studies/results", name) for name in done}
-    outs = {stage: {"path": str(folder), "md5": hash_of_folder(folder)} for stage, folder in folders.items()}
-    write_lock(Path("studies/dvc.lock"), outs)
-    studies.collected(list(done)).to_csv(studies.TABLE, index=False)
-
-
 def write_lock(path: Path, outs: dict[str, dict[str, str]]) -> None:
     """A lock file of stages with one output each."""
     stages = {name: {"cmd": "false", "outs": [out]} for name, out in outs.items()}
     YAML().dump({"schema": "2.0", "stages": stages}, path)
 
 
-def write_wanted(names: Iterable[str]) -> None:
-    """studies/params.yaml with these runs."""
-    runs = {name: {"study": "seeds", "variant": "simple", "seed": n} for n, name in enumerate(names)}
-    YAML().dump({"runs": runs}, Path("studies/params.yaml"))
-
-
-def assert_studies(expected: Runs) -> None:
-    """Results, lock file and table are of these runs."""
-    found = {path.parent.name: json.loads(path.read_text()) for path in Path("studies/results").glob("*/facts.json")}
-    assert {name: facts["scores"]["test"]["psnr"] for name, facts in found.items()} == expected
-    assert {name: facts["run"] for name, facts in found.items()} == {name: name for name in expected}
-    assert {path.name for path in Path("studies/results").iterdir()} == set(expected), "no empty folder either"
-    for out in merge.outputs(Path("studies/dvc.lock").read_bytes()):
-        assert hash_of_folder(Path(out["path"])) == out["md5"]
-    assert dict(pd.read_csv(studies.TABLE)[["run", "psnr"]].to_numpy()) == expected
-
-
-def begin(workspace: Workspace, base: Runs, main: Runs, branch: Runs) -> None:
-    """Two branches, `main` and `branch`, that have parted at `base`."""
-    for name, done in {"base": base, "main": main, "branch": branch}.items():
-        if name == "branch":
-            workspace.run("git", "switch", "--quiet", "--create", "branch", "main~1")
-        write_studies(done)
-        workspace.commit(name)
-
-
-def settle_studies(workspace: Workspace, *command: str, by_hand: Runs) -> None:
-    """Stop in a git command, write down by hand which runs are wanted, and settle the rest."""
-    assert workspace.run("git", *command, ok=False).returncode != 0
-    write_wanted(by_hand)
-    workspace.run("git", "add", "studies/params.yaml")
-    merge.settle()
-    assert_studies(by_hand)
-    merge.settle()  # as after a stop
-    assert_studies(by_hand)
-    merge.add()
-    assert workspace.run("git", "diff", "--name-only").stdout == ""
-
-
-BOTH: list[tuple[Runs, Runs, Runs, Runs]] = [  # base, main, branch, merged
-    ({"a": 1, "z": 9}, {"b": 2, "z": 9}, {"c": 3, "z": 9}, {"b": 2, "c": 3, "z": 9}),  # renamed by both
-    ({"a": 1}, {"a": 2}, {"c": 1}, {"c": 1}),  # a change, and a renaming that git would carry it into
-    ({"a": 1}, {"c": 1}, {"a": 2}, {"c": 1}),
-    ({"a": 1, "z": 9}, {"b": 2, "z": 9}, {"z": 9}, {"b": 2, "z": 9}),  # renamed and removed
-    ({"a": 1, "z": 9}, {"z": 9}, {"b": 2, "z": 9}, {"b": 2, "z": 9}),
-    ({"z": 9}, {"a": 1, "z": 9}, {"b": 2, "z": 9}, {"a": 1, "b": 2, "z": 9}),  # added by both
-]
-
-
-@pytest.mark.parametrize(("base", "main", "branch", "merged"), BOTH)
-def test_each_run_keeps_its_own_results(here: Workspace, base: Runs, main: Runs, branch: Runs, merged: Runs) -> None:
-    begin(here, base, main, branch)
-    here.run("git", "switch", "--quiet", "main")
-    settle_studies(here, "merge", "branch", by_hand=merged)
-    here.run("git", "commit", "--no-edit")
-
-
-def test_git_stops_where_it_would_put_a_change_into_another_run(here: Workspace) -> None:
-    *sides, _ = BOTH[1]
-    begin(here, *sides)
-    here.run("git", "merge", "main", ok=False)
-    assert "studies/results/c/facts.json" in merge.unmerged()
-
-
-@pytest.mark.parametrize(
-    ("on", "command"), [("branch", "rebase main"), ("main", "cherry-pick branch"), ("branch", "cherry-pick main")]
-)
-def test_commits_that_git_picks_are_settled_in_the_same_way(here: Workspace, on: str, command: str) -> None:
-    *sides, merged = BOTH[0]
-    begin(here, *sides)
-    here.run("git", "switch", "--quiet", on)
-    settle_studies(here, *command.split(), by_hand=merged)
-    here.run("git", command.split()[0], "--continue")
-    assert here.run("git", "status", "--porcelain").stdout == ""
-    with pytest.raises(merge.ByHandError, match="no merge is in progress"):
-        merge.settle()
-
-
-def test_so_is_a_commit_that_git_reverts(here: Workspace) -> None:
-    states: list[Runs] = [{"a": 1, "z": 9}, {"b": 2, "z": 9}, {"c": 3, "z": 9}]
-    for done in states:
-        write_studies(done)
-        here.commit("Another run")
-    settle_studies(here, "revert", "--no-edit", "HEAD~1", by_hand={"c": 3, "a": 1, "z": 9})
-    here.run("git", "revert", "--continue")
-
-
-def test_results_that_neither_branch_has_are_refused(here: Workspace) -> None:
-    begin(here, {"a": 1}, {"a": 1, "b": 2}, {"a": 1})
-    Path("studies/results/a/facts.json").write_text("{}")
-    here.commit("By hand")
-    Path("studies/dvc.lock").write_text(Path("studies/dvc.lock").read_text().replace("md5: ", "md5: 0"))
-    here.commit("Wrong")
-    here.run("git", "merge", "main", ok=False)
-    with pytest.raises(merge.ByHandError, match=r"studies/results/a: neither branch has .* Run `make study`"):
-        merge.settle()
-
-
 def test_what_no_lock_file_names_is_left_to_make_prune(here: Workspace) -> None:
-    write_studies({"a": 1})
     here.commit("Before")
     here.run("git", "switch", "--quiet", "--create", "branch")
     variants = YAML(typ="safe").load(Path("params.yaml"))["variants"]

@@ -1,0 +1,130 @@
+"""The table of the studies: a row per run, with the digits that matter and what it was made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.common import settings
+from stages.common.artifacts import ArtifactError
+from stages.study import __main__ as study
+from stages.study import inputs, runs, table
+from tests.conftest import REPOSITORY
+
+DATA = {"train": "a" * 12, "validation": "0" * 12, "test": "1e10" * 3}  # one of them looks like a number
+
+
+def run(variant: str, **more: int) -> runs.Run:
+    return runs.Run.model_validate({"study": "seeds", "variant": variant, **more})
+
+
+RUNS = {"seeds_simple_1": run("simple", seed=1), "seeds_vae_1": run("vae", seed=1)}
+FACTS: dict[str, Any] = {
+    "study": "sigma",
+    "run": "sigma_vae_0_1",
+    "variant": "vae",
+    "recipe": {"loss": "mse", "seed": 1, "input": "colour", "flips": True, "quarter_turns": True, "patience": 4},
+    "photographs": 6,
+    "patches": 3111,
+    "parameters": 250_000,
+    "epochs": 8,
+    "best_epoch": 7,
+    "patches_seen": 24888,
+    "latent": 32,
+    "scores": {
+        "train": {"psnr": 23.123456, "ssim": 0.5123456},
+        "validation": {"psnr": 22.5, "ssim": 0.5},
+        "test": {"psnr": 21.98765, "ssim": 0.4987654},
+    },
+    "end": {"psnr": 24.12345, "val_psnr": 22.25},
+    "pca": {
+        "components": 32,
+        "validation": {"psnr": 29.0, "ssim": 0.68},
+        "test": {"psnr": 28.8123, "ssim": 0.6691234},
+    },
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(inputs, "data", lambda: DATA)
+    monkeypatch.setattr(inputs, "made_from", lambda run: f"of {run.variant} {run.overrides['seed']}")
+    return tmp_path
+
+
+def test_a_row_says_what_was_run_what_it_scored_and_from_what() -> None:
+    row = table.row(FACTS, "fedcba987654", DATA)
+    assert (row["run"], row["loss"], row["photographs"], row["latent"]) == ("sigma_vae_0_1", "mse", "6", "32")
+    scores = ("train_psnr", "val_psnr", "psnr", "ssim", "end_train_psnr", "end_val_psnr", "pca_psnr", "pca_ssim")
+    expected = ["23.123", "22.5", "21.988", "0.49877", "24.123", "22.25", "28.812", "0.66912"]
+    assert [row[column] for column in scores] == expected
+    assert [column for column, value in row.items() if not value] == ["sigma", "kl_nats", "active_units"]
+    assert (row["test"], row["made_from"]) == (DATA["test"], "fedcba987654")
+
+
+def test_a_run_is_due_exactly_when_its_row_was_made_from_something_else(folder: Path) -> None:
+    assert study.not_current(RUNS) == list(RUNS)  # no table yet
+    made = {name: table.row({**FACTS, "run": name}, inputs.made_from(run), DATA) for name, run in RUNS.items()}
+    table.update(made, list(RUNS))
+    assert study.not_current(RUNS) == []
+    again = {**RUNS, "seeds_vae_1": run("vae", seed=2)}
+    assert study.not_current(again) == ["seeds_vae_1"]
+    for split in DATA:
+        made["seeds_simple_1"] = {**made["seeds_simple_1"], split: "f" * 12}
+        table.update(made, list(RUNS))
+        assert study.not_current(RUNS) == ["seeds_simple_1"]
+        made["seeds_simple_1"][split] = DATA[split]
+
+
+def test_an_update_keeps_every_other_row_byte_for_byte_and_drops_runs_that_are_no_more(folder: Path) -> None:
+    rows = {name: table.row({**FACTS, "run": name}, "1e23456789012"[:12], DATA) for name in "abc"}
+    table.update(rows, "abc")
+    before = table.TABLE.read_text().splitlines()
+    table.update({"b": {**rows["b"], "psnr": "30"}}, "cba")
+    after = table.TABLE.read_text().splitlines()
+    assert [after[0], after[1], after[3]] == [before[0], before[3], before[1]]
+    table.update({}, "a")
+    assert table.TABLE.read_text().splitlines() == [before[0], before[1]]
+
+
+def test_a_damaged_table_is_refused(folder: Path) -> None:
+    table.TABLE.parent.mkdir()
+    table.TABLE.write_text("study,run\nseeds\n")
+    with pytest.raises(ArtifactError, match="not a table of runs"):
+        table.read()
+
+
+def test_made_from_moves_with_code_settings_and_packages_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in REPOSITORY.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    monkeypatch.chdir(tmp_path)
+
+    def made_from(changed: runs.Run = RUNS["seeds_vae_1"]) -> str:
+        inputs._of_variant.cache_clear()
+        return inputs.made_from(changed)
+
+    seen = [made_from()]
+    seen.append(made_from(run("vae", seed=1, photographs=2)))
+    for file, old, new in (
+        (settings.PARAMS, "seed: 1 ", "seed: 7 "),
+        (Path("environment.yaml"), "scipy: ", "scipy: 0."),
+        (Path("dvc.yaml"), "stages/train\n", "stages/train\n      - studies.yaml\n"),  # any file stands for code
+    ):
+        text = (REPOSITORY / file).read_text()
+        assert old in text
+        (tmp_path / file).unlink()
+        (tmp_path / file).write_text(text.replace(old, new))
+        seen.append(made_from())
+        (tmp_path / file).write_text(text + "# said in passing\n")
+    assert len(set(seen)) == len(seen)
+    assert made_from() == seen[0]
+
+
+def test_the_committed_table_has_every_run_and_one_kind_of_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    rows = table.read()
+    assert list(rows) == list(runs.load())
+    assert len({tuple(row[split] for split in inputs.SPLITS) for row in rows.values()}) == 1
