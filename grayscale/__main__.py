@@ -8,8 +8,8 @@ from pathlib import Path
 
 from grayscale import files, models
 from grayscale.conversions import CONVERSIONS
-from grayscale.errors import ModelError
 from grayscale.files import FilesError
+from grayscale.models import ModelError
 
 EPILOG = """
 Without --variant, --model or --method, the variant from colour to gray with the best PSNR in metrics/scores

@@ -1,4 +1,4 @@
-"""Converting many files: one after the other here, or in worker processes. What is converted is decided elsewhere."""
+"""Convert many files, in this process or in several worker processes."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Networks that treat every place of an image alike: telling them by their layers, and freeing them of one size."""
+"""Rebuild fully convolutional models for any input size."""
 
 from __future__ import annotations
 
 import keras
 from keras import layers
 
-PLACELESS = (
+FULLY_CONVOLUTIONAL = (
     layers.InputLayer,
     layers.Conv2D,
     layers.Conv2DTranspose,
@@ -16,15 +16,15 @@ PLACELESS = (
     layers.Add,
     layers.Concatenate,
 )
-LOOKS_AT = ("kernel_size", "pool_size", "size")  # what those layers call the square that they look at
+KERNEL_ATTRIBUTES = ("kernel_size", "pool_size", "size")  # of those layers, the square that an output is made of
 
 
 def any_size(model: keras.Model) -> keras.Model | None:
-    """The same network for images of any size that `cell` divides; None if it is bound to the size it was built for.
+    """The same network for images of any size that `cell` divides; None if it is not fully convolutional.
 
-    Bound are those with a dense latent, and all with a layer that is not known to treat every place alike.
+    A network with a dense latent is not, nor one with a layer of a kind that is not listed above.
     """
-    if not all(isinstance(layer, PLACELESS) for layer in model.layers):
+    if not all(isinstance(layer, FULLY_CONVOLUTIONAL) for layer in model.layers):
         return None
     if any(model.input_shape[1] % layer.output.shape[1] for layer in model.layers):
         return None  # "valid" convolutions cut the image's edges off
@@ -35,19 +35,19 @@ def any_size(model: keras.Model) -> keras.Model | None:
 
 
 def cell(model: keras.Model) -> int:
-    """Side in pixels of the square that a network with a fixed input size moves as one: 4 where it halves it twice."""
+    """The total stride of a network with a fixed input size, in pixels: 4 if it halves the image twice."""
     return max(model.input_shape[1] // layer.output.shape[1] for layer in model.layers)
 
 
 def margin(model: keras.Model) -> int:
-    """Pixels, a multiple of `cell`, such that input farther away leaves an output pixel as it is.
+    """An upper bound of the receptive field's radius in pixels, a multiple of `cell`.
 
-    Of a network with a fixed input size that `any_size` accepts. An upper bound: a layer that looks at k × k values
-    adds at most k − 1 of them, in pixels of the finer of its two sides.
+    For a network with a fixed input size that `any_size` accepts. A kernel of k × k values adds at most k − 1 of them,
+    in pixels of the finer of the layer's input and output.
     """
     reach = 0
     for layer in model.layers:
-        for name in LOOKS_AT:
+        for name in KERNEL_ATTRIBUTES:
             if hasattr(layer, name):
                 values = (max(getattr(layer, name)) - 1) * max(getattr(layer, "dilation_rate", (1,)))
                 reach += values * model.input_shape[1] // max(layer.input.shape[1], layer.output.shape[1])

@@ -13,7 +13,7 @@ import numpy as np
 from grayscale import models
 from grayscale.core.atomic import atomic
 from grayscale.core.tensorflow_import import tensorflow_import
-from grayscale.errors import ModelError
+from grayscale.models import ModelError
 
 PACKAGES = ("onnx", "onnxruntime", "tf2onnx")  # the optional dependencies `onnx` of pyproject.toml
 TOLERANCE = 1e-5  # between the two runtimes, of full scale
@@ -23,9 +23,9 @@ AXES = ("batch", "height", "width")
 def to_onnx(model_file: Path, output: Path) -> None:
     """Write a model as a float32 ONNX graph: `photograph` to `gray` (or `colour`), both in [0, 1], sRGB-encoded.
 
-    `photograph` is `(batch, height, width, 3)`. Height and width are free multiples of the network's cells where it is
-    placeless, else its patch. The mean of a variational autoencoder is what it encodes. The file appears when ONNX's
-    own checker accepts it and ONNX Runtime computes the same as Keras to `TOLERANCE`.
+    `photograph` is `(batch, height, width, 3)`. Of a fully convolutional network, height and width may be any multiples
+    of its cells, else they are its patch. A variational autoencoder encodes the mean. The file appears when ONNX's own
+    checker accepts it and ONNX Runtime computes the same as Keras to `TOLERANCE`.
 
     Raises:
         ModelError: the optional packages are missing, the model can't be loaded, or what was written

@@ -1,4 +1,4 @@
-"""Which trained model to use, where it lies, and whether it is the one that dvc.lock records. Converts nothing."""
+"""Find and load trained models, and check them against dvc.lock. Converts nothing."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grayscale.errors import ModelError
-
 if TYPE_CHECKING:
     import keras
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+class ModelError(Exception):
+    """A trained model can't be found, loaded or used; the message says what to do."""
 
 
 def best(repository: Path = REPOSITORY) -> str:

@@ -15,7 +15,7 @@ from grayscale.core.levels import levels
 from grayscale.core.tensorflow_import import tensorflow_import
 from grayscale.tiles import Read
 
-TILE = 512  # pixels on a side that a placeless network converts at a time; a multiple of every network's cells
+TILE = 512  # side in pixels of what a fully convolutional network converts at a time; a multiple of all cells
 STRIPE = 1 << 20  # pixels that a pointwise closed form converts at a time
 
 Converter = Callable[[Read, int, int], Iterator[tuple[int, np.ndarray]]]
@@ -70,7 +70,7 @@ def closed_form(method: str) -> Converter:
 
 
 def network(path: Path) -> Converter:
-    """A model file, in large tiles if it is placeless, in blended patches if it is bound to its patch.
+    """A model file: in large tiles if it is fully convolutional, else in blended patches.
 
     It computes in float32, with half the memory of the float64 that scores are computed in; of a million pixels that
     moves some twenty, by one 8-bit level. A network that sees gray is shown luma; of one that makes colour, luma is

@@ -30,7 +30,8 @@ def write_network(folder: Path, variant: str) -> Path:
     path = folder / variant / "model.keras"
     recipe = load(REPOSITORY / "params.yaml").variants[variant]
     small = {"latent": 16} if "latent" in recipe.options else {}
-    write_model(path, build(recipe.model_copy(update=small), 12))
+    model = build(recipe.model_copy(update=small), 12)
+    write_model(path, getattr(model, "inference", lambda: model)())  # without what only training needs
     return path
 
 

@@ -1,4 +1,4 @@
-"""Worker processes: what dies is reported, never waited for."""
+"""Many files: one worker or two give the same, and what dies is reported, never waited for."""
 
 from __future__ import annotations
 
@@ -8,33 +8,35 @@ from pathlib import Path
 
 import pytest
 
-from grayscale import batch
-from grayscale import photograph as convert
+from grayscale import batch, photograph
 from grayscale.batch import Choice
 from grayscale.files import Job
-from stages.common.artifacts import ArtifactError
+from grayscale.models import ModelError
 from tests.grayscale.conftest import save
 
 
 class Killed(Choice):
     """Kills the worker that uses it, as the kernel does when memory runs out."""
 
-    def converter(self) -> convert.Converter:
+    def converter(self) -> photograph.Converter:
         os.kill(os.getpid(), signal.SIGKILL)
         return super().converter()
 
 
+def jobs(folder: Path, count: int) -> list[Job]:
+    return [Job(save(folder / f"{number}.png"), folder / f"{number}.gray.png") for number in range(count)]
+
+
 def test_a_killed_worker_is_an_error_not_a_hang(tmp_path: Path) -> None:
-    jobs = [Job(save(tmp_path / f"{number}.png"), tmp_path / f"{number}.gray.png") for number in range(3)]
-    failed = batch.run(jobs, Killed("bt601", None, 8), workers=2)
-    assert list(failed) == [job.source for job in jobs]
+    due = jobs(tmp_path, 3)
+    failed = batch.run(due, Killed("bt601", None, 8), workers=2)
+    assert list(failed) == [job.source for job in due]
     assert all("worker process was killed" in reason for reason in failed.values())
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_model_that_can_not_be_loaded_stops_all(tmp_path: Path, workers: int) -> None:
-    jobs = [Job(save(tmp_path / f"{number}.png"), tmp_path / f"{number}.gray.png") for number in range(2)]
     none = save(tmp_path / "none.png").rename(tmp_path / "none.h5")
-    with pytest.raises(ArtifactError, match=r"none\.h5"):
-        batch.run(jobs, Choice(None, none, 8), workers)
+    with pytest.raises(ModelError, match=r"none\.h5"):
+        batch.run(jobs(tmp_path, 2), Choice(None, none, 8), workers)
     assert not list(tmp_path.glob("*.gray.png"))

@@ -9,15 +9,13 @@ import numpy as np
 import pytest
 
 from grayscale import convolutional, export, models
-from stages.common.artifacts import ArtifactError
-from stages.common.stage import StageError
+from grayscale.models import ModelError
 from tests.grayscale.conftest import write_network
 
 
 @pytest.mark.parametrize(
     ("variant", "shape", "output"),
     [
-        ("subpixel", ["batch", "height", "width", 3], "gray"),
         ("naive", ["batch", "height", "width", 3], "colour"),
         ("subpixel_vae", ["batch", 12, 12, 3], "gray"),
     ],
@@ -41,7 +39,7 @@ def test_what_computes_something_else_is_not_written(
     tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(export, "TOLERANCE", -1.0)
-    with pytest.raises(ArtifactError, match="nothing was written"):
+    with pytest.raises(ModelError, match="nothing was written"):
         export.to_onnx(model_file, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
 
@@ -51,5 +49,5 @@ def test_without_the_optional_packages_the_message_names_the_extra(
 ) -> None:
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tf2onnx" else real(name))
-    with pytest.raises(StageError, match=r"tf2onnx.*\[onnx\]"):
+    with pytest.raises(ModelError, match=r"tf2onnx.*\[onnx\]"):
         export.to_onnx(model_file, tmp_path / "model.onnx")

@@ -47,23 +47,18 @@ def test_the_output_may_be_the_folder_itself_or_one_around_it(
     assert files.plan([Path("in")], Path(place)) == [Job(Path("in/a.jpg"), Path(place) / "a.gray.png")]
 
 
-def test_a_photograph_that_is_named_in_two_ways_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_photographs_are_never_written_to_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    photo = save(tmp_path / "a.jpg")
-    with pytest.raises(FilesError, match="two photographs"):
-        files.plan([photo, Path("a.jpg")], None)
+    first, second = save(tmp_path / "1/a.jpg"), save(tmp_path / "2/a.jpg")
+    for inputs, output in (([first, Path("1/a.jpg")], None), ([first, second], tmp_path / "out")):
+        with pytest.raises(FilesError, match="two photographs"):
+            files.plan(inputs, output)
 
 
 def test_photographs_that_would_share_an_output_keep_their_extensions(tmp_path: Path) -> None:
     for name in ("a.jpg", "A.png", "b.jpg"):
         save(tmp_path / name)
     assert planned(tmp_path) == {"A.png": "A.png.gray.png", "a.jpg": "a.jpg.gray.png", "b.jpg": "b.gray.png"}
-
-
-def test_photographs_of_one_name_from_two_folders_are_refused_one_output(tmp_path: Path) -> None:
-    first, second = save(tmp_path / "1/a.jpg"), save(tmp_path / "2/a.jpg")
-    with pytest.raises(FilesError, match="two photographs"):
-        files.plan([first, second], tmp_path / "out")
 
 
 @pytest.mark.parametrize("link", [None, os.symlink, os.link], ids=["itself", "symbolic link", "hard link"])
@@ -112,8 +107,7 @@ def exif(orientation: int) -> Image.Exif:
     return tags
 
 
-@pytest.mark.parametrize("source", ["jpg", "png", "tif", "webp"])
-@pytest.mark.parametrize("target", ["png", "tif", "jpg"])
+@pytest.mark.parametrize(("source", "target"), [("jpg", "png"), ("png", "tif"), ("tif", "jpg"), ("webp", "png")])
 def test_exif_is_kept_but_for_what_no_longer_holds(tmp_path: Path, source: str, target: str) -> None:
     photo = save(tmp_path / f"photo.{source}", height=20, width=31, exif=exif(orientation=6).tobytes())
     written = tmp_path / f"gray.{target}"
@@ -169,7 +163,7 @@ def test_the_resolution_is_kept_and_turns_with_the_photograph(
         np.testing.assert_allclose(image.info["dpi"], expected, rtol=1e-3)
 
 
-@pytest.mark.parametrize("target", ["png", "tif", "jpg"])
+@pytest.mark.parametrize("target", ["png", "jpg"])
 def test_a_resolution_that_no_photograph_has_is_not_kept(tmp_path: Path, target: str) -> None:
     photo = save(tmp_path / "photo.tif", dpi=(1e6, 1e6))
     files.write(tmp_path / f"gray.{target}", np.zeros((3, 4), np.uint8), files.metadata(photo, (4, 3)))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
 from grayscale import models
-from stages.common.artifacts import ArtifactError
+from grayscale.models import ModelError
 from tests.conftest import REPOSITORY, Workspace
 
 MAP = """
@@ -33,7 +34,6 @@ def made(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspac
     clone = Workspace(top / "clone")
     clone.folder.mkdir()
     shutil.copy2(REPOSITORY / "params.yaml", clone.folder)
-    shutil.copytree(REPOSITORY / "metrics", clone.folder / "metrics")
     (clone.folder / "dvc.yaml").write_text(MAP)
     clone.run("git", "init", "--quiet")
     clone.run("dvc", "init", "--quiet")
@@ -55,18 +55,15 @@ def without_model(clone: Workspace) -> Path:
     return clone.folder
 
 
-def test_a_model_in_the_workspace_is_taken_if_it_is_the_recorded_one(clone: Workspace, model_file: Path) -> None:
-    assert models.find("subpixel", clone.folder).read_bytes() == model_file.read_bytes()
-    assert models.find(None, clone.folder) == models.find("subpixel", clone.folder)
-
-
 @pytest.mark.parametrize("fault", ["changed", "half"])
-def test_another_model_or_half_of_one_is_refused(clone: Workspace, fault: str) -> None:
+def test_a_model_is_taken_if_its_folder_is_the_recorded_one(made: Workspace, tmp_path: Path, fault: str) -> None:
+    clone = made.copy(tmp_path / "clone")
     folder = clone.folder / "data/models/subpixel"
+    assert models.find("subpixel", clone.folder) == folder / "model.keras"
     (folder / "facts.json").unlink()
     if fault == "changed":
         (folder / "facts.json").write_text("{ }")
-    with pytest.raises(ArtifactError, match=r"not what dvc\.lock records"):
+    with pytest.raises(ModelError, match=r"not what dvc\.lock records"):
         models.find("subpixel", clone.folder)
 
 
@@ -78,21 +75,20 @@ def test_a_model_that_is_not_here_is_pulled(clone: Workspace, model_file: Path) 
 def test_without_a_remote_the_message_says_how_to_get_the_model(clone: Workspace) -> None:
     clone.run("dvc", "remote", "remove", "store")
     repository = without_model(clone)
-    with pytest.raises(ArtifactError, match=r"no default remote(.|\n)*make repro(.|\n)*dvc remote add"):
+    with pytest.raises(ModelError, match=r"no default remote(.|\n)*make repro(.|\n)*dvc remote add"):
         models.find("subpixel", repository)
     assert not (repository / "data/models/subpixel").exists()
 
 
-def test_a_variant_that_was_never_trained_is_refused_with_those_that_were(clone: Workspace) -> None:
-    with pytest.raises(ArtifactError, match=r"no variant 'other' has been trained; dvc\.lock has subpixel"):
-        models.find("other", clone.folder)
+def test_a_variant_that_was_never_trained_is_refused_with_those_that_were(made: Workspace) -> None:
+    with pytest.raises(ModelError, match=r"no variant 'other' has been trained; dvc\.lock has subpixel"):
+        models.find("other", made.folder)
 
 
 def test_outside_a_clone_the_message_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match="no clone"):
-        models.find("subpixel", tmp_path)
-    with pytest.raises(ArtifactError, match="no clone"):
-        models.best(tmp_path)
+    for ask in (lambda: models.find("subpixel", tmp_path), lambda: models.best(tmp_path)):
+        with pytest.raises(ModelError, match="no clone"):
+            ask()
 
 
 def test_folders_are_hashed_as_dvc_hashes_them(tmp_path: Path) -> None:
@@ -108,20 +104,19 @@ def test_folders_are_hashed_as_dvc_hashes_them(tmp_path: Path) -> None:
 
 
 def test_the_best_is_the_highest_psnr_from_colour_to_gray(tmp_path: Path) -> None:
-    params = YAML(typ="safe").load(REPOSITORY / "params.yaml")
-    params["variants"]["gray_control"] = {"network": "simple", "input": "gray"}
-    with (tmp_path / "params.yaml").open("w") as file:
-        YAML(typ="safe").dump(params, file)
-    (tmp_path / "dvc.lock").touch()
-    (tmp_path / "metrics").mkdir()
-    scores = {"simple": 20.0, "bottleneck": 25.0, "naive": 90.0, "gray_control": 95.0, "of_another_commit": 99.0}
-    summary = {"variants": {name: {"psnr": psnr} for name, psnr in scores.items()}}
-    (tmp_path / "metrics/summary.json").write_text(json.dumps(summary))
-    assert models.best(tmp_path) == "bottleneck"
-    (tmp_path / "metrics/summary.json").write_text('{"variants": {}}')
-    with pytest.raises(ArtifactError, match="no score"):
+    recipe = {"input": "colour", "target": "gray"}
+    scores: dict[str, tuple[float, dict[str, str]]] = {
+        "simple": (20.0, {}), "bottleneck": (25.0, {}), "naive": (90.0, {"target": "colour"}),
+        "control": (95.0, {"input": "gray"}),
+    }  # fmt: skip
+    stages: dict[str, Any] = {
+        f"train@{name}": {"params": {"params.yaml": {"train": {"recipe": recipe}, f"variants.{name}": own}}}
+        for name, (_, own) in scores.items()
+    }
+    YAML(typ="safe").dump({"stages": stages}, tmp_path / "dvc.lock")
+    with pytest.raises(ModelError, match="no variant from colour to gray"):
         models.best(tmp_path)
-
-
-def test_the_committed_scores_name_a_best_variant() -> None:
-    assert models.best() in YAML(typ="safe").load(REPOSITORY / "params.yaml")["variants"]
+    (tmp_path / "metrics/scores").mkdir(parents=True)
+    for name, psnr in {**{name: psnr for name, (psnr, _) in scores.items()}, "of_another_commit": 99.0}.items():
+        (tmp_path / f"metrics/scores/{name}.json").write_text(json.dumps({"psnr": psnr}))
+    assert models.best(tmp_path) == "bottleneck"

@@ -20,7 +20,7 @@ from tests.conftest import REPOSITORY
 
 PATCH = 28
 NETWORKS = ("simple", "bottleneck", "vae", "naive", "subpixel", "subpixel_bottleneck", "subpixel_vae")
-PLACELESS = ("simple", "naive", "subpixel")
+FULLY_CONVOLUTIONAL = ("simple", "naive", "subpixel")
 
 
 def network(name: str, patch: int = PATCH) -> keras.Model:
@@ -101,7 +101,7 @@ def test_beyond_its_edges_the_photograph_is_mirrored() -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_is_bound_to_its_patch_if_and_only_if_its_latent_has_no_place(name: str) -> None:
-    assert (convolutional.any_size(network(name)) is not None) == (name in PLACELESS)
+    assert (convolutional.any_size(network(name)) is not None) == (name in FULLY_CONVOLUTIONAL)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_layer_that_looks_at_the_whole_image_or_cuts_its_edges_binds_a_network
     assert convolutional.any_size(keras.Model(image, layer(image))) is None
 
 
-@pytest.mark.parametrize("name", PLACELESS)
+@pytest.mark.parametrize("name", FULLY_CONVOLUTIONAL)
 def test_tiles_of_a_placeless_network_equal_the_photograph_in_one_piece(name: str) -> None:
     model, photograph = network(name), photo(144, 180)
     free = convolutional.any_size(model)
@@ -138,7 +138,7 @@ def test_without_a_margin_tiles_of_a_placeless_network_would_show() -> None:
     assert np.abs(whole - piece)[28:-28, 28:-28].max() > 1e-3
 
 
-@pytest.mark.parametrize("name", PLACELESS)
+@pytest.mark.parametrize("name", FULLY_CONVOLUTIONAL)
 def test_no_input_beyond_the_margin_changes_an_output(name: str) -> None:
     model = network(name, 96)
     margin, image = convolutional.margin(model), np.random.default_rng(2).random((1, 96, 96, 3))
