@@ -29,7 +29,7 @@ build = $(or $(BUILD),$$(test -n "$$(dvc config core.remote)" && echo pull || ec
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-remotes setup-ray setup-dev repro study remote share pull current compare review comment trace readme \
-	merge audit prune test test-quick ci verify lint format lock clean
+	merge audit prune test test-all ci lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -61,11 +61,12 @@ study: $(RUNTIME) ## run the studies that are not current; JOBS=2: all in about 
 	dvc repro targets
 	@python -m stages.study --jobs $(JOBS)
 
-test: lint ## all checks: linters, types, tests
-	pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+TESTS := pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+test: lint ## all checks: linters, types, tests; about 6 minutes on two cores
+	$(TESTS)
 
-test-quick: $(DEV) ## the tests that do not rebuild the pipeline
-	pytest -m "not verify and not pipeline"
+test-all: $(DEV) ## what `make test` leaves out: servers, a cluster, README's commands, kills, rebuilds; about 18 minutes
+	$(TESTS) -m long
 
 remote: $(RUNTIME) ## where the team's results are: URL=folder, s3://…, ssh://… or webdavs://…; ENDPOINT=https://… of S3
 	@test -n "$$URL" || { echo "make remote: say where: make remote URL=… [ENDPOINT=…]" >&2; exit 1; }
@@ -126,9 +127,6 @@ ci: ## what CI runs on a clean clone: fetches what the tests need, runs them, an
 bench: $(DEV) ## measure speed, memory and growth beside peers: benchmarks/results.json, and the README; about 80 minutes
 	@python -m benchmarks $(BENCHMARKS)
 	@python -m tools.readme
-
-verify: $(DEV) ## rebuild at full size, in other places and with kills; about an hour
-	pytest -m verify -s
 
 lint: $(DEV) ## linters and types only
 	ruff check

@@ -21,33 +21,28 @@ from tests import leaves, patch_sets
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 OPENED = Path(__file__).with_name("opened")  # on PYTHONPATH, it notes the files that stages open
-SUBSET = ("chelsea", "rocket", "coffee", "immunohistochemistry")  # two for training and validation, two for the test
-SPLITS = {"chelsea": "train", "rocket": "validation"}
-LONG = (
-    "test_readme.py",
-    "test_team.py",
-    "test_end_to_end.py",
-    "test_merge.py",
-    "test_sources.py",
-    "test_invalidation.py",
-    "test_audit.py",
-    "test_faults.py",
-    "test_experiments.py",
-    "test_users.py",
-    "test_stages.py",
-    "test_engines.py",
-)
+LONG_ROOMS = ("scale", "team")  # their tests start servers, or a cluster
+VARIANTS = ("simple", "subpixel")  # of the shared workspace
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need a rebuilt pipeline, so that `make test-quick` can leave them out.
+    """Leave the rooms of servers and clusters to `make test-all`; start with the tests that wait for the rebuild.
 
-    The longest files come first: one that comes last keeps one process busy while the others have nothing to do.
+    The rebuild is the longest single piece: while one process waits for it, another has the rest to do.
     """
-    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
     for item in items:
-        if {"first_rebuild", "first_small_rebuild"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker("pipeline")
+        if item.path.parent.name in LONG_ROOMS:
+            item.add_marker("long")
+    items.sort(key=lambda item: "first_rebuild" not in getattr(item, "fixturenames", ()))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was left out."""
+    if config.option.markexpr == "not long":
+        terminalreporter.write_line(
+            "Left to `make test-all`: real servers (S3, SSH, WebDAV), a Ray cluster, every command of README.md, kills,"
+            " and rebuilds in another place."
+        )
 
 
 def tracked_files() -> list[str]:
@@ -130,30 +125,17 @@ def repository_copy(folder: Path) -> Workspace:
     return workspace
 
 
-def new_workspace(folder: Path) -> Workspace:
-    """A copy of the repository with a subset of the photographs, training one epoch."""
-    workspace = repository_copy(folder)
-    manifest = folder / "stages/fetch/bundled.csv"
-    table = pd.read_csv(manifest).query("name in @SUBSET")
-    table["split"] = table["name"].map(SPLITS).fillna("test")
-    table.to_csv(manifest, index=False)
-    (folder / "dvc.lock").unlink(missing_ok=True)
-    keep_one_study(folder / "studies.yaml")
-    workspace.edit_params(train__recipe__epochs=1, train__recipe__warmup_epochs=0, evaluate__bootstrap=100)
-    return workspace
-
-
 def small_workspace(folder: Path) -> Workspace:
-    """A copy of the repository with six tiny photographs of leaves, in git, and the variants `simple` and `subpixel`.
+    """A copy of the repository with six tiny photographs of leaves, in git, and `VARIANTS`, training one epoch.
 
     Nearly all the time of its stages goes into imports; its scores mean little.
     """
     workspace = repository_copy(folder)
     for split, seeds in {"train": range(3), "validation": range(3, 4), "test": range(4, 6)}.items():
         leaves.write(folder / "photographs" / split, seeds)
-    (folder / "dvc.lock").unlink()
+    (folder / "dvc.lock").unlink(missing_ok=True)
     keep_one_study(folder / "studies.yaml")
-    workspace.keep_variants("simple", "subpixel")
+    workspace.keep_variants(*VARIANTS)
     source = {"source": "folder", "inputs": "photographs", "domain": "leaves", "matte": [255, 255, 255], "strict": True}
     workspace.edit_params(
         fetch={**source, "split": {"by": "subfolder", "validation": 0, "test": 0}},
@@ -198,32 +180,25 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 @pytest.fixture(scope="session")
 def first_rebuild(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A committed workspace after `make repro` of every stage on the subset, made once for all test processes.
+    """A committed `small_workspace` after `make repro`, made once for all test processes. Nobody may touch it.
 
-    Nobody may touch it. Beside it lies `opened.tsv`: a line, stage and path, for every file that a stage opened.
+    Beside it lies `opened.tsv`: a line, stage and path, for every file that a stage opened.
     """
 
     def make(folder: Path) -> Workspace:
-        workspace = new_workspace(folder)
+        workspace = small_workspace(folder)
         opened: dict[str, Any] = {"PYTHONPATH": str(OPENED), "OPENED_FILES": str(folder.with_name("opened.tsv"))}
         workspace.run("make", "repro", "JOBS=2", "RUNTIME=", **opened)
-        workspace.commit("Rebuild on a subset")
+        workspace.commit("Rebuild on leaves")
         return workspace
 
     return made_once(tmp_path_factory, "first_rebuild", make)
 
 
 @pytest.fixture(scope="session")
-def first_small_rebuild(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A committed `small_workspace` after `make repro`, made once for all test processes. Nobody may touch it."""
-
-    def make(folder: Path) -> Workspace:
-        workspace = small_workspace(folder)
-        workspace.run("make", "repro", "RUNTIME=")
-        workspace.commit("Rebuild on leaves")
-        return workspace
-
-    return made_once(tmp_path_factory, "first_small_rebuild", make)
+def first_small_rebuild(first_rebuild: Workspace) -> Workspace:
+    """The former name of `first_rebuild`."""
+    return first_rebuild
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,7 @@ def test_a_variant_that_is_trained_and_scored_on_a_node_is_the_same(workspace: W
     again(workspace, cluster, "train@subpixel", "evaluate@subpixel")
 
 
-@pytest.mark.verify
+@pytest.mark.long
 def test_a_study_leaves_the_same_on_a_cluster(workspace: Workspace, cluster: Cluster, tmp_path: Path) -> None:
     here, there = workspace.copy(tmp_path / "here"), workspace.copy(tmp_path / "there")
     here.run("make", "study", "RUNTIME=")
@@ -57,12 +57,12 @@ def test_a_study_leaves_the_same_on_a_cluster(workspace: Workspace, cluster: Clu
     assert (there.folder / table).read_bytes() == (here.folder / table).read_bytes()
 
 
-@pytest.mark.verify  # it takes a minute to bring the group up
+@pytest.mark.long  # it takes a minute to bring the group up
 def test_two_replicas_on_two_nodes_give_the_bytes_of_one_process(of_two: Workspace, cluster: Cluster) -> None:
     again(of_two, cluster, "train@subpixel")
 
 
-@pytest.mark.verify
+@pytest.mark.long
 @pytest.mark.parametrize("kill", ["worker", "node"])
 def test_a_training_that_loses_a_machine_ends_with_the_same_bytes(
     of_two: Workspace, cluster: Cluster, kill: str

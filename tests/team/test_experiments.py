@@ -91,7 +91,7 @@ def test_editors_read_experiments_metrics_params_and_plots(people: dict[str, Wor
     assert "subpixel" in artifacts.split()
 
 
-@pytest.mark.verify  # test_team.py has a review that passes
+@pytest.mark.long  # test_team.py has a review that passes
 def test_a_review_compares_what_was_committed_with_where_it_came_from(people: dict[str, Workspace]) -> None:
     ada = people["ada"]
     done = ada.run("make", "review", "REV=HEAD~1", **HERE)
@@ -114,7 +114,7 @@ def test_a_review_refuses_metrics_that_are_not_those_of_the_code(people: dict[st
     assert (edited.folder / "comparison.md").exists()  # a pull request shows it all the same
 
 
-@pytest.mark.verify
+@pytest.mark.long
 def test_the_section_holds_for_the_real_stages(first_small_rebuild: Workspace, tmp_path: Path) -> None:
     ada = followed(first_small_rebuild, tmp_path)["ada"]
     ada.run("make", "review", "REV=HEAD~1", **HERE)

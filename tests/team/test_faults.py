@@ -212,7 +212,7 @@ def test_a_corrupt_cache_never_replaces_a_sound_object(shared_folder: tuple[Work
     assert {path: path.read_bytes() for path in sound} == sound
 
 
-@pytest.mark.parametrize("kind", ["s3", "webdav", pytest.param("ssh", marks=pytest.mark.verify)])
+@pytest.mark.parametrize("kind", ["s3", "webdav", pytest.param("ssh", marks=pytest.mark.long)])
 def test_what_a_dying_server_cut_off_is_completed_later_and_whoever_may_read_can_pull(
     results: Workspace, server: Starting, tmp_path: Path, kind: str
 ) -> None:

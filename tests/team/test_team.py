@@ -138,7 +138,7 @@ def test_what_one_has_computed_no_other_computes_again(followed: Team) -> None:
     go_back(followed)
 
 
-@pytest.mark.parametrize("kind", ["ssh", pytest.param("webdav", marks=pytest.mark.verify)])
+@pytest.mark.parametrize("kind", ["ssh", pytest.param("webdav", marks=pytest.mark.long)])
 def test_every_kind_of_remote_gives_known_states_back(knowing: Workspace, tmp_path: Path, kind: str) -> None:
     ada, ben = knowing.copy(tmp_path / "ada"), Workspace(tmp_path / "ben")
     with KINDS[kind](tmp_path) as server:
@@ -156,7 +156,7 @@ def test_every_kind_of_remote_gives_known_states_back(knowing: Workspace, tmp_pa
         assert typed(ben, "git diff main~2 -- params.yaml dvc.lock metrics") == ""
 
 
-@pytest.mark.verify
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["ssh", "webdav"])
 def test_the_whole_walk_with_every_kind_of_remote(first_small_rebuild: Workspace, tmp_path: Path, kind: str) -> None:
     with team(tmp_path, first_small_rebuild, kind) as members:

@@ -26,7 +26,7 @@ shard.folder.rename("spread")
 """
 
 
-@pytest.mark.verify  # about two minutes of processor time
+@pytest.mark.long  # about two minutes of processor time
 def test_replicas_on_ray_of_which_one_is_killed_leave_what_mirrored_ones_leave(
     patch_set: PatchSet, tmp_path: Path
 ) -> None:

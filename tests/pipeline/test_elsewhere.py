@@ -1,0 +1,108 @@
+"""The same bytes elsewhere, and after kills: dvc.lock, which holds the hash of every output, does not change."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from ruamel.yaml import YAML
+
+from stages.common import stage as door
+from tests.conftest import Workspace, repository_copy
+
+pytestmark = pytest.mark.long
+
+# What the libraries choose their code by, set to what they would find on a processor without AVX2 and FMA.
+OLD_PROCESSOR: dict[str, Any] = {
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    "ONEDNN_MAX_CPU_ISA": "SSE41",
+    "OPENBLAS_CORETYPE": "Prescott",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4",
+    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4,-AVX512F,-AVX2_Usable,-FMA_Usable",
+}
+ELSEWHERE: dict[str, Any] = {"LC_ALL": "C", "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"}
+ON_ONE_CORE = (
+    "import os, sys; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); os.umask(0o077); "
+    "os.execvp(sys.argv[1], sys.argv[1:])"
+)
+NOISE = ("cuda", "absl", "oneDNN", "NodeDef", "WARNING", "Traceback")  # of TensorFlow
+COMMITTED = ("fetch", "targets", "train@subpixel")  # rebuilt at full size
+
+
+def emptied(workspace: Workspace, folder: Path) -> Workspace:
+    """A copy that holds what git holds, and no result."""
+    copy = workspace.copy(folder)
+    shutil.rmtree(copy.folder / ".dvc/cache")
+    copy.run("git", "clean", "--quiet", "-dxf", "data", ".dvc/tmp")
+    return copy
+
+
+def test_one_core_an_old_processor_another_place_and_mask_give_the_same_bytes(
+    first_rebuild: Workspace, tmp_path: Path
+) -> None:
+    """Training, measuring and drawing, one stage after the other; the shared rebuild had two side by side."""
+    workspace = emptied(first_rebuild, tmp_path / "another place")
+    told = workspace.run(sys.executable, "-c", ON_ONE_CORE, "dvc", "repro", **OLD_PROCESSOR, **ELSEWHERE)
+    assert workspace.run("git", "status", "--porcelain").stdout == ""
+    assert told.stdout.count("Running stage") == told.stdout.count("Updating lock file") > 0
+    assert [word for word in NOISE if word in told.stdout + told.stderr] == []
+
+
+def test_the_committed_data_and_model_are_what_this_code_makes(tmp_path: Path) -> None:
+    """Of one variant; whether the rest is current is up to `make current` and `make repro`."""
+    workspace = repository_copy(tmp_path / "full")
+    before = hashes(workspace)
+    workspace.run("dvc", "repro", "--single-item", *COMMITTED)
+    assert hashes(workspace) == before
+
+
+def hashes(workspace: Workspace) -> list[Any]:
+    """The outputs of `COMMITTED` that dvc.lock names, each with its hash."""
+    lock = YAML(typ="safe").load(workspace.folder / "dvc.lock")["stages"]
+    return [lock[stage]["outs"] for stage in COMMITTED]
+
+
+def kill(make: psutil.Process, victim: str) -> None:
+    """Kill DVC alone, what it runs, or all; then nobody is left, and nobody goes on writing."""
+    tree = make.children(recursive=True)
+    dvc = next(process for process in tree if {"repro"} & set(process.cmdline()) and "python" in process.name())
+    victims = {"dvc": [dvc], "stage": dvc.children(recursive=True), "all": [make, *tree]}[victim]
+    for process in victims:
+        process.kill()
+    _, alive = psutil.wait_procs([make, *tree], timeout=60)
+    assert alive == []
+
+
+def test_a_rebuild_that_is_killed_again_and_again_ends_with_the_same_bytes(
+    first_rebuild: Workspace, tmp_path: Path
+) -> None:
+    workspace = emptied(first_rebuild, tmp_path / "workspace")
+    for stage, victim in {"targets": "dvc", "train@simple": "stage", "evaluate@simple": "all"}.items():
+        process = workspace.start("make", "repro", "RUNTIME=")
+        while not (workspace.folder / door.LOCKS / f"{stage}.lock").exists():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+        kill(psutil.Process(process.pid), victim)
+        assert process.wait() != 0
+    workspace.run("make", "repro", "RUNTIME=")
+    workspace.run("dvc", "status", "--quiet", "dvc.yaml")
+    assert workspace.run("git", "status", "--porcelain").stdout == ""
+    assert list((workspace.folder / "data").rglob(".*.partial")) == []
+
+
+def test_two_rebuilds_in_one_workspace_do_no_harm(workspace: Workspace) -> None:
+    workspace.edit_params(variants__subpixel__learning_rate=0.004)
+    both = [workspace.start("dvc", "repro") for _ in range(2)]
+    ends = [(process.communicate(), process.returncode) for process in both]
+    assert 0 in [code for _, code in ends], ends
+    for (_, errors), code in ends:
+        told = "is busy, it is being blocked by" in errors or "another DVC process is running" in errors
+        assert code == 0 or told, errors
+    workspace.run("dvc", "status", "--quiet", "dvc.yaml")
+    assert workspace.stages_run() == []
+    assert list((workspace.folder / "data").rglob(".*.partial")) == []
