@@ -28,7 +28,7 @@ build = $(or $(BUILD),$$(test -n "$$(dvc config core.remote)" && echo pull || ec
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-remotes setup-ray setup-dev repro study remote share pull current compare review comment trace readme \
+.PHONY: help setup setup-remotes setup-ray setup-dev repro study remote share pull current compare review comment trace \
 	merge audit prune test test-all ci lint format lock clean
 
 help: ## list the targets
@@ -105,14 +105,9 @@ trace: $(RUNTIME) ## where a number came from: METRIC=subpixel.ssim; without it,
 compare: $(RUNTIME) ## how the results differ from another revision's: REV=main; MARKDOWN=file: for a pull request, too
 	@python -m tools.compare "$${REV:-main}" $${MARKDOWN:+--markdown "$$MARKDOWN"}
 
-readme: $(RUNTIME) ## write the numbers and verdicts of README.md anew from metrics, and its picture of the converter
-	@python -m tools.readme
-	@python -m tools.gallery
-
 merge: $(RUNTIME) ## after `git merge` stopped in dvc.lock or other results: settle them, and rebuild what neither branch has
 	@python -m tools.merge
 	@$(MAKE) --no-print-directory $(build)
-	@$(if $(wildcard docs/converted.png),$(MAKE) --no-print-directory readme)
 	@python -m tools.merge --add
 
 audit: $(RUNTIME) ## hash cache, remote and outputs again, name what is corrupt; REPAIR=1: repair it
@@ -126,7 +121,6 @@ ci: ## what CI runs on a clean clone: fetches what the tests need, runs them, an
 
 bench: $(DEV) ## measure speed, memory and growth beside peers: benchmarks/results.json, and the README; about 80 minutes
 	@python -m benchmarks $(BENCHMARKS)
-	@python -m tools.readme
 
 lint: $(DEV) ## linters and types only
 	ruff check

@@ -17,6 +17,7 @@ from stages.formats.container import Container
 from stages.formats.patches import PatchSet
 
 BASELINES = "baselines"
+PHOTOS = Path("data/photos")
 
 
 def main() -> None:
@@ -26,11 +27,16 @@ def main() -> None:
     with stage(BASELINES) if name == BASELINES else stage("evaluate", name) as work:
         result = evaluate(name, work)
         out = work.out(f"data/evaluations/{name}")
-        write_table(out / "scores.csv", pd.concat(result.tables.values(), ignore_index=True))
+        tables = list(result.tables.values())
+        write_table(out / "scores.csv", pd.concat(tables, ignore_index=True))
+        write_table(out / "quantiles.csv", pd.concat(map(scores.quantiles, tables), ignore_index=True))
+        write_table(out / "photographs.csv", pd.concat(result.photographs.values(), ignore_index=True))
         write_table(out / "bands.csv", pd.concat(result.bands.values(), ignore_index=True))
         write_table(out / "contrast.csv", pd.DataFrame(result.contrast))
         if result.conversions:
             write_table(out / "conversions.csv", pd.DataFrame(result.conversions))
+        if name == BASELINES:
+            write_table(out / "origin.csv", Container(PHOTOS).manifest[["name", "split", "licence", "sha256"]])
         write_json(out / "summary.json", result.summary())
         for method, score in scores.of_metrics(name, result.summary()).items():
             write_json(work.out(f"metrics/scores/{method}.json"), score)
@@ -43,7 +49,7 @@ def main() -> None:
 def evaluate(name: str, work: Stage) -> Evaluation:
     """Say what the evaluation of `name` needs, and make it."""
     where = engine.load()
-    photos = Container(Path("data/photos"))
+    photos = Container(PHOTOS)
     wholes = evaluation.whole_photographs(photos.manifest, work["targets"].patch, work["evaluate"].megapixels)
     used = ("train", "test") if name == BASELINES else ("train", "validation", "test")
     inputs = {f"data/pairs/{split}": PatchSet(Path(f"data/pairs/{split}")).sha256 for split in used}
@@ -52,15 +58,14 @@ def evaluate(name: str, work: Stage) -> Evaluation:
         train=Path("data/pairs/train"),
         validation=Path("data/pairs/validation"),
         test=Path("data/pairs/test"),
-        photos=Path("data/photos"),
+        photos=PHOTOS,
         conversion=work["targets"].conversion,
         settings=work["evaluate"],
     )
     if name == BASELINES:
         result = evaluation.evaluate(baselines, wholes, work.keep, where)
-        columns = ["name", "split", "licence", "sha256"]
-        origin = {"photographs": photos.manifest[columns].to_dict("records"), "targets": work["targets"].model_dump()}
-        result.facts.update({"inputs": inputs, "environment": work.versions, **origin})
+        targets = work["targets"].model_dump()
+        result.facts.update({"inputs": inputs, "environment": work.versions, "targets": targets})
         return result
     folder = Path(f"data/models/{name}")
     result = evaluation.of_variant(name, folder, baselines, wholes, work.keep, where)

@@ -32,6 +32,7 @@ class Evaluation:
 
     Attributes:
         tables: a row per test patch.
+        photographs: a row per test photograph, with the share of the error that chroma explains, `chroma_r2`.
         bands: a row per band of spatial frequency.
         contrast: rows, one per method and whole test photograph.
         conversions: rows, one per standard conversion and whole test photograph, for the baselines alone.
@@ -41,6 +42,7 @@ class Evaluation:
     """
 
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    photographs: dict[str, pd.DataFrame] = field(default_factory=dict)
     bands: dict[str, pd.DataFrame] = field(default_factory=dict)
     contrast: list[dict[str, Any]] = field(default_factory=list)
     conversions: list[dict[str, Any]] = field(default_factory=list)
@@ -116,7 +118,7 @@ class Found:
 
     Attributes:
         planes: by method, of how many planes its outputs are.
-        scores: `(methods, n, 4)` of `scores.MEASURES`.
+        scores: `(methods, n, measures)` of `scores.MEASURES`.
         triangles: by photograph, see `leakage.triangle`.
         sums: over patches, see `shard.measure`.
         latent: moments of the latent of a variational autoencoder.
@@ -164,11 +166,15 @@ def _of_patches(
     first = 0
     for number, (name, planes) in enumerate(found.planes.items()):
         noisy = zip(settings.noise_levels, sums["noise"][number], strict=True)
+        chroma = leakage.of_triangles(found.triangles, slice(first, first + planes))
+        per_photo = chroma.pop("chroma_r2_per_photo")
+        photographs = scores.by_photograph(result.tables[name])
+        result.photographs[name] = photographs.assign(chroma_r2=photographs["photo"].map(per_photo))
         result.bands[name] = frequency.bands(name, sums["error"][number], sums["detail"], patches * side**2)
         result.probes[name] = {
             "interval": ends[name],
             "probes": {
-                **leakage.of_triangles(found.triangles, slice(first, first + planes)),
+                **chroma,
                 "isoluma_contrast": isoluma[name],
                 "smoothness": noise.smoothness(float(sums["variation"][number]) / patches, wanted / patches),
                 "noise": {str(level): noise.means(row, wanted, patches) for level, row in noisy},

@@ -7,28 +7,29 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from stages.evaluate.measures import HEADLINE
+
 CONFIDENCE = 95.0  # percent
-MEASURES = ("psnr", "ssim")
 # Draws at a time: memory, not time, is bounded by them. The first also decides which numbers are drawn for what.
 PHOTOGRAPHS_AT_ONCE = 1 << 20
 PATCHES_AT_ONCE = 1 << 20
 
 
 def of_means(tables: Mapping[str, pd.DataFrame], resamples: int, seed: int) -> dict[str, dict[str, dict[str, float]]]:
-    """The 95 % percentile intervals, `low` and `high`, of each method's mean psnr (dB) and mean ssim.
+    """The 95 % percentile intervals, `low` and `high`, of each method's mean headline measures.
 
     Args:
-        tables: by method, a row per patch: photo, psnr, ssim; of the same patches in one order.
+        tables: by method, a row per patch: photo, and each headline measure; of the same patches in one order.
         resamples: of the bootstrap.
         seed: of the resamples; all methods of a test split are resampled alike.
     """
     photos = next(iter(tables.values()))["photo"].to_numpy()
-    values = np.concatenate([table[list(MEASURES)].to_numpy() for table in tables.values()], axis=1)
+    values = np.concatenate([table[list(HEADLINE)].to_numpy() for table in tables.values()], axis=1)
     means = bootstrap_means(photos, values, resamples, seed)
     tail = (100 - CONFIDENCE) / 2
-    ends = np.percentile(means, [tail, 100 - tail], axis=0).T.reshape(len(tables), len(MEASURES), 2).tolist()
+    ends = np.percentile(means, [tail, 100 - tail], axis=0).T.reshape(len(tables), len(HEADLINE), 2).tolist()
     return {
-        method: {name: {"low": low, "high": high} for name, (low, high) in zip(MEASURES, found, strict=True)}
+        method: {name: {"low": low, "high": high} for name, (low, high) in zip(HEADLINE, found, strict=True)}
         for method, found in zip(tables, ends, strict=True)
     }
 

@@ -1,10 +1,14 @@
 """Image-quality measures, vectorised over a batch: one number per image, float64.
 
-Images are `(n, height, width)` in [0, 1]; outputs are clipped to [0, 1] by the caller. An image is one gray plane.
+`MEASURES` at the end lists those by which every method is scored. To add one, write it here and add its line there:
+tables, `metrics/results.md` and the page follow. Images are `(n, height, width)` in [0, 1]; outputs are clipped to
+[0, 1] by the caller. An image is one gray plane.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -112,3 +116,33 @@ def chroma(colour: np.ndarray) -> np.ndarray:
 
     lab = rgb2lab(colour)
     return np.hypot(lab[..., 1], lab[..., 2]).mean(axis=(1, 2))
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure by which every method is scored, patch by patch.
+
+    Attributes:
+        of: targets and outputs, `(n, height, width)` in [0, 1], → `(n,)`. It is averaged over an output's channels.
+        title: of its column, with its unit.
+        decimals: that are kept and shown; None: three significant digits are shown.
+        more_is_better: whether a higher value is a better one.
+        headline: whether it is a DVC metric, and gets a 95 % interval.
+        after: what is applied to the average over channels, `(n,)` → `(n,)`.
+    """
+
+    of: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    title: str
+    decimals: int | None = None
+    more_is_better: bool = True
+    headline: bool = False
+    after: Callable[[np.ndarray], np.ndarray] = lambda values: values
+
+
+MEASURES = {
+    "psnr": Measure(mse, "PSNR dB", decimals=3, headline=True, after=decibels),  # of the channels' mean squared error
+    "ssim": Measure(ssim, "SSIM", decimals=5, headline=True),
+    "mse": Measure(mse, "MSE", more_is_better=False),
+    "mae": Measure(mae, "MAE", more_is_better=False),
+}
+HEADLINE = tuple(name for name, measure in MEASURES.items() if measure.headline)

@@ -30,8 +30,8 @@ def sums(targets: np.ndarray, planes: np.ndarray) -> np.ndarray:
         targets: `(n, side, side)` in [0, 1].
         planes: outputs of noisy patches, `(channels, n, side, side)` in [0, 1]; channels are averaged.
     """
-    psnr, ssim, *_ = scores.measure(targets, planes).sum(axis=0)
-    return np.array([psnr, ssim, variation(planes)])
+    found = dict(zip(scores.MEASURES, scores.measure(targets, planes).sum(axis=0), strict=True))
+    return np.array([found["psnr"], found["ssim"], variation(planes)])
 
 
 def variation(planes: np.ndarray) -> float:

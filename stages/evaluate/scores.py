@@ -1,4 +1,4 @@
-"""From outputs to tables: a row per test patch, and their averages over all patches, per photograph and per domain."""
+"""From outputs to tables: a row per test patch; averages over patches, per domain and per photograph; quantiles."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ import pandas as pd
 
 from stages.evaluate import measures
 
-MEASURES = ("psnr", "ssim", "mse", "mae")
+MEASURES = tuple(measures.MEASURES)
+QUANTILES = (0, 5, 25, 50, 75, 95, 100)  # percent of the test patches
 ROUNDING = 1e-9  # of full scale: a smaller difference is float64's own, and none
 
 
 def per_patch(index: pd.DataFrame, method: str, measured: np.ndarray) -> pd.DataFrame:
-    """One row per test patch: method, photo, domain, row, column, psnr (dB), ssim, mse, mae.
+    """One row per test patch: method, photo, domain, row, column, and `MEASURES`.
 
     Args:
         index: the patches' photo, domain, row and column.
         method: its name.
-        measured: `(n, 4)` of these patches, as `measure` gives it.
+        measured: `(n, measures)` of these patches, as `measure` gives it.
     """
     table = index[["photo", "domain", "row", "column"]].copy()
     table.insert(0, "method", method)
@@ -28,17 +29,18 @@ def per_patch(index: pd.DataFrame, method: str, measured: np.ndarray) -> pd.Data
 
 
 def measure(targets: np.ndarray, compared: np.ndarray) -> np.ndarray:
-    """PSNR (dB), SSIM, MSE and MAE of each patch, `(n, 4)` in the order of `MEASURES`.
+    """Each measure of each patch, `(n, measures)` in the order of `MEASURES`.
 
     Args:
         targets: `(n, height, width)` in [0, 1].
         compared: `(channels, n, height, width)`, the output's `planes`: each is compared with the gray target, errors
-            and SSIM are averaged over channels.
+            and SSIM are averaged over channels. PSNR is that of the averaged error.
     """
-    mse = np.mean([measures.mse(targets, plane) for plane in compared], axis=0)
-    mae = np.mean([measures.mae(targets, plane) for plane in compared], axis=0)
-    ssim = np.mean([measures.ssim(targets, plane) for plane in compared], axis=0)
-    return np.stack([measures.decibels(mse), ssim, mse, mae], axis=1)
+    found = [
+        measure.after(np.mean([measure.of(targets, plane) for plane in compared], axis=0))
+        for measure in measures.MEASURES.values()
+    ]
+    return np.stack(found, axis=1)
 
 
 def planes(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
@@ -55,23 +57,38 @@ def planes(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
 
 
 def summarise(table: pd.DataFrame) -> dict[str, Any]:
-    """Averages of one method's rows: means over patches, `psnr_of_mean_mse`, exact copies; per domain and photograph.
+    """Averages of one method's rows: means over patches, `psnr_of_mean_mse`, exact copies; the same per domain.
 
     `psnr` is the mean of the patches' dB; `psnr_of_mean_mse` the dB of their mean squared error. They differ.
     """
-    return {
-        **_averages(table),
-        "domains": {str(domain): _averages(rows) for domain, rows in table.groupby("domain", sort=True)},
-        "photos": {str(photo): _averages(rows) for photo, rows in table.groupby("photo", sort=True)},
-    }
+    domains = {str(domain): _averages(rows) for domain, rows in table.groupby("domain", sort=True)}
+    return {**_averages(table), "domains": domains}
+
+
+def by_photograph(table: pd.DataFrame) -> pd.DataFrame:
+    """One method's rows averaged per photograph: method, photo, domain, patches, and `MEASURES`."""
+    groups = table.groupby("photo", sort=True)
+    found = groups[list(MEASURES)].mean().reset_index()
+    found.insert(0, "method", table["method"].iloc[0])
+    found.insert(2, "domain", groups["domain"].first().to_numpy())
+    found.insert(3, "patches", groups.size().to_numpy())
+    return found
+
+
+def quantiles(table: pd.DataFrame) -> pd.DataFrame:
+    """How one method's scores are distributed over patches: method, quantile (percent), and `MEASURES`."""
+    found = pd.DataFrame(np.percentile(table[list(MEASURES)], QUANTILES, axis=0), columns=list(MEASURES))
+    found.insert(0, "method", table["method"].iloc[0])
+    found.insert(1, "quantile", QUANTILES)
+    return found
 
 
 def of_metrics(name: str, summary: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """What DVC shows as metrics, by method: `latent` of a variant, PSNR (dB) and SSIM; of a variant itself alone."""
+    """What DVC shows as metrics, by method: `latent` and the headline measures; beside a variant nothing else."""
     methods = {name: summary["scores"][name]} if name in summary["scores"] else summary["scores"]
     latent = {"latent": summary["latent"]} if "latent" in summary else {}
     return {
-        method: {**latent, "psnr": round(score["psnr"], 3), "ssim": round(score["ssim"], 5)}
+        method: {**latent, **{key: round(score[key], measures.MEASURES[key].decimals) for key in measures.HEADLINE}}
         for method, score in methods.items()
     }
 

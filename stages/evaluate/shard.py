@@ -94,7 +94,7 @@ def measure(task: Chunk | Whole | Sheet, folder: Path) -> dict[str, Any]:
 def _chunk(task: Chunk, ways: dict[str, Method], folder: Path) -> dict[str, Any]:
     """Facts: `methods` and, of each, how many `planes` its outputs have. Arrays, in the order of both:
 
-    `scores` `(methods, n, 4)` of `scores.MEASURES`; the sums over patches `error` `(methods, bands)`, `detail`
+    `scores` `(methods, n, measures)` of `scores.MEASURES`; the sums over patches `error` `(methods, bands)`, `detail`
     `(bands,)`, `variation` `(methods,)`, `wanted` `()`, `noise` `(methods, levels, 3)`; `triangles`
     `(photographs, …)`; for a colour output the sums `chroma_of_input` and `chroma_of_output`; for a variational
     autoencoder the sum `kl_nats` and the moments of the latent, `latent_mean` and `latent_scatter`.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from stages.common import engine
+from stages.common import engine, leftovers
 from stages.common.artifacts import ArtifactError, sha256_of, write_json, write_table
 from stages.common.stage import Stage, stage
 from stages.evaluate import evaluation
@@ -24,6 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.evaluate.test_sets", description=__doc__)
     parser.add_argument("name", help="a key of `test_sets` in params.yaml")
     name = parser.parse_args().name
+    leftovers.remove()
     with stage("evaluate_set", name) as work:
         photos = Container(Path(f"data/test_sets/{name}"), needed=("test",))
         refuse_known(photos.manifest, manifest.read(Path("data/photos") / MANIFEST), name)
@@ -37,6 +38,7 @@ def main() -> None:
         contrast = [pd.DataFrame(result.contrast) for result in results.values()]
         write_table(out / "contrast.csv", once(contrast, ["method", "photo"]))
         write_table(out / "counts.csv", counts)
+        write_table(out / "origin.csv", photos.manifest[["name", "source", "licence", "sha256"]])
         write_json(out / "summary.json", {name: result.summary() for name, result in results.items()})
     print(f"evaluate_set@{name}: {counts['kept'].sum()} patches of {(counts['kept'] > 0).sum()} photographs")
     if line := left_out(counts):
@@ -88,7 +90,6 @@ def evaluate(name: str, photos: Container, test: Path, work: Stage) -> dict[str,
         {
             "inputs": {f"data/pairs/{split}": patches.sha256 for split, patches in seen.items()},
             "environment": work.versions,
-            "photographs": photos.manifest[["name", "source", "licence", "sha256"]].to_dict("records"),
             "targets": work["targets"].model_dump(),
         }
     )

@@ -8,13 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from stages.report.summary import from_colour_to_gray
 
-FILES = {"summary": "summary.json", "probes": "probes.csv", "studies": "studies.csv"}  # of the evidence, in metrics
 HOLDS, FAILS, ANSWER, OPEN = "Holds", "Does not hold", "Answer", "Not measured"
 
 LEAK = 1.0  # gray level of contrast where luma is constant; a display shows no smaller step
@@ -32,7 +30,7 @@ class NotMeasuredError(Exception):
 
 @dataclass(frozen=True)
 class Row:
-    """Where a figure stands: a table (`summary`, `probes` or `studies`), and a method or run in it."""
+    """Where a figure stands: a table (`methods`, `probes` or `studies`), and a method or run in it."""
 
     table: str
     key: str
@@ -50,18 +48,15 @@ class Claim:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was measured: metrics/summary.json, metrics/probes.csv by method, metrics/studies.csv by run."""
+    """What was measured: `summary.methods` and `summary.probes` by method, metrics/studies.csv by run."""
 
-    summary: dict[str, Any]
+    methods: pd.DataFrame
     probes: pd.DataFrame
     studies: pd.DataFrame
 
-    def score(self, method: str) -> dict[str, Any]:
-        """The summary of a variant or baseline; `NotMeasuredError` without it."""
-        for group in ("variants", "baselines"):
-            if method in self.summary[group]:
-                return dict(self.summary[group][method])
-        raise NotMeasuredError(f"`{method}`")
+    def score(self, method: str) -> pd.Series:
+        """The scores and facts of a method; `NotMeasuredError` without them."""
+        return _row(self.methods, method)
 
     def probe(self, method: str) -> pd.Series:
         """The probes of a method; `NotMeasuredError` without them."""
@@ -71,26 +66,25 @@ class Evidence:
         """A run of the studies; `NotMeasuredError` without it."""
         return _row(self.studies, name)
 
-    def gray(self) -> dict[str, dict[str, Any]]:
+    def gray(self) -> pd.DataFrame:
         """The variants from colour to gray, and their scores; `NotMeasuredError` if there is none."""
-        found = from_colour_to_gray(self.summary["variants"])
-        if not found:
+        found = from_colour_to_gray(self.methods) if len(self.methods) else self.methods
+        if found.empty:
             raise NotMeasuredError("a variant from colour to gray")
         return found
 
     def best(self) -> str:
         """The variant of the highest PSNR."""
-        gray = self.gray()
-        return max(gray, key=lambda name: gray[name]["psnr"])
+        return str(self.gray()["psnr"].idxmax())
 
     def domains(self) -> list[str]:
         """The domains of the test photographs."""
-        scores = [name for name in self.probes if name.endswith("_psnr") and name != WHOLE]
+        scores = [name for name in map(str, self.probes) if name.endswith("_psnr") and name != WHOLE]
         return [name.removesuffix("_psnr") for name in scores if not NOISE.fullmatch(name)]
 
     def noise(self) -> int:
         """The strongest noise that was tried, gray levels of 255."""
-        return max(int(found[1]) for name in self.probes if (found := NOISE.fullmatch(name)))
+        return max(int(found[1]) for name in map(str, self.probes) if (found := NOISE.fullmatch(name)))
 
 
 def _row(table: pd.DataFrame, key: str) -> pd.Series:
@@ -113,10 +107,10 @@ def _verdict(claim: str, decide: Callable[[Evidence], tuple[str, str, list[Row]]
 
 
 def _naive_stays_in_colour(evidence: Evidence) -> tuple[str, str, list[Row]]:
-    naive, gray = evidence.score("naive"), evidence.gray().get("simple")
-    if "chroma_of_output" not in naive:
+    naive, gray = evidence.score("naive"), evidence.score("simple")
+    if naive["target"] != "colour":
         raise NotMeasuredError("`naive`, trained on colour targets")
-    if gray is None:
+    if "simple" not in evidence.gray().index:
         raise NotMeasuredError("`simple`, trained from colour to gray")
     kept = naive["chroma_of_output"] / naive["chroma_of_input"]
     holds = kept > 0.5 and gray["psnr"] > naive["psnr"]
@@ -124,11 +118,11 @@ def _naive_stays_in_colour(evidence: Evidence) -> tuple[str, str, list[Row]]:
         f"`naive`'s output keeps {kept:.0%} of the chroma of its input and scores {naive['psnr']:.1f} dB against gray; "
         f"the same network trained on gray targets, `simple`, scores {gray['psnr']:.1f} dB."
     )
-    return _label(holds), sentence, [Row("summary", "naive"), Row("summary", "simple")]
+    return _label(holds), sentence, [Row("methods", "naive"), Row("methods", "simple")]
 
 
 def _poor_designs_leak_or_blur(evidence: Evidence) -> tuple[str, str, list[Row]]:
-    found = {name: evidence.probe(name) for name in evidence.gray()}
+    found = {str(name): evidence.probe(str(name)) for name in evidence.gray().index}
     worst = max(found, key=lambda name: found[name]["isoluma_contrast"])
     dullest = min(found, key=lambda name: found[name]["detail_limit"])
     best = min(found, key=lambda name: (-found[name]["detail_limit"], found[name]["isoluma_contrast"]))
@@ -181,11 +175,11 @@ def _a_third_is_enough(evidence: Evidence) -> tuple[str, str, list[Row]]:
         f"and B: {crude['ssim']:.3f}."
     )
     names = ("subpixel_bottleneck", pca_name, "subpixel", "mean_rgb")
-    return _label(holds), sentence, [Row("summary", name) for name in names]
+    return _label(holds), sentence, [Row("methods", name) for name in names]
 
 
 def _vaes_are_smoother_and_robust(evidence: Evidence) -> tuple[str, str, list[Row]]:
-    vaes = [name for name, row in evidence.gray().items() if "kl_nats" in row]
+    vaes = [str(name) for name, row in evidence.gray().iterrows() if pd.notna(row["kl_nats"])]
     if not vaes:
         raise NotMeasuredError("a variational autoencoder")
     level = evidence.noise()
@@ -269,7 +263,7 @@ def _an_autoencoder_at_all(evidence: Evidence) -> tuple[str, str, list[Row]]:
         f"{'No' if needless else 'It does better'}: a fitted 1 × 1 convolution scores {learned['psnr']:.1f} dB and the "
         f"formula {formula['psnr']:.1f} dB, the best autoencoder, `{best}`, {row['psnr']:.1f} dB."
     )
-    return ANSWER, sentence, [Row("summary", name) for name in (best, "conv1x1", "luma")]
+    return ANSWER, sentence, [Row("methods", name) for name in (best, "conv1x1", "luma")]
 
 
 def _signed(decibels: float) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -12,6 +11,8 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
 from stages.report.claims import NOISE
+from stages.report.collect import Results
+from stages.report.summary import READ_OUT
 
 CROP = 160  # pixels, of the photograph in the result picture
 GAP = 8  # pixels
@@ -21,27 +22,17 @@ matplotlib.rcdefaults()  # whatever the user's matplotlibrc says
 matplotlib.rcParams.update({"svg.hashsalt": "grayscale", "svg.fonttype": "path", "font.size": 10})
 
 
-def of_results(
-    curves_of: pd.DataFrame, scores: pd.DataFrame, bands: pd.DataFrame, probes: pd.DataFrame, training: dict[str, Any]
-) -> dict[str, str]:
-    """Title → SVG text of the main results.
-
-    Args:
-        curves_of: variant, epoch, psnr, val_psnr.
-        scores: method, ssim; a row per patch.
-        bands: method, low, high, relative_error_db.
-        probes: the columns of metrics/probes.csv.
-        training: variant → the facts that training left.
-    """
-    colour = [name for name in training if training[name]["recipe"]["target"] == "colour"]
-    read_outs = [
-        name for name in probes["method"] for of in colour if name.startswith(f"{of}_") and name not in training
-    ]
-    bands, probes = (table[~table["method"].isin(read_outs)] for table in (bands, probes))
-    probes = probes.assign(kind=["autoencoder" if method in training else "" for method in probes["method"]])
+def of_results(results: Results) -> dict[str, str]:
+    """Title → SVG text of the main results."""
+    methods = results.methods
+    read_outs = methods.index[methods["kind"] == READ_OUT]
+    bands, probes = (table[~table["method"].isin(read_outs)] for table in (results.bands, results.probes))
+    probes = probes.assign(kind=methods["kind"])
+    colour = [name for name in results.variants if methods.loc[name, "target"] == "colour"]
+    drawn = results.distributions[results.distributions["method"].isin(results.variants)]
     return {
-        "PSNR during training: validation patches, and training patches dashed": curves(curves_of, colour),
-        "SSIM of every test patch": distributions(scores[scores["method"].isin(training)]),
+        "PSNR during training: validation patches, and training patches dashed": curves(results.curves, colour),
+        "Test patches: median, quartiles, and 5 to 95 %": distributions(drawn),
         "Luminance detail: what each spatial frequency loses, PCA dashed": detail(bands),
         "Noise on the colour, scored against the clean target, baselines dashed": noise(probes),
     }
@@ -93,20 +84,19 @@ def curves(table: pd.DataFrame, colour: list[str]) -> str:
 
 
 def distributions(table: pd.DataFrame) -> str:
-    """Box plots of SSIM per test patch, one row per method; `table` has method, ssim. Returns SVG text."""
+    """Box plots of each measure, one row per method; `table` has measure, method, p5, p25, p50, p75, p95. SVG text."""
+    measures = list(dict.fromkeys(table["measure"]))
     methods = list(dict.fromkeys(table["method"]))
-    figure = Figure(figsize=(7, 0.8 + 0.34 * len(methods)), layout="constrained")
-    axes = figure.add_subplot()
-    axes.boxplot(
-        [table.loc[table["method"] == method, "ssim"] for method in methods],
-        orientation="horizontal",
-        tick_labels=methods,
-        whis=(5, 95),
-        showfliers=False,
-    )
+    figure = Figure(figsize=(9, 0.8 + 0.34 * len(methods)), layout="constrained")
+    for axes, measure in zip(figure.subplots(1, len(measures), sharey=True, squeeze=False)[0], measures, strict=True):
+        boxes = [
+            {"label": row.method, "whislo": row.p5, "q1": row.p25, "med": row.p50, "q3": row.p75, "whishi": row.p95}
+            for row in table[table["measure"] == measure].itertuples()
+        ]
+        axes.bxp(boxes, orientation="horizontal", showfliers=False)
+        axes.set(xlabel=measure)
+        axes.grid(axis="x", alpha=0.3)
     axes.invert_yaxis()
-    axes.set(xlabel="SSIM of a test patch (box: quartiles; whiskers: 5 % and 95 %)")
-    axes.grid(axis="x", alpha=0.3)
     return _svg(figure)
 
 

@@ -9,46 +9,19 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from stages.report import figures, shown, summary
 from stages.report.claims import Claim
+from stages.report.collect import Results
 
 TEMPLATE = Path(__file__).with_name("page.html")
-ENOUGH_SEEDS = 3
-MOST_PHOTOGRAPHS = 24  # that have columns of their own
 
 
-def render(
-    *,
-    answer: str,
-    claims: list[Claim],
-    variants: list[str],
-    evaluations: dict[str, Any],
-    training: dict[str, Any],
-    probes: pd.DataFrame,
-    contrast: pd.DataFrame,
-    conversions: pd.DataFrame,
-    test_sets: dict[str, pd.DataFrame],
-    studies: pd.DataFrame,
-    counts: pd.DataFrame,
-    figures: dict[str, str],
-    drawn_studies: dict[str, str],
-    pictures: dict[str, dict[str, bytes]],
-) -> str:
+def render(results: Results, claims: list[Claim], pictures: dict[str, dict[str, bytes]]) -> str:
     """The page as HTML text.
 
     Args:
-        answer: to the question, in a sentence.
+        results: all that is shown.
         claims: with their verdicts.
-        variants: their names, in order.
-        evaluations: what each variant's evaluation and that of the `baselines` found, with the hashes of their inputs.
-        training: per variant: the facts that training left, with its recipe and the hashes of its inputs.
-        probes: the columns of metrics/probes.csv.
-        contrast: method, and the measures of decolorization; the target is a method, too.
-        conversions: conversion, whole_psnr and whole_ssim against the target, and the measures of decolorization.
-        test_sets: further ones: name → a row per method.
-        studies: the columns of metrics/studies.csv.
-        counts: photo, split, patches, kept.
-        figures: title → SVG text, of the results.
-        drawn_studies: the same of the studies.
         pictures: per evaluation: name → PNG bytes.
     """
     environment = jinja2.Environment(
@@ -63,54 +36,50 @@ def render(
         for name, pngs in pictures.items()
     }
     return environment.get_template(TEMPLATE.name).render(
-        answer=answer,
+        results=results,
+        answer=summary.answer(results.methods),
         claims=claims,
-        variants=variants,
-        rows=_rows(evaluations, training, seeds(studies)),
-        evaluations=evaluations,
-        training=training,
-        probes=_cells(probes),
-        contrast=_cells(contrast),
-        conversions=_cells(conversions),
-        test_sets={name: _cells(rows) for name, rows in test_sets.items()},
-        studies=_cells(studies),
-        counts=counts.to_dict("records"),
-        figures=figures,
-        drawn_studies=drawn_studies,
+        shown=compared(results, images),
+        methods=rows(shown.methods(results.methods)),
+        test_sets={name: rows(shown.methods(table)) for name, table in results.test_sets.items()},
+        domains=rows(shown.photographs(of_domains(results.evaluations), "domain")),
+        photographs=rows(shown.photographs(results.photographs, "photo")) if len(results.photographs) else [],
+        probes=rows(shown.cells(results.probes)),
+        contrast=rows(shown.cells(summary.means(results.contrast, "method"))),
+        conversions=rows(shown.cells(summary.means(results.conversions, "conversion"))),
+        studies=rows(shown.cells(results.studies)),
+        origin=rows(shown.cells(results.origin)),
+        targets=results.evaluations["baselines"]["targets"],
+        figures=figures.of_results(results),
+        drawn_studies=figures.of_studies(results.studies),
         images=images,
-        most_photographs=MOST_PHOTOGRAPHS,
     )
 
 
-def seeds(studies: pd.DataFrame) -> dict[str, str]:
-    """Variant → mean ± standard deviation of the test PSNR (dB) over its seeds, where there are at least three."""
-    found = {}
-    for variant, runs in studies[studies["study"] == "seeds"].groupby("variant"):
-        if len(runs) >= ENOUGH_SEEDS:
-            found[str(variant)] = f"{runs['psnr'].mean():.2f} ± {runs['psnr'].std():.2f}"
+def compared(results: Results, images: dict[str, dict[str, str]]) -> list[dict[str, str]]:
+    """The same photograph in colour, as its target, and by each variant, best first: name, numbers and image."""
+    found = [
+        {"name": "colour", "numbers": "the photograph", "image": images["baselines"]["photograph_colour"]},
+        {"name": "target", "numbers": "its gray target", "image": images["baselines"]["photograph_gray"]},
+    ]
+    for name in (name for name in results.methods.index if name in results.variants):
+        row = results.methods.loc[name]
+        numbers = f"{row['psnr']:.1f} dB, SSIM {row['ssim']:.4f}"
+        found.append({"name": name, "numbers": numbers, "image": images[name]["photograph"]})
     return found
 
 
-def _cells(table: pd.DataFrame) -> list[dict[str, str]]:
-    """Rows of text for a table that shows all columns as they stand in its file."""
-    return [
-        {
-            key: "" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)
-            for key, value in row.items()
-        }
-        for row in table.to_dict("records")
-    ]
+def of_domains(evaluations: dict[str, Any]) -> pd.DataFrame:
+    """A row per method and domain: method, domain, and the measures."""
+    found = {
+        (method, domain): {"method": method, "domain": domain, **scores}
+        for evaluation in evaluations.values()
+        for method, score in evaluation["scores"].items()
+        for domain, scores in score["domains"].items()
+    }
+    return pd.DataFrame(list(found.values()))
 
 
-def _rows(evaluations: dict[str, Any], training: dict[str, Any], luck: dict[str, str]) -> list[dict[str, Any]]:
-    """Every method of every evaluation once, best PSNR first; `luck` is what `seeds` says of variants."""
-    rows: dict[str, dict[str, Any]] = {}
-    for name, evaluation in evaluations.items():
-        for method, score in evaluation["scores"].items():
-            if method == name:
-                facts = {"latent": evaluation["latent"], "seeds": luck.get(name, ""), **training[name]}
-                rows[method] = {"method": method, "kind": "autoencoder", **score, **facts}
-            else:
-                kind = "read-out" if method.startswith(f"{name}_") else "baseline"
-                rows[method] = {"method": method, "kind": kind, **score}
-    return sorted(rows.values(), key=lambda row: -row["psnr"])
+def rows(table: pd.DataFrame) -> list[dict[str, str]]:
+    """The rows of a table of text."""
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]

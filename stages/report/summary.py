@@ -1,54 +1,72 @@
-"""The results that git keeps, rounded and stably ordered: the summary, the probes, and means over photographs."""
+"""From what evaluations found to a table of methods, one of probes, means over photographs, and the answer."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
-DECIMALS = {"psnr": 3, "ssim": 5, "nats": 3}  # by the last word of a key
+from stages.evaluate.measures import HEADLINE, MEASURES
+
+DECIMALS = {**{name: MEASURES[name].decimals for name in HEADLINE}, "nats": 3}  # by the last word of a column
 DEFAULT_DECIMALS = 4
-HEADLINE = ("psnr", "ssim", "interval")  # what the summary keeps of a method
 FACTS = ("latent", "kl_nats", "active_units", "chroma_of_input", "chroma_of_output")
+COUNTS = ("latent", "parameters", "patches_seen", "active_units", "exact", "patches")
 PROBES = ("chroma_r2", "chroma_levels", "isoluma_contrast", "smoothness")
 HALF = -3.0  # dB
+ENOUGH_SEEDS = 3
 CLOSED_FORMS = ("luma", "mean_rgb", "green")  # baselines that learn nothing
+AUTOENCODER, READ_OUT, BASELINE = "autoencoder", "read-out", "baseline"
 
 
-def build(evaluations: dict[str, Any], variants: list[str], see_gray: Collection[str] = ()) -> dict[str, Any]:
-    """Nest evaluations as `variants.<name>.…` and `baselines.<name>.…`, numbers rounded, in the order of `variants`.
+def methods(evaluations: dict[str, Any], training: dict[str, Any], luck: dict[str, str], stage: str) -> pd.DataFrame:
+    """A row per method, best PSNR first.
 
     Args:
-        evaluations: the facts of `baselines` and of each variant. A variant's evaluation also scores PCA at its latent
-            size, which goes to `baselines.pca_<latent>`, and may score read-outs, which go to
-            `variants.<name>.read_outs.<read-out>`.
-        variants: their names.
-        see_gray: those of them whose input is gray, which get `input: gray`: they convert nothing.
+        evaluations: the facts of `baselines` and of each variant; PCA stands in several of them.
+        training: by variant, the facts that training left.
+        luck: by variant, what `seeds` says of it.
+        stage: the stage that scored them, with `{}` for the evaluation's name.
+
+    Returns:
+        Indexed by method: method, kind, stage; of autoencoders latent, parameters, patches_seen, input, target, seeds
+        and what their probes found; the measures, the headline ones with `_low` and `_high`; psnr_of_mean_mse, exact,
+        patches. What a method does not have is missing.
     """
-    baselines = {name: _row(score) for name, score in evaluations["baselines"]["scores"].items()}
-    rows: dict[str, Any] = {}
-    pca: dict[int, Any] = {}
-    for name in variants:
-        evaluation = evaluations[name]
-        rows[name] = _row(evaluation["scores"][name])
-        rows[name].update({fact: evaluation[fact] for fact in FACTS if fact in evaluation})
-        if name in see_gray:
-            rows[name]["input"] = "gray"
+    rows: dict[str, dict[str, Any]] = {}
+    for name, evaluation in evaluations.items():
         for method, score in evaluation["scores"].items():
-            if method.startswith("pca_"):
-                pca[int(method.removeprefix("pca_"))] = _row(score)
-            elif method != name:
-                rows[name].setdefault("read_outs", {})[method.removeprefix(f"{name}_")] = _row(score)
-    baselines.update({f"pca_{components}": pca[components] for components in sorted(pca)})
-    return _rounded({"variants": rows, "baselines": baselines})
+            kind = AUTOENCODER if method == name else READ_OUT if method.startswith(f"{name}_") else BASELINE
+            row = {"method": method, "kind": kind, "stage": stage.format(name) if name in training else name}
+            if kind == AUTOENCODER:
+                facts, recipe = training[name], training[name]["recipe"]
+                row |= {key: evaluation.get(key) for key in FACTS}
+                row |= {"parameters": facts["parameters"], "patches_seen": facts["patches_seen"]}
+                row |= {"input": recipe["input"], "target": recipe["target"], "seeds": luck.get(name)}
+            for key, measure in MEASURES.items():
+                row[key] = score[key] if measure.decimals is None else round(score[key], measure.decimals)
+                if measure.headline:
+                    ends = score["interval"][key]
+                    row |= {f"{key}_{end}": round(ends[end], measure.decimals or 0) for end in ("low", "high")}
+            rows.setdefault(method, row | {key: score[key] for key in ("psnr_of_mean_mse", "exact", "patches")})
+    columns = ["method", "kind", "stage", *FACTS, "parameters", "patches_seen", "input", "target", "seeds"]
+    table = pd.DataFrame(list(rows.values()))
+    table = table.reindex(columns=[*columns, *(key for key in table if key not in columns)])
+    table = table.astype(dict.fromkeys(COUNTS, "Int64"))
+    return table.sort_values("psnr", ascending=False, kind="stable").set_index("method", drop=False)
+
+
+def from_colour_to_gray(table: pd.DataFrame) -> pd.DataFrame:
+    """Those methods that do what the question asks: autoencoders, neither the gray nor the colour controls."""
+    return table[(table["kind"] == AUTOENCODER) & (table["input"] == "colour") & (table["target"] == "gray")]
 
 
 def probes(evaluations: dict[str, Any], bands: pd.DataFrame, contrast: pd.DataFrame) -> pd.DataFrame:
     """A row per method, in the order of `evaluations`: what its probes found, and its scores by domain.
 
     Args:
-        evaluations: as for `build`.
+        evaluations: as for `methods`.
         bands: method, low, high (cycles per pixel), relative_error_db.
         contrast: method, photo, domain, and the measures of decolorization.
 
@@ -68,39 +86,15 @@ def probes(evaluations: dict[str, Any], bands: pd.DataFrame, contrast: pd.DataFr
                 "detail_limit": detail_limit(bands[bands["method"] == method]),
                 **kept.loc[method],
                 **{f"noise_{level}_{key}": value for level, at in found["noise"].items() for key, value in at.items()},
-                **{f"{name}_{key}": of[key] for name, of in score["domains"].items() for key in ("psnr", "ssim")},
+                **{f"{name}_{key}": of[key] for name, of in score["domains"].items() for key in HEADLINE},
             }
-    return _table(rows.values())
+    return _rounded(rows.values())
 
 
 def means(table: pd.DataFrame, by: str) -> pd.DataFrame:
     """The means over photographs of a table with a row per photograph and `by`, rounded, in the order of `by`."""
     rows = table.drop(columns=["photo", "domain"]).groupby(by, sort=False).mean().reset_index()
-    return _table(rows.to_dict("records"))
-
-
-def rows_of_test_set(found: dict[str, Any], contrast: pd.DataFrame) -> pd.DataFrame:
-    """A row per method on a further test set, best first: its scores, an interval, and its means of `contrast`.
-
-    Args:
-        found: as `build` gives it for that set.
-        contrast: as `means` gives it, by method.
-    """
-    kept = contrast.set_index("method")
-    rows = {**found["baselines"], **found["variants"]}
-    for name, row in found["variants"].items():
-        rows.update({f"{name}_{read_out}": score for read_out, score in row.get("read_outs", {}).items()})
-    return pd.DataFrame(
-        {
-            "method": method,
-            "psnr": row["psnr"],
-            "psnr_low": row["interval"]["psnr"]["low"],
-            "psnr_high": row["interval"]["psnr"]["high"],
-            "ssim": row["ssim"],
-            **kept.loc[method],
-        }
-        for method, row in sorted(rows.items(), key=lambda item: -item[1]["psnr"])
-    )
+    return _rounded(rows.to_dict("records"))
 
 
 def detail_limit(bands: pd.DataFrame) -> float:
@@ -113,40 +107,49 @@ def detail_limit(bands: pd.DataFrame) -> float:
     return float(bands["high"].max() if lost.empty else lost["low"].min())
 
 
-def _table(rows: Iterable[dict[Any, Any]]) -> pd.DataFrame:
-    return pd.DataFrame([{key: _rounded(value, key) for key, value in row.items()} for row in rows])
+def distributions(quantiles: pd.DataFrame) -> pd.DataFrame:
+    """Quantiles of the headline measures, a row per measure and method: measure, method, and p5, p25, …
+
+    Args:
+        quantiles: method, quantile (percent), and the measures.
+    """
+    found = []
+    for measure in HEADLINE:
+        wide = quantiles.pivot_table(index="method", columns="quantile", values=measure, sort=False)
+        wide.columns = pd.Index([f"p{quantile}" for quantile in wide])
+        found.append(wide.reset_index().assign(measure=MEASURES[measure].title))
+    return pd.concat(found, ignore_index=True)
 
 
-def _row(score: dict[str, Any]) -> dict[str, Any]:
-    return {key: score[key] for key in HEADLINE}
+def seeds(studies: pd.DataFrame) -> dict[str, str]:
+    """Variant → mean ± standard deviation of the test PSNR (dB) over its seeds, where there are at least three."""
+    found = {}
+    for variant, runs in studies[studies["study"] == "seeds"].groupby("variant"):
+        if len(runs) >= ENOUGH_SEEDS:
+            found[str(variant)] = f"{runs['psnr'].mean():.2f} ± {runs['psnr'].std():.2f}"
+    return found
 
 
-def _rounded(value: Any, key: str = "") -> Any:
-    """Numbers with the decimals of their measure: the last part of the key, or that of the section they stand in."""
-    if isinstance(value, dict):
-        return {name: _rounded(part, key if name in ("low", "high") else name) for name, part in value.items()}
-    return round(value, DECIMALS.get(key.split("_")[-1], DEFAULT_DECIMALS)) if isinstance(value, float) else value
-
-
-def from_colour_to_gray(variants: dict[str, Any]) -> dict[str, Any]:
-    """Those rows of the summary's variants that do what the question asks: neither the gray nor the colour controls."""
-    return {name: row for name, row in variants.items() if "chroma_of_output" not in row and "input" not in row}
-
-
-def answer(summary: dict[str, Any]) -> str:
-    """One or two sentences that answer the question, worded by the numbers."""
-    variants, baselines = summary["variants"], summary["baselines"]
-    gray = from_colour_to_gray(variants)
-    if not gray:
+def answer(table: pd.DataFrame) -> str:
+    """One or two sentences that answer the question, worded by the numbers of `methods`."""
+    gray = from_colour_to_gray(table)
+    if gray.empty:
         return "No variant in this run was trained from colour to gray."
-    best = max(gray, key=lambda name: gray[name]["psnr"])
-    rival = max(CLOSED_FORMS, key=lambda name: baselines[name]["psnr"])
-    row, other = gray[best], baselines[rival]
+    row, other = gray.iloc[0], table[table["method"].isin(CLOSED_FORMS)].iloc[0]
     sentence = (
-        f"The best autoencoder here, {best}, turns unseen colour photographs into gray at {row['psnr']:.1f} dB PSNR "
-        f"and {row['ssim']:.4f} SSIM, through {row['latent']} latent numbers. "
+        f"The best autoencoder here, {row['method']}, turns unseen colour photographs into gray at {row['psnr']:.1f} "
+        f"dB PSNR and {row['ssim']:.4f} SSIM, through {row['latent']} latent numbers. "
     )
+    rival = f"{other['psnr']:.1f} dB"
     if other["psnr"] > row["psnr"]:
-        return sentence + f"The formula {rival}, which needs no learning at all, reaches {other['psnr']:.1f} dB."
+        return sentence + f"The formula {other['method']}, which needs no learning at all, reaches {rival}."
     formulae = f"{', '.join(CLOSED_FORMS[:-1])} and {CLOSED_FORMS[-1]}"
-    return sentence + f"Of the formulae {formulae} none does better: the best, {rival}, reaches {other['psnr']:.1f} dB."
+    return sentence + f"Of the formulae {formulae} none does better: the best, {other['method']}, reaches {rival}."
+
+
+def _rounded(rows: Iterable[dict[Any, Any]]) -> pd.DataFrame:
+    def rounded(key: str, value: Any) -> Any:
+        decimals = DECIMALS.get(key.split("_")[-1], DEFAULT_DECIMALS)
+        return round(value, decimals) if isinstance(value, float) else value
+
+    return pd.DataFrame([{key: rounded(str(key), value) for key, value in row.items()} for row in rows])

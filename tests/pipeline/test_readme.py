@@ -15,7 +15,6 @@ from ruamel.yaml import YAML
 from stages.common import settings
 from tests import leaves
 from tests.conftest import REPOSITORY, Workspace
-from tools import readme
 
 README = (REPOSITORY / "README.md").read_text()
 COMMANDS = [
@@ -55,35 +54,6 @@ def test_the_settings_that_the_readme_shows_are_valid() -> None:
     assert blocks
     for block in blocks:
         settings.check({**yaml.load(REPOSITORY / "params.yaml"), **yaml.load(block)}, "README.md")
-
-
-def test_the_numbers_and_verdicts_of_the_readme_are_those_of_the_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(REPOSITORY)
-    assert readme.filled(README, readme.evidence()) == README, "run `make readme`"
-
-
-def test_the_readme_follows_the_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(REPOSITORY)
-    found = readme.evidence()
-    found.summary["variants"]["subpixel_bottleneck"].update(psnr=70.0, ssim=0.9999)
-    turned = readme.filled(README, found)
-    assert "| 70.0 |" in turned.splitlines()[README.splitlines().index(readme.HEADER[0]) + 3]  # the second of the table
-    assert "**4. A third of the latent is enough.** *Holds.*" in turned
-    assert "best autoencoder here, subpixel_bottleneck" in " ".join(turned.split())
-
-
-def test_a_readme_without_a_part_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(REPOSITORY)
-    with pytest.raises(ValueError, match="no part between <!-- claims -->"):
-        readme.filled(README.replace("<!-- claims -->", ""), readme.evidence())
-
-
-def test_every_row_that_the_readme_links_to_is_that_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(REPOSITORY)
-    links = re.findall(r"\[(\w+)\]\((metrics/[\w.]+)#L(\d+)\)", README)
-    assert len(links) > 20
-    for name, file, line in links:
-        assert name in (REPOSITORY / file).read_text().splitlines()[int(line) - 1]
 
 
 def test_links_and_pictures_of_the_readme_exist() -> None:

@@ -1,21 +1,42 @@
-"""The report page is whole in itself: opened in a real browser, it asks the network for nothing."""
+"""The page is whole in itself, and what it offers works: opened in a real browser, it asks the network for nothing."""
 
 from __future__ import annotations
 
-import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
+import pandas as pd
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from grayscale.conversions import CONVERSIONS
-from tests.conftest import Workspace
+from stages.report import claims, collect, figures, markdown, page
+from tests.report import made
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
+def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[collect.Results]:
+    folder = tmp_path_factory.mktemp("report")
+    made.write(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        yield collect.collect(list(made.VARIANTS), [])
+
+
+@pytest.fixture(scope="module")
+def html(results: collect.Results) -> str:
+    return rendered(results)
+
+
+def rendered(results: collect.Results) -> str:
+    found = claims.settle(claims.Evidence(results.methods, results.probes, results.studies))
+    return page.render(results, found, collect.pictures(results))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         message = "no Chromium on this machine; Debian's package `chromium` brings it"
@@ -25,37 +46,115 @@ def page() -> Iterator[Page]:
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        yield browser.new_page()
+        yield browser
         browser.close()
 
 
-@pytest.mark.parametrize("width", [360, 1280])
-def test_the_page_is_whole_at_phone_and_desktop_width(rebuilt: Workspace, page: Page, width: int) -> None:
-    requests: list[str] = []
-    complaints: list[str] = []
-    page.on("request", lambda request: requests.append(request.url))
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.set_viewport_size({"width": width, "height": 800})
-    address = (rebuilt.folder / "data/report/index.html").as_uri()
-    page.goto(address, wait_until="load")
+@pytest.fixture
+def opened(browser: Browser, html: str, tmp_path: Path) -> Iterator[Page]:
+    """The page at the width of a phone."""
+    path = tmp_path / "index.html"
+    path.write_text(html)
+    opened = browser.new_page(viewport={"width": 360, "height": 800})
+    opened.goto(path.as_uri(), wait_until="load")
+    yield opened
+    opened.close()
 
-    assert [url for url in requests if not url.startswith(("data:", address))] == []
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_page_is_whole_at_phone_and_desktop_width(browser: Browser, html: str, tmp_path: Path, width: int) -> None:
+    path = tmp_path / "index.html"
+    path.write_text(html)
+    opened = browser.new_page(viewport={"width": width, "height": 800})
+    asked: list[str] = []
+    complaints: list[str] = []
+    opened.on("request", lambda request: asked.append(request.url))
+    opened.on("console", lambda message: complaints.append(message.text))
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.goto(path.as_uri(), wait_until="load")
+    opened.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    assert [url for url in asked if not url.startswith(("data:", path.as_uri()))] == []
     assert complaints == []
-    widths = page.eval_on_selector_all("img", "images => images.map(image => image.complete && image.naturalWidth)")
-    assert len(widths) == 2 + 2 * 2
-    assert all(widths)
-    assert page.locator("svg").count() > 4
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert "dB PSNR" in page.locator("p.answer").inner_text()
-    assert page.locator("table").first.locator("tbody tr").count() == 2 + 5
-    assert page.locator("tr[id^='contrast-']").count() == 1 + 2 + 5
-    assert page.locator("tr[id^='conversions-']").count() == len(CONVERSIONS)
-    assert page.locator("dl dt").count() > 2
+    drawn = opened.eval_on_selector_all("img", "images => images.map(image => image.complete && image.naturalWidth)")
+    assert len(drawn) == 2 + 2 + 2 * len(made.VARIANTS)
+    assert all(drawn)
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width
+    assert "dB PSNR" in opened.locator("p.answer").inner_text()
     broken = "links => links.map(link => link.getAttribute('href').slice(1)).filter(id => !document.getElementById(id))"
-    assert page.locator("dl a").count() > 2
-    assert page.eval_on_selector_all("dl a", broken) == []
-    text = page.locator("body").inner_text()
-    assert "min_contrast: 5" in text
-    model = rebuilt.folder / "data/models/subpixel/model.keras"
-    assert hashlib.sha256(model.read_bytes()).hexdigest() in page.content()
+    assert opened.locator("dl a").count() > 5
+    assert opened.eval_on_selector_all("dl a", broken) == []
+    opened.close()
+
+
+def test_it_opens_with_the_photograph_and_a_slider_between_two_methods(opened: Page) -> None:
+    first = opened.locator("body > *").nth(1)
+    assert first.get_attribute("id") == "compare"
+    sides, row = opened.locator("#compare img"), opened.locator("#row button")
+    assert row.locator("span").all_inner_texts()[2] == "60.0 dB, SSIM 0.6000"
+    assert opened.locator("#ends strong").all_inner_texts() == ["colour", "subpixel"]
+    opened.locator("#compare input").fill("20")
+    assert "20%" in sides.nth(1).evaluate("image => getComputedStyle(image).clipPath")
+    row.filter(has_text="simple").click()
+    assert opened.locator("#ends strong").all_inner_texts() == ["colour", "simple"]
+    row.filter(has_text="target").click()
+    assert opened.locator("#ends strong").all_inner_texts() == ["target", "simple"]
+    chosen = row.filter(has_text="target").locator("img").get_attribute("src")
+    assert sides.nth(0).get_attribute("src") == chosen
+
+
+def test_a_click_on_a_title_sorts_by_number_and_back(opened: Page) -> None:
+    table = opened.locator("table").first
+    title = table.locator("th").filter(has_text=re.compile("^MSE$"))
+    column = table.locator("th").all_inner_texts().index("MSE")
+    for direction, down in (("descending", True), ("ascending", False)):
+        title.locator("button").click()
+        shown = [float(row.locator("td").nth(column).inner_text()) for row in table.locator("tbody tr").all()]
+        assert shown == sorted(shown, reverse=down)
+        assert title.get_attribute("aria-sort") == direction
+
+
+def test_a_link_into_a_folded_part_unfolds_it(opened: Page) -> None:
+    row = opened.locator("#probes-subpixel")
+    assert not row.is_visible()
+    opened.locator("dl a[href='#probes-subpixel']").first.click()
+    row.wait_for(state="visible")
+
+
+def test_results_md_has_a_row_per_method_and_a_verdict_per_claim(results: collect.Results) -> None:
+    found = claims.settle(claims.Evidence(results.methods, results.probes, results.studies))
+    text = markdown.results(results, found)
+    rows = re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)
+    assert rows[: len(results.methods)] == list(results.methods.index)
+    assert "| `subpixel` | autoencoder | 784 | 60.000 | 59.0 … 61.0 | 0.60000 |" in text
+    assert all(f"- **{claim.claim}** *{claim.label}.* {claim.sentence}" in text for claim in found)
+
+
+def test_many_photographs_have_no_columns_of_their_own(
+    results: collect.Results, html: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "coffee SSIM" in html
+    monkeypatch.setattr(figures, "of_results", lambda _: {})
+    monkeypatch.setattr(collect, "MOST_PHOTOGRAPHS", 1)
+    many = collect.collect(list(made.VARIANTS), [])
+    assert (len(many.photographs), len(many.origin), many.more) == (0, 1, 1)
+    assert "coffee SSIM" not in rendered(many)
+    assert "everyday SSIM" in rendered(many)
+
+
+def test_the_report_opens_no_table_of_patches(results: collect.Results, html: str) -> None:
+    assert not list(Path("data/evaluations").rglob("scores.csv"))  # the fixture has none, and nobody missed it
+
+
+def test_luma_is_called_the_target_s_formula_only_where_it_is(
+    results: collect.Results, html: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "its own formula" in html
+    monkeypatch.setattr(figures, "of_results", lambda _: {})
+    monkeypatch.setitem(results.evaluations["baselines"]["targets"], "conversion", "lightness")
+    assert "its own formula" not in rendered(results)
+
+
+def test_a_domain_called_noise_is_no_level_of_noise() -> None:
+    probes = {"method": ["luma"], "kind": [""], "noise_5_psnr": [30.0], "noise_25_psnr": [20.0]}
+    both = [figures.noise(pd.DataFrame(columns)) for columns in (probes, {**probes, "noise_psnr": [40.0]})]
+    assert both[0] == both[1]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from stages.common.artifacts import DIGITS
-from stages.report import page, summary
+from stages.report import summary
 from tools import trace
 from tools.compare import paired, revisions
 from tools.compare.revisions import Changes, Revision, UnavailableError
@@ -319,7 +319,7 @@ def luck_of_seeds(revision: Revision) -> dict[tuple[str, str], float]:
     return {
         (str(variant), measure): float(of[measure].std())
         for variant, of in runs
-        if len(of) >= page.ENOUGH_SEEDS
+        if len(of) >= summary.ENOUGH_SEEDS
         for measure in HEADLINE
         if measure in _measures(of)
     }

@@ -1,0 +1,114 @@
+"""Reads what the evaluations, training and studies left: all that the report shows, and nothing per patch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from stages.common.artifacts import read_json, read_table
+from stages.report import studies, summary
+
+MODELS, EVALUATIONS = Path("data/models"), Path("data/evaluations")
+TEST_SETS, COUNTS = EVALUATIONS / "test_sets", Path("data/pairs/counts.csv")
+BASELINES = "baselines"
+MOST_PHOTOGRAPHS = 24  # that have rows or columns of their own
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that is reported.
+
+    Attributes:
+        variants: their names, in the order of params.yaml.
+        evaluations: of `baselines` and of each variant, its summary: scores, probes, hashes of its inputs.
+        training: by variant, its recipe, its size and the hashes of its inputs.
+        methods: see `summary.methods`; `probes`: see `summary.probes`.
+        curves: variant, epoch, loss, val_loss, psnr, val_psnr.
+        distributions: see `summary.distributions`.
+        bands: method, low, high, relative_error_db.
+        contrast: method, photo, domain, and the measures of decolorization; `conversions` the same by conversion.
+        photographs: method, photo, patches, and the measures; empty where there are too many photographs.
+        test_sets: by name, `methods` of each with its means of `contrast`.
+        studies: those rows of metrics/studies.csv that were made from these patches, by run.
+        origin: photo, split, patches, kept, licence, sha256 of the first photographs.
+        more: how many further photographs there are.
+    """
+
+    variants: list[str]
+    evaluations: dict[str, Any]
+    training: dict[str, Any]
+    methods: pd.DataFrame
+    probes: pd.DataFrame
+    curves: pd.DataFrame
+    distributions: pd.DataFrame
+    bands: pd.DataFrame
+    contrast: pd.DataFrame
+    conversions: pd.DataFrame
+    photographs: pd.DataFrame
+    test_sets: dict[str, pd.DataFrame]
+    studies: pd.DataFrame
+    origin: pd.DataFrame
+    more: int
+
+
+def collect(variants: list[str], test_sets: list[str]) -> Results:
+    """Read the results of `variants` and `test_sets`; whatever else lies beside them is not looked at.
+
+    Raises:
+        ArtifactError: a file is missing or can't be read.
+    """
+    names = [BASELINES, *variants]
+    training = {name: read_json(MODELS / name / "facts.json") for name in variants}
+    evaluations = {name: read_json(EVALUATIONS / name / "summary.json") for name in names}
+    curves = pd.concat([read_table(MODELS / name / "curve.csv").assign(variant=name) for name in variants])
+    runs = studies.of_these_data(evaluations[variants[0]]["inputs"])
+    bands = joined("bands.csv", names, ["method", "low"])
+    contrast = joined("contrast.csv", names, ["method", "photo"])
+    counts = read_table(COUNTS, text=("photo",))
+    origin = read_table(EVALUATIONS / BASELINES / "origin.csv", text=("name", "licence")).rename(
+        columns={"name": "photo"}
+    )
+    photographs = joined("photographs.csv", names, ["method", "photo"])
+    few = photographs["photo"].nunique() <= MOST_PHOTOGRAPHS
+    return Results(
+        variants=variants,
+        evaluations=evaluations,
+        training=training,
+        methods=summary.methods(evaluations, training, summary.seeds(runs), "evaluate@{}"),
+        probes=summary.probes(evaluations, bands, contrast).set_index("method", drop=False),
+        curves=curves[["variant", "epoch", "loss", "val_loss", "psnr", "val_psnr"]],
+        distributions=summary.distributions(joined("quantiles.csv", names, ["method", "quantile"])),
+        bands=bands,
+        contrast=contrast,
+        conversions=read_table(EVALUATIONS / BASELINES / "conversions.csv", text=("photo", "domain")),
+        photographs=photographs if few else photographs.head(0),
+        test_sets={name: of_test_set(name, training) for name in test_sets},
+        studies=runs,
+        origin=counts.merge(origin[["photo", "licence", "sha256"]], "left", on="photo").head(MOST_PHOTOGRAPHS),
+        more=max(0, len(counts) - MOST_PHOTOGRAPHS),
+    )
+
+
+def joined(file: str, names: list[str], key: list[str]) -> pd.DataFrame:
+    """One table of all evaluations', each `key` once: PCA stands beside several variants."""
+    tables = [read_table(EVALUATIONS / name / file, text=("photo", "domain")) for name in names]
+    return pd.concat(tables, ignore_index=True).drop_duplicates(key, ignore_index=True)
+
+
+def of_test_set(name: str, training: dict[str, Any]) -> pd.DataFrame:
+    """The methods on a further test set, best first, with their means of what contrast they keep."""
+    found = summary.methods(read_json(TEST_SETS / name / "summary.json"), training, {}, f"evaluate_set@{name}")
+    kept = summary.means(read_table(TEST_SETS / name / "contrast.csv", text=("photo", "domain")), "method")
+    found["stage"] = f"evaluate_set@{name}"
+    return found.join(kept.set_index("method"))
+
+
+def pictures(results: Results) -> dict[str, dict[str, bytes]]:
+    """By evaluation and name, the content of every picture."""
+    return {
+        name: {path.stem: path.read_bytes() for path in sorted((EVALUATIONS / name).glob("*.png"))}
+        for name in results.evaluations
+    }

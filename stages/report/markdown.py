@@ -1,0 +1,48 @@
+"""metrics/results.md: every number and verdict that people read in git. Nothing parses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from stages.report import shown, summary
+from stages.report.claims import Claim
+from stages.report.collect import Results
+
+PROBES = ("method", "chroma_r2", "chroma_levels", "isoluma_contrast", "smoothness", "detail_limit")
+
+
+def results(found: Results, claims: list[Claim]) -> str:
+    """The whole file: answer, table, verdicts, probes, test sets, conversions."""
+    return "\n".join(_lines(found, claims))
+
+
+def _lines(found: Results, claims: list[Claim]) -> Iterator[str]:
+    photographs = found.contrast["photo"].nunique()
+    yield from ("# Results", "", "`dvc repro` writes this file. What the columns mean stands on the page,", "")
+    yield from ("`data/report/index.html`.", "", f"**{summary.answer(found.methods)}**", "")
+    yield from (f"Means over {found.methods['patches'].max()} test patches; bootstrap intervals over photographs.", "")
+    yield from table(shown.methods(found.methods))
+    yield from ("", "## Verdicts", "")
+    for claim in claims:
+        yield from (f"- **{claim.claim}** *{claim.label}.* {claim.sentence}",)
+    yield from ("", "## Probes", "")
+    levels = [name for name in found.probes if str(name).startswith("noise_") and str(name).endswith("_psnr")]
+    yield from table(shown.cells(found.probes[[*PROBES, *levels]]))
+    yield from ("", "## Contrast kept", "", f"Means over {photographs} whole test photographs.", "")
+    yield from table(shown.cells(summary.means(found.contrast, "method")))
+    yield from ("", "## Conversions against the target", "")
+    yield from table(shown.cells(summary.means(found.conversions, "conversion")))
+    for name, methods in found.test_sets.items():
+        yield from ("", f"## Test set {name}", "")
+        yield from table(shown.methods(methods))
+    yield ""
+
+
+def table(rows: pd.DataFrame) -> Iterator[str]:
+    """A table of text as Markdown; the first column is code."""
+    yield f"| {' | '.join(map(str, rows.columns))} |"
+    yield f"|---|{'---:|' * (len(rows.columns) - 1)}"
+    for first, *rest in rows.itertuples(index=False, name=None):
+        yield f"| `{first}` | {' | '.join(rest)} |"

@@ -1,0 +1,59 @@
+"""Tables as text, with the decimals of their measures: the same on the page and in metrics/results.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from stages.evaluate.measures import MEASURES
+
+DIGITS = 3  # of a measure without decimals of its own
+
+
+def methods(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of all methods under the titles that people read: `summary.methods` → text.
+
+    Further columns, such as those of `contrast`, follow as they are.
+    """
+    columns: dict[str, Any] = {"method": table["method"], "kind": table["kind"], "latent": texts(table["latent"])}
+    for name, measure in MEASURES.items():
+        columns[measure.title] = [score(name, value) for value in table[name]]
+        if measure.headline:
+            short = max((measure.decimals or DIGITS) - 2, 0)
+            ends = zip(table[f"{name}_low"], table[f"{name}_high"], strict=True)
+            columns[f"{measure.title} 95 %"] = [f"{low:.{short}f} … {high:.{short}f}" for low, high in ends]
+    columns["PSNR over seeds"] = texts(table["seeds"])
+    columns["dB of mean MSE"] = [score("psnr", value) for value in table["psnr_of_mean_mse"]]
+    columns["exact copies"] = texts(table["exact"])
+    for title, column in {"parameters": "parameters", "patches shown": "patches_seen"}.items():
+        columns[title] = ["" if pd.isna(value) else f"{value:,}" for value in table[column]]
+    after = list(table.columns).index("patches") + 1
+    return pd.DataFrame({**columns, **{name: texts(table[name]) for name in table.columns[after:]}}, index=table.index)
+
+
+def photographs(table: pd.DataFrame, by: str) -> pd.DataFrame:
+    """PSNR and SSIM of each method, a column for each photograph or domain: method, photo, domain, measures → text."""
+    wide = {
+        f"{place} {measure.title}": rows.set_index("method")[name].map(lambda value, name=name: score(name, value))
+        for place, rows in table.groupby(by, sort=True)
+        for name, measure in MEASURES.items()
+        if measure.headline
+    }
+    return pd.DataFrame(wide).reindex(table["method"].unique()).rename_axis("method").reset_index()
+
+
+def score(name: str, value: float) -> str:
+    """A measure's value as text."""
+    decimals = MEASURES[name].decimals
+    return f"{value:.{DIGITS}g}" if decimals is None else f"{value:.{decimals}f}"
+
+
+def cells(table: pd.DataFrame) -> pd.DataFrame:
+    """A table as text, its values as they stand in its file."""
+    return pd.DataFrame({name: texts(table[name]) for name in table})
+
+
+def texts(column: pd.Series) -> list[str]:
+    """A column as text; what is missing is empty."""
+    return ["" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value) for value in column]
