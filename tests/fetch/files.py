@@ -91,14 +91,15 @@ def gray_profile(gamma: float) -> bytes:
 def cmyk_profile() -> bytes:
     """An ICC profile of a made-up CMYK press that prints gray: L* = 100 − 20 C − 30 M − 10 Y − 50 K, at least 10.
 
-    Its tables (ICC.1:2001-04, lut8Type) hold nothing but their corners; back from CIELAB, black is all inks.
+    Its tables (ICC.1:2001-04, lut8Type) hold nothing but their corners; back from CIELAB, black is all inks. All this
+    is its colorimetric intent; by its perceptual intent (A2B0), all colours are as light as paper.
     """
     corners = np.stack(np.meshgrid(*[[0, 1]] * 4, indexing="ij"), axis=-1).reshape(-1, 4)
     lightness = np.maximum(100 - corners @ [20, 30, 10, 50], 10)
     table = np.stack([np.round(lightness * 255 / 100), np.full(16, 128), np.full(16, 128)], axis=-1).astype(np.uint8)
     inks = np.repeat([255, 0], 4).astype(np.uint8)[:, None].repeat(4, axis=1)  # by L*, a*, b*, each low or high
-    forth, back = _lut8(4, 3, table), _lut8(3, 4, inks)
-    tags = [(b"A2B0", forth), (b"A2B1", forth), (b"B2A0", back), (b"B2A1", back)]
+    forth, back, perceptual = _lut8(4, 3, table), _lut8(3, 4, inks), _lut8(4, 3, table[:1].repeat(16, axis=0))
+    tags = [(b"A2B0", perceptual), (b"A2B1", forth), (b"B2A0", back), (b"B2A1", back)]
     return _profile(b"CMYK", tags, device=b"prtr", space=b"Lab ")
 
 

@@ -87,7 +87,7 @@ def test_a_model_is_loaded_once_and_again_when_its_file_changes(
 def test_levels_are_rounded_and_clipped() -> None:
     gray = np.array([-0.01, 0, 0.4999 / 255, 0.5001 / 255, 1, 1.01])
     assert levels(gray, bits=8).tolist() == [0, 0, 0, 1, 255, 255]
-    assert levels(np.array([0.5 / 255, 1]), bits=16).tolist() == [128, 65535]
+    assert levels(np.array([0.4, 0.6, 65535]) / 65535, bits=16).tolist() == [0, 1, 65535]
 
 
 @pytest.mark.parametrize(

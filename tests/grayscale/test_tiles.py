@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -62,18 +61,6 @@ def test_a_method_that_changes_nothing_gives_the_photograph_back(
     np.testing.assert_allclose(gray, photograph[..., 1] / 255, atol=1e-12)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 1000), (13, 29), (28, 28), (500, 333)])
-def test_any_size_of_photograph_is_converted(size: tuple[int, int]) -> None:
-    photograph = photo(*size)
-    result = tiles.whole(lambda colour: colour.mean(axis=-1), photograph, PATCH)
-    np.testing.assert_allclose(result, photograph.mean(axis=-1), atol=1e-12)
-
-
-def test_a_photograph_of_fractions_is_taken_as_it_is() -> None:
-    photograph = photo(40, 50) / 255
-    np.testing.assert_allclose(tiles.whole(lambda colour: colour, photograph, 12), photograph, atol=1e-12)
-
-
 def test_stripes_come_from_top_to_bottom_and_read_a_row_of_tiles_at_a_time() -> None:
     photograph, asked = photo(333, 50), []
 
@@ -130,14 +117,6 @@ def test_tiles_of_a_placeless_network_equal_the_photograph_in_one_piece(name: st
     np.testing.assert_allclose(whole[inside], piece[inside], atol=2e-6)
 
 
-def test_without_a_margin_tiles_of_a_placeless_network_would_show() -> None:
-    model, photograph = network("simple"), photo(144, 180)
-    free = convolutional.any_size(model)
-    piece = networks.predict(free, photograph[None])[0]
-    whole = tiles.whole(lambda colour: networks.predict(free, colour), photograph, 40, margin=0)
-    assert np.abs(whole - piece)[28:-28, 28:-28].max() > 1e-3
-
-
 @pytest.mark.parametrize("name", FULLY_CONVOLUTIONAL)
 def test_no_input_beyond_the_margin_changes_an_output(name: str) -> None:
     model = network(name, 96)
@@ -185,12 +164,3 @@ def test_placeless_networks_show_no_seams_where_tiles_without_margin_do(name: st
 
     assert score(margin=0) > 2
     assert score(convolutional.margin(model)) < 1.1
-
-
-def test_a_trained_model_file_can_be_freed_of_its_size(tmp_path: Path) -> None:
-    from stages.common.artifacts import write_model
-
-    write_model(tmp_path / "model.keras", network("subpixel"))
-    free = convolutional.any_size(networks.load(tmp_path / "model.keras"))
-    assert free is not None
-    assert networks.predict(free, np.zeros((1, 8, 120, 3))).shape == (1, 8, 120, 1)

@@ -1,0 +1,149 @@
+"""Archives come from a real server that may fail in any way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pooch
+import pytest
+
+from stages.common.artifacts import ArtifactError
+from stages.fetch import download
+from stages.fetch.download import CACHE, downloaded
+from tests.fetch.server import Handler, Server, png, serving, sha256, zipped
+
+GOOD = zipped(("a/1.png", png(1)), ("b/2.png", png(2)))
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Server]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Server:
+    """A server that nobody has asked anything, an empty cache, no wait between tries, no proxy."""
+    for name in (*PROXIES, *map(str.upper, PROXIES)):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
+    monkeypatch.setattr(download, "WAIT", 0.0)
+    running.asked.clear()
+    running.routes = {"/good.zip": lambda handler: handler.give(GOOD)}
+    return running
+
+
+def got(*urls: str) -> bytes:
+    return downloaded(urls, sha256(GOOD)).read_bytes()
+
+
+def test_a_file_is_downloaded_once_kept_by_its_hash_and_checked_at_each_use(server: Server, tmp_path: Path) -> None:
+    url = server.url("/good.zip?token=secret")
+    assert got(url) == got(url) == GOOD
+    assert server.asked == {"/good.zip": 1}
+    assert [file.name for file in (tmp_path / "cache").iterdir()] == [sha256(GOOD)]
+    (tmp_path / "cache" / sha256(GOOD)).write_bytes(b"PK damaged")
+    assert got(url) == GOOD
+    assert server.asked == {"/good.zip": 2}
+
+
+def test_a_file_put_into_the_cache_by_hand_needs_no_server(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / sha256(GOOD)).write_bytes(GOOD)
+    assert got("http://127.0.0.1:1/x.zip") == GOOD  # port 1 refuses
+
+
+def test_mirrors_are_asked_in_order_and_the_rest_left_alone(server: Server) -> None:
+    assert got(*(server.url(path) for path in ("/gone.zip", "/good.zip", "/never.zip"))) == GOOD
+    assert list(server.asked) == ["/gone.zip", "/good.zip"]
+
+
+def test_redirects_and_the_proxy_of_the_environment_are_followed(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def moved(handler: Handler) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", "/good.zip")
+        handler.end_headers()
+
+    server.routes["/moved.zip"] = moved
+    assert got(server.url("/moved.zip")) == GOOD
+    url = "http://photographs.invalid/good.zip"  # a name that no resolver knows (RFC 6761)
+    server.routes[url] = lambda handler: handler.give(GOOD)
+    monkeypatch.setenv("http_proxy", server.url(""))
+    monkeypatch.setenv(CACHE, str(tmp_path / "another"))
+    assert got(url) == GOOD
+
+
+def server_error(handler: Handler) -> None:
+    handler.send_error(500)
+
+
+def closes_early(handler: Handler) -> None:
+    handler.give(GOOD[:100], length=len(GOOD))
+
+
+def says_nothing(handler: Handler) -> None:
+    handler.server.over.wait(5)
+
+
+def falls_silent(handler: Handler) -> None:
+    handler.give(GOOD[:100], length=len(GOOD))
+    handler.wfile.flush()
+    handler.server.over.wait(5)
+
+
+@pytest.mark.parametrize("fault", [server_error, falls_silent])
+def test_what_may_pass_is_tried_again(server: Server, fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "TIMEOUT", 0.5)
+    server.routes["/at%20last.zip"] = lambda handler: (
+        fault(handler) if server.asked["/at%20last.zip"] == 1 else handler.give(GOOD)
+    )
+    assert got(server.url("/at%20last.zip")) == GOOD
+    assert server.asked["/at%20last.zip"] == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "tries", "words"),
+    [
+        (lambda h: h.send_error(404), 1, "404 Not Found"),
+        (lambda h: h.send_error(429), 3, "429 Too Many Requests"),
+        (server_error, 3, "500 Internal Server Error"),
+        (closes_early, 3, "connection closed early"),
+        (says_nothing, 3, "silent for 0.5 s"),
+        (falls_silent, 3, "silent for 0.5 s"),
+        (lambda h: h.connection.close(), 3, "Remote end closed connection"),
+        (lambda h: h.give(b"\n <!DOCTYPE html><p>Log in", "text/html"), 1, "is an HTML page, not an archive"),
+        (lambda h: h.give(b"PK another"), 1, f"sha256 is {sha256(b'PK another')[:12]}…"),
+    ],
+)
+def test_a_failed_download_says_which_url_gave_what_and_leaves_nothing(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Any, tries: int, words: str
+) -> None:
+    monkeypatch.setattr(download, "TIMEOUT", 0.5)
+    server.routes["/bad.zip"] = answer
+    with pytest.raises(ArtifactError) as caught:
+        got(server.url("/gone.zip"), server.url("/bad.zip"))
+    first, gone, bad, _ = str(caught.value).splitlines()
+    assert sha256(GOOD)[:12] in first
+    assert "/gone.zip: 404 Not Found" in gone
+    assert f"/bad.zip: {words}" in bad
+    assert server.asked == {"/gone.zip": 1, "/bad.zip": tries}
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_no_message_holds_a_password(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    pooch.get_logger().setLevel("INFO")  # as it is at first
+    pooch.get_logger().addHandler(caplog.handler)
+    missing = server.url("/gone.zip?token=secret").replace("://", "://me:secret@")
+    refusing = "http://me:secret@127.0.0.1:1/x.zip"  # nobody listens on port 1
+    malformed = "http://me:secret@/x.zip"  # requests repeats it
+    with pytest.raises(ArtifactError) as caught:
+        got(missing, refusing, malformed)
+    pooch.get_logger().removeHandler(caplog.handler)
+    message = str(caught.value)
+    assert [words for words in ("/gone.zip: 404", "refused", "No host supplied") if words not in message] == []
+    assert "secret" not in message + caplog.text
