@@ -1,47 +1,56 @@
-"""The batches that training and validation see: in which order, augmented how, and which part a replica takes."""
+"""The batches that training and validation see: in which order, and augmented how."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
+import keras
 import numpy as np
 
 from grayscale.core.levels import to_unit
 from stages.common.settings import Recipe
 from stages.formats.patches import PatchSet
 
-VALIDATION_BATCH = 256  # patches; only the speed depends on it
+VALIDATION_BATCH = 256  # patches at most; only the speed depends on it
 WINDOW = 4  # shards that are shuffled together, and so are mapped at a time
 
 Batch = tuple[np.ndarray, np.ndarray]
 
 
-class TrainingBatches:
+class TrainingBatches(keras.utils.PyDataset):
     """Epochs of augmented batches; order and augmentation follow from the seed, the epoch and the step alone.
 
-    A batch is a pair `(n, patch, patch, inputs)` and `(n, patch, patch, outputs)`, `dtype`, in [0, 1]. Each replica
-    takes an equal part of it, so that the last batch of an epoch is cut to a multiple of the replicas.
+    A batch is a pair `(n, patch, patch, inputs)` and `(n, patch, patch, outputs)`, `dtype`, in [0, 1]. Replicas share
+    it evenly, so that the last batch of an epoch is cut to a multiple of the replicas.
+
+    Attributes:
+        patches: seen in an epoch.
+        follow: the callback that tells which epoch is read.
     """
 
     def __init__(self, patches: PatchSet, recipe: Recipe, dtype: str, replicas: int = 1) -> None:
-        self.patches = len(patches) // replicas * replicas  # seen in an epoch
-        self._from, self._recipe, self._dtype, self._replicas = patches, recipe, dtype, replicas
-        self._epochs = lru_cache(1)(lambda epoch: Order(patches.shards, [recipe.seed, epoch, 0]))
+        super().__init__()
+        self.patches = len(patches) // replicas * replicas
+        self.follow = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: self.begin(epoch + 1))
+        self._from, self._recipe, self._dtype = patches, recipe, dtype
+        self.begin(1)
+
+    def begin(self, epoch: int) -> None:
+        """Let `[step]` read this epoch; epochs count from 1, steps from 0."""
+        self._epoch, self._order = epoch, Order(self._from.shards, [self._recipe.seed, epoch, 0])
 
     def __len__(self) -> int:
         return -(-self.patches // self._recipe.batch)
 
-    def read(self, epoch: int, step: int, replica: int = 0) -> Batch:
-        """The part of a replica in the batch of a step; epochs count from 1, steps and replicas from 0."""
+    def __getitem__(self, step: int) -> Batch:
         start = step * self._recipe.batch
         size = min(self._recipe.batch, self.patches - start)
-        rng = np.random.default_rng([self._recipe.seed, epoch, 1 + step])
+        rng = np.random.default_rng([self._recipe.seed, self._epoch, 1 + step])
         mirrored = rng.random(size) < 0.5 if self._recipe.flips else np.zeros(size, bool)
         turns = rng.integers(0, 4, size) if self._recipe.quarter_turns else np.zeros(size, int)
-        part = slice(replica * size // self._replicas, (replica + 1) * size // self._replicas)
-        numbers = self._epochs(epoch).numbers(start + part.start, start + part.stop)
+        numbers = self._order.numbers(start, start + size)
         images, targets = (
-            to_unit(augment(self._from.read(kind, numbers), mirrored[part], turns[part]), self._dtype)
+            to_unit(augment(self._from.read(kind, numbers), mirrored, turns), self._dtype)
             for kind in (self._recipe.input, self._recipe.target)
         )
         return images, targets
@@ -77,22 +86,24 @@ class Order:
         return np.random.default_rng(seed).permutation(patches)
 
 
-class ValidationBatches:
-    """All validation patches, in order and unchanged, as network input and target in [0, 1]."""
+class ValidationBatches(keras.utils.PyDataset):
+    """All validation patches, in order and unchanged, as network input and target in [0, 1].
 
-    def __init__(self, patches: PatchSet, recipe: Recipe, dtype: str, replicas: int = 1) -> None:
-        self._from, self._recipe, self._dtype, self._replicas = patches, recipe, dtype, replicas
+    Batches are of about equal size, so that with several replicas each has some of the last one.
+    """
+
+    def __init__(self, patches: PatchSet, recipe: Recipe, dtype: str) -> None:
+        super().__init__()
+        self._from, self._recipe, self._dtype = patches, recipe, dtype
 
     def __len__(self) -> int:
         return -(-len(self._from) // VALIDATION_BATCH)
 
-    def read(self, step: int, replica: int = 0) -> Batch:
-        """The part of a replica in the batch of a step; parts of the last may differ by one patch, or be empty."""
-        start = step * VALIDATION_BATCH
-        numbers = np.arange(start, min(start + VALIDATION_BATCH, len(self._from)))
-        numbers = np.array_split(numbers, self._replicas)[replica]
+    def __getitem__(self, step: int) -> Batch:
+        start, stop = (number * len(self._from) // len(self) for number in (step, step + 1))
         images, targets = (
-            to_unit(self._from.read(kind, numbers), self._dtype) for kind in (self._recipe.input, self._recipe.target)
+            to_unit(self._from.read(kind, np.arange(start, stop)), self._dtype)
+            for kind in (self._recipe.input, self._recipe.target)
         )
         return images, targets
 

@@ -45,13 +45,8 @@ def prepare(*, threads: int, dtype: str, seed: int = 0, device: str = "cpu", rep
     _keep_freed_memory()
 
 
-def strategy(device: str, replicas: int, *, spread: bool = False) -> tf.distribute.Strategy:
-    """How replicas train together: one by itself, several as mirrored variables on this machine, or `spread`.
-
-    Spread over processes, of which each has one, as the variable TF_CONFIG says that Ray sets.
-    """
-    if spread:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+def strategy(device: str, replicas: int) -> tf.distribute.Strategy:
+    """How replicas train together on this machine: one by itself, several as mirrored variables."""
     if replicas == 1:
         return tf.distribute.get_strategy()
     # on the processor, plain sums in the order of the replicas; collective ones fail in a process's second training

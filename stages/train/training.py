@@ -1,6 +1,6 @@
-"""The training of one network as a task, which can be done in any process and on any machine that sees the repository.
+"""The training of one network as a task, for any process and any machine that sees the repository.
 
-`stages.train` asks for that of a variant, `stages.study` for its runs; several machines share it by `cluster`.
+`stages.train` asks for that of a variant, `stages.study` for its runs.
 """
 
 from __future__ import annotations
@@ -31,13 +31,11 @@ class Task:
         variant: the network and its recipe.
         settings: how TensorFlow computes.
         checkpoint: the file from which a killed training goes on.
-        spread: is this process one of a group with a replica each? Else all replicas are here.
     """
 
     variant: Variant
     settings: Train
     checkpoint: Path
-    spread: bool = False
 
 
 def done(work: Callable[[Any, Path], Any], task: Any, keep: Path, where: Engine) -> shards.Shard:
@@ -47,15 +45,11 @@ def done(work: Callable[[Any, Path], Any], task: Any, keep: Path, where: Engine)
         work: as of `shards.run`; it hands `task` on to `trained`.
         task: a `Task`, or one with more to it.
         keep: such as `Stage.keep`.
-        where: the engine; a cluster trains every replica on a machine of its own if it can.
+        where: the engine.
 
     Raises:
-        StageError: the network does not go with the patches, the loss became NaN, or workers were lost too often.
+        StageError: the network does not go with the patches, the loss became NaN, or workers were killed.
     """
-    if where.engine == "ray" and task.settings.replicas > 1:
-        from stages.train import cluster
-
-        return cluster.done(work, task, keep, where)
     settings = task.settings
     gpus = settings.replicas if settings.device == "gpu" else 0
     return next(shards.run(work, [task], keep / "done", where, cpus=settings.threads, gpus=gpus, unit="network"))
@@ -81,23 +75,24 @@ def trained(task: Task, train: PatchSet, validation: PatchSet) -> tuple[keras.Mo
         StageError: the network does not go with the patches, the loss became NaN, or the device is not there.
     """
     variant, settings = task.variant, task.settings
-    if len(train) < settings.replicas:
-        raise StageError(f"{len(train)} training patches do not suffice for train.replicas = {settings.replicas}")
+    for split, patches in (("training", train), ("validation", validation)):
+        if len(patches) < settings.replicas:
+            raise StageError(f"{len(patches)} {split} patches do not suffice for train.replicas = {settings.replicas}")
     with tensorflow_import():  # here, because a settings error should not wait for it
-        from stages.train import build, fit, precision
+        from stages.train import build, callbacks, fit, precision
 
     precision.prepare(
         threads=settings.threads,
         dtype=settings.precision,
         seed=variant.seed,
         device=settings.device,
-        replicas=1 if task.spread else settings.replicas,
+        replicas=settings.replicas,
     )
-    with precision.strategy(settings.device, settings.replicas, spread=task.spread).scope():
+    with precision.strategy(settings.device, settings.replicas).scope():
         model = build.build(variant, train.patch)
     try:
         curve = fit.fit(model, train, validation, variant, task.checkpoint)
-    except fit.TrainingDivergedError as error:
+    except callbacks.TrainingDivergedError as error:
         raise StageError(str(error)) from error
     return precision.convert(model.inference() if hasattr(model, "inference") else model, "float32"), curve
 

@@ -7,7 +7,7 @@ import pytest
 import scipy.fft
 
 from stages.evaluate import baselines
-from stages.networks import layers, subpixel, subpixel_bottleneck, subpixel_vae
+from stages.networks import layers, subpixel
 
 IMAGES = np.random.default_rng(4).random((3, 28, 28, 3))
 
@@ -62,10 +62,3 @@ def test_low_frequencies_are_those_of_the_cosine_transform_of_the_whole_patch(la
 def test_a_latent_that_a_patch_does_not_have_is_refused(latent: int) -> None:
     with pytest.raises(ValueError, match=f"latent has {latent} numbers; a patch of 12 pixels a side allows 1 to 144"):
         layers.low_frequencies(12, latent)
-
-
-def test_networks_of_small_patches_name_the_option_that_is_too_large() -> None:
-    with pytest.raises(ValueError, match="latent_divisor is 784; for patches of 12 it must be at most 144"):
-        subpixel_bottleneck.build(patch=12, inputs=3, outputs=1, latent_divisor=784)
-    with pytest.raises(ValueError, match="latent has 261 numbers"):
-        subpixel_vae.build(patch=12, inputs=3, outputs=1, latent=261, sigma=0.05)

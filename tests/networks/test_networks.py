@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import zipfile
 from importlib import import_module
 from pathlib import Path
@@ -11,8 +13,10 @@ import keras
 import numpy as np
 import pytest
 
+from grayscale.networks import predict
 from stages.common.artifacts import write_model
 from stages.evaluate import networks, probes
+from stages.networks.layers import Sampling
 from stages.networks.registry import NETWORKS
 from stages.train import losses, precision
 
@@ -22,15 +26,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "subpixel_bottleneck": {"latent_divisor": 3},
     "subpixel_vae": {"latent": 32, "sigma": 0.05},
 }
-PARAMETERS = {
-    "simple": 12769,
-    "bottleneck": 420742,
-    "vae": 86561,
-    "subpixel": 3665,
-    "subpixel_bottleneck": 412913,
-    "subpixel_vae": 97473,
+PARAMETERS_AND_LATENT = {
+    "simple": (12769, 784),
+    "bottleneck": (420742, 261),
+    "vae": (86561, 32),
+    "subpixel": (3665, 784),
+    "subpixel_bottleneck": (412913, 261),
+    "subpixel_vae": (97473, 32),
 }
-LATENT = {"simple": 784, "bottleneck": 261, "vae": 32, "subpixel": 784, "subpixel_bottleneck": 261, "subpixel_vae": 32}
 IMAGES = np.random.default_rng(2).random((5, 28, 28, 3))
 
 
@@ -45,52 +48,29 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_gray_comes_out(name: str) -> None:
-    output = np.asarray(build(name)(IMAGES))
+def test_every_network_has_its_shape_and_its_size(name: str) -> None:
+    model, parameters, size = build(name), *PARAMETERS_AND_LATENT[name]
+    output = np.asarray(model(IMAGES))
     assert output.shape == (5, 28, 28, 1)
-    assert output.std() > 0
     assert np.isfinite(output).all()
+    assert output.std() > 0
+    assert model.count_params() == parameters
+    latent, _ = networks.encode(model, IMAGES)
+    assert latent.reshape(5, -1).shape[1] == size
+    assert predict(build(name, patch=36), np.zeros((1, 36, 36, 3))).shape == (1, 36, 36, 1)
+    for channels in (1, 3):  # the controls
+        images = IMAGES[..., :channels]
+        assert predict(build(name, inputs=channels, outputs=channels), images).shape == images.shape
 
 
-@pytest.mark.parametrize(("inputs", "outputs"), [(3, 3), (1, 1)])
-def test_controls_have_other_channels(name: str, inputs: int, outputs: int) -> None:
-    images = IMAGES[..., :inputs]
-    assert networks.predict(build(name, inputs=inputs, outputs=outputs), images).shape == (5, 28, 28, outputs)
-
-
-def test_any_patch_that_divides_by_four_works(name: str) -> None:
-    model = build(name, patch=36)
-    assert networks.predict(model, np.zeros((1, 36, 36, 3))).shape == (1, 36, 36, 1)
-
-
-def test_the_number_of_parameters_is_known(name: str) -> None:
-    assert build(name).count_params() == PARAMETERS[name]
-
-
-def test_the_latent_has_the_size_that_params_say(name: str) -> None:
-    latent, _ = networks.encode(build(name), IMAGES)
-    assert latent.reshape(5, -1).shape[1] == LATENT[name]
-
-
-@pytest.mark.parametrize(("divisor", "latent"), [(1, 784), (2, 392), (3, 261), (784, 1)])
-def test_the_bottleneck_divides_the_latent(divisor: int, latent: int) -> None:
-    from stages.networks import bottleneck
-
-    model = bottleneck.build(patch=28, inputs=3, outputs=1, latent_divisor=divisor)
-    assert model.get_layer("latent").output.shape == (None, latent)
-
-
-def test_a_divisor_that_leaves_no_latent_is_refused() -> None:
-    from stages.networks import bottleneck
-
-    with pytest.raises(ValueError, match="latent_divisor is 784; for patches of 12 it must be at most 144"):
-        bottleneck.build(patch=12, inputs=3, outputs=1, latent_divisor=784)
-
-
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others(name: str) -> None:
-    first, second, other = build(name).get_weights(), build(name).get_weights(), build(name, seed=2).get_weights()
-    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
-    assert any(not np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+def test_the_seed_and_it_alone_decides_the_bytes_that_are_saved(name: str, tmp_path: Path) -> None:
+    """A layer without a name would be called by how many were built before."""
+    for file, seed in (("a.keras", 1), ("b.keras", 1), ("c.keras", 2)):
+        write_model(tmp_path / file, build(name, seed=seed))
+    first, same, other = (path.read_bytes() for path in sorted(tmp_path.iterdir()))
+    assert first == same != other
+    names = zipfile.ZipFile(tmp_path / "a.keras").namelist()
+    assert sorted(names) == ["config.json", "metadata.json", "model.weights.h5"]
 
 
 def test_every_weight_learns(name: str) -> None:
@@ -102,47 +82,85 @@ def test_every_weight_learns(name: str) -> None:
     assert all(moved)
 
 
-def test_a_saved_model_is_the_same_model_and_the_same_bytes(name: str, tmp_path: Path) -> None:
-    model = build(name)
-    for file in ("a.keras", "b.keras"):
-        write_model(tmp_path / file, build(name))
-    assert (tmp_path / "a.keras").read_bytes() == (tmp_path / "b.keras").read_bytes()
-    loaded = keras.saving.load_model(tmp_path / "a.keras", compile=False, safe_mode=True)
-    assert np.array_equal(networks.predict(loaded, IMAGES), networks.predict(model, IMAGES))
-    assert sorted(zipfile.ZipFile(tmp_path / "a.keras").namelist()) == [
-        "config.json",
-        "metadata.json",
-        "model.weights.h5",
-    ]
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["a.keras", "b.keras"]
-
-
-def test_moving_to_float64_and_back_keeps_every_weight(name: str) -> None:
-    model = build(name)
-    double = precision.convert(model, "float64")
-    single = precision.convert(double, "float32")
-    assert {weight.dtype for weight in double.get_weights() if weight.dtype.kind == "f"} == {np.dtype("float64")}
-    assert networks.predict(double, IMAGES) == pytest.approx(networks.predict(model, IMAGES), abs=1e-5)
-    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), single.get_weights(), strict=True))
-
-
-def test_settled_weights_lie_on_the_grid_and_hardly_move_the_output(name: str) -> None:
+def test_settled_weights_lie_on_the_grid_hardly_move_the_output_and_fit_into_float32(name: str) -> None:
     model = precision.convert(build(name), "float64")
-    before = networks.predict(model, IMAGES)
+    assert {weight.dtype for weight in model.get_weights() if weight.dtype.kind == "f"} == {np.dtype("float64")}
+    before = predict(model, IMAGES)
     precision.settle(model)
     weights = [weight for weight in model.get_weights() if weight.dtype.kind == "f"]
     assert all(np.array_equal(weight, np.rint(weight * 2**18) / 2**18) for weight in weights)
-    after = networks.predict(model, IMAGES)
+    after = predict(model, IMAGES)
     assert not np.array_equal(after, before)
     assert after == pytest.approx(before, abs=1 / 255 / 50)  # of one gray level
     stored = precision.convert(model, "float32")
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), stored.get_weights(), strict=True))
+    assert predict(stored, IMAGES) == pytest.approx(after, abs=1e-5)
 
 
-def test_the_vae_samples_in_training_and_uses_the_mean_otherwise() -> None:
-    model = build("vae")
-    assert np.array_equal(model(IMAGES, training=False), model(IMAGES, training=False))
-    assert not np.array_equal(model(IMAGES, training=True), model(IMAGES, training=True))
+LOADING = """
+import sys
+from pathlib import Path
+sys.modules["stages"] = sys.modules["grayscale"] = None  # `import` of them fails
+import keras, numpy as np
+images = np.load("images.npy")
+for path in sorted(Path().glob("*.keras")):
+    found = keras.saving.load_model(path, safe_mode=True)(images)
+    assert np.array_equal(found, np.load(path.with_suffix(".npy"))), path
+    print(path.stem)
+"""
+
+
+def test_a_trained_model_loads_and_predicts_the_same_where_only_keras_is(tmp_path: Path) -> None:
+    images = IMAGES.astype("float32")
+    np.save(tmp_path / "images.npy", images)
+    for name in NETWORKS:
+        model = build(name)
+        trained = model.inference() if hasattr(model, "inference") else model
+        write_model(tmp_path / f"{name}.keras", trained)
+        assert np.array_equal(trained(images), model(images, training=False))
+        np.save(tmp_path / f"{name}.npy", trained(images))
+    ended = subprocess.run(
+        [sys.executable, "-I", "-c", LOADING], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.stdout.split() == sorted(NETWORKS), ended.stderr[-2000:]
+
+
+@pytest.mark.parametrize(("divisor", "latent"), [(1, 784), (2, 392), (3, 261), (784, 1)])
+def test_the_bottleneck_divides_the_latent(divisor: int, latent: int) -> None:
+    model = import_module("stages.networks.bottleneck").build(patch=28, inputs=3, outputs=1, latent_divisor=divisor)
+    assert model.get_layer("latent").output.shape == (None, latent)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("bottleneck", {"latent_divisor": 784}, "latent_divisor is 784; for patches of 12 it must be at most 144"),
+        (
+            "subpixel_bottleneck",
+            {"latent_divisor": 784},
+            "latent_divisor is 784; for patches of 12 it must be at most 144",
+        ),
+        ("subpixel_vae", {"latent": 261, "sigma": 0.05}, "latent has 261 numbers; a patch of 12 pixels a side allows"),
+    ],
+)
+def test_networks_of_small_patches_name_the_option_that_is_too_large(
+    name: str, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        import_module(f"stages.networks.{name}").build(patch=12, inputs=3, outputs=1, **options)
+
+
+# === Variational ===
+
+
+def test_a_sample_has_the_deviation_that_the_log_variance_says() -> None:
+    keras.utils.set_random_seed(1)
+    mean, log_variance = np.full((20000, 2), 3.0), np.log([[4.0, 0.25]]).repeat(20000, axis=0)
+    sampling = Sampling()
+    samples = np.asarray(sampling((mean, log_variance), training=True))
+    assert samples.std(axis=0) == pytest.approx([2, 0.5], rel=0.05)
+    assert samples.mean(axis=0) == pytest.approx([3, 3], abs=0.1)
+    assert np.array_equal(sampling((mean, log_variance), training=False), mean.astype("float32"))
 
 
 def test_the_vae_tracks_total_reconstruction_and_kl_weighing_partial_batches() -> None:

@@ -1,7 +1,7 @@
 """Trains in a process of its own, which may be killed: `python -m tests.train.process JOBS`, JSON, in order.
 
 A job says what is trained, where its checkpoint is, into which folder, and at which epoch and step to die, if at all.
-Patches are those of data/pairs in the working folder.
+Patches are those of data/pairs in the working folder. Beside the checkpoint, a line notes each epoch that began.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import sys
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,40 +19,35 @@ from stages.common.settings import Variant
 from stages.train import training
 
 RECIPE = {"batch": 8, "epochs": 3, "warmup_epochs": 1}
-NETWORKS: dict[str, dict[str, Any]] = {"simple": {}, "vae": {"latent": 8, "sigma": 0.05}}
+NETWORKS: dict[str, dict[str, Any]] = {"simple": {}, "subpixel": {}, "vae": {"latent": 8, "sigma": 0.05}}
 
 
-@dataclass(frozen=True)
-class Task(training.Task):
-    """A training in which the process that reads the part (epoch, step, replica) of a batch is killed, once."""
-
-    die: tuple[int, int, int] | None = None
-
-
-def task(network: str, checkpoint: Path, die: tuple[int, int, int] | None = None, **changes: Any) -> Task:
+def task(network: str, checkpoint: Path, replicas: int, changes: dict[str, Any]) -> training.Task:
     checked = settings.load(Path(__file__).parents[2] / "params.yaml")
-    recipe = {**checked.train.recipe.model_dump(), **RECIPE, "network": network, **NETWORKS[network]}
-    return Task(Variant.model_validate(recipe), checked.train.model_copy(update=changes), checkpoint, die=die)
+    recipe = {**checked.train.recipe.model_dump(), **RECIPE, "network": network, **NETWORKS[network], **changes}
+    return training.Task(
+        Variant.model_validate(recipe), checked.train.model_copy(update={"replicas": replicas}), checkpoint
+    )
 
 
-def train(task: Task, folder: Path) -> dict[str, Any]:
-    """`stages.train.training.train` with a checkpoint at every step, and death where the task says so."""
-    batches: Any = import_module("stages.train.batches")
-    checkpoint: Any = import_module("stages.train.checkpoint")
-    checkpoint.CHECKPOINT_SECONDS = 0
-    read, mark = batches.TrainingBatches.read, task.checkpoint.with_suffix(".died")
+def train(task: training.Task, folder: Path, die: tuple[int, int] | None) -> dict[str, Any]:
+    """`stages.train.training.train`, with death behind a step of an epoch, both from 0."""
+    callbacks: Any = import_module("stages.train.callbacks")
 
-    def deadly(self: Any, epoch: int, step: int, replica: int = 0) -> Any:
-        if (epoch, step, replica) == task.die and not mark.exists():
-            mark.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        return read(self, epoch, step, replica)
+    class Watched(callbacks.Settle):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.epoch = epoch
+            with task.checkpoint.with_suffix(".epochs").open("a") as file:
+                file.write(f"{epoch}\n")
 
-    batches.TrainingBatches.read = deadly
-    try:
-        return training.train(task, folder)
-    finally:
-        batches.TrainingBatches.read = read
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            super().on_train_batch_end(batch, logs)
+            if (self.epoch, batch) == die:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    fit: Any = import_module("stages.train.fit")
+    fit.Settle = Watched
+    return training.train(task, folder)
 
 
 if __name__ == "__main__":
@@ -61,5 +55,6 @@ if __name__ == "__main__":
         folder = Path(job.pop("folder"))
         folder.mkdir()
         die = tuple(job.pop("die")) if "die" in job else None
-        facts = train(task(job.pop("network"), Path(job.pop("checkpoint")), die, **job), folder)
+        network, checkpoint, replicas = job.pop("network"), Path(job.pop("checkpoint")), job.pop("replicas", 1)
+        facts = train(task(network, checkpoint, replicas, job), folder, die)
         (folder / "facts.json").write_text(json.dumps(facts))

@@ -1,4 +1,4 @@
-"""A killed training goes on to the same bytes, and replicas give those of one network; in processes of their own."""
+"""A killed training goes on to the same bytes, replicas give those of one network; in processes of their own."""
 
 from __future__ import annotations
 
@@ -15,51 +15,50 @@ from stages.formats.patches import PatchSet
 from tests.conftest import REPOSITORY
 
 FILES = ("model.keras", "curve.csv", "facts.json")
+NETWORKS = ("vae", "simple")
 
 
 def processes(folder: Path, *jobs: dict[str, Any]) -> int:
     """Do jobs of `tests.train.process` one after the other in a new process; its exit status."""
+    jobs = tuple({"checkpoint": f"{job['folder']}.kept", **job} for job in jobs)
     command = [sys.executable, "-m", "tests.train.process", json.dumps(jobs)]
     return subprocess.run(command, cwd=folder, env={"PYTHONPATH": str(REPOSITORY)}, check=False).returncode
 
 
 @pytest.fixture(scope="module")
 def folder(patch_set: PatchSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With what undisturbed trainings leave, in simple and vae, and a checkpoint of each whose training was killed.
-
-    That of vae died in mid-epoch, and was gone on from; that of simple died between two epochs.
-    """
+    """With what undisturbed trainings leave; the last one of vae was killed in mid-epoch, and not gone on from."""
     folder = tmp_path_factory.mktemp("trainings")
     for split in ("train", "validation"):
         (folder / "data/pairs").mkdir(parents=True, exist_ok=True)
         (folder / "data/pairs" / split).symlink_to(patch_set.folder)
-    vae, simple = ({"network": network, "checkpoint": f"{network}.kept"} for network in ("vae", "simple"))
-    undisturbed = [
-        {"network": network, "checkpoint": f"{network}.other", "folder": network} for network in ("vae", "simple")
-    ]
-    assert processes(folder, *undisturbed, {**vae, "folder": "a", "die": [2, 3, 0]}) == -signal.SIGKILL
-    going_on = {**vae, "folder": "vae.resumed"}
-    assert processes(folder, going_on, {**simple, "folder": "b", "die": [3, 0, 0]}) == -signal.SIGKILL
+    undisturbed = [{"network": network, "folder": network} for network in NETWORKS]
+    start = {"network": "subpixel", "epochs": 1, "schedule": "constant", "warmup_epochs": 0, "learning_rate": 1e-12}
+    seeds = [{**start, "folder": f"seed.{seed}", "seed": seed} for seed in (1, 2)]
+    killed = {"network": "vae", "checkpoint": "killed.kept", "folder": "killed", "die": [1, 3]}
+    assert processes(folder, *undisturbed, *seeds, killed) == -signal.SIGKILL
     return folder
 
 
-def test_a_training_that_was_killed_in_mid_epoch_goes_on_to_the_same_bytes(folder: Path) -> None:
-    for name in FILES:
-        assert (folder / "vae" / name).read_bytes() == (folder / "vae.resumed" / name).read_bytes(), name
+def same(folder: Path, first: str, second: str, files: tuple[str, ...] = FILES) -> None:
+    for name in files:
+        assert (folder / first / name).read_bytes() == (folder / second / name).read_bytes(), name
 
 
-def test_a_training_that_was_killed_between_epochs_goes_on_to_the_same_bytes(folder: Path) -> None:
-    assert processes(folder, {"network": "simple", "checkpoint": "simple.kept", "folder": "simple.resumed"}) == 0
-    for name in FILES:
-        assert (folder / "simple" / name).read_bytes() == (folder / "simple.resumed" / name).read_bytes(), name
+def test_a_killed_training_goes_on_from_the_last_whole_epoch_to_the_same_bytes(folder: Path) -> None:
+    assert processes(folder, {"network": "vae", "checkpoint": "killed.kept", "folder": "resumed"}) == 0
+    assert (folder / "killed.epochs").read_text().split() == ["0", "1", "1", "2"]
+    same(folder, "vae", "resumed")
 
 
 def test_two_replicas_train_the_network_that_one_trains(folder: Path) -> None:
-    jobs = [
-        {"network": network, "checkpoint": f"{network}.two.kept", "folder": f"{network}.two", "replicas": 2}
-        for network in ("vae", "simple")
-    ]
+    jobs = [{"network": network, "folder": f"{network}.two", "replicas": 2} for network in NETWORKS]
     assert processes(folder, *jobs) == 0
-    for network in ("vae", "simple"):
-        for name in FILES[:2]:
-            assert (folder / network / name).read_bytes() == (folder / f"{network}.two" / name).read_bytes(), name
+    for network in NETWORKS:
+        same(folder, network, f"{network}.two", FILES[:2])
+
+
+def test_the_weights_start_from_the_seed(folder: Path) -> None:
+    """So small a rate leaves them where they start."""
+    one, other = ((folder / f"seed.{seed}/model.keras").read_bytes() for seed in (1, 2))
+    assert one != other

@@ -1,0 +1,136 @@
+"""What happens between the steps and epochs of Keras's `fit`: rounding, the stopping rule, the checkpoint, progress.
+
+Keras's own BackupAndRestore and EarlyStopping do not fit together: after a kill the first knows neither the state of
+the random generators nor the curve, and the second forgets the best weights. One callback holds all of it instead.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from grayscale.core.atomic import atomic
+from stages.common.settings import Recipe
+from stages.train import precision
+
+SETTLE_EVERY = 64  # steps
+
+
+class TrainingDivergedError(Exception):
+    """The loss became NaN or infinite."""
+
+
+class Settle(keras.callbacks.Callback):
+    """Round the weights every `SETTLE_EVERY` steps and at the end of an epoch, before validation."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if (batch + 1) % SETTLE_EVERY == 0 or batch + 1 == self.params["steps"]:
+            precision.settle(self.model)
+
+
+class Epochs(keras.callbacks.Callback):
+    """The curve, the best weights and the stopping rule; after each epoch, all of it goes to a file.
+
+    Whoever names a file must see to it that it is of the same network, recipe, data and code; `Stage.keep` does.
+
+    Attributes:
+        rows: of the curve, one for each finished epoch.
+        best: the weights after the epoch with the lowest validation loss, the first of equals.
+    """
+
+    def __init__(self, recipe: Recipe, path: Path | None) -> None:
+        super().__init__()
+        self._recipe, self._path = recipe, path
+        self.rows: list[dict[str, float]] = []
+        self.best: list[np.ndarray] = []
+
+    @property
+    def ended(self) -> bool:
+        """Have all epochs been, or as many without a better validation loss as the recipe has patience?"""
+        if not self.rows:
+            return False
+        waited = len(self.rows) - 1 - self._best_epoch
+        return len(self.rows) == self._recipe.epochs or 0 < self._recipe.patience <= waited
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._require_finite(logs, "loss")
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._require_finite(logs, "val_loss")
+        names = sorted(logs, key=lambda name: (name.startswith("val_"), name))
+        self.rows.append({"epoch": epoch + 1, **{name: float(logs[name]) for name in names}})
+        if self._best_epoch == epoch:
+            self.best = self.model.get_weights()
+        self.save()
+        self.model.stop_training = self.ended
+
+    def save(self) -> None:
+        """Write the file, or nothing."""
+        if self._path is None:
+            return
+        arrays = {f"variable_{number}": variable.numpy() for number, variable in enumerate(self._variables())}
+        arrays |= {f"best_{number}": weight for number, weight in enumerate(self.best)}
+        rows = np.array([list(row.values()) for row in self.rows])
+        with atomic(self._path) as temporary, temporary.open("wb") as file:
+            np.savez(file, columns=np.array(list(self.rows[0]), str), rows=rows, **arrays)
+
+    def load(self, model: keras.Model) -> None:
+        """Go on from the file, if there is a sound one: set the variables of `model`, built, and of its optimiser."""
+        self.set_model(model)
+        if self._path is None or not self._path.exists():
+            return
+        variables, weights = self._variables(), range(len(model.weights))
+        try:
+            with np.load(self._path, allow_pickle=False) as saved:  # reading an array checks its CRC
+                values = [saved[f"variable_{number}"] for number in range(len(variables))]
+                best, columns, rows = [saved[f"best_{number}"] for number in weights], saved["columns"], saved["rows"]
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            print(f"{self._path}: the checkpoint is damaged; training starts anew", file=sys.stderr)
+            return
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        found = [dict(zip(columns.tolist(), row, strict=True)) for row in rows.tolist()]
+        self.rows, self.best = [{**row, "epoch": int(row["epoch"])} for row in found], best
+
+    @property
+    def _best_epoch(self) -> int:
+        return int(np.argmin([row["val_loss"] for row in self.rows]))
+
+    def _variables(self) -> list[Any]:
+        """Weights, random generators and the optimiser's; not what metrics sum, which begins anew with an epoch."""
+        sums = {id(variable) for variable in self.model.metrics_variables}
+        return [it for it in self.model.variables if id(it) not in sums] + self.model.optimizer.variables
+
+    def _require_finite(self, logs: dict[str, float], name: str) -> None:
+        if not math.isfinite(logs[name]):
+            raise TrainingDivergedError(
+                f"{name} became {logs[name]} in epoch {len(self.rows) + 1}; no model was written. "
+                "Lower learning_rate, or add warmup_epochs"
+            )
+
+
+class Progress(keras.callbacks.Callback):
+    """A progress bar over all epochs; none where the output is not a terminal."""
+
+    def __init__(self, first_epoch: int) -> None:
+        super().__init__()
+        self._first = first_epoch
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        steps = self.params["steps"]
+        total, done = self.params["epochs"] * steps, self._first * steps
+        self._bar = tqdm(total=total, initial=done, unit="batch", disable=None, leave=False)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._bar.set_postfix(loss=f"{(logs or {})['loss']:.5f}", refresh=False)
+        self._bar.update()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self._bar.close()
