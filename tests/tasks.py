@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -27,17 +26,8 @@ def faulty(number: int) -> int:
     return number
 
 
-def killed_once(task: tuple[int, str]) -> int:
-    """The square of a number; the first try at 2 kills its own process, which the file notes."""
-    number, note = task
-    if number == 2 and not Path(note).exists():
-        Path(note).touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number * number
-
-
 def killed_always(task: tuple[int, str]) -> int:
-    """As `killed_once`, but every try at 2 is noted, one byte each, and is the last of its process."""
+    """The number; every try at 2 is noted, one byte each, and is the last of its process."""
     number, note = task
     if number == 2:
         with Path(note).open("a") as file:
@@ -50,17 +40,6 @@ def endless(note: str) -> None:
     """Note that it has begun, and go on for longer than a test."""
     Path(note).touch()
     time.sleep(600)
-
-
-def killed_while_answering(number: int) -> Any:
-    """Number 1 answers with 100 MB, and its process is killed when a part of them is on its way."""
-    return [bytes(100_000_000), _Trap()] if number == 1 else number
-
-
-class _Trap:
-    def __reduce__(self) -> Any:
-        threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGKILL)).start()
-        return int, ()
 
 
 def noise(seed: int, folder: Path) -> dict[str, Any]:

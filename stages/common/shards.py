@@ -64,7 +64,7 @@ def run(
         unit: of the progress bar.
 
     Raises:
-        StageError: a worker was killed too often.
+        StageError: a worker was killed.
         Exception: what `work` raised; shards that were finished before stay.
     """
     keep.mkdir(parents=True, exist_ok=True)

@@ -78,10 +78,6 @@ class Cluster:
         """Kill every process of the second machine."""
         kill(self._processes(1))
 
-    def processes(self) -> list[int]:
-        """Of both machines."""
-        return self._processes(0) + self._processes(1)
-
     def close(self) -> None:
         """Kill all processes, and take the machines away."""
         for machine, name in enumerate(self.names):

@@ -1,0 +1,103 @@
+"""The engine `ray`: tasks spread over the machines of a Ray cluster, done again where a worker or a node is lost.
+
+Ray is imported here only, and only where engine.yaml asks for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import socket
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from stages.common import environment
+from stages.common.engine import ENGINE, Result, Task
+from stages.common.environment import EnvironmentDiffersError
+from stages.common.stage import StageError
+
+TRIES = 3  # of a task whose worker is killed
+LOOK_AFTER = 30.0  # seconds without a result from a cluster, after which its nodes are counted again
+
+
+def run(
+    function: Callable[[Task], Result], tasks: Sequence[Task], address: str, cpus: int, gpus: int
+) -> Iterator[Result]:
+    ray = connected(address)
+    nodes = cpus_of_nodes(ray)
+    cpus = max(1, min(cpus, max(nodes, default=0)))  # a task that fits on no node would wait for ever
+    remote = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=TRIES - 1, scheduling_strategy="SPREAD")(_at)
+    most = 2 * max(1, sum(nodes) // cpus)  # at once: those at work, and as many that wait
+    home = str(Path.cwd())
+    waiting: deque[Any] = deque()
+    due = iter(tasks)
+    try:
+        while True:
+            while len(waiting) < most and (task := next(due, waiting)) is not waiting:
+                waiting.append(remote.remote(home, function, task))
+            if not waiting:
+                return
+            while not ray.wait([waiting[0]], timeout=LOOK_AFTER)[0]:
+                if max(cpus_of_nodes(ray, gpus), default=0) < cpus:
+                    needed = f"{cpus} CPUs" + (f" and {gpus} GPUs" if gpus else "")
+                    raise StageError(f"no node of the Ray cluster at {address} has {needed} for a task; add a node")
+            result = ray.get(waiting[0])
+            waiting.popleft()
+            yield result
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
+    except ray.exceptions.RayError as error:
+        raise StageError(f"the Ray cluster at {address} lost a task {TRIES} times: {error}") from None
+    finally:
+        for reference in waiting if ray.is_initialized() else ():
+            ray.cancel(reference, force=True)
+
+
+def cpus_of_nodes(ray: Any, gpus: int = 0) -> list[int]:
+    """How many CPUs each living node has that has so many GPUs."""
+    found = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [int(resources.get("CPU", 0)) for resources in found if resources.get("GPU", 0) >= gpus]
+
+
+def connected(address: str) -> Any:
+    """The module ray, connected to the cluster at `address`.
+
+    Raises:
+        StageError: Ray is not installed, or there is no such cluster.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_task_oom_retries", str(TRIES - 1))  # otherwise Ray tries for ever
+    try:
+        import ray
+    except ImportError:
+        raise StageError(f"{ENGINE} wants engine ray, which is not installed; run `make setup-ray`") from None
+    if not ray.is_initialized():
+        try:
+            host, _, port = address.rpartition(":")
+            if port.isdecimal():
+                socket.create_connection((host, int(port)), timeout=10).close()  # Ray would knock for minutes
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except Exception as error:  # Ray raises what it finds: ConnectionError, RuntimeError, ValueError, its own
+            raise StageError(f"no Ray cluster at {address}: {error}; docs/scale.md says how to start one") from error
+    return ray
+
+
+def _at(home: str, function: Callable[[Task], Result], task: Task) -> Result:
+    """Do a task in the repository, which a node sees at the same path."""
+    try:
+        os.chdir(home)
+        _check_packages()
+    except (OSError, EnvironmentDiffersError) as error:
+        raise StageError(
+            f"node {platform.node()} of the Ray cluster: {error}; docs/scale.md says what a node needs"
+        ) from None
+    return function(task)
+
+
+@cache
+def _check_packages() -> None:
+    environment.verify(environment.read())
