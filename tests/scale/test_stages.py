@@ -22,9 +22,7 @@ def test_stages_leave_the_same_on_a_cluster(
     assert workspace.run("git", "status", "--short").stdout == ""
 
 
-def test_a_study_leaves_the_same_on_a_cluster(
-    first_small_rebuild: Workspace, tmp_path: Path, cluster: Cluster
-) -> None:
+def test_a_study_leaves_the_same_on_a_cluster(first_small_rebuild: Workspace, tmp_path: Path, cluster: Cluster) -> None:
     here, there = (first_small_rebuild.copy(tmp_path / name) for name in ("here", "there"))
     here.run("make", "study", "RUNTIME=")
     process = cluster.start("make", "study", "RUNTIME=", cwd=there.folder)
