@@ -119,7 +119,7 @@ prune: $(RUNTIME) ## remove what a removed variant left in dvc.lock and data
 ci: ## what CI runs on a clean clone: fetches what the tests need, runs them, and checks that results are current
 	bash .ci/run
 
-bench: $(DEV) ## measure speed, memory and growth beside peers: benchmarks/results.json, and the README; about 80 minutes
+bench: $(DEV) ## measure speed, memory and growth beside peers, against the committed ratios; about 80 minutes; BENCHMARKS="scoring …"
 	@python -m benchmarks $(BENCHMARKS)
 
 lint: $(DEV) ## linters and types only

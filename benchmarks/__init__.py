@@ -1,1 +1,1 @@
-"""Measurements of speed, as ratios within one run; no result depends on them."""
+"""Speed, memory and growth beside other libraries, as ratios within one run; no result depends on them."""

@@ -1,69 +1,79 @@
-"""`python -m benchmarks [name …]`: measure all benchmarks, or some, into benchmarks/results.json and docs/speed.png.
+"""`python -m benchmarks [name …]`: measure all benchmarks, or some, beside the committed ratios of results.json.
 
-Each result is written as soon as it is there; a benchmark that is measured again replaces its own part alone.
+`--write` commits what was measured in their place. Needs a machine with nothing else to do, and current results.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
-import inspect
+import json
 import sys
 import time
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from benchmarks import results
-from benchmarks.measure import BenchmarkError, machine
-from benchmarks.results import FURTHER, SEVEN
-from stages.common.artifacts import ArtifactError
+import pandas as pd
+
+from benchmarks.measure import BenchmarkError, Row, machine
+from stages.common.artifacts import ArtifactError, read_json, write_text
 from stages.common.settings import SettingsError
+
+NAMES = ("quality", "training", "scoring", "conversions", "convert", "overhead", "growth")
+RESULTS = Path("benchmarks/results.json")  # `[median, lowest, highest]` of each figure
+Results = dict[str, dict[str, Any]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument(
-        "names", nargs="*", metavar="name", help=f"of {', '.join((*SEVEN, *FURTHER))} (default: the seven)"
-    )
+    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)} (default: all)")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (default 5; growth: once)")
-    parser.add_argument(
-        "--factors", type=int, nargs="+", default=None, help="of growth, at least two (default 1 10 100)"
-    )
+    parser.add_argument("--write", action="store_true", help=f"write what was measured to {RESULTS}")
     arguments = parser.parse_args()
-    if unknown := set(arguments.names) - {*SEVEN, *FURTHER}:
-        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join((*SEVEN, *FURTHER))}")
-    if arguments.factors and len(arguments.factors) < 2:
-        parser.error("--factors needs at least two")
+    if unknown := set(arguments.names) - set(NAMES):
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     try:
-        for name in arguments.names or SEVEN:
-            say(f"{name} …")
+        committed: Results = dict(read_json(RESULTS)) if RESULTS.exists() else {}
+        for name in arguments.names or NAMES:
             start = time.monotonic()
-            found = measured(name, arguments.rounds, arguments.factors)
-            results.add(name, found)
-            say(f"{name}: {time.monotonic() - start:.0f} s")
-            for row in found.get("goals", {}).values():
-                print(results.line(row), flush=True)
-        results.draw()
+            rows = import_module(f"benchmarks.{name}").measure(arguments.rounds)
+            print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
+            print(table(rows, committed.get(name, {}).get("rows", [])), flush=True)
+            if arguments.write:
+                committed[name] = {"day": str(datetime.date.today()), "machine": machine(), "rows": rows}
+                write_text(RESULTS, text({key: committed[key] for key in NAMES if key in committed}))
     except (BenchmarkError, ArtifactError, SettingsError) as error:
         raise SystemExit(f"benchmarks: {error}") from None
 
 
-def measured(name: str, rounds: int, factors: list[int] | None) -> dict[str, Any]:
-    """What the benchmark `name` finds, with its title, the machine and the day."""
-    module = import_module(f"benchmarks.{name}")
-    given = (
-        {"factors": sorted(factors)} if factors and "factors" in inspect.signature(module.measure).parameters else {}
-    )
-    start = time.monotonic()
-    found = module.measure(rounds, **given)
-    took = round(time.monotonic() - start)
-    day = datetime.date.today().isoformat()
-    return {"title": module.TITLE, "day": day, "seconds_in_all": took, "machine": machine(), **found}
+def table(rows: list[Row], committed: list[Row]) -> str:
+    """What was measured, a line each, beside the ratio that is committed at the same place."""
+    lines = []
+    for place, row in enumerate(rows):
+        before = committed[place]["ratio"][0] if place < len(committed) else None
+        lines.append(
+            {
+                "ratio": f"{row['ratio'][0]:,.4g}",
+                "range": f"{row['ratio'][1]:,.4g} … {row['ratio'][2]:,.4g}",
+                "committed": "" if before is None else f"{before:,.4g}",
+                "goal": row.get("goal", "") + {True: " reached", False: " MISSED", None: ""}[row.get("reached")],
+                "ours": f"{row['ours'][0]:,.4g} {row['unit']}",
+                "peer": f"{row['peer'][0]:,.4g} {row['unit']}",
+                "what": row["what"],
+            }
+        )
+    return pd.DataFrame(lines).to_string(index=False, justify="left")
 
 
-def say(words: str) -> None:
-    """Tell the person who waits."""
-    print(words, file=sys.stderr, flush=True)
+def text(results: Results) -> str:
+    """results.json: a line for each row, so that a diff shows what moved."""
+    parts = []
+    for name, found in results.items():
+        facts = [f'  "{key}": {json.dumps(found[key])}' for key in ("day", "machine")]
+        rows = ",\n".join("   " + json.dumps(row, ensure_ascii=False) for row in found["rows"])
+        parts.append(f' "{name}": {{\n' + ",\n".join([*facts, f'  "rows": [\n{rows}\n  ]']) + "\n }")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 if __name__ == "__main__":

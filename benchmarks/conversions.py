@@ -6,106 +6,75 @@ OpenCV's `decolor` on all bundled test photographs, in speed and in how much con
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import skimage.color
 from PIL import Image
 
-from benchmarks.measure import by_turns, cpu_seconds, goal, ratio, spread
+from benchmarks.measure import Row, by_turns, cpu_seconds, row
 from grayscale.conversions import CONVERSIONS
 from stages.evaluate import decolorization
 from stages.fetch.sources import bundled
 from stages.formats import manifest
 
-TITLE = "Targets"
 Convert = Callable[[np.ndarray], np.ndarray]
 
-# The nearest that each library has: OpenCV's Lab, HSV and HLS have three channels.
-PEERS: dict[str, dict[str, Convert]] = {
-    "bt601": {
-        "cv2.cvtColor GRAY": lambda photograph: cv2.cvtColor(photograph, cv2.COLOR_RGB2GRAY),
-        "Pillow convert L": lambda photograph: np.asarray(Image.fromarray(photograph).convert("L")),
-    },
-    "bt709": {"skimage rgb2gray": skimage.color.rgb2gray},
-    "lightness": {
-        "cv2.cvtColor LAB": lambda photograph: cv2.cvtColor(photograph, cv2.COLOR_RGB2LAB),
-        "skimage rgb2lab": skimage.color.rgb2lab,
-    },
-    "value": {
-        "cv2.cvtColor HSV": lambda photograph: cv2.cvtColor(photograph, cv2.COLOR_RGB2HSV),
-        "skimage rgb2hsv": skimage.color.rgb2hsv,
-    },
-    "hsl_lightness": {"cv2.cvtColor HLS": lambda photograph: cv2.cvtColor(photograph, cv2.COLOR_RGB2HLS)},
+# Conversion and peer, the nearest that each library has: OpenCV's Lab, HSV and HLS have three channels.
+PEERS: dict[tuple[str, str], Convert] = {
+    ("bt601", "cv2.cvtColor GRAY"): lambda photograph: cv2.cvtColor(photograph, cv2.COLOR_RGB2GRAY),
+    ("bt601", "Pillow convert L"): lambda photograph: np.asarray(Image.fromarray(photograph).convert("L")),
+    ("bt709", "skimage rgb2gray"): skimage.color.rgb2gray,
+    ("lightness", "cv2.cvtColor LAB"): lambda photograph: cv2.cvtColor(photograph, cv2.COLOR_RGB2LAB),
+    ("lightness", "skimage rgb2lab"): skimage.color.rgb2lab,
+    ("value", "cv2.cvtColor HSV"): lambda photograph: cv2.cvtColor(photograph, cv2.COLOR_RGB2HSV),
+    ("value", "skimage rgb2hsv"): skimage.color.rgb2hsv,
+    ("hsl_lightness", "cv2.cvtColor HLS"): lambda photograph: cv2.cvtColor(photograph, cv2.COLOR_RGB2HLS),
 }
 LIST = Path("stages/fetch/bundled.csv")
 SEED = 1  # of the pairs of pixels that the E-score looks at
 
 
-def measure(rounds: int) -> dict[str, Any]:
-    """Time each conversion and each peer; then `contrast`."""
-    table = manifest.read(LIST).query("split == 'test'")
-    photographs = {row["name"]: bundled.read(row["name"], row["source"]) for _, row in table.iterrows()}
-    return {"photograph": "coffee", "rows": speeds(rounds, list(CONVERSIONS)), **contrast(rounds, photographs)}
-
-
-def speeds(rounds: int, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Time some conversions and their peers, the first call of two being the warm-up: a row for each of both."""
+def measure(rounds: int) -> list[Row]:
+    """Time each pair, the first call of two being the warm-up; then `contrast`."""
     cv2.setNumThreads(1)
     photograph = bundled.read("coffee", "scikit-image")
     megapixels = photograph.shape[0] * photograph.shape[1] / 1e6
-    rows = [(name, peer) for name in names for peer in ("ours", *PEERS.get(name, {}))]
-    work = {" | ".join(row): partial(cpu_seconds, partial(_convert(*row), photograph)) for row in rows}
-    times = by_turns(work, rounds)
-    found: list[dict[str, Any]] = []
-    for name, peer in rows:
-        took = times[f"{name} | {peer}"]
-        found.append({"conversion": name, "by": peer, "megapixels_per_second": spread([megapixels / s for s in took])})
-        if peer != "ours":
-            found[-1]["its_time_by_ours"] = ratio(took, times[f"{name} | ours"])
-    return found
+    rows = []
+    for (name, peer), function in PEERS.items():
+        pair = {name: CONVERSIONS[name], peer: function}
+        took = by_turns({key: partial(cpu_seconds, partial(way, photograph)) for key, way in pair.items()}, rounds)
+        rate, of_peer = ([megapixels / seconds for seconds in took[key]] for key in pair)
+        rows.append(row(f"converting by {name}, beside {peer}", "Mpixel/s", rate, of_peer))
+    return [*rows, contrast(rounds)]
 
 
-def _convert(name: str, peer: str) -> Convert:
-    return CONVERSIONS[name] if peer == "ours" else PEERS[name][peer]
-
-
-def contrast(rounds: int, named: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """`gradient_correlation` beside `decolor` (Lu, Xu and Jia) on some photographs: time and E-scores."""
-    photographs = list(named.values())
-    ways: dict[str, Convert] = {"gradient_correlation": CONVERSIONS["gradient_correlation"], "decolor": decolor}
+def contrast(rounds: int) -> Row:
+    """`gradient_correlation` beside `decolor` (Lu, Xu and Jia 2012) on the test photographs: time and E-scores."""
+    table = manifest.read(LIST).query("split == 'test'")
+    photographs = [bundled.read(photo["name"], photo["source"]) for _, photo in table.iterrows()]
+    megapixels = sum(photograph.shape[0] * photograph.shape[1] for photograph in photographs) / 1e6
     pairs = [decolorization.pairs_of(photograph, SEED) for photograph in photographs]
-    kept: dict[str, dict[str, float]] = {}
+    ways: dict[str, Convert] = {"gradient_correlation": CONVERSIONS["gradient_correlation"], "decolor": decolor}
+    kept: dict[str, np.ndarray] = {}
     for name, way in ways.items():
         scores = [
             decolorization.contrast(of, way(photograph) / 255)
             for of, photograph in zip(pairs, photographs, strict=True)
         ]
-        kept[name] = {key: float(np.mean([score[key] for score in scores])) for key in ("e_neighbours", "e_random")}
-    times = by_turns(
+        kept[name] = np.mean([[score["e_neighbours"], score["e_random"]] for score in scores], axis=0)
+    took = by_turns(
         {name: partial(cpu_seconds, partial(_all, way, photographs), warm_up=False) for name, way in ways.items()},
         rounds,
     )
-    megapixels = sum(photograph.shape[0] * photograph.shape[1] for photograph in photographs) / 1e6
-    speed = {name: megapixels / spread(took)["median"] for name, took in times.items()}
-    e = {name: " and ".join(f"{value:.3f}" for value in scores.values()) for name, scores in kept.items()}
-    return {
-        "contrast": {"photographs": list(named), "e_scores": kept, "megapixels_per_second": speed},
-        "goals": {
-            "contrast": goal(
-                "Contrast-preserving gray, at equal or better E-score (of neighbours, of random pairs)",
-                f"{speed['gradient_correlation']:.2g} Mpixel/s, E {e['gradient_correlation']}",
-                f"`cv2.decolor`: {speed['decolor']:.2g} Mpixel/s, E {e['decolor']}",
-                ratio(times["decolor"], times["gradient_correlation"]),
-                least=10,
-                also=all(kept["gradient_correlation"][key] >= kept["decolor"][key] for key in kept["decolor"]),
-            )
-        },
-    }
+    rate, of_peer = ([megapixels / seconds for seconds in took[name]] for name in ways)
+    told = [" and ".join(f"{score:.3f}" for score in kept[name]) for name in ways]
+    what = f"keeping contrast, E-scores {told[0]} (neighbours, random pairs), beside cv2.decolor with {told[1]}"
+    better = bool((kept["gradient_correlation"] >= kept["decolor"]).all())
+    return row(what, "Mpixel/s", rate, of_peer, "≥ 10", also=better)
 
 
 def decolor(photograph: np.ndarray) -> np.ndarray:

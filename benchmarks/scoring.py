@@ -2,49 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchmarks.measure import by_turns, cpu_seconds, goal, ratio, spread
+from benchmarks.measure import Row, by_turns, cpu_seconds, row
 from stages.evaluate import measures
 
-TITLE = "Scoring"
 IMAGES, SIDE = 10_000, 28
 CLOSE = 1e-6  # how near the scores must be
 
 
-def measure(rounds: int, images: int = IMAGES) -> dict[str, Any]:
-    """Time both on the same `images`; the warm-up of each is a tenth of them."""
+def measure(rounds: int, images: int = IMAGES) -> list[Row]:
+    """Time both on the same `images`, after a comparison of their scores, which is the warm-up."""
     targets, outputs = pictures(images)
-    few = slice(images // 10)
-    ours(targets[few], outputs[few])
-    loop(targets[few], outputs[few])
     worst = float(np.abs(ours(targets, outputs) - loop(targets, outputs)).max())
-    found = by_turns(
+    took = by_turns(
         {
-            "ours": lambda: cpu_seconds(lambda: ours(targets, outputs), warm_up=False),
-            "scikit-image": lambda: cpu_seconds(lambda: loop(targets, outputs), warm_up=False),
+            function.__name__: partial(cpu_seconds, partial(function, targets, outputs), warm_up=False)
+            for function in (ours, loop)
         },
         rounds,
     )
-    took = {name: spread(times) for name, times in found.items()}
-    return {
-        "images": images,
-        "cpu_seconds": took,
-        "worst_difference": worst,
-        "goals": {
-            "scoring": goal(
-                f"SSIM + PSNR of {images:,} patches of 28 × 28, equal to {CLOSE:g}",
-                f"{images / took['ours']['median']:,.0f} images/s",
-                f"loop over scikit-image: {images / took['scikit-image']['median']:,.0f} images/s",
-                ratio(found["scikit-image"], found["ours"]),
-                least=10,
-                also=worst <= CLOSE,
-            )
-        },
-    }
+    rate, peer = ([images / seconds for seconds in took[name]] for name in ("ours", "loop"))
+    what = f"SSIM and PSNR of {images:,} patches of 28 × 28, equal to {CLOSE:g}, beside a loop over scikit-image"
+    return [row(what, "images/s", rate, peer, "≥ 10", also=worst <= CLOSE)]
 
 
 def pictures(images: int) -> tuple[np.ndarray, np.ndarray]:
@@ -65,9 +48,5 @@ def loop(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
     """The same by scikit-image with the settings of Wang et al. 2004, image by image: `(2, n)`."""
     wang = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1}
     pairs = list(zip(targets, outputs, strict=True))
-    return np.array(
-        [
-            [structural_similarity(target, output, **wang) for target, output in pairs],
-            [peak_signal_noise_ratio(target, output, data_range=1) for target, output in pairs],
-        ]
-    )
+    ssim = [structural_similarity(target, output, **wang) for target, output in pairs]
+    return np.array([ssim, [peak_signal_noise_ratio(target, output, data_range=1) for target, output in pairs]])

@@ -1,48 +1,39 @@
-"""results.json is whole, and what the README and its picture say is what stands there."""
+"""How ratios are taken, and that the committed results are whole. No test times code."""
 
 from __future__ import annotations
 
+import sys
+
+import numpy as np
 import pytest
 
-from benchmarks import measure, results, watch
+from benchmarks import __main__ as command
+from benchmarks import measure, quality, scoring
+from benchmarks.measure import BenchmarkError, row
+from stages.common.artifacts import read_json
 from tests.conftest import REPOSITORY
 
-COMMITTED = results.read(REPOSITORY / results.RESULTS)
+COMMITTED = read_json(REPOSITORY / command.RESULTS)
 
 
-def test_all_seven_benchmarks_were_run_on_a_machine_that_is_described() -> None:
-    assert list(COMMITTED)[:7] == list(results.SEVEN)
+def test_every_benchmark_is_committed_with_its_machine_and_each_goal_says_whether_it_is_reached() -> None:
+    assert tuple(COMMITTED) == command.NAMES
+    assert command.text(COMMITTED) == (REPOSITORY / command.RESULTS).read_text()
     for found in COMMITTED.values():
-        assert {"processor", "cores", "memory_gib", "system", "python", "packages"} <= set(found["machine"])
-
-
-def test_every_goal_says_whether_it_is_reached() -> None:
-    asked = {name: row for name, row in results.goals(COMMITTED).items() if "goal" in row}
-    assert set(asked) >= {
-        "quality_subpixel",
-        "training",
-        "scoring",
-        "contrast",
-        "no_op",
-        "growth_time",
-        "growth_memory",
-    }
-    for name, row in asked.items():
-        middle = row["ratio"]["median"]
-        met = middle >= row["goal"]["least"] if "least" in row["goal"] else middle <= row["goal"]["most"]
-        assert row["reached"] in (met, False), name
+        assert "cores of" in found["machine"]
+        for line in found["rows"]:
+            assert line["ratio"][1] <= line["ratio"][0] <= line["ratio"][2]
+            assert ("goal" in line) == ("reached" in line)
 
 
 def test_a_goal_is_reached_only_with_all_of_its_conditions() -> None:
-    half = {"median": 0.5, "low": 0.4, "high": 0.6, "rounds": 5}
-    reached = [
-        measure.goal("", "", "", half, least=0.5)["reached"],
-        measure.goal("", "", "", half, least=0.6)["reached"],
-        measure.goal("", "", "", half, most=0.5)["reached"],
-        measure.goal("", "", "", half, most=0.4)["reached"],
-        measure.goal("", "", "", half, least=0.5, also=False)["reached"],
-    ]
-    assert reached == [True, False, True, False, False]
+    ones = [1.0, 1.0, 1.0]
+
+    def reached(goal: str, **also: bool) -> bool:
+        return bool(row("", "s", [0.4, 0.5, 0.6], ones, goal, **also)["reached"])
+
+    assert [reached(goal) for goal in ("≥ 0.5", "≥ 0.6", "≤ 0.5", "≤ 0.4")] == [True, False, True, False]
+    assert not reached("≥ 0.5", also=False)
 
 
 def test_pairs_are_measured_by_turns_and_compared_within_their_round() -> None:
@@ -55,22 +46,27 @@ def test_pairs_are_measured_by_turns_and_compared_within_their_round() -> None:
 
     found = measure.by_turns({"ours": lambda: take("ours"), "peer": lambda: take("peer")}, rounds=2)
     assert order == ["ours", "peer", "ours", "peer"]
-    assert measure.ratio(found["peer"], found["ours"]) == {"median": 2.5, "low": 2.0, "high": 3.0, "rounds": 2}
+    assert row("", "s", found["ours"], found["peer"], faster=True)["ratio"] == [2.5, 2, 3]
 
 
 def test_a_quality_counts_as_reached_only_from_where_it_stays() -> None:
-    curve = [(0.0, 0.1), (1.0, 0.9), (2.0, 0.5), (3.0, 0.8), (4.0, 0.9)]
-    assert watch.reached(curve, 0.7) == 3.0
-    assert watch.reached(curve, 0.05) == 0.0
-    assert watch.reached(curve, 0.95) is None
+    curve = [[0.0, 0.1], [1.0, 0.9], [2.0, 0.5], [3.0, 0.8], [4.0, 0.9]]
+    assert [quality.reached(curve, ssim) for ssim in (0.7, 0.05, 0.95)] == [3, 0, None]
 
 
-def test_a_command_is_measured_with_all_its_children_and_its_failure_is_told() -> None:
+def test_both_sides_of_the_scoring_benchmark_score_alike() -> None:
+    pictures = scoring.pictures(20)
+    assert np.abs(scoring.ours(*pictures) - scoring.loop(*pictures)).max() <= scoring.CLOSE
+
+
+def test_a_command_is_measured_with_its_children_and_its_failure_is_told() -> None:
     grows = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'b = [0] * (40 << 20)'])"
-    assert measure.run(["python", "-c", grows]).mib > 300
-    with pytest.raises(measure.BenchmarkError, match="exit code 3"):
-        measure.run(["python", "-c", "raise SystemExit(3)"])
+    assert measure.run([sys.executable, "-c", grows]).mib > 300
+    with pytest.raises(BenchmarkError, match="exit code 3"):
+        measure.run([sys.executable, "-c", "raise SystemExit(3)"])
 
 
-def test_the_picture_of_the_readme_is_that_of_the_results() -> None:
-    assert (REPOSITORY / results.PICTURE).read_bytes() == results.picture(COMMITTED)
+def test_the_table_shows_what_was_measured_beside_what_is_committed() -> None:
+    measured = row("scoring, beside a loop", "images/s", [300], [10], "≥ 10")
+    shown = command.table([measured], [{**measured, "ratio": [25, 24, 26]}])
+    assert [word in shown for word in ("30", "25", "≥ 10 reached", "300 images/s", "beside a loop")] == [True] * 5
