@@ -1,62 +1,60 @@
-"""Every command that the README shows is run here, in a copy, in the order in which it first stands."""
+"""README.md says what is so: its scores are the committed ones, and its commands work, in their order."""
 
 from __future__ import annotations
 
+import json
 import re
-import shlex
 import shutil
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
-from stages.common import settings
 from tests import leaves
 from tests.conftest import REPOSITORY, Workspace
 
 README = (REPOSITORY / "README.md").read_text()
+ROW = re.compile(r"^\| `(\w+)` \|.*\| ([\d.]+) \| ([\d.]+) \| (\d*) ?\|$", flags=re.MULTILINE)
+ENDLESS = ("make test", "make test-all", "make ci", "make study", "make bench")  # this very test, or too long for one
+INSTALLED = "-- RUNTIME= REMOTES= DEV="  # for MAKEFLAGS: the packages are there
+
+
+def blocks(kind: str) -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"^```{kind}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+
+
 COMMANDS = [
-    line.split("  #")[0].strip()
-    for block in re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
-    for line in block.splitlines()
-    if line.strip() and not line.startswith("#")
+    command for line in "".join(blocks("sh")).splitlines() if (command := re.split(r"(?:^|\s{2,})#", line)[0].strip())
 ]
 
-WRITTEN = ("photo.gray.png", "photo-16-bit.tif", "gray/walk 0/leaves-001.gray.png", "subpixel.onnx")  # by `grayscale`
+
+def test_the_scores_of_the_readme_are_those_of_the_metrics() -> None:
+    rows = ROW.findall(README)
+    assert len(rows) >= 5
+    for name, *cells in rows:
+        score = json.loads((REPOSITORY / f"metrics/scores/{name}.json").read_text())
+        assert cells == [f"{score['psnr']:.1f}", f"{score['ssim']:.4f}", str(score.get("latent", ""))], name
 
 
+@pytest.mark.long
 def test_the_commands_of_the_readme_work(workspace: Workspace) -> None:
     assert len(COMMANDS) > 10
-    installed = Path(sys.prefix)
-    if not (installed / ".dev-installed").exists():
-        pytest.skip("this environment was not made by `make setup`")
-    (workspace.folder / ".venv").symlink_to(installed)
-    workspace.commit("A second commit, so that there is one to compare with")
+    variants = YAML(typ="safe").load(REPOSITORY / "params.yaml")["variants"]
+    named = {name for name in re.findall(r"variants\.(\w+)\.", "\n".join(COMMANDS)) if name in variants}
+    workspace.edit_params(**{f"variants__{name}": variants[name] for name in named})
+    workspace.commit("The variants that README.md changes")
     leaves.write(workspace.folder / "holiday", range(2))
     shutil.copy(workspace.folder / "holiday/walk 0/leaves-000.jpg", workspace.folder / "photo.jpg")
-    for command in dict.fromkeys(COMMANDS):  # each once: a second `make repro` has nothing to do, either
-        words = shlex.split(command)
-        if words in (["make", "test"], ["make", "verify"], ["make", "study"]):
-            continue  # this very test is run by the first; the others take an hour, and have tests of their own
-        if words == ["make", "repro", "JOBS=2"]:
-            continue  # by it the fixture has really built this workspace
-        start = time.monotonic()
-        workspace.run("bash", "-ec", command, PYTHONPATH=str(workspace.folder))  # not the clone that is installed
-        print(f"{time.monotonic() - start:6.1f} s  {command}")
-    assert all((workspace.folder / name).is_file() for name in WRITTEN)
-
-
-def test_the_settings_that_the_readme_shows_are_valid() -> None:
-    yaml = YAML(typ="safe")
-    blocks = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
-    assert blocks
-    for block in blocks:
-        settings.check({**yaml.load(REPOSITORY / "params.yaml"), **yaml.load(block)}, "README.md")
-
-
-def test_links_and_pictures_of_the_readme_exist() -> None:
-    targets = [target for target in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in target]
-    assert targets
-    assert [target for target in targets if not (REPOSITORY / target).exists()] == []
+    workspace.commit("Photographs")
+    (workspace.folder / ".venv").symlink_to(sys.prefix)
+    code = str(workspace.folder)  # not that of the clone that is installed
+    for command in dict.fromkeys(COMMANDS):
+        if command not in ENDLESS:
+            workspace.run("bash", "-ec", command, PYTHONPATH=code, MAKEFLAGS=INSTALLED)
+    for block in blocks("python"):
+        given = "import numpy; photograph = numpy.zeros((40, 50, 3), numpy.uint8)\n"
+        workspace.run("python", "-c", given + block, PYTHONPATH=code)
+    for written in ("photo.gray.png", "gray/walk 0/leaves-001.gray.png"):
+        assert Path(workspace.folder, written).is_file()
