@@ -14,7 +14,7 @@ import pytest
 from stages.common.artifacts import ArtifactError
 from stages.fetch.address import file_name, shown, without_secrets
 from stages.fetch.photograph import Photograph, Skipped
-from stages.fetch.sources import archive, bundled, folder, keras
+from stages.fetch.sources import archive, bundled, keras
 from stages.fetch.sources import dvc as repository
 from tests.conftest import Workspace
 from tests.fetch import files
@@ -87,18 +87,6 @@ def test_the_commit_decides_which_photographs_there_are(registry: Registry) -> N
     assert [found.name for found in new] == ["2.png", "4.png"]
     assert np.array_equal(old[2].pixels, pixels(3))
     assert {found.source for found in old} == {"registry: photographs"}  # nothing of this machine
-
-
-def test_an_import_is_a_folder_like_any_other(registry: Registry, tmp_path: Path) -> None:
-    """As docs/sources.md shows it."""
-    workspace = Workspace(tmp_path)
-    workspace.run("git", "init", "--quiet")
-    workspace.run("dvc", "init", "--quiet")
-    workspace.run("dvc", "import", "--quiet", str(registry.folder), "photographs", "--out", "mine")
-    settings = folder.Settings(
-        source="folder", inputs=str(tmp_path / "mine"), domain="everyday", matte=[255, 255, 255], strict=True
-    )
-    assert folder.plan(settings, tmp_path).items == ["2.png", "4.png"]
 
 
 def test_one_image_file_will_do(registry: Registry) -> None:

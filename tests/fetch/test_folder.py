@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from grayscale import decode
 from stages.common.artifacts import ArtifactError
@@ -104,12 +102,6 @@ def test_a_file_with_an_images_extension_decodes_or_is_a_fault(tmp_path: Path) -
     assert "raw" in faults["raw.NEF"]
 
 
-def test_a_folder_that_is_named_like_an_image_is_a_folder(tmp_path: Path) -> None:
-    write(tmp_path / "album.jpg/a.png")
-    photographs, faults, _ = read(tmp_path)
-    assert (list(photographs), faults) == (["album.jpg/a.png"], {})
-
-
 def test_links_to_files_are_read_and_those_to_folders_not_followed(tmp_path: Path) -> None:
     inside = write(tmp_path / "photos/sub/a.png", seed=1)
     outside = write(tmp_path / "cache/b", seed=2)
@@ -201,34 +193,3 @@ def test_a_folder_that_can_not_be_listed_is_a_fault(tmp_path: Path, monkeypatch:
     photographs, faults, _ = read(tmp_path)
     assert list(photographs) == ["a.png"]
     assert faults == {"secret": "no permission to list this folder"}
-
-
-def test_the_good_files_arrive_among_two_hundred_damaged_ones(tmp_path: Path) -> None:
-    rng = np.random.default_rng(11)
-    good = {f"good {number}.png": write(tmp_path / f"good {number}.png", number) for number in range(5)}
-    contents = [
-        files.encoded(files.photo(seed=seed), kind)
-        for seed, kind in enumerate(["JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF"])
-    ]
-    damaged = [mutant for content in contents for mutant in files.mutations(content, 34, rng)]
-    for number, content in enumerate(damaged):
-        (tmp_path / f"damaged {number:03}.jpg").write_bytes(content)
-    photographs, faults, _ = read(tmp_path)
-    assert len(photographs) + len(faults) == len(good) + len(damaged)
-    assert len(damaged) > 200
-    assert len(faults) > 50
-    for name, pixels in good.items():
-        assert np.array_equal(photographs[name].pixels, pixels)
-
-
-def test_one_photograph_is_in_memory_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decode, "BAND", 20_000)  # as small beside these images as it is beside real ones
-    for number in range(3):
-        Image.new("RGB", (2000, 1000), (number, 0, 0)).save(tmp_path / f"{number}.png")
-    tracemalloc.start()
-    for item in files.given(folder.plan(settings(tmp_path), UNUSED)):
-        assert isinstance(item, Photograph)
-        del item
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert 1 < peak / (2000 * 1000 * 3) < 1.2  # NumPy's arrays; Pillow's images are not traced

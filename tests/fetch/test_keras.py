@@ -116,26 +116,6 @@ def test_the_order_of_channels_is_not_left_to_the_users_keras_json(cifar100: dic
     assert np.array_equal(found["train-00000"].pixels, cifar100["train"][0])
 
 
-def test_cifar10_is_read_from_its_six_files(cache: Path, any_hash: None) -> None:
-    """At full size, which Keras demands of this set: pixels are equal but for the number of the image."""
-
-    def batch(first: int) -> dict[bytes, Any]:
-        images = np.zeros((10_000, 32, 32, 3), np.uint8)
-        images[:, 0, 0, 0], images[:, 0, 0, 1] = np.divmod(np.arange(first, first + 10_000), 256)
-        return {b"data": planar(images), b"labels": [0] * 10_000}
-
-    names = [f"data_batch_{number}" for number in range(1, 6)] + ["test_batch"]
-    archive(
-        cache / "cifar-10-batches-py-target_archive",
-        {f"cifar-10-batches-py/{name}": batch(10_000 * place) for place, name in enumerate(names)},
-    )
-    found = photographs("cifar10", 50_000)
-    assert len(found) == 60_000
-    numbers = [int(item.pixels[0, 0, 0]) * 256 + int(item.pixels[0, 0, 1]) for item in found.values()]
-    assert numbers == list(range(60_000))
-    assert list(found)[50_000] == "test-00000"
-
-
 @pytest.fixture
 def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Keras asks for its files through a server here, as behind a firewall; it can't pass them on (no CONNECT)."""
@@ -164,9 +144,3 @@ def test_a_silent_server_is_not_waited_for_without_end(
         with pytest.raises(ArtifactError, match="timed out"):
             photographs("cifar100", 5)
     assert socket.getdefaulttimeout() == before
-
-
-def test_another_file_in_the_cache_is_not_read(cache: Path, proxy: str) -> None:
-    (cache / "cifar-100-python-target_archive").write_bytes(b"another")
-    with pytest.raises(ArtifactError, match="cifar100: Keras can't load it: URL fetch failure"):
-        photographs("cifar100", 5)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import textwrap
 import weakref
 import zipfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +28,8 @@ from stages.fetch import __main__ as fetch
 from stages.fetch.pack import SHARD_BYTES, SHARD_ITEMS, Packed, grouped, pack
 from stages.fetch.photograph import Photograph, Plan, Skipped
 from stages.fetch.settings import Source, Split
-from stages.fetch.sources.bundled import Settings as Bundled
 from stages.fetch.sources.folder import Settings as Folder
-from stages.formats import container, manifest
+from stages.formats import container
 from tests.conftest import REPOSITORY
 from tests.fetch import files
 
@@ -79,17 +75,6 @@ def packed(folder: Path, given: Sequence[Photograph | Skipped], what: Source) ->
 
 def sides(folder: Path) -> dict[str, str]:
     return dict(container.Container(folder).manifest[["name", "split"]].itertuples(index=False))
-
-
-def test_photographs_that_come_or_go_move_no_other(tmp_path: Path) -> None:
-    everything = [photograph(f"{shade}.png", shade) for shade in range(0, 250, 5)]
-    packed(tmp_path / "all", everything, source())
-    fewer = [replace(item, name=f"renamed/{item.name}") for item in everything[10::-1]]
-    packed(tmp_path / "fewer", fewer, source())
-    before = sides(tmp_path / "all")
-    after = sides(tmp_path / "fewer")
-    assert len(set(after.values())) == 3
-    assert after == {f"renamed/{name}": before[name] for name in (item.name for item in everything[:11])}
 
 
 def test_equal_pixels_are_one_scene_on_one_side_and_counted(tmp_path: Path) -> None:
@@ -183,12 +168,6 @@ def test_a_photograph_is_let_go_before_the_next_is_read(tmp_path: Path) -> None:
     assert len(before) == 50
 
 
-def test_a_source_without_files_has_no_list_of_faults(tmp_path: Path) -> None:
-    given = [photograph(side, shade, side) for shade, side in enumerate(manifest.SPLITS)]
-    packed(tmp_path, given, Bundled(source="bundled", inputs="list.csv"))
-    assert {path.name for path in tmp_path.iterdir()} == {"manifest.csv", "photographs-00000.zip", "shards.csv"}
-
-
 # === Shards ===
 
 SIZES = st.lists(st.sampled_from([0, 1, SHARD_BYTES // 3, SHARD_BYTES - 1, SHARD_BYTES, 5 * SHARD_BYTES]), max_size=40)
@@ -196,18 +175,13 @@ SIZES = st.lists(st.sampled_from([0, 1, SHARD_BYTES // 3, SHARD_BYTES - 1, SHARD
 
 @every(sizes=SIZES, more=SIZES)
 def test_shards_are_of_neighbours_and_what_follows_changes_none_that_is_full(sizes: list[int], more: list[int]) -> None:
+    assert grouped([0] * (SHARD_ITEMS + 1)) == [slice(0, SHARD_ITEMS), slice(SHARD_ITEMS, SHARD_ITEMS + 1)]
     shards = grouped(sizes)
     assert [size for shard in shards for size in sizes[shard]] == sizes
     full = [shard for shard in shards if sum(sizes[shard]) >= SHARD_BYTES]
     assert all(sum(sizes[shard][:-1]) < SHARD_BYTES for shard in shards)
     assert len(shards) - len(full) <= 1  # the last
     assert grouped(sizes + more)[: len(full)] == full
-
-
-def test_the_default_is_one_shard_and_small_files_are_counted() -> None:
-    assert grouped([0] * 11) == [slice(0, 11)]
-    assert grouped([0] * (SHARD_ITEMS + 1)) == [slice(0, SHARD_ITEMS), slice(SHARD_ITEMS, SHARD_ITEMS + 1)]
-    assert grouped([]) == []
 
 
 @pytest.fixture
@@ -362,43 +336,6 @@ def test_a_folder_becomes_the_same_bytes_twice(
     assert set(container.Container(workspace / "data/photos").manifest["domain"]) == {"NA"}
 
 
-KILLED = """
-import os, signal
-from stages.fetch import __main__, pack
-
-def read(task, folder, go_on=pack._read):
-    if "006.jpg" in task.items:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return go_on(task, folder)
-
-pack.SHARD_ITEMS, pack._read = 3, read
-__main__.main()
-"""
-
-
-@pytest.mark.usefixtures("shards_of_three")
-def test_a_killed_stage_goes_on_where_it_was_with_two_workers_to_the_same_bytes(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (workspace / "my photos/011.jpg").write_bytes(b"\xff\xd8\xff")
-    run(monkeypatch)
-    undisturbed, told = contents(workspace / "data/photos"), capsys.readouterr().out
-    shutil.rmtree(workspace / "data")
-    command = [sys.executable, "-c", KILLED]
-    killed = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, check=False)
-    assert killed.returncode == -signal.SIGKILL
-    assert not (workspace / "data/photos").exists()
-    kept = [path.stat().st_ino for path in sorted(workspace.glob(".dvc/tmp/kept/fetch/*/shards/0*/*.zip"))]
-    assert len(kept) == 2
-
-    monkeypatch.setenv("WORKERS", "2")
-    run(monkeypatch)
-    assert contents(workspace / "data/photos") == undisturbed
-    assert capsys.readouterr().out == told
-    assert [path.stat().st_ino for path in sorted((workspace / "data/photos").glob("*.zip"))[:2]] == kept
-    assert not (workspace / ".dvc/tmp/kept/fetch").exists()
-
-
 def test_a_test_set_goes_into_a_folder_of_its_own(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -407,22 +344,6 @@ def test_a_test_set_goes_into_a_folder_of_its_own(
     opened = container.Container(workspace / "data/test_sets/slides", needed=("test",))
     assert opened.manifest["split"].tolist() == ["test", "test"]
     assert not (workspace / "data/photos").exists()
-
-
-def test_a_fault_of_a_strict_source_leaves_what_was_there(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run(monkeypatch)
-    before = contents(workspace / "data/photos")
-    (workspace / "my photos/broken.jpg").write_text("<html>")
-    path = workspace / "params.yaml"
-    path.write_text(path.read_text().replace("strict: false", "strict: true", 1))
-    with pytest.raises(SystemExit) as caught:
-        run(monkeypatch)
-    assert caught.value.code == 1
-    assert "fetch: my photos: `strict` is set, and there are faults\n1 files skipped:" in capsys.readouterr().err
-    assert contents(workspace / "data/photos") == before
-    assert [path.name for path in (workspace / "data").iterdir()] == ["photos"]
 
 
 def test_an_input_folder_may_hold_what_can_not_be_hashed(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from stages.common.artifacts import ArtifactError
 from stages.fetch.photograph import Photograph
 from stages.fetch.sources import bundled
-from stages.formats import container, manifest
+from stages.formats import manifest
 from tests.conftest import REPOSITORY
 from tests.fetch import files
 
@@ -24,19 +23,10 @@ def table() -> pd.DataFrame:
 
 
 def test_the_test_split_holds_everyday_photographs_and_histology(table: pd.DataFrame) -> None:
+    assert table["sha256"].is_unique
+    assert table.loc[table["name"].str.startswith("motorcycle"), "scene"].nunique() == 1  # a stereo pair
     domains = set(table.loc[table["split"] == "test", "domain"])
     assert domains == {"everyday", "histology"}
-
-
-def test_the_stereo_pair_stands_on_one_side(table: pd.DataFrame) -> None:
-    pair = table[table["name"].str.startswith("motorcycle")]
-    assert len(pair) == 2
-    assert pair["split"].nunique() == pair["scene"].nunique() == 1
-
-
-def test_no_photograph_stands_on_two_sides(table: pd.DataFrame) -> None:
-    assert table["sha256"].is_unique
-    assert (table.groupby("scene")["split"].nunique() == 1).all()
 
 
 @pytest.mark.parametrize(
@@ -113,24 +103,3 @@ def listed(path: Path) -> list[Photograph]:
 def test_a_photograph_that_is_not_there_is_named(name: str, source: str) -> None:
     with pytest.raises(ArtifactError, match=name):
         bundled.read(name, source)
-
-
-def test_the_container_gives_back_the_same_pixels_and_notices_damage(tmp_path: Path, table: pd.DataFrame) -> None:
-    splits = {"chelsea": "train", "coffee": "validation", "rocket": "test"}
-    chosen = table[table["name"].isin(splits)].assign(split=lambda t: t["name"].map(splits))
-    photographs = {name: bundled.read(name, "scikit-image") for name in chosen["name"]}
-    with container.Writer(tmp_path) as writer:
-        for name, pixels in photographs.items():
-            writer.add(name, pixels)
-        writer.close(chosen)
-    opened = container.Container(tmp_path)
-    for name, pixels in photographs.items():
-        assert np.array_equal(opened.read(name), pixels)
-
-    packed = tmp_path / "photographs-00000.zip"
-    content = bytearray(packed.read_bytes())
-    content[len(content) // 2] ^= 1
-    packed.write_bytes(content)
-    with pytest.raises(ArtifactError, match=r"photographs-00000\.zip"):
-        for name in photographs:
-            container.Container(tmp_path).read(name)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 import tracemalloc
 import weakref
 from pathlib import Path
@@ -19,7 +16,6 @@ from grayscale.conversions import bt601, gradient_correlation
 from stages.common.artifacts import ArtifactError
 from stages.common.engine import Engine
 from stages.common.settings import Targets
-from stages.common.shards import DONE
 from stages.formats import container, manifest, patches
 from stages.targets import cutting
 from tests import leaves
@@ -29,23 +25,6 @@ SIDES = ["train", "test", "train", "validation", "train", "train", "test", "trai
 HEIGHTS = [40, 60, 40, 70, 11, 200, 50, 90]  # of 50 pixels width: 12 patches of 12 for every 40, none for 11
 FLAT = {5, 6}  # whose patches are all near-empty
 SETTINGS = Targets(conversion="gradient_correlation", patch=12, stride=12, min_contrast=5, shard_patches=30)
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from tests.targets import test_cutting
-from stages.targets import cutting
-
-cut_group, done = cutting.cut_group, []
-
-def cut_and_die(group, folder):
-    if len(done) == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-    done.append(group)
-    return cut_group(group, folder)
-
-cutting.cut_group = cut_and_die
-test_cutting.cut(Path(sys.argv[1]), Path(sys.argv[2]))
-"""
 
 
 def cut(photos: Path, folder: Path, workers: int = 1, settings: Targets = SETTINGS) -> pd.DataFrame:
@@ -158,6 +137,16 @@ def test_patches_are_those_of_the_whole_photograph(
         assert (tmp_path / split / "index.csv").read_text(encoding="utf-8").splitlines() == index
 
 
+def test_a_patch_exactly_at_the_least_contrast_is_kept(tmp_path: Path) -> None:
+    """Half of a patch 95, half 105: the standard deviation is 5."""
+    edge = np.full((24, 48, 3), 95, np.uint8)
+    edge[:12, :6] = edge[:12, 12:18] = 105
+    edge[12:, :6] = 104  # 4.5
+    settings = SETTINGS.model_copy(update={"conversion": "bt601", "min_contrast": 5.0})
+    packed = pack(tmp_path / "photos", {side: (side, edge) for side in manifest.SPLITS})
+    assert cut(packed, tmp_path, settings=settings)["kept"].tolist() == [2, 2, 2]
+
+
 def test_files_are_those_that_numpy_saves(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
     for name in ("train/colour-00000.npy", "validation/gray-00000.npy"):
         (tmp_path / "written.npy").write_bytes(undisturbed[name])
@@ -187,31 +176,25 @@ def test_small_photographs_are_named_up_to_twenty() -> None:
 # === The same bytes ===
 
 
-def test_two_workers_write_the_same_bytes(photos: Path, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
-    cut(photos, tmp_path, workers=2)
-    assert content(tmp_path) == undisturbed
-
-
-def test_what_was_cut_before_a_kill_is_not_cut_again(
+def test_what_was_cut_before_an_interruption_is_not_cut_again(
     photos: Path, undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = [sys.executable, "-c", KILLED, str(photos), str(tmp_path)]
-    killed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert len([*(tmp_path / "kept").glob(f"*/{DONE}")]) == 3
-    cut_group, again = cutting.cut_group, []
+    cut_group, done = cutting.cut_group, list[str]()
 
-    def watched(group: cutting.Group, folder: Path) -> object:
-        again.append(group.rows["split"].iloc[0])
+    def interrupted_once(group: cutting.Group, folder: Path) -> object:
+        done.append(group.rows["split"].iloc[0])
+        if len(done) == 4:
+            raise KeyboardInterrupt
         return cut_group(group, folder)
 
-    monkeypatch.setattr(cutting, "cut_group", watched)
+    monkeypatch.setattr(cutting, "cut_group", interrupted_once)
+    with pytest.raises(KeyboardInterrupt):
+        cut(photos, tmp_path)
     cut(photos, tmp_path)
-    assert again == ["validation", "test", "test"]
+    assert done == ["train", "train", "train", "validation", "validation", "test", "test"]
     assert content(tmp_path) == undisturbed
-    again.clear()
     cut(photos, tmp_path)  # as after a kill between the last shard and the end of the stage
-    assert again == []
+    assert len(done) == 7
     assert content(tmp_path) == undisturbed
 
 
