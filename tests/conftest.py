@@ -26,14 +26,20 @@ VARIANTS = ("simple", "subpixel")  # of the shared workspace
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave the rooms of servers and clusters to `make test-all`; start with the tests that wait for the rebuild.
+    """Leave the rooms of servers and clusters to `make test-all`.
 
-    The rebuild is the longest single piece: while one process waits for it, another has the rest to do.
+    One file that needs the rebuild comes first, the others last: while one process rebuilds, another need not wait.
     """
     for item in items:
         if item.path.parent.name in LONG_ROOMS:
             item.add_marker("long")
-    items.sort(key=lambda item: "first_rebuild" not in getattr(item, "fixturenames", ()))
+
+    def needs_rebuild(item: pytest.Item) -> bool:
+        return "first_rebuild" in getattr(item, "fixturenames", ())
+
+    first = next((item.path for item in items if needs_rebuild(item) and item.get_closest_marker("long") is None), None)
+    rebuilds = {item.path for item in items if needs_rebuild(item)}
+    items.sort(key=lambda item: 0 if item.path == first else 2 if item.path in rebuilds else 1)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -45,8 +45,11 @@ def test_a_folder_of_photographs_is_split_by_content_and_what_is_broken_is_told(
 
 
 def test_a_further_test_set_has_rows_of_its_own(walked: Workspace) -> None:
-    found = json.loads((walked.folder / "metrics/summary.json").read_text())["test_sets"]["garden"]
-    assert found["variants"]["subpixel"]["psnr"] > found["baselines"]["mean_rgb"]["psnr"]
+    found = json.loads((walked.folder / "data/evaluations/test_sets/garden/summary.json").read_text())
+    scores = {name: score for evaluation in found.values() for name, score in evaluation["scores"].items()}
+    assert scores["subpixel"]["psnr"] > scores["mean_rgb"]["psnr"]
+    assert len(scores["subpixel"]["photos"]) == 4
+    assert "garden" in (walked.folder / "metrics/results.md").read_text()
     assert "garden" in (walked.folder / "data/report/index.html").read_text()
 
 
@@ -58,7 +61,7 @@ def test_a_photograph_more_in_a_test_set_trains_nothing_and_removing_the_set_nei
     assert set(workspace.stages_run()) == {"fetch_set@garden", "evaluate_set@garden", "report"}
     workspace.edit_params(test_sets={})
     assert workspace.stages_run() == ["report"]
-    assert "garden" not in (workspace.folder / "metrics/summary.json").read_text()
+    assert "garden" not in (workspace.folder / "metrics/results.md").read_text()
 
 
 def test_a_test_set_with_a_photograph_that_was_trained_on_is_refused(walked: Workspace, tmp_path: Path) -> None:
