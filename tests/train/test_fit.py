@@ -52,10 +52,15 @@ def opposites(patch_set: PatchSet, tmp_path_factory: pytest.TempPathFactory) -> 
     return white, black
 
 
-def test_training_learns_and_leaves_the_best_epoch(opposites: tuple[PatchSet, PatchSet]) -> None:
+def test_training_learns_and_leaves_the_best_epoch(
+    opposites: tuple[PatchSet, PatchSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+    begin = batches.TrainingBatches.begin
+    monkeypatch.setattr(batches.TrainingBatches, "begin", lambda self, epoch: (begun.append(epoch), begin(self, epoch)))
     model, (white, black) = network(), opposites
     curve = fit.fit(model, white, black, recipe(epochs=5, schedule="constant", learning_rate=0.01, patience=0))
-    assert list(curve["epoch"]) == [1, 2, 3, 4, 5]
+    assert list(curve["epoch"]) == begun[1:] == [1, 2, 3, 4, 5]  # each with an order of its own
     assert curve["loss"].is_monotonic_decreasing
     assert curve["val_loss"].is_monotonic_increasing
     assert errors(model, black).mean() == pytest.approx(curve["val_loss"].iloc[0], rel=1e-4)

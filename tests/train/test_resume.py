@@ -51,6 +51,7 @@ def test_a_killed_training_goes_on_from_the_last_whole_epoch_to_the_same_bytes(f
     same(folder, "vae", "resumed")
 
 
+@pytest.mark.long
 def test_two_replicas_train_the_network_that_one_trains(folder: Path) -> None:
     jobs = [{"network": network, "folder": f"{network}.two", "replicas": 2} for network in NETWORKS]
     assert processes(folder, *jobs) == 0
