@@ -57,7 +57,12 @@ def test_training_learns_and_leaves_the_best_epoch(
 ) -> None:
     begun: list[int] = []
     begin = batches.TrainingBatches.begin
-    monkeypatch.setattr(batches.TrainingBatches, "begin", lambda self, epoch: (begun.append(epoch), begin(self, epoch)))
+
+    def noted(self: batches.TrainingBatches, epoch: int) -> None:
+        begun.append(epoch)
+        begin(self, epoch)
+
+    monkeypatch.setattr(batches.TrainingBatches, "begin", noted)
     model, (white, black) = network(), opposites
     curve = fit.fit(model, white, black, recipe(epochs=5, schedule="constant", learning_rate=0.01, patience=0))
     assert list(curve["epoch"]) == begun[1:] == [1, 2, 3, 4, 5]  # each with an order of its own
