@@ -20,8 +20,9 @@ from ruamel.yaml import YAML
 
 from stages.common.artifacts import write_text
 
-LOCK, SUMMARY = Path("dvc.lock"), Path("metrics/summary.json")
+LOCK, SCORES, TABLES = Path("dvc.lock"), Path("metrics/scores"), Path("data/report")
 TEMPLATE = Path(__file__).with_name("provenance.html")
+CODE = ("stages/", "grayscale/")
 
 
 class TraceError(Exception):
@@ -42,7 +43,7 @@ def main() -> None:
     """Print the chain of one number, or write the page; exit with 1 and a message if there is none."""
     parser = argparse.ArgumentParser(prog="python -m tools.trace", description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("metric", nargs="?", help="such as subpixel.ssim, luma.psnr, or naive.read_outs.luma.ssim")
+    what.add_argument("metric", nargs="?", help="<method>.<measure>, such as subpixel.ssim; or <test set>.<method>.…")
     what.add_argument("--page", type=Path, help="write the chains of all numbers there, as HTML")
     arguments = parser.parse_args()
     try:
@@ -55,95 +56,73 @@ def main() -> None:
 
 
 def trace(metric: str) -> Iterator[str]:
-    """The lines to print for `metric`, a key of metrics/summary.json with or without its first part.
+    """The lines to print for `metric`, `<method>.<measure>`, or of a test set `<test set>.<method>.<measure>`.
 
     Raises:
         TraceError: there is no such number, or dvc.lock does not know where it came from.
     """
     stages = read_lock()
-    group, name, value = find(read_summary(), metric)
-    yield f"{group}.{name}.{metric.removeprefix(f'{group}.').removeprefix(f'{name}.')} = {value}"
-    yield f"read from {SUMMARY}, which is {commit_of(SUMMARY)}"
-    for stage in ["report", *upstream(evaluation_of(group, name, stages), stages)]:
+    test_set, method, measure = ["", "", *metric.split(".")][-3:]
+    known = rows(stages, test_set)
+    if measure not in known.get(method, {}):
+        raise TraceError(f"there is no number {metric!r}; write <method>.<measure>; methods are {', '.join(known)}")
+    row = known[method]
+    yield f"{metric} = {row[measure]}"
+    yield f"read from {row['file']}, which is {commit_of(Path(row['file']))}"
+    for stage in upstream(row["stage"], stages):
         yield f"\n{stage}: {stages[stage]['cmd']}"
         for link in links(stages[stage]):
             yield f"  {link.kind:7} {link.name}: {link.value}  {link.commit}".rstrip()
 
 
 def page() -> str:
-    """The same for every method of the summary, each stage once, as HTML whose anchors are methods and stages.
+    """The same for every method, each stage once, as HTML whose anchors are methods and stages.
 
     Raises:
         TraceError: dvc.lock lacks a stage that a number came from.
     """
-    stages, summary = read_lock(), read_summary()
-    chains = {
-        name: ["report", *upstream(evaluation_of(group, name, stages), stages)]
-        for group in ("variants", "baselines")
-        for name in summary[group]
-    }
-    read_outs = {
-        f"{variant}_{name}": chains[variant]
-        for variant, row in summary["variants"].items()
-        for name in row.get("read_outs", {})
-    }
+    stages = read_lock()
+    chains = {method: ["report", *upstream(row["stage"], stages)] for method, row in rows(stages).items()}
     shown = dict.fromkeys(stage for chain in chains.values() for stage in chain)
     template = jinja2.Template(TEMPLATE.read_text(encoding="utf-8"), autoescape=True, undefined=jinja2.StrictUndefined)
     return template.render(
-        chains=chains | read_outs,
+        chains=chains,
         stages={name: {"cmd": stages[name]["cmd"], "links": list(links(stages[name]))} for name in shown},
         makers=makers(stages),
-        summary_commit=commit_of(SUMMARY),
     )
 
 
 def read_lock() -> dict[str, Any]:
-    """The stages of dvc.lock."""
-    return dict(_parsed(LOCK, YAML(typ="safe").load)["stages"])
-
-
-def read_summary() -> dict[str, Any]:
-    """The content of metrics/summary.json."""
-    return dict(_parsed(SUMMARY, lambda path: json.loads(path.read_text(encoding="utf-8"))))
-
-
-def _parsed(path: Path, parse: Any) -> Any:
+    """The stages of dvc.lock; `TraceError` without it."""
     try:
-        return parse(path)
+        return dict(YAML(typ="safe").load(LOCK)["stages"])
     except FileNotFoundError:
-        raise TraceError(f"{path} is missing; run `make repro`") from None
+        raise TraceError(f"{LOCK} is missing; run `make repro`") from None
 
 
-def find(summary: dict[str, Any], metric: str) -> tuple[str, str, float]:
-    """Group (`variants`, `baselines` or `test_sets`), method or test set, and value of a number of the summary."""
-    for group in ("variants", "baselines", "test_sets"):
-        name, _, key = metric.removeprefix(f"{group}.").partition(".")
-        value: Any = summary.get(group, {}).get(name)
-        for part in key.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        if isinstance(value, int | float):
-            return group, name, value
-    known = ", ".join([*summary["variants"], *summary["baselines"]])
-    raise TraceError(f"{SUMMARY} has no number {metric!r}; write <method>.<measure>, where methods are {known}")
+def rows(stages: dict[str, Any], test_set: str = "") -> dict[str, dict[str, Any]]:
+    """By method its numbers, `file`, where they stand, and `stage`, which scored it.
 
+    PCA and read-outs stand in data/report alone; the others in metrics/scores, which a clone without data has, too.
 
-def evaluation_of(group: str, name: str, stages: dict[str, Any]) -> str:
-    """The stage that scored a method. PCA is scored beside the variants of its latent size: any of them will do."""
-    if group == "test_sets":
-        stage = f"evaluate_set@{name}"
-    elif group == "variants":
-        stage = f"evaluate@{name}"
-    elif name.startswith("pca_"):
-        sizes = {variant: row["latent"] for variant, row in read_summary()["variants"].items()}
-        components = int(name.removeprefix("pca_"))  # of a latent of that size, or of one with more numbers than pixels
-        stage = next(
-            f"evaluate@{variant}" for variant in sorted(sizes, key=sizes.__getitem__) if sizes[variant] >= components
-        )
-    else:
-        stage = "baselines"
-    if stage not in stages:
-        raise TraceError(f"{LOCK} has no stage {stage}; run `dvc repro`")
-    return stage
+    Raises:
+        TraceError: dvc.lock does not know the stage, or nothing of that test set is here.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    table = TABLES / (f"test_set_{test_set}.csv" if test_set else "methods.csv")
+    if table.exists():
+        with table.open(encoding="utf-8", newline="") as file:
+            found = {row["method"]: {**row, "file": str(table)} for row in csv.DictReader(file)}
+    elif test_set:
+        raise TraceError(f"{table} is missing: there is no such test set, or `make repro` has not made it")
+    for path in sorted(SCORES.glob("*.json")) if not test_set else ():
+        if stage := makers(stages).get(str(path)):
+            score = json.loads(path.read_text(encoding="utf-8"))
+            found[path.stem] = {**found.get(path.stem, {}), **score, "file": str(path), "stage": stage}
+    unknown = [row["stage"] for row in found.values() if row["stage"] not in stages]
+    if unknown:
+        raise TraceError(f"{LOCK} has no stage {unknown[0]}; run `dvc repro`")
+    return found
 
 
 def upstream(stage: str, stages: dict[str, Any]) -> list[str]:
@@ -166,7 +145,7 @@ def links(entry: dict[str, Any]) -> Iterator[Link]:
     for out in entry.get("outs", []):
         yield Link("made", out["path"], f"md5 {out['md5']}", recorded(out["md5"]))
     for dep in entry["deps"]:
-        is_code = dep["path"].startswith("stages")
+        is_code = dep["path"].startswith(CODE)
         commit = commit_of(Path(dep["path"])) if is_code else recorded(dep["md5"])
         yield Link("code" if is_code else "data", dep["path"], f"md5 {dep['md5']}", commit)
     for file, values in entry.get("params", {}).items():

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from stages.evaluate.intervals import bootstrap_means
 from tools.compare import paired
 
 PAIRS = 1000
@@ -45,55 +44,11 @@ def test_where_nothing_differs_95_of_100_comparisons_give_no_verdict_at_all(patc
     assert wrong.mean() <= 0.05
 
 
-def test_photographs_with_outliers_give_no_more_false_alarms() -> None:
-    photos, differences = simulated(FEW, 0.0, np.zeros(12))
-    means = paired.of_photographs(photos, differences)
-    outliers = means / np.sqrt(np.random.default_rng(3).chisquare(3, (PAIRS, 3, 1)))
-    assert paired.differ(paired.paired(outliers).p, WEIGHTS).any(axis=1).mean() <= 0.05
-
-
 def test_what_does_not_differ_gets_no_verdict_where_other_measures_do() -> None:
     true = np.repeat([100.0, 0.0, 0.0], 4)
     told = found(*simulated(FEW, 1.0, true))
     assert told[:, :4].all(axis=1).mean() > 0.6
     assert told[:, 4:].any(axis=1).mean() <= 0.05 + NOISE
-
-
-@pytest.mark.parametrize("patches", [FEW, MANY], ids=["3 photographs", "10 photographs"])
-def test_a_difference_of_the_size_claimed_is_found_four_times_in_five(patches: list[int]) -> None:
-    spread, count, share = 0.5, len(patches), WEIGHTS[0] / WEIGHTS.sum()
-    variance = spread**2 + np.mean(1 / np.array(patches))  # of a photograph's mean
-    size = paired.smallest(float(np.sqrt(variance / count)), count, paired.ERROR * share)
-    true = np.zeros(12)
-    true[0] = size
-    assert found(*simulated(patches, spread, true))[:, 0].mean() == pytest.approx(0.8, abs=0.04)
-
-
-def test_percentiles_of_resampled_photographs_would_raise_false_alarms() -> None:
-    photos, differences = simulated([10, 15, 20], 3.0, np.zeros(12), pairs=200)
-    wrong = []
-    for pair in differences[..., :4]:
-        low, high = np.percentile(bootstrap_means(photos, pair, 200, seed=1), [2.5 / 4, 100 - 2.5 / 4], axis=0)
-        wrong.append(((low > 0) | (high < 0)).any())
-    assert np.mean(wrong) > 0.2
-
-
-def test_means_over_patches_would_raise_false_alarms_where_one_photograph_has_most() -> None:
-    photos, differences = simulated([20, 30, 700], 3.0, np.zeros(12))
-    means, weights = paired.of_photographs(photos, differences)[..., 0], np.array([20, 30, 700]) / 750
-    estimate = means @ weights
-    error = np.sqrt(1.5 * ((weights * (means - estimate[:, None])) ** 2).sum(axis=1))
-    wrong = 2 * stats.t.sf(np.abs(estimate) / error, 2) < 0.05
-    assert wrong.mean() > 0.3
-
-
-def test_the_interval_is_that_of_bootstrapped_photographs_corrected_for_few() -> None:
-    means = np.random.default_rng(5).normal(1.0, 0.4, (7, 2))
-    drawn = bootstrap_means(np.arange(7), means, 40_000, seed=1)
-    result = paired.paired(means)
-    error = drawn.std(axis=0) * np.sqrt(7 / 6)
-    assert result.error == pytest.approx(error, rel=0.02)
-    assert result.high - result.estimate == pytest.approx(stats.t.ppf(0.975, 6) * error, rel=0.02)
 
 
 @given(arrays(np.float64, (5, 3), elements=st.floats(-100, 100)))
@@ -121,7 +76,6 @@ def test_a_single_photograph_tells_nothing_of_others() -> None:
     result = paired.paired(np.array([[7.0]]))
     assert (float(result.estimate[0]), float(result.p[0])) == (7.0, 1.0)
     assert np.isnan([result.low[0], result.high[0], result.error[0]]).all()
-    assert np.isnan(paired.smallest(float("nan"), 1, 0.05))
 
 
 def test_photographs_that_all_differ_alike_tell_nothing_of_others_either() -> None:
@@ -131,19 +85,6 @@ def test_photographs_that_all_differ_alike_tell_nothing_of_others_either() -> No
     alike = np.array([[0.0100001], [0.01], [0.0099999]])
     assert paired.paired(alike, rounding=1e-6).p.tolist() == [1.0]
     assert paired.paired(alike, rounding=1e-8).p[0] < 0.001
-
-
-def test_differences_in_a_few_steps_give_no_more_false_alarms() -> None:
-    steps = np.random.default_rng(8).choice([-1.0, 1.0], (PAIRS, 3, 1))
-    assert paired.paired(steps).p.min() > 0.05  # three alike are one in four
-
-
-def test_skewed_differences_give_more_false_alarms_than_claimed_but_not_many() -> None:
-    skewed = np.random.default_rng(9).exponential(1.0, (4 * PAIRS, 10, 1)) - 1
-    wrong = paired.paired(skewed).p < paired.ERROR
-    assert 0.05 + NOISE < wrong.mean() < 0.13
-    few = paired.paired(skewed[:, :3]).p < paired.ERROR
-    assert few.mean() < 0.2
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -178,11 +119,3 @@ def test_verdicts_lie_between_those_of_bonferroni_and_those_of_no_correction(
     told = paired.differ(p, weights)
     assert (told >= (p < paired.ERROR * weights / weights.sum() * (1 - 1e-9))).all()
     assert (told <= (p <= paired.ERROR * (1 + 1e-9))).all()
-
-
-@pytest.mark.parametrize(("photographs", "level"), [(3, 0.05), (3, 0.02), (10, 0.001), (40, 0.02)])
-def test_the_smallest_difference_is_that_of_the_noncentral_t_distribution(photographs: int, level: float) -> None:
-    size = paired.smallest(0.25, photographs, level) / 0.25
-    bound = stats.t.ppf(1 - level / 2, photographs - 1)
-    tails = stats.nct.sf(bound, photographs - 1, size) + stats.nct.cdf(-bound, photographs - 1, size)
-    assert tails == pytest.approx(paired.POWER, abs=1e-4)

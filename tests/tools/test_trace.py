@@ -1,73 +1,117 @@
-"""Every number leads back to the photographs."""
+"""Every number leads back to the photographs: on a repository whose dvc.lock and results are written by hand."""
 
 from __future__ import annotations
 
-import json
 import re
+import subprocess
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from tests.conftest import Workspace, repository_copy
+from stages.common.artifacts import write_json
+from tools import trace
+
+CODE = {"path": "stages/train", "md5": "code"}
+METHODS = (
+    "method,stage,psnr,ssim,mse\nsubpixel,evaluate@subpixel,60,0.9,1e-6\n"
+    "luma,baselines,61,0.9,1e-6\npca_784,evaluate@simple,100,1,0\n"
+)
 
 
-def trace(workspace: Workspace, metric: str) -> str:
-    return workspace.run("python", "-m", "tools.trace", metric).stdout
+def lock() -> dict[str, Any]:
+    """dvc.lock of two variants; hashes are words."""
+
+    def stage(cmd: str, deps: dict[str, str], *outs: str, **params: object) -> dict[str, Any]:
+        return {
+            "cmd": f"python -m stages.{cmd}",
+            "deps": [CODE, *({"path": path, "md5": md5} for path, md5 in deps.items())],
+            "params": {"params.yaml": params, "environment.yaml": {"numpy": "2.4.6"}},
+            "outs": [{"path": path, "md5": path.replace("data/models/", "model-")} for path in outs],
+        }
+
+    fetch = {"source": "folder", "inputs": "photographs"}
+    stages = {
+        "fetch": stage("fetch", {"photographs": "p"}, "data/photos", fetch=fetch),
+        "targets": stage("targets", {"data/photos": "p"}, "data/pairs/train", "data/pairs/test"),
+        "baselines": stage("evaluate baselines", {"data/pairs/test": "t"}, "metrics/scores/luma.json"),
+        "report": stage("report", {"data/evaluations": "e"}, "data/report"),
+    }
+    for name in ("simple", "subpixel"):
+        deps = {f"data/models/{name}": "m", "data/pairs/test": "t"}
+        stages[f"train@{name}"] = stage(f"train {name}", {"data/pairs/train": "t"}, f"data/models/{name}")
+        stages[f"evaluate@{name}"] = stage(f"evaluate {name}", deps, f"metrics/scores/{name}.json")
+    return {"stages": stages}
 
 
-def test_a_variants_score_leads_back_to_its_model_patches_and_photographs(rebuilt: Workspace) -> None:
-    text = trace(rebuilt, "subpixel.ssim")
-    summary = json.loads((rebuilt.folder / "metrics/summary.json").read_text())
-    assert text.startswith(f"variants.subpixel.ssim = {summary['variants']['subpixel']['ssim']}\n")
-    steps = [line.split(":")[0] for line in text.splitlines() if ": python -m " in line]
-    assert steps == ["report", "evaluate@subpixel", "train@subpixel", "targets", "fetch"]
-    head = rebuilt.run("git", "log", "-1", "--format=%h").stdout.strip()
-    assert f"commit {head}" in text
-    assert "package tensorflow: 2." in text
-    lock = YAML(typ="safe").load(rebuilt.folder / "dvc.lock")["stages"]
-    assert f"data/models/subpixel: md5 {lock['train@subpixel']['outs'][0]['md5']}  commit {head}" in text
-    photo = pd.read_csv(rebuilt.folder / "data/photos/manifest.csv").query("split == 'train'").iloc[0]
-    assert f"photo   {photo['name']} (train): sha256 {photo['sha256']}" in text
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A committed repository in which `subpixel` and the baselines were scored, and the report was written."""
+    monkeypatch.chdir(tmp_path)
+    for cached in (trace.commit_of, trace.recorded, trace._git):
+        cached.cache_clear()
+    YAML().dump(lock(), tmp_path / "dvc.lock")
+    for method, psnr in {"subpixel": 60.0, "luma": 61.0}.items():
+        write_json(tmp_path / f"metrics/scores/{method}.json", {"psnr": psnr, "ssim": 0.9})
+    (tmp_path / "data/photos").mkdir(parents=True)
+    (tmp_path / "data/photos/manifest.csv").write_text("name,split,sha256\nchelsea,train,416b72\n")
+    (tmp_path / "data/report").mkdir()
+    (tmp_path / "data/report/methods.csv").write_text(METHODS)
+    for command in ("init -q", "add -A", "-c user.name=T -c user.email=t@example.org commit -qm First"):
+        subprocess.run(["git", *command.split()], check=True)
+    return tmp_path
 
 
-@pytest.mark.parametrize(("metric", "stage"), [("luma.psnr", "baselines"), ("pca_36.psnr", "evaluate@simple")])
-def test_a_baselines_score_leads_to_the_stage_that_measured_it(rebuilt: Workspace, metric: str, stage: str) -> None:
-    text = trace(rebuilt, metric)
-    assert f"\n{stage}: python -m stages.evaluate" in text
-    assert "\nfetch: python" in text
+def head() -> str:
+    return subprocess.run(
+        ["git", "log", "-1", "--format=%h"], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
-def test_uncommitted_code_is_told(workspace: Workspace) -> None:
-    network = workspace.folder / "stages/networks/subpixel.py"
-    network.write_text(network.read_text() + "\n")
-    assert [line for line in trace(workspace, "subpixel.psnr").splitlines() if "changed since" in line] != []
+def test_a_score_leads_back_to_its_model_patches_and_photographs(here: Path) -> None:
+    text = "\n".join(trace.trace("subpixel.ssim"))
+    assert text.startswith("subpixel.ssim = 0.9\nread from metrics/scores/subpixel.json, which is commit ")
+    steps = re.findall(r"^([\w@]+): python -m ", text, flags=re.MULTILINE)
+    assert steps == ["evaluate@subpixel", "train@subpixel", "targets", "fetch"]
+    assert f"made    data/models/subpixel: md5 model-subpixel  commit {head()}" in text
+    assert "code    stages/train: md5 code" in text
+    assert "package numpy: 2.4.6" in text
+    assert "photo   chelsea (train): sha256 416b72" in text
 
 
-def test_an_unknown_number_is_refused_with_the_known_ones(rebuilt: Workspace) -> None:
-    result = rebuilt.run("python", "-m", "tools.trace", "subpixel.beauty", ok=False)
-    assert result.returncode == 1
-    assert "has no number 'subpixel.beauty'" in result.stderr
-    assert "subpixel" in result.stderr
+@pytest.mark.parametrize(
+    ("metric", "stage"), [("luma.psnr", "baselines"), ("pca_784.psnr", "evaluate@simple"), ("subpixel.mse", None)]
+)
+def test_what_a_clone_with_the_report_alone_has_is_traced_too(here: Path, metric: str, stage: str | None) -> None:
+    assert f"\n{stage or 'evaluate@subpixel'}: python -m stages.evaluate" in "\n".join(trace.trace(metric))
 
 
-def test_the_page_holds_the_chain_of_every_row_of_the_report(rebuilt: Workspace, tmp_path: Path) -> None:
-    rebuilt.run("python", "-m", "tools.trace", "--page", str(tmp_path / "page.html"))
-    page = (tmp_path / "page.html").read_text()
+def test_a_clone_without_data_traces_the_scores_that_git_holds(here: Path) -> None:
+    (here / "data/report/methods.csv").unlink()
+    assert next(trace.trace("subpixel.psnr")) == "subpixel.psnr = 60.0"
+    with pytest.raises(trace.TraceError, match="methods are luma, subpixel"):
+        next(trace.trace("pca_784.psnr"))
+
+
+def test_uncommitted_results_are_told(here: Path) -> None:
+    write_json(here / "metrics/scores/subpixel.json", {"psnr": 61.0})
+    assert "changed since" in list(trace.trace("subpixel.psnr"))[1]
+
+
+def test_an_unknown_number_or_test_set_is_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(trace.TraceError, match=r"no number 'subpixel.beauty'.* methods are .*subpixel"):
+        next(trace.trace("subpixel.beauty"))
+    with pytest.raises(trace.TraceError, match=r"test_set_garden.csv is missing"):
+        next(trace.trace("garden.subpixel.psnr"))
+    (here / "dvc.lock").unlink()
+    monkeypatch.setattr("sys.argv", ["trace", "subpixel.ssim"])
+    with pytest.raises(SystemExit, match=r"^trace: dvc.lock is missing; run `make repro`$"):
+        trace.main()
+
+
+def test_the_page_holds_the_chain_of_every_method(here: Path) -> None:
+    page = trace.page()
     anchors = set(re.findall(r'id="([^"]+)"', page))
-    report = (rebuilt.folder / "data/report/index.html").read_text()
-    wanted = re.findall(r'href="../provenance.html#([^"]+)"', report)
-    assert len(wanted) == 2 + 4 + 1  # variants, baselines and PCA
-    assert set(wanted) <= anchors
+    assert {"subpixel", "luma", "pca_784", "fetch", "report"} <= anchors
     assert set(re.findall(r'href="#([^"]+)"', page)) <= anchors
-    lock = YAML(typ="safe").load(rebuilt.folder / "dvc.lock")["stages"]
-    assert all(out["md5"] in page for entry in lock.values() for out in entry["outs"])
-    assert rebuilt.run("git", "log", "-1", "--format=commit %h").stdout.strip() in page
-
-
-def test_a_clone_without_results_is_told_what_to_do(tmp_path: Path) -> None:
-    workspace = repository_copy(tmp_path)
-    (tmp_path / "dvc.lock").unlink()
-    result = workspace.run("python", "-m", "tools.trace", "subpixel.ssim", ok=False)
-    assert result.stderr == "trace: dvc.lock is missing; run `make repro`\n"

@@ -5,25 +5,22 @@ Nothing is computed again. What is printed and drawn of it is in comparison.py, 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from stages.common.artifacts import DIGITS
+from stages.evaluate.measures import HEADLINE, MEASURES
 from stages.report import summary
 from tools import trace
 from tools.compare import paired, revisions
 from tools.compare.revisions import Changes, Revision, UnavailableError
 
-HEADLINE = ("psnr", "ssim")  # of the patches: tested with most of what may go wrong
-HEADLINE_SHARE = 0.8
+HEADLINE_SHARE = 0.8  # of what may go wrong, for the headline measures of patches
 KEYS = {"scores.csv": ["photo", "row", "column"], "contrast.csv": ["photo"]}  # of a value, beside its method
 FACTS = ("method", "photo", "domain", "row", "column")
-LOWER_IS_BETTER = ("mse", "mae")
 RELATIVE, ABSOLUTE = 10.0 ** (1 - DIGITS), 1e-12  # what rounding alone may change: no difference
 PICTURES = ("photograph.png", "patches.png")
 LUCK = 2 * np.sqrt(2)  # standard deviations over seeds: of a difference, twice
@@ -45,10 +42,9 @@ class Row:
         old: mean over photographs in the old revision, `new` in the new one; each photograph counts alike.
         difference: new − old; its interval is of this row alone.
         verdict: better, worse or none; of all rows together.
-        smallest: the true difference that is found here with 80 % probability.
         seeds: standard deviation of the method's score over seeds; NaN where that was not studied.
 
-    The interval and `smallest` are NaN for a single photograph, and where all photographs differ alike.
+    The interval is NaN for a single photograph, and where all photographs differ alike.
     """
 
     test_set: str
@@ -61,7 +57,6 @@ class Row:
     low: float
     high: float
     verdict: str
-    smallest: float
     seeds: float
 
     @property
@@ -85,7 +80,6 @@ class Comparison:
         refused: test set → why its scores can't be compared; the test photographs are ''.
         unpaired: tables, methods, measures and pictures that are left out, and why.
         remeasured: code, params and packages that score, and differ: what changed may be the measuring.
-        facts: method, measure, old, new: numbers without a value per photograph that changed.
         pictures: variant → picture → PNG of the old and of the new revision, where they differ.
     """
 
@@ -100,7 +94,6 @@ class Comparison:
     refused: dict[str, str] = field(default_factory=dict)
     unpaired: list[str] = field(default_factory=list)
     remeasured: list[str] = field(default_factory=list)
-    facts: list[tuple[str, str, Any, Any]] = field(default_factory=list)
     pictures: dict[str, dict[str, tuple[bytes, bytes]]] = field(default_factory=dict)
 
 
@@ -162,7 +155,6 @@ def between(old: Revision, new: Revision) -> Comparison:
         refused=refused,
         unpaired=unpaired,
         remeasured=remeasured(old, new, refused) if changed else [],
-        facts=facts(old, new) if comparable else [],
         pictures=shown,
     )
 
@@ -303,10 +295,9 @@ def judged(pairs: list[Pair], luck: dict[tuple[str, str], float]) -> list[Row]:
             low=float(each.low[0]),
             high=float(each.high[0]),
             verdict=_verdict(pair.measure, float(each.estimate[0])) if differs else "none",
-            smallest=paired.smallest(float(each.error[0]), each.photographs, paired.ERROR * float(weight)),
             seeds=float("nan") if pair.test_set else luck.get((pair.method, pair.measure), float("nan")),
         )
-        for pair, (before, after), each, differs, weight in zip(pairs, means, found, told, weights, strict=True)
+        for pair, (before, after), each, differs in zip(pairs, means, found, told, strict=True)
     ]
 
 
@@ -323,12 +314,6 @@ def luck_of_seeds(revision: Revision) -> dict[tuple[str, str], float]:
         for measure in HEADLINE
         if measure in _measures(of)
     }
-
-
-def facts(old: Revision, new: Revision) -> list[tuple[str, str, Any, Any]]:
-    """Method, measure, old and new of the numbers that have no value per photograph: they get no verdict."""
-    before, after = _facts(old), _facts(new)
-    return [(*key, before[key], after[key]) for key in before if key in after and before[key] != after[key]]
 
 
 def pictures(old: Revision, new: Revision) -> dict[str, dict[str, tuple[bytes, bytes]]]:
@@ -354,17 +339,6 @@ def _measures(table: pd.DataFrame) -> list[str]:
     return [name for name in table.select_dtypes("number") if name not in FACTS]
 
 
-def _facts(revision: Revision) -> dict[tuple[str, str], Any]:
-    content = json.loads(revision.git_file("metrics/summary.json") or "{}")
-    variants = content.get("variants", {})
-    found = {(name, key): row[key] for name, row in variants.items() for key in summary.FACTS if key in row}
-    probes = revision.git_table("metrics/probes.csv")
-    columns = [name for name in probes if name in (*summary.PROBES, "detail_limit") or str(name).startswith("noise_")]
-    for row in probes.to_dict("records") if "method" in probes else []:
-        found.update({(row["method"], str(name)): row[name] for name in columns if not pd.isna(row[name])})
-    return found
-
-
 def _causes(found: Changes) -> str:
     every = [*found.params, *found.data, *found.packages, *found.code]
     more = [f"{len(every) - CAUSES} more"] if len(every) > CAUSES else []
@@ -372,4 +346,5 @@ def _causes(found: Changes) -> str:
 
 
 def _verdict(measure: str, difference: float) -> str:
-    return "better" if (difference < 0) == (measure in LOWER_IS_BETTER) else "worse"
+    more_is_better = measure not in MEASURES or MEASURES[measure].more_is_better
+    return "better" if (difference > 0) == more_is_better else "worse"

@@ -20,11 +20,9 @@ UNITS = {"psnr": " dB", "whole_psnr": " dB"}
 SHOWN = {"better": "better", "worse": "worse", "none": "no difference"}
 LEGEND = (
     "Differences are means over photographs, each counting alike, of the same patches in both revisions. 95 %: a row's "
-    "own paired bootstrap interval over photographs, corrected for few of them. Verdicts are of all rows together: of "
-    "comparisons in which nothing truly differs, 95 in 100 give none, if differences over photographs are roughly "
-    "symmetric; fewer if they are skewed. “No difference” means none that this test set can show; “could show” is the "
-    "smallest true one that it would find four times in five. Photographs that all differ “alike”, to the last digit, "
-    "do not tell how much others would. Photographs alone are drawn: each side is one training run, and “luck” marks "
+    "own paired interval over photographs. Verdicts are of all rows together (Holm): of comparisons in which nothing "
+    "truly differs, 95 in 100 give none. “No difference” means none that this test set can show. Photographs that all "
+    "differ “alike”, to the last digit, do not tell how much others would. Each side is one training run: “luck” marks "
     "what another seed might do as well."
 )
 
@@ -132,15 +130,12 @@ def lists(found: Comparison) -> Iterator[tuple[str, list[str]]]:
         "Packages": changes.packages,
         "Data": changes.data,
         "Code": changes.code,
-        "Other numbers, without an interval": [
-            f"{method} {measure}: {old:g} → {new:g}" for method, measure, old, new in found.facts
-        ],
         "The same": same,
     }
     yield from ((title, items) for title, items in every.items() if items)
 
 
-HEADER = ["method", "measure", "old", "new", "difference", "95 %", "verdict", "could show", "over seeds"]
+HEADER = ["method", "measure", "old", "new", "difference", "95 %", "verdict", "over seeds"]
 
 
 def cells(row: Row) -> list[str]:
@@ -155,7 +150,6 @@ def cells(row: Row) -> list[str]:
         f"{row.difference:+.3g}",
         unknown if math.isnan(row.low) else f"{row.low:+.2g} … {row.high:+.2g}",
         SHOWN[row.verdict],
-        "" if math.isnan(row.smallest) else f"{row.smallest:.2g}",
         seeds,
     ]
 
@@ -187,7 +181,7 @@ def _aligned(table: list[list[str]]) -> list[str]:
 
 
 def _markdown_table(rows: list[Row]) -> list[str]:
-    rule = "|---|---|---:|---:|---:|---:|---|---:|---:|"
+    rule = "|---|---|---:|---:|---:|---:|---|---:|"
     return [f"| {' | '.join(HEADER)} |", rule, *(f"| {' | '.join(cells(row))} |" for row in rows)]
 
 

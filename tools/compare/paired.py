@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import stats
 
 ERROR = 0.05  # chance that a comparison without any true difference still gives a verdict
-POWER = 0.8
 
 
 @dataclass(frozen=True)
@@ -48,18 +47,12 @@ def of_photographs(photos: np.ndarray, differences: np.ndarray) -> np.ndarray:
 def paired(means: np.ndarray, rounding: float = 0.0) -> Paired:
     """Estimate, standard error, 95 % interval and p of the mean difference: arrays `(..., measures)`.
 
-    The interval is that of the bootstrap over photographs with the corrections for few of them, estimate ± t(k − 1) ·
-    √(k / (k − 1)) · the bootstrap's standard error (Hesterberg 2015, What Teachers Should Know About the Bootstrap,
-    The American Statistician 69, sections 3.2 and 4.5). For a mean of k values that standard error has the closed form
-    √((k − 1) / k) · s / √k, so nothing needs to be drawn, and the interval is that of Student's paired t-test.
-
+    The interval is that of Student's paired t-test, which is the bootstrap over photographs corrected for few of them
+    (Hesterberg 2015, What Teachers Should Know About the Bootstrap, sections 3.2 and 4.5).
     Percentiles of resamples would not do: three photographs that differ alike by chance, one time in four, have only
     resamples on one side of 0. Nor would a mean over patches: where one photograph has most of them, its standard error
-    from a few photographs is far too small. Hence each photograph counts alike.
-
-    Where neither revision is better, they could be swapped, so differences lie symmetrically around 0. With outliers on
-    both sides the test errs less often than it may. Strongly skewed differences with a mean of 0 make it err more
-    often: exponential ones less their mean in 10 of 100, from ten photographs.
+    from a few photographs is far too small. Hence each photograph counts alike. Differences that are strongly skewed
+    around a mean of 0 make the test err more often than claimed.
 
     A single photograph tells nothing of others, nor do photographs that all differ alike as far as their scores are
     stored: two that gain one step each do so by chance every other time, and Student's ratio would be infinite.
@@ -100,27 +93,3 @@ def differ(p: np.ndarray, weights: np.ndarray) -> np.ndarray:
     found = np.empty_like(passed)
     np.put_along_axis(found, order, np.logical_and.accumulate(passed, axis=-1), axis=-1)
     return found
-
-
-def smallest(error: float, photographs: int, level: float) -> float:
-    """The true difference that a test finds with 80 % probability, by the noncentral t-distribution; NaN if none.
-
-    Args:
-        error: standard error of the mean difference.
-        photographs: how many.
-        level: of the two-sided test, (0, 1).
-    """
-    if photographs < 2 or not error > 0:
-        return float("nan")
-    freedom = photographs - 1
-    bound = stats.t.ppf(1 - level / 2, freedom)
-
-    def missing(size: float) -> float:
-        # |T| > bound for T = (Z + size) / √(χ² / freedom): P, averaged over the quantiles of χ²
-        scale = bound * np.sqrt(stats.chi2.ppf(GRID, freedom) / freedom)
-        return float(np.mean(stats.norm.sf(scale - size) + stats.norm.cdf(-scale - size))) - POWER
-
-    return float(error * optimize.brentq(missing, 0, 5 * bound + 5))
-
-
-GRID = (np.arange(2000) + 0.5) / 2000  # midpoints of equally likely parts

@@ -10,8 +10,7 @@ import io
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -22,7 +21,7 @@ from tools import trace
 
 TEXT = ("method", "photo", "domain", "study", "run", "variant", "conversion")  # columns that are never numbers
 PHOTO_INPUTS = (".csv", ".zip", ".tar", ".gz")  # what stands among the code and is none
-PIPELINE, PACKAGES = "dvc.yaml", "environment.yaml"
+PIPELINE, PACKAGES, SCORES = "dvc.yaml", "environment.yaml", "metrics/scores/"
 
 
 class UnavailableError(ArtifactError):
@@ -60,6 +59,8 @@ class Revision:
         except DvcException as error:
             raise ArtifactError(f"{self.title}: {error}") from error
         self.stages: dict[str, Any] = {stage: entry for stage, entry in locked.items() if stage in used}
+        if not any(path.startswith(SCORES) for path in trace.makers(self.stages)):
+            raise ArtifactError(f"{self.title} is older than {SCORES}; compare with a later revision")
 
     @property
     def _remedy(self) -> str:
@@ -135,13 +136,6 @@ class Revision:
         """A CSV file that DVC tracks; `UnavailableError` as of `read`."""
         return _table(self.read(path))
 
-    def params(self, file: str) -> dict[str, Any]:
-        """Dotted key → value of a file that params or versions are read from; empty if there is none."""
-        from dvc.utils.serialize import PARSERS
-
-        content = self.git_file(file)
-        return {} if content is None else dict(_flat(PARSERS[Path(file).suffix](content.decode(), file)))
-
     def git_file(self, path: str) -> bytes | None:
         """The content of a file that git tracks; `None` if there is none."""
         try:
@@ -197,29 +191,23 @@ def changes(old: Revision, new: Revision, stages: Iterable[str] | None = None) -
     """
     names = [name for name in (old.stages if stages is None else stages) if name in old.stages and name in new.stages]
     made = {*trace.makers(old.stages), *trace.makers(new.stages)}
-    undeclared = [cache(lambda file, of=of: {**of.params(file), **_declared(of, file)}) for of in (old, new)]
     users: dict[str, list[str]] = {}
     params: dict[str, None] = {}
     packages: dict[str, None] = {}
     for name in names:
         before, after = old.stages[name], new.stages[name]
-        for path in _differing(_deps(before), _deps(after)):
+        for path in _differing(*_shared(_deps(before), _deps(after))):
             if not any(path == out or out.startswith(f"{path}/") or path.startswith(f"{out}/") for out in made):
                 users.setdefault(path, []).append(name)
-        for file in {**before.get("params", {}), **after.get("params", {})}:
-            sides = [dict(_flat(entry.get("params", {}).get(file, {}))) for entry in (before, after)]
-            for key in [key for key in {**sides[0], **sides[1]} if not all(key in side for side in sides)]:
-                for side, known in zip(sides, undeclared, strict=True):  # merely to declare a key changes nothing
-                    if key not in side and key in known(file):
-                        side[key] = known(file)[key]
-            lines = packages if file == PACKAGES else params
-            lines.update(dict.fromkeys(_pairs(*sides)))
+        files = _shared(before.get("params", {}), after.get("params", {}))
+        for file in files[0]:
+            sides = [dict(_flat(side)) for side in _shared(files[0][file], files[1][file])]
+            (packages if file == PACKAGES else params).update(dict.fromkeys(_pairs(*sides)))
     code: dict[str, list[str]] = {}
     data: dict[str, list[str]] = {}
     for path, using in users.items():
-        if path.startswith("stages/") and not path.endswith(PHOTO_INPUTS):
-            declared = all(path in _deps(of.stages[name]) for of in (old, new) for name in using)
-            for file in _files_that_differ(old, new, path, declared):
+        if path.startswith(trace.CODE) and not path.endswith(PHOTO_INPUTS):
+            for file in _differing(old.code(path), new.code(path)) or [path]:
                 code.setdefault(file, []).extend(using)
         else:
             data[path] = using
@@ -268,12 +256,10 @@ def _deps(entry: dict[str, Any]) -> dict[str, str]:
     return {dep["path"]: dep["md5"] for dep in entry.get("deps", [])}
 
 
-def _declared(revision: Revision, file: str) -> dict[str, Any]:
-    """Dotted key → value that any stage was given from a file."""
-    found: dict[str, Any] = {}
-    for entry in revision.stages.values():
-        found.update(_flat(entry.get("params", {}).get(file, {})))
-    return found
+def _shared(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both without the keys that only one has: merely to declare a file or a param changes nothing."""
+    keys = [key for key in before if key in after]
+    return {key: before[key] for key in keys}, {key: after[key] for key in keys}
 
 
 def _differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
@@ -291,14 +277,6 @@ def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
 def _pairs(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
     for key in _differing(before, after):
         yield f"{key}: {before.get(key, 'not set')} → {after.get(key, 'not set')}"
-
-
-def _files_that_differ(old: Revision, new: Revision, path: str, declared: bool) -> list[str]:
-    """The files of a dependency whose bytes differ.
-
-    If there is none, but `declared` in both revisions with other hashes, the dependency itself.
-    """
-    return _differing(old.code(path), new.code(path)) or [path] * declared
 
 
 def _grouped(using: list[str], names: list[str]) -> str:
