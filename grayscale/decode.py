@@ -1,4 +1,4 @@
-"""One image file of any kind → upright 8-bit sRGB. Which files there are, and what becomes of them, is said elsewhere.
+"""One image file of any kind → upright 8-bit sRGB.
 
 The format is told by content, never by the file's extension. Vector and page formats (SVG, EPS, PDF, WMF) are never
 opened: Pillow gets an explicit list.
@@ -29,7 +29,7 @@ SIGNATURES = re.compile(
 )
 IMAGES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".avif",
-    ".heic", ".heif", ".jp2", ".jxl",  # not read, but nobody should miss them unawares
+    ".heic", ".heif", ".jp2", ".jxl",  # not read, but reported
 )  # fmt: skip
 MAX_PIXELS = 200_000_000  # as many as the largest telephone cameras give; Pillow holds 4 bytes of each
 BAND = 1 << 20  # pixels that are copied to NumPy at a time

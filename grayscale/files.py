@@ -1,4 +1,4 @@
-"""Image files in and out: which photographs there are, where each goes, and what is kept beside the pixels."""
+"""Find the image files to convert, choose their output paths, and write gray images with their metadata."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SRGB = 1  # EXIF 2.32, tag ColorSpace
 
 
 class FilesError(Exception):
-    """What is to be read and written can't be done like that; the message names the file."""
+    """An input or output path can't be used; the message names it."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Methods that take square tiles, applied to photographs of any size: cutting, mirroring, joining without seams.
+"""Apply a method that takes square tiles to photographs of any size, without seams.
 
-What a tile becomes is the caller's; nothing here knows of networks.
+The caller passes the method; nothing here knows of networks.
 """
 
 from __future__ import annotations

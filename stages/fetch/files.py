@@ -20,19 +20,19 @@ from stages.formats.manifest import SPLITS
 OF_THE_MACHINE = (
     errno.ENOENT, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EMFILE,
     errno.ENFILE,
-)  # fmt: skip  # faults of a file system, or of a node that does not see it, and not of an image
-RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2")  # as the TIFF that they are, a mere thumbnail
+)  # fmt: skip  # faults of the file system, not of an image
+RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2")  # read as TIFF, they would give a thumbnail
 
 
 def plan_files(folder: Path, settings: ImageFiles, *, source: str, licence: str, links: bool = False) -> Plan:
-    """Every file below `folder` in the order of its name, which is its path there with `/`.
+    """Every file below `folder`, sorted by name: its path there, with `/`.
 
-    A file with an image's extension gives a photograph or a fault, whatever it holds. Other files are no fault: they
-    are only counted. Hidden files and folders are passed over.
+    A file with an image's extension gives a photograph or a fault. Other files are only counted. Hidden files and
+    folders are ignored.
 
-    With `links`, a symbolic link to a file is read wherever it leads: DVC, too, hashes what it leads to, and may itself
-    have put links to its cache there. Without, as in what others have made, it is a fault. One to a folder is never
-    followed, as DVC would not see what is in it change; so no loop is ever entered.
+    With `links`, symbolic links to files are read: DVC hashes their targets, too, and may itself link files to its
+    cache. Without `links`, for files that others have made, a link is a fault. Links to folders are never followed: DVC
+    would not notice changes behind them.
 
     With `settings.split.by` "subfolder", the folders train, validation and test at the top give the split; an image
     that is in none of them is a fault.
@@ -81,7 +81,7 @@ def _read(folder: Path, settings: ImageFiles, source: str, licence: str, name: s
     try:
         pixels = decode.read(folder / name, (red, green, blue))
     except decode.DecodeError as error:
-        cause = error.__cause__  # skipped, it would be missing because of this machine, or of this moment, alone
+        cause = error.__cause__  # to skip it would make the result depend on this machine
         if isinstance(cause, MemoryError):
             raise ArtifactError(f"{name}: {error}; free some, or make the image smaller") from error
         if isinstance(cause, OSError) and cause.errno in OF_THE_MACHINE:

@@ -1,4 +1,4 @@
-"""A folder that is filled once, as with what an archive holds, and survives a kill. What fills it, others say."""
+"""Fill a folder once, for example with the content of an archive, and find it again after a kill."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ FILES, SKIPPED = "files", "skipped.json"
 
 
 def once(folder: Path, fill: Callable[[Path], Iterable[Skipped]]) -> tuple[Path, list[Skipped]]:
-    """Have a folder below `folder` filled, unless an earlier run has done it to the end.
+    """Fill a folder below `folder`, unless an earlier run has finished that.
 
     Args:
-        folder: below `Stage.keep`, so that all workers see it, and that it goes when the stage is done.
+        folder: below `Stage.keep`: all workers see it, and it is removed when the stage has ended well.
         fill: gets the path of a file or folder that it must create, and gives the faults that it meets.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What every source gives: a plan of what there is to read, and for each item a photograph, or why it is none."""
+"""What every source returns: a plan of the items to read. Each item gives a photograph, or a reason why not."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Skipped:
     Attributes:
         name: as in `Photograph`.
         reason: in a few words, the same on every machine.
-        fault: whether a photograph could be expected of it; if not, as of a text file, it is only counted.
+        fault: true for a file that should be a photograph; others, such as text files, are only counted.
     """
 
     name: str
@@ -54,8 +54,8 @@ class Plan:
     Attributes:
         read: gives what an item holds; picklable, so that another process can call it.
         items: in order, picklable.
-        sizes: bytes of the file of each item; 0 where all are so small that they may just be counted.
-        skipped: what gives no photograph, as its name tells already.
+        sizes: bytes of the file of each item; 0 where all are small, so that their number decides.
+        skipped: files that give no photograph, as their names tell.
     """
 
     read: Callable[[Any], Photograph | Skipped]

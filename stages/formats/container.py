@@ -24,14 +24,14 @@ from stages.common.artifacts import ZIP_EPOCH, ArtifactError, read_table, write_
 from stages.formats import manifest
 
 MANIFEST, SHARDS = "manifest.csv", "shards.csv"
-OPEN = 4  # zips at a time: a process may have some 1000 files open, and a set more zips than that
+OPEN = 4  # zips at a time; a large set has more than a process may open
 
 
 class Writer(Mapping[str, bytes]):
-    """Packs photographs into one zip in `folder`: memory holds one at a time, a nameless file there the others.
+    """Packs photographs into one zip in `folder`. Memory holds one at a time.
 
-    They wait there as PNG, by the names of the zip's members, because those are sorted and because it may turn out at
-    the end that some are not wanted. `close` writes those of a table; without it, nothing is left.
+    Until `close`, they wait as PNG in a nameless temporary file: the zip is sorted by name, and `close` leaves out
+    those that its table does not list. Without `close`, nothing is left.
 
     Raises:
         ArtifactError: something can't be written, such as on a full disk; names it.
@@ -90,7 +90,7 @@ def faults_named(path: Path) -> Iterator[None]:
 
 
 def join(folder: Path, parts: Sequence[tuple[Path, pd.DataFrame]]) -> None:
-    """Make one container of several of one zip each: their zips move, but for photographs that are not wanted.
+    """Join containers of one zip each. Zips move; those with unwanted photographs are written again without them.
 
     Args:
         folder: of the new container.

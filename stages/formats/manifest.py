@@ -1,4 +1,4 @@
-"""The list of wanted photographs: one row each, with its licence, its side of the split and the hash of its pixels."""
+"""The list of photographs: one row each, with its licence, its split and the hash of its pixels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read(path: Path, needed: Sequence[str] = SPLITS) -> pd.DataFrame:
     """Read and check a manifest.
 
     Raises:
-        ArtifactError: the file is missing or no table, or says what can't be; see `check`.
+        ArtifactError: the file is missing or no table, or is refused by `check`.
     """
     table = rows(path)
     check(table, str(path), needed)
@@ -41,14 +41,14 @@ def rows(path: Path) -> pd.DataFrame:
 
 
 def check(table: pd.DataFrame, where: str, needed: Sequence[str] = SPLITS) -> None:
-    """Refuse a manifest that says what can't be; `where` names it in the message.
+    """Refuse an impossible manifest; `where` names it in the message.
 
     `scene` groups photographs of the same scene (a stereo pair), which must share a split; `sha256` is that of the
     pixels, see `hash_pixels`. Each split of `needed` must have a photograph: of a further test set, only test.
 
     Raises:
         ArtifactError: a column is missing, a name stands twice, a split is unknown or has no photograph, or a scene
-            stands on two sides of the split.
+            is in two splits.
     """
     missing = [column for column in COLUMNS if column not in table]
     if missing:

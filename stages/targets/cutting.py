@@ -40,7 +40,7 @@ class Group:
 
 
 def cut_photographs(
-    photos: Path, settings: Targets, outs: Mapping[str, Path], keep: Path, where: Engine
+    photos: Path, settings: Targets, outs: Mapping[str, Path], keep: Path, engine: Engine
 ) -> pd.DataFrame:
     """Make the gray target of every photograph, cut both, and write a patch set for each split.
 
@@ -52,7 +52,6 @@ def cut_photographs(
         settings: what gray is, and what a patch.
         outs: split → folder for its patch set; what it holds is replaced.
         keep: folder for finished shards, from which a later try goes on; the sets share files with it.
-        where: the engine.
 
     Returns:
         A row per photograph, as in the manifest: photo, split, patches, and kept, the number that are not near-empty.
@@ -68,7 +67,7 @@ def cut_photographs(
         limits = plan(sizes.iloc[members].tolist(), settings.shard_patches)
         groups += [(split, members[start:stop]) for start, stop in limits]
     tasks = [Group(photos, manifest.iloc[numbers], settings) for _, numbers in groups]
-    cut = list(shards.run(cut_group, tasks, keep, where))
+    cut = list(shards.run(cut_group, tasks, keep, engine))
 
     kept = np.zeros(len(manifest), int)
     for (_, numbers), shard in zip(groups, cut, strict=True):

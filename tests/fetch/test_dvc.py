@@ -81,6 +81,7 @@ def read(url: object, rev: str, path: str = "photographs") -> list[Any]:
         return list(files.given(repository.plan(settings, Path(keep))))
 
 
+@pytest.mark.long
 def test_the_commit_decides_which_photographs_there_are(registry: Registry) -> None:
     old, new = read(registry.folder, registry.old), read(registry.folder, registry.new)
     assert [found.name for found in old] == ["1.png", "2.png", "3.png"]
@@ -89,6 +90,7 @@ def test_the_commit_decides_which_photographs_there_are(registry: Registry) -> N
     assert {found.source for found in old} == {"registry: photographs"}  # nothing of this machine
 
 
+@pytest.mark.long
 def test_one_image_file_will_do(registry: Registry) -> None:
     (found,) = read(registry.folder, registry.new, "photographs/4.png")
     assert isinstance(found, Photograph)
@@ -96,11 +98,13 @@ def test_one_image_file_will_do(registry: Registry) -> None:
     assert np.array_equal(found.pixels, pixels(4))
 
 
+@pytest.mark.long
 def test_an_archive_in_a_repository_is_refused(registry: Registry) -> None:
     with pytest.raises(ArtifactError, match=r"set\.zip is an archive; `dvc import` it"):
         read(registry.folder, registry.new, "set.zip")
 
 
+@pytest.mark.long
 def test_no_link_leads_out_of_the_repository(registry: Registry) -> None:
     """Git has the path of `secret.png` as the content of the link, and that is what DVC gives today."""
     found = read(registry.folder, registry.new, "linked")
@@ -120,6 +124,7 @@ def test_were_dvc_to_give_links_they_would_not_be_read(
     assert "symbolic link" in found.reason
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("rev", "path", "words"),
     [
@@ -134,6 +139,7 @@ def test_a_commit_or_a_path_that_is_not_there_is_named(registry: Registry, rev: 
     assert words in str(caught.value)
 
 
+@pytest.mark.long
 def test_data_that_was_never_pushed_is_said(registry: Registry) -> None:
     storage = registry.folder.parent / "storage"
     storage.rename(storage.with_name("elsewhere"))
