@@ -14,8 +14,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from benchmarks.measure import BenchmarkError, Row, machine
 from stages.common.artifacts import ArtifactError, read_json, write_text
 from stages.common.settings import SettingsError
@@ -49,21 +47,14 @@ def main() -> None:
 
 def table(rows: list[Row], committed: list[Row]) -> str:
     """What was measured, a line each, beside the ratio that is committed at the same place."""
-    lines = []
+    lines = [f"{'ratio':>8} {'range':>19} {'committed':>9}  {'goal':14} {'ours':>20} {'peer':>20}  what"]
     for place, row in enumerate(rows):
-        before = committed[place]["ratio"][0] if place < len(committed) else None
-        lines.append(
-            {
-                "ratio": f"{row['ratio'][0]:,.4g}",
-                "range": f"{row['ratio'][1]:,.4g} … {row['ratio'][2]:,.4g}",
-                "committed": "" if before is None else f"{before:,.4g}",
-                "goal": row.get("goal", "") + {True: " reached", False: " MISSED", None: ""}[row.get("reached")],
-                "ours": f"{row['ours'][0]:,.4g} {row['unit']}",
-                "peer": f"{row['peer'][0]:,.4g} {row['unit']}",
-                "what": row["what"],
-            }
-        )
-    return pd.DataFrame(lines).to_string(index=False, justify="left")
+        ratio, low, high = (f"{value:,.4g}" for value in row["ratio"])
+        before = f"{committed[place]['ratio'][0]:,.4g}" if place < len(committed) else ""
+        goal = row.get("goal", "") + {True: " reached", False: " MISSED", None: ""}[row.get("reached")]
+        ours, peer = (f"{row[side][0]:,.4g} {row['unit']}" for side in ("ours", "peer"))
+        lines.append(f"{ratio:>8} {low + ' … ' + high:>19} {before:>9}  {goal:14} {ours:>20} {peer:>20}  {row['what']}")
+    return "\n".join(lines)
 
 
 def text(results: Results) -> str:
