@@ -14,9 +14,20 @@ from stages.common.artifacts import ArtifactError
 
 
 def square(number: int) -> tuple[int, int]:
-    """The square, and the process that this runs in; slow enough that no process gets all tasks."""
-    time.sleep(0.2)
+    """The square, and the process that this runs in."""
     return number * number, os.getpid()
+
+
+def meeting(notes: tuple[str, str]) -> int:
+    """Note that this one has begun, and wait for the other, which only a second process can do; this process."""
+    own, other = map(Path, notes)
+    own.touch()
+    deadline = time.monotonic() + 120
+    while not other.exists():
+        if time.monotonic() > deadline:
+            raise ArtifactError("nobody came")
+        time.sleep(0.02)
+    return os.getpid()
 
 
 def faulty(number: int) -> int:
