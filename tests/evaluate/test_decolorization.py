@@ -41,15 +41,6 @@ def test_contrast_is_made_up_below_the_threshold_that_it_meets() -> None:
     assert neighbours([[BLACK, BLACK, BLACK]], [[0, 0.08, 0]]) == approximately(1, 1 - wrong, 1 - wrong)
 
 
-def test_false_contrast_is_counted_among_the_contrast_in_gray() -> None:
-    photograph, gray = (
-        [[BLACK, BLACK], [WHITE, WHITE]],
-        [[0, 0.05], [0.3, 0.3]],
-    )  # γ = 5, 0 where δ = 0; 30, 25 where 100
-    false, e = 1 / 3, 2 * (2 / 3) / (1 + 2 / 3)  # of three pairs with γ > τ, for τ = 1 … 4
-    assert neighbours(photograph, gray) == approximately(1, 1 - 4 / 15 * false, (4 * e + 11) / 15)
-
-
 def test_colours_that_differ_by_a_threshold_meet_it(monkeypatch: pytest.MonkeyPatch) -> None:
     lab = np.array([[40.0, 3.0, 1.0], [40.0, 3.0, 9.0]])  # no two 8-bit colours are a whole number apart
     monkeypatch.setattr(decolorization, "_lab", lambda photograph: (lab, np.array([[0, 1]])))
@@ -60,18 +51,13 @@ def test_colours_that_differ_by_a_threshold_meet_it(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_fall_counts_as_a_rise_does() -> None:
-    assert neighbours([[WHITE, BLACK]], [[0.5, 0.1]]) == approximately(1, 1, 1)
-    assert neighbours([[BLACK, WHITE]], [[0.5, 0.1]]) == approximately(1, 1, 1)
+    for gray in ([[0.5, 0.1]], [[0.1, 0.5]]):
+        assert neighbours([[BLACK, WHITE]], gray) == approximately(1, 1, 1)
 
 
 def test_the_end_of_a_row_is_no_neighbour_of_the_next() -> None:
     photograph = [[BLACK, WHITE], [BLACK, WHITE]]  # the right neighbours differ, the lower ones don't
     assert neighbours(photograph, [[0, 0.5], [0.5, 1]]) == approximately(1, 0.5, 2 / 3)
-
-
-def test_a_difference_of_colour_alone_counts() -> None:
-    assert neighbours([RED_OR_BLUE], [[0.5, 0.5]]) == approximately(0, 1, 0)
-    assert neighbours([RED_OR_BLUE], [[0.5, 0.4]])[0] == pytest.approx(10 / 15)
 
 
 def test_a_single_pixel_has_no_pair_and_loses_nothing() -> None:
@@ -133,21 +119,8 @@ def test_neither_direction_nor_sign_matters(image: tuple[np.ndarray, np.ndarray]
         assert {name: again[name] for name in MEASURES[:3]} == {name: found[name] for name in MEASURES[:3]}
 
 
-@given(images(), st.floats(0, 1))
-def test_less_contrast_in_gray_keeps_no_more(image: tuple[np.ndarray, np.ndarray], gain: float) -> None:
-    pairs, gray = pairs_of(image[0], seed=1), image[1] / 1000
-    before, after = contrast(pairs, gray), contrast(pairs, gain * gray)
-    assert after["ccpr_neighbours"] <= before["ccpr_neighbours"]
-    assert after["ccpr_random"] <= before["ccpr_random"]
-
-
 def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(5).integers(0, 256, shape, dtype=np.uint8)
-
-
-def test_a_flat_gray_image_keeps_nothing_and_makes_up_nothing() -> None:
-    found = contrast(pairs_of(noise(20, 30, 3), seed=1), np.full((20, 30), 0.4))
-    assert found == {name: 1.0 if name.startswith("ccfr") else 0.0 for name in MEASURES}
 
 
 def test_lightness_is_lossless_for_a_gray_photograph_and_luma_is_not() -> None:
@@ -213,22 +186,6 @@ def decolored(photograph: np.ndarray) -> np.ndarray:
     return cv2.decolor(np.ascontiguousarray(photograph[..., ::-1]))[0] / 255
 
 
-def test_decolorization_keeps_more_contrast_of_histology_and_makes_more_up() -> None:
-    photograph = thinned("immunohistochemistry")
-    pairs = pairs_of(photograph, seed=1)
-    decolor, luma = contrast(pairs, decolored(photograph)), contrast(pairs, bt601(photograph) / 255)
-    assert decolor["ccpr_neighbours"] > luma["ccpr_neighbours"] + 0.03
-    assert decolor["ccfr_neighbours"] < luma["ccfr_neighbours"] - 0.03
-
-
-def test_on_an_ordinary_photograph_decolorization_does_not_beat_luma() -> None:
-    photograph = thinned("coffee")
-    pairs = pairs_of(photograph, seed=1)
-    decolor, luma = contrast(pairs, decolored(photograph)), contrast(pairs, bt601(photograph) / 255)
-    assert decolor["e_neighbours"] < luma["e_neighbours"] - 0.05
-    assert decolor["e_random"] < luma["e_random"]
-
-
 def test_decolorization_keeps_what_luma_loses_where_colours_are_equally_light() -> None:
     hues = np.rint(255 * leakage.isoluma_patches(64)[-1]).astype(np.uint8)
     pairs = pairs_of(hues, seed=1)
@@ -236,11 +193,3 @@ def test_decolorization_keeps_what_luma_loses_where_colours_are_equally_light() 
     assert luma["e_neighbours"] == luma["e_random"] == 0
     assert decolor["e_neighbours"] > 0.7
     assert decolor["e_random"] > 0.9
-
-
-def test_neighbours_see_blur_and_random_pairs_hardly() -> None:
-    photograph = thinned("chelsea")
-    pairs, luma = pairs_of(photograph, seed=1), bt601(photograph) / 255
-    sharp, blurred = contrast(pairs, luma), contrast(pairs, gaussian_filter(luma, 1.5))
-    assert blurred["e_neighbours"] < sharp["e_neighbours"] - 0.2
-    assert blurred["e_random"] > sharp["e_random"] - 0.05

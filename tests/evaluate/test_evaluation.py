@@ -19,7 +19,7 @@ from grayscale.conversions import CONVERSIONS, bt601
 from stages.common.artifacts import write_json, write_model
 from stages.common.engine import Engine
 from stages.common.settings import Evaluate
-from stages.evaluate import baselines, chunks, decolorization, evaluation, leakage, methods, networks, shard
+from stages.evaluate import baselines, chunks, decolorization, evaluation, fits, leakage, networks, probes, shard
 from stages.evaluate.evaluation import Evaluation
 from stages.evaluate.methods import Subject
 from stages.formats.patches import PatchSet
@@ -90,7 +90,8 @@ def check(result: Evaluation, names: list[str]) -> dict[str, Any]:
         probes = row["probes"]
         assert list(probes["noise"]) == ["5", "25"]
         assert list(probes["noise"]["5"]) == ["psnr", "ssim", "smoothness"]
-        assert list(probes["chroma_r2_per_photo"]) == ["a", "b", "c", "d"]
+        assert list(result.photographs[method]["photo"]) == ["a", "b", "c", "d"]
+        assert result.photographs[method]["chroma_r2"].mean() == pytest.approx(probes["chroma_r2"])
         assert all(math.isfinite(leaf) for leaf in leaves(probes))
         assert 0 <= probes["chroma_r2"] <= 1
         assert (result.bands[method]["method"] == method).all()
@@ -191,14 +192,44 @@ def test_a_colour_output_keeps_the_contrast_of_its_channels_on_average() -> None
     assert {name: found[name] for name in channels} == pytest.approx(channels.mean().to_dict())
 
 
-def test_an_identity_of_colour_shows_hue_in_every_channel(
-    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+# === On which patches and photographs ===
+
+
+def test_yardsticks_are_fitted_on_training_and_read_outs_on_validation_patches_never_on_test(
+    subject: Subject, tmp_path: Path
 ) -> None:
-    ways = {"identity": lambda colour, _: colour, "luma": lambda colour, _: baselines.luma(colour)}
-    monkeypatch.setattr(methods, "of", lambda *_: ways)
-    found = check(evaluation.evaluate(subject, NONE, tmp_path, HERE), ["identity", "luma"])
-    assert found["identity"]["probes"]["isoluma_contrast"] > 20
-    assert found["identity"]["probes"]["chroma_r2"] > 0.9
+    rng = np.random.default_rng(3)
+    sets: dict[str, Any] = {}
+    pairs = {}
+    for number, split in enumerate(("train", "validation", "test")):
+        colour = rng.integers(0, 256, (150, 12, 12, 3), dtype=np.uint8)
+        gray = np.rint(colour @ np.eye(3)[number]).astype(np.uint8)  # red, green and blue in turn
+        index = pd.DataFrame({"photo": "a", "domain": "everyday", "row": 0, "column": np.arange(150)})
+        (tmp_path / split).mkdir()
+        patch_sets.write(tmp_path / split, index, colour, gray[..., None], [150])
+        sets[split], pairs[split] = tmp_path / split, (colour / 255, gray / 255)
+    baseline = replace(subject, **sets)
+    naive = variant(baseline, tmp_path / "mine", "colour", "colour", simple.build(patch=12, inputs=3, outputs=3))
+    for each in (baseline, naive):
+        (tmp_path / each.name).mkdir(exist_ok=True)
+        fits.fit(each, tmp_path / each.name)
+    assert fits.load(tmp_path / "baselines")["conv1x1"] == pytest.approx([1, 0, 0, 0], abs=1e-6)
+    found = fits.load(tmp_path / "mine")
+    mean, directions = baselines.fit_pca([pairs["train"][1]], 150, int(found["components"]))
+    assert found["pca_mean"] == pytest.approx(mean)
+    assert np.abs(found["pca_directions"]) == pytest.approx(np.abs(directions), abs=1e-6)
+    assert naive.model
+    latent, _ = networks.encode(networks.load(naive.model), pairs["validation"][0])
+    expected = probes.fit_read_out(probes.latent_and_gray(latent, pairs["validation"][1]))
+    assert found["read_out"] == pytest.approx(expected)
+
+
+def test_whole_photographs_are_those_of_the_test_split_that_hold_a_patch() -> None:
+    rows = [("a", "train", 900, 900), ("b", "test", 1000, 1000), ("c", "test", 8, 900), ("d", "validation", 900, 900)]
+    rows += [("e", "test", 600, 1000), ("f", "test", 1000, 1000)]
+    manifest = pd.DataFrame(rows, columns=["name", "split", "height", "width"])
+    assert evaluation.whole_photographs(manifest, 12, 1.5)["name"].tolist() == ["b", "e"]
+    assert evaluation.whole_photographs(manifest, 12, 0.1)["name"].tolist() == ["b"]  # one at least
 
 
 # === In which pieces, and where ===
@@ -246,16 +277,6 @@ def test_two_workers_find_what_one_does(subject: Subject, tmp_path: Path, monkey
     assert text(one) == text(two)
     for path in sorted((tmp_path / "1/measured").rglob("*.json")):  # with the hashes of all arrays
         assert path.read_bytes() == (tmp_path / "2" / path.relative_to(tmp_path / "1")).read_bytes()
-
-
-def test_two_workers_with_a_network_find_what_one_does(
-    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(chunks, "PIXELS", 60 * 144)
-    mine = variant(subject, tmp_path, "colour", "colour", simple.build(patch=12, inputs=3, outputs=3))
-    one, two = (evaluation.evaluate(mine, NONE, tmp_path / str(where.workers), where) for where in (HERE, TWO))
-    assert leaves(two.summary()) == pytest.approx(leaves(one.summary()), rel=1e-9)
-    assert (one.pictures["patches"] == two.pictures["patches"]).all()
 
 
 def test_a_killed_evaluation_goes_on_with_the_chunks_that_are_left(
