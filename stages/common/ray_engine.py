@@ -27,6 +27,7 @@ LOOK_AFTER = 30.0  # seconds without a result from a cluster, after which its no
 def run(
     function: Callable[[Task], Result], tasks: Sequence[Task], address: str, cpus: int, gpus: int
 ) -> Iterator[Result]:
+    """As `engine.run`, on the nodes of the cluster at `address`."""
     ray = connected(address)
     nodes = cpus_of_nodes(ray)
     cpus = max(1, min(cpus, max(nodes, default=0)))  # a task that fits on no node would wait for ever
