@@ -76,7 +76,7 @@ def run(
 
     Raises:
         StageError: a worker was killed, or there is no such cluster, or no node fit for the task.
-        Exception: what `function` raised.
+        Exception: what `function` raised, at once: results of earlier tasks may not have been given yet.
     """
     if engine.engine == "ray":
         from stages.common import ray_engine
