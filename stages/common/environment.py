@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import platform
 import re
-from importlib.metadata import PackageNotFoundError, version
+import sys
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
@@ -33,23 +34,28 @@ def verify(declared: dict[str, str]) -> None:
     """Compare installed versions with declared ones, `{"numpy": "2.4.6", "python": ">=3.11,<3.14"}`.
 
     Raises:
-        EnvironmentDiffersError: names every package that differs, with both versions.
+        EnvironmentDiffersError: names every package that differs, with both versions and where it was found.
     """
     faults = []
     for name, wanted in declared.items():
-        found = platform.python_version() if name == "python" else _installed(name)
+        found, where = (platform.python_version(), sys.executable) if name == "python" else _installed(name)
         agrees = found in SpecifierSet(wanted) if name == "python" else found == wanted
         if not agrees:
-            faults.append(f"{name} is {found}, {ENVIRONMENT} says {wanted}")
+            faults.append(f"{name} is {found}{f' in {where}' if where else ''}, {ENVIRONMENT} says {wanted}")
     if faults:
-        raise EnvironmentDiffersError("; ".join(faults) + ". Install the locked environment with `make setup`")
+        raise EnvironmentDiffersError(
+            f"{'; '.join(faults)}. Install the locked environment with `make setup`, activate it "
+            "(`. .venv/bin/activate`), and take other folders off PYTHONPATH"
+        )
 
 
-def _installed(name: str) -> str:
+def _installed(name: str) -> tuple[str, str]:
+    """The version of a package, and the folder that Python takes it from."""
     try:
-        return version(name)
+        found = distribution(name)
     except PackageNotFoundError:
-        return "not installed"
+        return "not installed", ""
+    return found.version, str(found.locate_file(""))
 
 
 def locked_versions(lock: str) -> dict[str, str]:

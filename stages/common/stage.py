@@ -1,4 +1,4 @@
-"""What every stage does before and after its work, whatever the work is.
+"""Check a stage's inputs, run it, publish its outputs.
 
 Before: params are checked, the environment is compared with the lock, inputs are fingerprinted. After: the inputs are
 compared, and only then do all outputs appear, each by one rename. A fault is one message and exit code 1.
@@ -14,10 +14,12 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +111,10 @@ def stage(name: str, item: str | None = None, *, declaration: Declaration | None
     _die_with_dvc()
     label = f"{name}@{item}" if item else name
     work = Stage()
+    ended_well = False
     try:
         with _alone(label), closing(work):
+            _refuse_code_of_another_checkout()
             declaration = declaration or declared(name, item)
             before = fingerprint(declaration)
             checked = settings.load()
@@ -125,9 +129,13 @@ def stage(name: str, item: str | None = None, *, declaration: Declaration | None
             _refuse_if_changed(before, fingerprint(declaration))
             work.publish()
             _remove(work.keep.parent)
+            ended_well = True
     except (StageError, settings.SettingsError, ArtifactError, environment.EnvironmentDiffersError) as error:
         print(f"{label}: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    finally:
+        if not ended_well:
+            _restore_tracked(name, item)
 
 
 def declared(name: str, item: str | None = None) -> Declaration:
@@ -204,6 +212,38 @@ def _refuse_if_changed(before: Fingerprint, after: Fingerprint) -> None:
     moved = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
     if moved:
         raise StageError(f"{', '.join(moved)} changed while the stage ran; nothing was written, run `dvc repro` again")
+
+
+def _refuse_code_of_another_checkout() -> None:
+    """The environment of another clone can bring that clone's code, whose results DVC would record here."""
+    for package in ("stages", "grayscale"):
+        here, spec = Path(package).resolve(), find_spec(package)
+        code = Path(str(spec and spec.origin)).resolve().parent
+        if here.is_dir() and code != here:
+            raise StageError(
+                f"this is the code of {code.parent}, not of {here.parent}; run `make setup` here, activate its "
+                "environment (`. .venv/bin/activate`), and unset PYTHONSAFEPATH and PYTHONPATH"
+            )
+
+
+def _restore_tracked(name: str, item: str | None) -> None:
+    """Bring back the results in git that DVC deleted before a stage that then failed.
+
+    `persist: true` in dvc.yaml would keep them, but also keep DVC from ever taking the stage from its run cache.
+    """
+    with suppress(StageError, KeyError, OSError):
+        entry = _read(PIPELINE)["stages"][name]
+        entry = entry.get("do", entry)
+        outs = [out for kind in ("outs", "metrics", "plots") for out in entry.get(kind, []) if isinstance(out, dict)]
+        paths = [
+            path.replace("${key}", item or "") for out in outs for path, how in out.items() if not how.get("cache")
+        ]
+        gone = [path for path in paths if not Path(path).exists()]
+        listed = subprocess.run(["git", "ls-files", "--", *gone], capture_output=True, text=True, check=False)
+        if gone and listed.stdout:
+            tracked = listed.stdout.splitlines()
+            subprocess.run(["git", "checkout", "--quiet", "--", *tracked], check=False)
+            print(f"{', '.join(tracked)}: DVC had deleted this for the stage; it is again as in git", file=sys.stderr)
 
 
 def _lookup(tree: Any, key: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -58,3 +59,11 @@ def test_every_package_that_differs_is_named() -> None:
         "make setup",
     ):
         assert words in message
+
+
+def test_a_package_from_elsewhere_is_named_with_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pillow-1.0.dist-info").mkdir()
+    (tmp_path / "pillow-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: pillow\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(EnvironmentDiffersError, match=f"pillow is 1.0 in {tmp_path}, .* off PYTHONPATH"):
+        environment.verify(environment.read())

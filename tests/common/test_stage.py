@@ -27,6 +27,9 @@ PIPELINE = """
           - targets
           - environment.yaml: [python, numpy]
         outs: [data/result]
+        metrics:
+          - metrics/a.json: {cache: false}
+          - metrics/b.json: {cache: false}
 """
 
 
@@ -36,6 +39,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).write_bytes((REPOSITORY / name).read_bytes())
     (tmp_path / "dvc.yaml").write_text(textwrap.dedent(PIPELINE))
     (tmp_path / "code.py").write_text("pass")
+    (tmp_path / "metrics").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / f"metrics/{name}.json").write_text("old")
     (tmp_path / "input").mkdir()
     (tmp_path / "input/photo").write_bytes(b"1")
     monkeypatch.chdir(tmp_path)
@@ -104,14 +110,6 @@ def test_a_settings_fault_stops_before_any_work(folder: Path, capsys: pytest.Cap
     assert "targets.patch" in capsys.readouterr().err
 
 
-def test_another_environment_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = folder / "environment.yaml"
-    path.write_text(path.read_text().replace("numpy: ", "numpy: 9"))
-    with pytest.raises(SystemExit), stage("work"):
-        raise AssertionError("the work began")
-    assert "numpy is" in capsys.readouterr().err
-
-
 def keep_something() -> Path:
     """Run the stage as if it failed with a part of its work done; the folder where that is kept."""
     with pytest.raises(SystemExit), stage("work") as work:
@@ -144,23 +142,14 @@ def test_another_input_starts_anew_and_drops_what_was_kept(
     assert not kept.exists()
 
 
-def test_what_was_kept_is_not_believed_after_an_edit_that_was_undone(folder: Path) -> None:
-    """A shard may have been made from what stood there in between."""
-    kept = keep_something()
-    code = folder / "code.py"
-    os.utime(code, ns=(0, code.stat().st_mtime_ns + 1))
-    with stage("work") as work:
-        assert work.keep != kept
-        work.out("data/result").mkdir(parents=True)
-    assert not kept.exists()
-
-
-def test_params_and_files_of_others_do_not_matter_to_what_is_kept(folder: Path) -> None:
+def test_another_stages_params_do_not_matter_to_what_is_kept_but_an_edit_that_was_undone_does(folder: Path) -> None:
+    """What is kept may have been made from what stood there in between."""
     kept = keep_something()
     params = folder / "params.yaml"
     params.write_text(params.read_text().replace("picture_rows: 3", "picture_rows: 4"))
-    (folder / "engine.yaml").write_text("engine: ray")
     assert keep_something() == kept
+    os.utime(folder / "code.py", ns=(0, (folder / "code.py").stat().st_mtime_ns + 1))
+    assert keep_something() != kept
 
 
 def test_a_killed_stage_keeps_what_is_done(folder: Path) -> None:
@@ -176,15 +165,44 @@ def test_a_killed_stage_keeps_what_is_done(folder: Path) -> None:
         work.out("data/result").mkdir(parents=True)
 
 
-def test_each_variant_keeps_its_own(runs: dict[str, door.Declaration]) -> None:
-    work_of = {}
-    for run, declaration in runs.items():
-        with pytest.raises(SystemExit), stage("run", run, declaration=declaration) as work:
-            work.keep.mkdir(parents=True)
-            raise StageError("no luck")
-        work_of[run] = work.keep
-    assert all(path.is_dir() for path in work_of.values())
-    assert {path.parent.name for path in work_of.values()} == {"run@small", "run@other"}
+def test_metrics_that_dvc_deleted_are_back_after_a_fault(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("init --quiet", "add --all", "-c user.name=T -c user.email=t@example.org commit --quiet -m T"):
+        subprocess.run(["git", *command.split()], cwd=folder, check=True)
+    (folder / "metrics/a.json").unlink()
+    (folder / "metrics/b.json").write_text("newer")
+    with pytest.raises(SystemExit), stage("work"):
+        raise StageError("no luck")
+    assert (folder / "metrics/a.json").read_text() == "old"
+    assert (folder / "metrics/b.json").read_text() == "newer"
+    assert not (folder / "data").exists()
+    assert "metrics/a.json: DVC had deleted this for the stage; it is again as in git" in capsys.readouterr().err
+
+
+def test_code_of_another_checkout_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "stages").mkdir()
+    with pytest.raises(SystemExit), stage("work"):
+        raise AssertionError("the work began")
+    message = capsys.readouterr().err
+    assert f"this is the code of {REPOSITORY}, not of {folder}; run `make setup` here" in message
+    assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize("missing", ["pandas", "pydantic"])
+def test_a_python_without_the_packages_is_told_in_one_sentence(tmp_path: Path, missing: str) -> None:
+    """As where another Python is the first on the path."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as util\n"
+        "find = util.find_spec\n"
+        f"util.find_spec = lambda name, *rest: None if name == '{missing}' else find(name, *rest)\n"
+    )
+    for module in ("stages.report", "stages.common.settings"):
+        command = [sys.executable, "-m", module]
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        told = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+        assert told.returncode == 1
+        assert told.stderr.count("\n") == 1
+        assert f"{sys.executable} is Python 3" in told.stderr
+        assert "run `make setup`, then `. .venv/bin/activate`" in told.stderr
 
 
 def test_an_unknown_stage_or_variant_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,17 +15,13 @@ def first_stand_in_rebuild(tmp_path_factory: pytest.TempPathFactory) -> Workspac
     """A committed `small_workspace` with the real map, params and tools, rebuilt by stand-ins for the stages.
 
     Made once for all test processes. Nobody may touch it. What is run, and what is taken over, is up to git, DVC and
-    the lock file, whatever the stages write (stand_in.py). No README, whose numbers would be those of real stages.
+    the lock file, whatever the stages write (stand_in.py).
     """
 
     def make(folder: Path) -> Workspace:
         workspace = small_workspace(folder)
         pipeline = folder / "dvc.yaml"
-        pipeline.write_text(
-            pipeline.read_text().replace("cmd: python -m stages.", "cmd: python -m tests.team.stand_in ")
-        )
-        for path in ("docs/converted.png", "README.md"):
-            (folder / path).unlink()
+        pipeline.write_text(re.sub(r"cmd: python -m .*", "cmd: python -m tests.team.stand_in", pipeline.read_text()))
         workspace.run("dvc", "repro")
         workspace.commit("Rebuild by stand-ins")
         return workspace

@@ -1,0 +1,64 @@
+"""Fixtures of the tests of tools: a git and DVC repository with stages of one shell command each."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY, Workspace
+
+PIPELINE = """\
+stages:
+  train:
+    foreach: ${variants}
+    do:
+      cmd: mkdir -p data/models/${key}; seq ${item} > data/models/${key}/weights; echo ${key} > data/models/${key}/name
+      params:
+      - variants.${key}
+      outs:
+      - data/models/${key}
+  report:
+    cmd: cat data/models/*/weights | wc -l > data/page; mkdir -p metrics; cp data/page metrics/lines.csv
+    deps:
+    - data/models
+    outs:
+    - data/page
+    metrics:
+    - metrics/lines.csv:
+        cache: false
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The repository after `dvc repro`, committed; nobody may touch it."""
+    workspace = Workspace(tmp_path_factory.mktemp("tiny") / "workspace")
+    workspace.folder.mkdir()
+    (workspace.folder / "dvc.yaml").write_text(PIPELINE)
+    (workspace.folder / "params.yaml").write_text("variants:\n  simple: 10\n  vae: 20\n")
+    (workspace.folder / "tools").symlink_to(REPOSITORY / "tools")
+    (workspace.folder / "stages").symlink_to(REPOSITORY / "stages")
+    (workspace.folder / "grayscale").symlink_to(REPOSITORY / "grayscale")
+    for command in (
+        "git init --quiet --initial-branch=main",
+        "git config user.name T",
+        "git config user.email t@e.org",
+    ):
+        workspace.run(*command.split())
+    workspace.run("dvc", "init", "--quiet")
+    workspace.run("dvc", "repro", "--quiet")
+    workspace.commit("Made")
+    return workspace
+
+
+@pytest.fixture
+def tiny(made: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of it that a test may change."""
+    return made.copy(tmp_path / "workspace")
+
+
+def tool(workspace: Workspace, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a module of tools in a workspace."""
+    return workspace.run("python", "-m", *arguments, ok=False)

@@ -1,0 +1,123 @@
+"""Results of two branches are put together by stage and by run; what nobody asks for any more is removed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.conftest import REPOSITORY, Workspace
+from tests.tools.conftest import tool
+from tools import merge, prune
+
+ENTRIES = st.dictionaries(st.sampled_from("abcd"), st.sampled_from("012"))
+
+
+@given(ENTRIES, ENTRIES, ENTRIES)
+def test_every_entry_is_of_the_side_that_changed_it(
+    base: dict[str, str], ours: dict[str, str], theirs: dict[str, str]
+) -> None:
+    merged = merge.three_way(base, ours, theirs)
+    assert merge.three_way(base, ours, base) == ours
+    assert merge.three_way(base, base, theirs) == theirs
+    for key in base | ours | theirs:
+        if key in base and (key not in ours or key not in theirs):
+            assert key not in merged, "a removal holds"
+        elif ours.get(key) != theirs.get(key) and base.get(key) != ours.get(key):
+            assert merged[key] == ours.get(key, theirs.get(key)), "changed here"
+        else:
+            assert merged[key] == theirs[key], "changed there, or the same on both sides"
+
+
+def test_a_lock_file_is_merged_by_stage_and_keeps_every_other_byte() -> None:
+    lock = (REPOSITORY / "dvc.lock").read_text()
+    ours, theirs = (
+        re.sub(rf"(?s)(\n  train@{name}:.*?md5: )\w+", r"\1" + name, lock, count=1) for name in ("simple", "vae")
+    )
+    merged = merge.merged("dvc.lock", lock, ours, theirs)
+    assert merged == merge.merged("dvc.lock", lock, theirs, ours)
+    assert merged.count("md5: simple") == merged.count("md5: vae") == 1
+    assert merge.merged("dvc.lock", "", lock, lock) == lock  # both branches began it
+
+
+def test_a_run_of_the_studies_comes_from_the_branch_that_did_it() -> None:
+    base = "study,run,psnr\nseeds,a,1\nseeds,b,1\nsizes,c,1\n"
+    ours = base.replace("seeds,a,1", "seeds,a,2").replace("sizes,c,1\n", "")
+    theirs = base.replace("seeds,b,1", "seeds,b,3") + "sizes,d,3\n"
+    expected = "study,run,psnr\nseeds,a,2\nseeds,b,3\nsizes,d,3\n"
+    assert merge.merged("metrics/studies.csv", base, ours, theirs) == expected
+
+
+def change(workspace: Workspace, branch: str, params: str) -> None:
+    workspace.run("git", "switch", "--quiet", "--force-create", branch, "main")
+    (workspace.folder / "params.yaml").write_text(params)
+    workspace.run("dvc", "repro", "--quiet")
+    workspace.commit(branch)
+
+
+def test_a_merge_that_stopped_in_results_is_settled_and_rebuilt(tiny: Workspace) -> None:
+    change(tiny, "ada", "variants:\n  simple: 11\n  vae: 20\n")
+    change(tiny, "ben", "variants:\n  simple: 10\n  vae: 20\n  naive: 5\n")
+    assert tiny.run("git", "merge", "ada", ok=False).returncode != 0
+    assert "<<<<<<<" in (tiny.folder / "dvc.lock").read_text()
+    assert tool(tiny, "tools.merge").returncode == 0
+    assert tiny.stages_run() == ["report"]
+    assert (tiny.folder / "data/page").read_text().strip() == "36"
+    assert tool(tiny, "tools.merge", "--add").returncode == 0
+    tiny.run("git", "commit", "--quiet", "--no-edit")
+    assert tiny.run("git", "status", "--porcelain").stdout == ""
+    tiny.run("dvc", "status", "--quiet")
+
+
+def test_a_variant_that_one_branch_removed_stays_removed(tiny: Workspace) -> None:
+    change(tiny, "ada", "variants:\n  simple: 10\n")
+    (tiny.folder / "data/models/of_my_own").mkdir()
+    change(tiny, "ben", "variants:\n  simple: 12\n  vae: 20\n")
+    (tiny.folder / "data/models/of_my_own").mkdir(exist_ok=True)
+    tiny.run("git", "merge", "ada", ok=False)
+    lock = (tiny.folder / "dvc.lock").read_text()
+    refused = tool(tiny, "tools.merge")
+    assert refused.returncode == 1
+    assert "merge: written by hand: params.yaml. Edit" in refused.stderr
+    assert (tiny.folder / "dvc.lock").read_text() == lock
+    (tiny.folder / "params.yaml").write_text("variants:\n  simple: 12\n")
+    tiny.run("git", "add", "params.yaml")
+    assert tool(tiny, "tools.merge").returncode == 0
+    assert "vae" not in (tiny.folder / "dvc.lock").read_text()
+    assert sorted(path.name for path in (tiny.folder / "data/models").iterdir()) == [
+        ".gitignore",
+        "of_my_own",
+        "simple",
+    ]
+
+
+def test_without_a_conflict_there_is_nothing_to_do(tiny: Workspace) -> None:
+    refused = tool(tiny, "tools.merge")
+    assert refused.returncode == 1
+    assert "merge: nothing to do: git knows of no conflict" in refused.stderr
+
+
+def test_pruning_removes_what_a_removed_variant_left_and_no_other_line(tiny: Workspace) -> None:
+    lock = tiny.folder / "dvc.lock"
+    before = lock.read_text()
+    (tiny.folder / "params.yaml").write_text("variants:\n  vae: 20\n")
+    (tiny.folder / "data/my_notes.txt").write_text("not a stage's")
+    assert tool(tiny, "tools.prune").stdout == (
+        "prune: removed data/models/simple\nprune: removed train@simple from dvc.lock\n"
+    )
+    assert lock.read_text() == re.sub(r"^  train@simple:\n(?:    .*\n)+", "", before, flags=re.MULTILINE)
+    assert not (tiny.folder / "data/models/simple").exists()
+    assert (tiny.folder / "data/my_notes.txt").exists()
+    assert (tiny.folder / "data/models/vae").exists()
+    assert tool(tiny, "tools.prune").stdout == ""
+
+
+@pytest.mark.parametrize("name", ["dvc.lock", "studies/dvc.lock"])
+def test_splitting_a_lock_file_loses_nothing(name: str) -> None:
+    path = Path(REPOSITORY, name)
+    if not path.exists():
+        pytest.skip("is not there")
+    assert prune.joined(*prune.split(path.read_text())) == path.read_text()
