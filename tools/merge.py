@@ -19,7 +19,7 @@ GENERATED = (LOCK, "metrics")
 
 
 class MergeError(Exception):
-    """There is nothing to do, or something that only a person can; the message says what."""
+    """There is something that only a person can settle; the message says what."""
 
 
 def main() -> None:
@@ -36,14 +36,12 @@ def settle() -> None:
     """Leave no conflict in a generated file, and nothing of a variant that one side removed.
 
     Raises:
-        MergeError: no conflict is there, or one in a file that people write.
+        MergeError: a file that people write is in conflict.
     """
     conflicts = list(dict.fromkeys(line.split("\t")[1] for line in git("ls-files", "--unmerged").splitlines()))
     by_hand = [path for path in conflicts if not any(Path(path).is_relative_to(name) for name in GENERATED)]
     if by_hand:
         raise MergeError(f"written by hand: {', '.join(by_hand)}. Edit, `git add` them, then run make merge again")
-    if not conflicts:
-        raise MergeError("nothing to do: git knows of no conflict; make current tells whether results are current")
     for path in conflicts:
         base, ours, theirs = (version(side, path) for side in (1, 2, 3))
         if path in BY_ENTRY and ours and theirs:

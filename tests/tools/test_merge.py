@@ -94,12 +94,6 @@ def test_a_variant_that_one_branch_removed_stays_removed(tiny: Workspace) -> Non
     ]
 
 
-def test_without_a_conflict_there_is_nothing_to_do(tiny: Workspace) -> None:
-    refused = tool(tiny, "tools.merge")
-    assert refused.returncode == 1
-    assert "merge: nothing to do: git knows of no conflict" in refused.stderr
-
-
 def test_pruning_removes_what_a_removed_variant_left_and_no_other_line(tiny: Workspace) -> None:
     lock = tiny.folder / "dvc.lock"
     before = lock.read_text()
