@@ -112,6 +112,7 @@ def members(folder: Path, seen: Audit) -> Iterator[tuple[Path, str]]:
 def outputs(seen: Audit) -> Iterator[tuple[Path, str]]:
     """The files in the workspace that dvc.lock names, and their MD5; not links, and not what git keeps."""
     known = {*seen.sound, *seen.faults.values()}
+    tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=False).stdout.splitlines()
     for out in locked():
         path, md5 = Path(out["path"]), out["md5"].removesuffix(".dir")
         files = {path: md5}
@@ -119,7 +120,7 @@ def outputs(seen: Audit) -> Iterator[tuple[Path, str]]:
             listed = seen.sound.get(md5)
             files = {path / row["relpath"]: row["md5"] for row in json.loads(listed.read_bytes())} if listed else {}
         for file, wanted in files.items():
-            if wanted in known and file.exists() and not file.is_symlink():
+            if wanted in known and str(file) not in tracked and file.exists() and not file.is_symlink():
                 yield file, wanted
 
 

@@ -87,16 +87,19 @@ def remote_url() -> str:
     Raises:
         SharingError: there is none.
     """
-    listed = subprocess.run(
-        [sys.executable, "-m", "dvc", "remote", "list"], capture_output=True, text=True, check=False
-    )
-    default = [line for line in listed.stdout.splitlines() if line.rstrip().endswith("(default)")]
-    if not default:
+    name = configured("core.remote")
+    url = configured(f"remote.{name}.url") if name else ""
+    if not url:
         raise SharingError(
-            f"{listed.stderr.strip() or 'no remote is set up'}; run make remote URL=…, with a folder or URL that all "
-            "of the team reach"
+            "no remote is set up; run make remote URL=…, with a folder or URL that all of the team reach"
         )
-    return default[0].rstrip().removesuffix("(default)").split(maxsplit=1)[1].strip()
+    return url
+
+
+def configured(key: str) -> str:
+    """The value of one of DVC's settings; empty if there is none."""
+    command = [sys.executable, "-m", "dvc", "config", key]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def refuse_absent(url: str) -> None:

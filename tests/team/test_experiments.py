@@ -1,6 +1,6 @@
 """Experiments, as docs/team.md shows them: queued, run beside the workspace, taken over, passed on, and reviewed.
 
-Stand-ins write a few bytes instead of training; `make verify` follows the section with the real stages, too.
+Stand-ins write a few bytes instead of training; one test follows the section with the real stages, too.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Ada and Ben follow docs/team.md, command by command; what runs is what it says, whatever the kind of remote.
 
-The whole walk is done with S3, and by `make verify` with the others, too; all of them are asked for known states.
+The whole walk is done with S3, and with the others, too; all of them are asked for known states.
 """
 
 from __future__ import annotations

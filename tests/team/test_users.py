@@ -201,7 +201,7 @@ def test_a_corrupt_object_of_another_user_is_found_and_repaired(
     content = path.read_bytes()
     path.write_bytes(content[:-2] + b"?\n")
     told = ben.run("make", "audit", "RUNTIME=", ok=False)
-    assert f"{path.parent.name}{path.name} (data/photos/manifest.csv): corrupt" in told.stdout
+    assert f"{path}: corrupt" in told.stdout
     ben.run("make", "audit", "REPAIR=1", "RUNTIME=")
     assert target_of(ada, "data/photos/manifest.csv").read_bytes() == content
     ada.run("dvc", "status", "--quiet", "dvc.yaml")
@@ -237,7 +237,7 @@ def test_only_a_collector_that_knows_every_commit_may_collect(
     assert model in kept
 
     ben.keep_variants("subpixel")
-    ben.run("make", "prune", "RUNTIME=")
+    ben.run("python", "-m", "tools.prune")
     assert not (ben.folder / "data/models/simple").exists()
     assert objects(cache) == kept
     ben.run("dvc", "gc", "--workspace", "--force")

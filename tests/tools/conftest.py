@@ -20,7 +20,7 @@ stages:
       outs:
       - data/models/${key}
   report:
-    cmd: cat data/models/*/weights | wc -l > data/page; mkdir -p metrics; cp data/page metrics/lines.csv
+    cmd: cat data/models/*/weights | wc -l > data/page; mkdir -p metrics; sed s/^/lines,/ data/page > metrics/lines.csv
     deps:
     - data/models
     outs:
