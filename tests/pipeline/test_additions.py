@@ -106,7 +106,7 @@ ADDITIONS = {
     "measure": Addition(
         {"stages/evaluate/measures.py": ('    "mse": Measure', '    "worst": Measure(worst, "worst pixel"),\n')},
         {},
-        EVALUATIONS,
+        {*EVALUATIONS, "report"},
         "baselines",
     ),
 }
