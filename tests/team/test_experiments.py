@@ -66,8 +66,8 @@ def test_an_experiment_can_become_a_branch(people: dict[str, Workspace]) -> None
 def test_a_colleague_gets_an_experiment_with_its_results(people: dict[str, Workspace]) -> None:
     ada, ben = people["ada"], people["ben"]
     assert "    loss: mae\n" in (ben.folder / "params.yaml").read_text()
-    ada_has = ada.run("git", "show", "try-mae:metrics/summary.json").stdout
-    assert (ben.folder / "metrics/summary.json").read_text() == ada_has
+    ada_has = ada.run("git", "show", "try-mae:metrics/scores/simple.json").stdout
+    assert (ben.folder / "metrics/scores/simple.json").read_text() == ada_has
 
 
 def test_editors_read_experiments_metrics_params_and_plots(people: dict[str, Workspace], tmp_path: Path) -> None:
@@ -78,14 +78,14 @@ def test_editors_read_experiments_metrics_params_and_plots(people: dict[str, Wor
     for name, (key, value) in SETTINGS.items():
         assert found[name]["params"]["params.yaml"]["data"]["variants"]["simple"][key] == value
         scores = {
-            where: data["metrics"]["metrics/summary.json"]["data"]["variants"]["simple"]["psnr"]
+            where: data["metrics"]["metrics/scores/simple.json"]["data"]["psnr"]
             for where, data in (("before", before["data"]), ("after", found[name]))
         }
         assert scores["before"] != scores["after"]
         assert "data/models/simple" in found[name]["outs"]
 
     plots = json.loads(ada.run("dvc", "plots", "diff", "--json", "--split", "--out", str(tmp_path), "try-mae").stdout)
-    assert set(plots["data"]) == {"training curves", "score distribution", "metrics/result.png", "metrics/probes.csv"}
+    assert set(plots["data"]) == {"training curves", "scores of test patches", "isoluma contrast", "metrics/result.png"}
     assert "errors" not in plots
     artifacts = ada.run("python", "-c", "from dvc.repo import Repo; print(*Repo().artifacts.read()['dvc.yaml'])").stdout
     assert "subpixel" in artifacts.split()
@@ -104,12 +104,12 @@ def test_a_review_compares_what_was_committed_with_where_it_came_from(people: di
 
 def test_a_review_refuses_metrics_that_are_not_those_of_the_code(people: dict[str, Workspace]) -> None:
     edited = people["ada"].copy(people["ada"].folder.with_name("edited"))
-    summary = edited.folder / "metrics/summary.json"
+    summary = edited.folder / "metrics/scores/simple.json"
     summary.write_text(summary.read_text().replace('"ssim": 0.', '"ssim": 0.9'))
     edited.commit("Better scores")
     refused = edited.run("make", "review", "REV=HEAD~1", ok=False, **HERE)
     assert refused.returncode != 0
-    assert " M metrics/summary.json" in refused.stdout
+    assert " M metrics/scores/simple.json" in refused.stdout
     assert "make review: what is committed of these is not the result of this code" in refused.stderr
     assert (edited.folder / "comparison.md").exists()  # a pull request shows it all the same
 
