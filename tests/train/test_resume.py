@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import keras
+import numpy as np
 import pytest
 
 from stages.formats.patches import PatchSet
@@ -60,6 +62,7 @@ def test_two_replicas_train_the_network_that_one_trains(folder: Path) -> None:
 
 
 def test_the_weights_start_from_the_seed(folder: Path) -> None:
-    """So small a rate leaves them where they start."""
-    one, other = ((folder / f"seed.{seed}/model.keras").read_bytes() for seed in (1, 2))
-    assert one != other
+    """So small a rate leaves them where they start, but for the sign of zeros."""
+    models = [keras.saving.load_model(folder / f"seed.{seed}/model.keras", compile=False) for seed in (1, 2)]
+    one, other = (model.get_layer("latent").get_weights()[0] for model in models)
+    assert np.count_nonzero(one != other) > 10
