@@ -140,6 +140,7 @@ def small_workspace(folder: Path) -> Workspace:
     for split, seeds in {"train": range(3), "validation": range(3, 4), "test": range(4, 6)}.items():
         leaves.write(folder / "photographs" / split, seeds)
     (folder / "dvc.lock").unlink(missing_ok=True)
+    shutil.rmtree(folder / "metrics/scores", ignore_errors=True)  # those of all variants
     keep_one_study(folder / "studies.yaml")
     workspace.keep_variants(*VARIANTS)
     source = {"source": "folder", "inputs": "photographs", "domain": "leaves", "matte": [255, 255, 255], "strict": True}
@@ -199,12 +200,6 @@ def first_rebuild(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         return workspace
 
     return made_once(tmp_path_factory, "first_rebuild", make)
-
-
-@pytest.fixture(scope="session")
-def first_small_rebuild(first_rebuild: Workspace) -> Workspace:
-    """The former name of `first_rebuild`."""
-    return first_rebuild
 
 
 @pytest.fixture(scope="session")

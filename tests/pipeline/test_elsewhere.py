@@ -13,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages.common import stage as door
-from tests.conftest import Workspace, repository_copy
+from tests.conftest import VARIANTS, Workspace, repository_copy
 
 pytestmark = pytest.mark.long
 
@@ -49,7 +49,7 @@ def test_one_core_an_old_processor_another_place_and_mask_give_the_same_bytes(
     workspace = emptied(first_rebuild, tmp_path / "another place")
     told = workspace.run(sys.executable, "-c", ON_ONE_CORE, "dvc", "repro", **OLD_PROCESSOR, **ELSEWHERE)
     assert workspace.run("git", "status", "--porcelain").stdout == ""
-    assert told.stdout.count("Running stage") == told.stdout.count("Updating lock file") > 0
+    assert told.stdout.count("Running stage") == 4 + 2 * len(VARIANTS)
     assert [word for word in NOISE if word in told.stdout + told.stderr] == []
 
 
@@ -67,10 +67,14 @@ def hashes(workspace: Workspace) -> list[Any]:
     return [lock[stage]["outs"] for stage in COMMITTED]
 
 
+def is_dvc(command: list[str]) -> bool:
+    return "repro" in command and any(Path(word).name == "dvc" for word in command)
+
+
 def kill(make: psutil.Process, victim: str) -> None:
     """Kill DVC alone, what it runs, or all; then nobody is left, and nobody goes on writing."""
     tree = make.children(recursive=True)
-    dvc = next(process for process in tree if {"repro"} & set(process.cmdline()) and "python" in process.name())
+    dvc = next(process for process in tree if is_dvc(process.cmdline()))
     victims = {"dvc": [dvc], "stage": dvc.children(recursive=True), "all": [make, *tree]}[victim]
     for process in victims:
         process.kill()

@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages.common import stage as door
-from tests.conftest import OPENED, VARIANTS, Workspace
+from tests.conftest import OPENED, REPOSITORY, VARIANTS, Workspace
 
 ALWAYS = {
     Path("dvc.yaml"),  # where the declarations stand
@@ -20,12 +20,19 @@ ALWAYS = {
     Path("engine.yaml"),  # where it computes, never what comes out
     Path(".dvc/tmp/rwlock"),  # is DVC still there
 }
+PACKAGES = {
+    path.relative_to(REPOSITORY)
+    for path in [*REPOSITORY.glob("stages/**/__init__.py"), *REPOSITORY.glob("grayscale/**/__init__.py")]
+}  # they hold no code
 
 
 def opened(log: Path, folder: Path) -> set[tuple[str, Path]]:
     """Stage and file, relative to the repository; compiled Python counts as its source."""
     rows = (line.split("\t") for line in log.read_text().splitlines())
     inside = {(stage, Path(path).relative_to(folder)) for stage, path in rows if Path(path).is_relative_to(folder)}
+    inside = {
+        (stage, path) for stage, path in inside if not path.name.startswith("__editable__")
+    }  # no file: see `site`
     return {(stage, Path(re.sub(r"__pycache__/(\w+)\.cpython.*", r"\1.py", str(path)))) for stage, path in inside}
 
 
@@ -46,7 +53,8 @@ def hidden(log: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> 
     return sorted(
         (stage, str(path))
         for stage, path in found
-        if not known[stage] & {path, *path.parents} and not (path.parts[0] == "stages" and path.name == "__init__.py")
+        if not known[stage] & {path, *path.parents}
+        and not (path.parts[0] in ("stages", "grayscale") and path.name == "__init__.py")
     )
 
 

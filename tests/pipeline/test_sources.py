@@ -48,7 +48,6 @@ def test_a_further_test_set_has_rows_of_its_own(walked: Workspace) -> None:
     found = json.loads((walked.folder / "data/evaluations/test_sets/garden/summary.json").read_text())
     scores = {name: score for evaluation in found.values() for name, score in evaluation["scores"].items()}
     assert scores["subpixel"]["psnr"] > scores["mean_rgb"]["psnr"]
-    assert len(scores["subpixel"]["photos"]) == 4
     assert "garden" in (walked.folder / "metrics/results.md").read_text()
     assert "garden" in (walked.folder / "data/report/index.html").read_text()
 

@@ -31,9 +31,9 @@ def trained(workspace: Workspace) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def studied(first_small_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def studied(first_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A committed workspace after `make study` of two runs, side by side; tests must leave it as they found it."""
-    workspace = first_small_rebuild.copy(tmp_path_factory.mktemp("studied") / "workspace")
+    workspace = first_rebuild.copy(tmp_path_factory.mktemp("studied") / "workspace")
     page = (workspace.folder / "data/report/index.html").read_text()
     assert "seeds_simple_1" not in page, "the committed runs are of other photographs"
     write_runs(workspace, RUNS)

@@ -12,9 +12,9 @@ from tests.scale.cluster import Cluster
 
 @pytest.mark.parametrize("stages", [("fetch", "targets", "baselines"), ("train@subpixel", "evaluate@subpixel")])
 def test_stages_leave_the_same_on_a_cluster(
-    first_small_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory, cluster: Cluster, stages: tuple[str, ...]
+    first_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory, cluster: Cluster, stages: tuple[str, ...]
 ) -> None:
-    workspace = first_small_rebuild.copy(tmp_path_factory.mktemp("stages") / "workspace")
+    workspace = first_rebuild.copy(tmp_path_factory.mktemp("stages") / "workspace")
     process = cluster.start("dvc", "repro", "--force", "--single-item", *stages, cwd=workspace.folder)
     output, errors = process.communicate(timeout=600)
     assert process.returncode == 0, output[-2000:] + errors[-3000:]
@@ -22,8 +22,8 @@ def test_stages_leave_the_same_on_a_cluster(
     assert workspace.run("git", "status", "--short").stdout == ""
 
 
-def test_a_study_leaves_the_same_on_a_cluster(first_small_rebuild: Workspace, tmp_path: Path, cluster: Cluster) -> None:
-    here, there = (first_small_rebuild.copy(tmp_path / name) for name in ("here", "there"))
+def test_a_study_leaves_the_same_on_a_cluster(first_rebuild: Workspace, tmp_path: Path, cluster: Cluster) -> None:
+    here, there = (first_rebuild.copy(tmp_path / name) for name in ("here", "there"))
     here.run("make", "study", "RUNTIME=")
     process = cluster.start("make", "study", "RUNTIME=", cwd=there.folder)
     output, errors = process.communicate(timeout=600)

@@ -115,7 +115,7 @@ def test_a_review_refuses_metrics_that_are_not_those_of_the_code(people: dict[st
 
 
 @pytest.mark.long
-def test_the_section_holds_for_the_real_stages(first_small_rebuild: Workspace, tmp_path: Path) -> None:
-    ada = followed(first_small_rebuild, tmp_path)["ada"]
+def test_the_section_holds_for_the_real_stages(first_rebuild: Workspace, tmp_path: Path) -> None:
+    ada = followed(first_rebuild, tmp_path)["ada"]
     ada.run("make", "review", "REV=HEAD~1", **HERE)
     assert "| simple | psnr (dB) |" in (ada.folder / "comparison.md").read_text()

@@ -121,9 +121,9 @@ def go_back(members: Team) -> None:
 
 
 @pytest.fixture(scope="module")
-def followed(first_small_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+def followed(first_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     """Ada and Ben with an S3 server, after the first two sections."""
-    with team(tmp_path_factory.mktemp("s3"), first_small_rebuild, "s3") as members:
+    with team(tmp_path_factory.mktemp("s3"), first_rebuild, "s3") as members:
         rebuild_and_change(members)
         yield members
 
@@ -158,7 +158,7 @@ def test_every_kind_of_remote_gives_known_states_back(knowing: Workspace, tmp_pa
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", ["ssh", "webdav"])
-def test_the_whole_walk_with_every_kind_of_remote(first_small_rebuild: Workspace, tmp_path: Path, kind: str) -> None:
-    with team(tmp_path, first_small_rebuild, kind) as members:
+def test_the_whole_walk_with_every_kind_of_remote(first_rebuild: Workspace, tmp_path: Path, kind: str) -> None:
+    with team(tmp_path, first_rebuild, kind) as members:
         rebuild_and_change(members)
         go_back(members)

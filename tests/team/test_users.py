@@ -102,10 +102,10 @@ def cache(machine: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ada(first_small_rebuild: Workspace, machine: Path, cache: Path, rights: tuple[str, ...]) -> Account:
+def ada(first_rebuild: Workspace, machine: Path, cache: Path, rights: tuple[str, ...]) -> Account:
     """Ada has rebuilt everything and brings it along."""
     ada = account(machine, "ada", ADA, "022", rights)
-    first_small_rebuild.copy(ada.folder)
+    first_rebuild.copy(ada.folder)
     subprocess.run(["chown", "--recursive", "--no-dereference", f"{ADA}:{ADA}", str(ada.folder)], check=True)
     ada.follow(*manual("first", cache))
     shutil.rmtree(ada.folder / ".dvc/cache")
