@@ -19,6 +19,7 @@ ALWAYS = {
     Path("stages/networks/registry.py"),  # by key
     Path("engine.yaml"),  # where it computes, never what comes out
     Path(".dvc/tmp/rwlock"),  # is DVC still there
+    Path("dvc.lock"),  # which outputs a removed variant left behind
 }
 PACKAGES = {
     path.relative_to(REPOSITORY)

@@ -58,7 +58,7 @@ TABLE: dict[str, tuple[Change, set[str]]] = {
     ),
     "one variant's params": (params(variants__subpixel__learning_rate=0.02), {"train@subpixel", "report"}),
     "one network's file": (comment("stages/networks/subpixel.py"), {"train@subpixel"}),
-    "a measure": (comment("stages/evaluate/measures.py"), {"baselines", *EVALUATE}),
+    "a measure": (comment("stages/evaluate/measures.py"), {"baselines", *EVALUATE, "report"}),
     "the report template": (replace("stages/report/page.html", "<body", "<body "), {"report"}),
     "the README": (comment("README.md"), set()),
     "a test": (comment("tests/conftest.py"), set()),

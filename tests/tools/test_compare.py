@@ -6,6 +6,7 @@ import io
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,9 @@ def evaluate(folder: Path, name: str, gain: float = 0.0, level: int = 0) -> None
 
 
 def run(folder: Path, *command: str) -> None:
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    dvc = [sys.executable, "-m", "dvc"]  # whatever stands first on the path
+    called = [*dvc, *command[1:]] if command[0] == "dvc" else command
+    subprocess.run(called, cwd=folder, check=True, capture_output=True)
 
 
 def recorded(folder: Path, tag: str, change: dict[str, Any]) -> None:
