@@ -34,6 +34,7 @@ def test_the_commands_of_the_readme_work(workspace: Workspace) -> None:
     variants = YAML(typ="safe").load(REPOSITORY / "params.yaml")["variants"]
     named = {name for name in re.findall(r"variants\.(\w+)\.", "\n".join(COMMANDS)) if name in variants}
     workspace.edit_params(**{f"variants__{name}": variants[name] for name in named})
+    workspace.run("dvc", "repro")
     workspace.commit("The variants that README.md changes")
     leaves.write(workspace.folder / "holiday", range(2))
     shutil.copy(workspace.folder / "holiday/walk 0/leaves-000.jpg", workspace.folder / "photo.jpg")
