@@ -67,7 +67,8 @@ def test_a_corrupt_object_is_named_and_restored_from_the_other_side(
 ) -> None:
     path = (remote if side == "remote" else tiny.folder / CACHE) / object_of(tiny, name)
     content = corrupt(path)
-    tiny.run("dvc", "status", "--quiet")  # sees nothing
+    if name == FILE:
+        tiny.run("dvc", "status", "--quiet")  # sees nothing
     told = tool(tiny, "tools.audit")
     assert told.returncode == 1
     assert f"{path}: corrupt" in told.stdout
