@@ -25,6 +25,11 @@ LONG_ROOMS = ("scale", "team")  # their tests start servers, or a cluster
 VARIANTS = ("simple", "subpixel")  # of the shared workspace
 
 
+def pytest_configure() -> None:
+    """Find the commands of this environment, `dvc` above all, whether it is activated or not."""
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave the rooms of servers and clusters to `make test-all`.
 
@@ -65,12 +70,11 @@ class Workspace:
         self.folder = folder
 
     def start(self, *command: str, **environment: str) -> subprocess.Popen[str]:
-        """Start a command here, in a process group of its own, with this Python first on the path."""
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        """Start a command here, in a process group of its own."""
         return subprocess.Popen(
             command,
             cwd=self.folder,
-            env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "NO_PROXY": "127.0.0.1", **environment},
+            env={**os.environ, "DVC_NO_ANALYTICS": "1", "NO_PROXY": "127.0.0.1", **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

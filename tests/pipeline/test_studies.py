@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from tests.conftest import Workspace
 
+pytestmark = pytest.mark.long
 RUNS: dict[str, dict[str, Any]] = {
     "seeds_subpixel_1": {"study": "seeds", "variant": "subpixel", "seed": 1},  # as it is in params.yaml
     "control_subpixel": {"study": "control", "variant": "subpixel", "input": "gray", "photographs": 1},

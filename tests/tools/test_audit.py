@@ -60,8 +60,15 @@ def test_a_sound_repository_passes_with_and_without_a_remote(tiny: Workspace) ->
     assert "no remote is looked at" in result.stderr
 
 
-@pytest.mark.parametrize("name", [FILE, OUT], ids=["a file", "the list of a folder"])
-@pytest.mark.parametrize("side", ["cache", "remote"])
+@pytest.mark.parametrize(
+    ("side", "name"),
+    [
+        ("cache", FILE),
+        pytest.param("cache", OUT, marks=pytest.mark.long),  # the list of a folder
+        pytest.param("remote", FILE, marks=pytest.mark.long),
+        pytest.param("remote", OUT, marks=pytest.mark.long),
+    ],
+)
 def test_a_corrupt_object_is_named_and_restored_from_the_other_side(
     tiny: Workspace, remote: Path, side: str, name: str
 ) -> None:
@@ -77,6 +84,7 @@ def test_a_corrupt_object_is_named_and_restored_from_the_other_side(
     assert path.stat().st_mode & 0o777 == 0o444
 
 
+@pytest.mark.long
 def test_a_file_missing_from_a_folder_of_the_remote_is_uploaded(tiny: Workspace, remote: Path) -> None:
     path = remote / object_of(tiny, FILE)
     content = path.read_bytes()
@@ -88,6 +96,7 @@ def test_a_file_missing_from_a_folder_of_the_remote_is_uploaded(tiny: Workspace,
     assert path.read_bytes() == content
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("links", ["copy", "symlink"])
 def test_a_corrupt_output_that_dvc_overlooks_is_restored(tiny: Workspace, remote: Path, links: str) -> None:
     content = corrupt(tiny.folder / CACHE / object_of(tiny, FILE))
@@ -99,6 +108,7 @@ def test_a_corrupt_output_that_dvc_overlooks_is_restored(tiny: Workspace, remote
     assert (tiny.folder / FILE).read_bytes() == content
 
 
+@pytest.mark.long
 def test_what_has_no_sound_copy_is_deleted_and_made_again(tiny: Workspace, remote: Path) -> None:
     name = object_of(tiny, FILE)
     content = corrupt(remote / name)

@@ -47,6 +47,7 @@ def same(folder: Path, first: str, second: str, files: tuple[str, ...] = FILES) 
         assert (folder / first / name).read_bytes() == (folder / second / name).read_bytes(), name
 
 
+@pytest.mark.long
 def test_a_killed_training_goes_on_from_the_last_whole_epoch_to_the_same_bytes(folder: Path) -> None:
     assert processes(folder, {"network": "vae", "checkpoint": "killed.kept", "folder": "resumed"}) == 0
     assert (folder / "killed.epochs").read_text().split() == ["0", "1", "1", "2"]
