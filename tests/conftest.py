@@ -23,20 +23,6 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 OPENED = Path(__file__).with_name("opened")  # on PYTHONPATH, it notes the files that stages open
 LONG_ROOMS = ("scale", "team")  # their tests start servers, or a cluster
 VARIANTS = ("simple", "subpixel")  # of the shared workspace
-# Long tests that nobody has run since code moved to grayscale/, stages/common and the rest. They are skipped, and said
-# to be, until each has been run and mended. Take a name out to run it.
-UNTRIED = (
-    "pipeline/test_additions.py",
-    "pipeline/test_elsewhere.py",
-    "pipeline/test_end_to_end.py",
-    "pipeline/test_engines.py",
-    "pipeline/test_invalidation.py",
-    "pipeline/test_readme.py",
-    "scale/test_stages.py",
-    "team/test_experiments.py",
-    "team/test_team.py",
-    "team/test_users.py",
-)
 
 
 def pytest_configure() -> None:
@@ -52,8 +38,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent.name in LONG_ROOMS:
             item.add_marker("long")
-        if item.get_closest_marker("long") and "/".join(item.path.parts[-2:]) in UNTRIED:
-            item.add_marker(pytest.mark.skip(reason="not run since the code moved; see UNTRIED in conftest.py"))
 
     def needs_rebuild(item: pytest.Item) -> bool:
         return "first_rebuild" in getattr(item, "fixturenames", ())
