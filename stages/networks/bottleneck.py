@@ -10,6 +10,8 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from stages.networks.layers import divided, pooled, transposed
+
 
 def build(*, patch: int, inputs: int, outputs: int, latent_divisor: int) -> keras.Model:
     """The encoder of `simple`, a dense ReLU latent of (its size // `latent_divisor`) numbers, a transposed decoder.
@@ -17,28 +19,9 @@ def build(*, patch: int, inputs: int, outputs: int, latent_divisor: int) -> kera
     Raises:
         ValueError: nothing would be left of the latent.
     """
-    # === Layers ===
-    cells = patch // 4
-    latent = cells * cells * 16 // latent_divisor
-    if latent == 0:
-        raise ValueError(
-            f"latent_divisor is {latent_divisor}; for patches of {patch} it must be at most {cells * cells * 16}"
-        )
-    conv = {"kernel_size": 3, "padding": "same", "activation": "relu"}
-    transposed = {"kernel_size": 3, "strides": 2, "padding": "same"}
     image = keras.Input((patch, patch, inputs), name="image")
-
-    # === Encoder ===
-    x = layers.Conv2D(32, name="encode_1", **conv)(image)  # (28, 28, 32)
-    x = layers.MaxPooling2D(2, name="pool_1")(x)  # (14, 14, 32)
-    x = layers.Conv2D(16, name="encode_2", **conv)(x)  # (14, 14, 16)
-    x = layers.MaxPooling2D(2, name="pool_2")(x)  # (7, 7, 16)
+    x = pooled(image, last="pool_2")  # (7, 7, 16)
     x = layers.Flatten(name="flatten")(x)  # (784,)
-    x = layers.Dense(latent, activation="relu", name="latent")(x)  # (261,)
-
-    # === Decoder ===
-    x = layers.Dense(cells * cells * 16, activation="relu", name="spread")(x)  # (784,)
-    x = layers.Reshape((cells, cells, 16), name="grid")(x)  # (7, 7, 16)
-    x = layers.Conv2DTranspose(32, activation="relu", name="decode_1", **transposed)(x)  # (14, 14, 32)
-    x = layers.Conv2DTranspose(outputs, activation="sigmoid", name="output", **transposed)(x)  # (28, 28, 1)
+    x = layers.Dense(divided(patch, latent_divisor), activation="relu", name="latent")(x)  # (261,)
+    x = transposed(x, patch, outputs)  # (28, 28, 1)
     return keras.Model(image, x, name="bottleneck")

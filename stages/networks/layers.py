@@ -1,4 +1,4 @@
-"""What networks are built of beyond Keras's own layers: variational sampling and its loss, and the transform of cells.
+"""What networks share: encoder and decoder of the plain ones, variational sampling and its loss, transforms of cells.
 
 A model file loads wherever this module is imported; the networks' own files are needed to build one, never to load it.
 """
@@ -11,12 +11,37 @@ import keras
 import numpy as np
 import scipy.fft
 import tensorflow as tf
-from keras import ops
+from keras import layers, ops
 
 CELL = 4  # pixels on a side
 VAE_PARTS = ("encoder", "sampling", "decoder")
 FREQUENCIES = CELL * CELL  # of a cell, rows first
 START = 0.1  # how far the first mixture of R, G and B may be from their mean, as a fraction of it
+CONVOLUTION = {"kernel_size": 3, "padding": "same", "activation": "relu"}
+
+
+def pooled(image: Any, last: str) -> Any:
+    """The encoder of `simple`, `(batch, h, w, channels)` → `(batch, h / 4, w / 4, 16)`; `last` names its last layer."""
+    x = layers.Conv2D(32, name="encode_1", **CONVOLUTION)(image)  # (28, 28, 32)
+    x = layers.MaxPooling2D(2, name="pool_1")(x)  # (14, 14, 32)
+    x = layers.Conv2D(16, name="encode_2", **CONVOLUTION)(x)  # (14, 14, 16)
+    return layers.MaxPooling2D(2, name=last)(x)  # (7, 7, 16)
+
+
+def transposed(code: Any, patch: int, outputs: int) -> Any:
+    """A decoder of stride-2 transposed convolutions, `(batch, n)` → `(batch, patch, patch, outputs)`."""
+    cells, stride = patch // 4, {"kernel_size": 3, "strides": 2, "padding": "same"}
+    x = layers.Dense(cells * cells * 16, activation="relu", name="spread")(code)  # (784,)
+    x = layers.Reshape((cells, cells, 16), name="grid")(x)  # (7, 7, 16)
+    x = layers.Conv2DTranspose(32, activation="relu", name="decode_1", **stride)(x)  # (14, 14, 32)
+    return layers.Conv2DTranspose(outputs, activation="sigmoid", name="output", **stride)(x)  # (28, 28, 1)
+
+
+def divided(patch: int, divisor: int) -> int:
+    """The size of a latent with one number for every `divisor` pixels; `ValueError` if nothing would be left."""
+    if divisor > patch * patch:
+        raise ValueError(f"latent_divisor is {divisor}; for patches of {patch} it must be at most {patch * patch}")
+    return patch * patch // divisor
 
 
 @keras.saving.register_keras_serializable("grayscale")
@@ -138,13 +163,9 @@ def whitening(channels: int) -> keras.layers.Layer:
     are nearly uncorrelated and of equal size, so that all are learned at once, and rounding differences do not grow.
     """
     basis, amplitude = _cosine_basis(channels)
-    layer = keras.layers.Conv2D(
-        FREQUENCIES * channels, CELL, strides=CELL, padding="valid", trainable=False, name="whiten"
-    )
-    layer.build((None, None, None, channels))
+    layer = layers.Conv2D(FREQUENCIES * channels, CELL, strides=CELL, padding="valid", trainable=False, name="whiten")
     kernel = basis / amplitude
-    layer.set_weights([kernel, -0.5 * kernel.sum(axis=(0, 1, 2))])  # middle gray becomes 0
-    return layer
+    return _filled(layer, channels, kernel, -0.5 * kernel.sum(axis=(0, 1, 2)))  # middle gray becomes 0
 
 
 def unwhitening(channels: int) -> keras.layers.Layer:
@@ -153,10 +174,8 @@ def unwhitening(channels: int) -> keras.layers.Layer:
     It is written as the transposed convolution that a sub-pixel convolution equals when stride and kernel are the same.
     """
     basis, amplitude = _cosine_basis(channels)
-    layer = keras.layers.Conv2DTranspose(channels, CELL, strides=CELL, padding="valid", trainable=False, name="output")
-    layer.build((None, None, None, FREQUENCIES * channels))
-    layer.set_weights([basis * amplitude, np.full(channels, 0.5)])
-    return layer
+    layer = layers.Conv2DTranspose(channels, CELL, strides=CELL, padding="valid", trainable=False, name="output")
+    return _filled(layer, FREQUENCIES * channels, basis * amplitude, np.full(channels, 0.5))
 
 
 def colour_to_gray(channels: int, name: str) -> keras.layers.Layer:
@@ -164,23 +183,26 @@ def colour_to_gray(channels: int, name: str) -> keras.layers.Layer:
 
     Each frequency starts from its own random mixture of the channels, within `START` of their mean.
     """
-    layer = keras.layers.Conv2D(FREQUENCIES, 1, name=name)
-    layer.build((None, None, None, FREQUENCIES * channels))
+    layer = layers.Conv2D(FREQUENCIES, 1, name=name)
     mixture = keras.random.uniform((channels, FREQUENCIES), (1 - START) / channels, (1 + START) / channels)
     tints = _cosines(channels) @ keras.ops.convert_to_numpy(mixture)  # the same for tints instead of channels
     gain = tints.T * _tint_amplitude(channels)  # frequency × tint; a frequency's own amplitude cancels out
     kernel = np.einsum("fk,fg->fkg", gain, np.eye(FREQUENCIES)).reshape(1, 1, -1, FREQUENCIES)
-    layer.set_weights([kernel, np.zeros(FREQUENCIES)])
-    return layer
+    return _filled(layer, FREQUENCIES * channels, kernel, np.zeros(FREQUENCIES))
 
 
 def gray_to_channels(channels: int) -> keras.layers.Layer:
     """A learned 1 × 1 convolution from one whitened channel to `channels`; it starts as a copy into each."""
-    layer = keras.layers.Conv2D(FREQUENCIES * channels, 1, name="mix")
-    layer.build((None, None, None, FREQUENCIES))
+    layer = layers.Conv2D(FREQUENCIES * channels, 1, name="mix")
     copy = np.sqrt(channels) * np.eye(channels)[0]  # the first tint is what all channels have in common
     kernel = np.einsum("fg,k->fgk", np.eye(FREQUENCIES), copy).reshape(1, 1, FREQUENCIES, -1)
-    layer.set_weights([kernel, np.zeros(FREQUENCIES * channels)])
+    return _filled(layer, FREQUENCIES, kernel, np.zeros(FREQUENCIES * channels))
+
+
+def _filled(layer: keras.layers.Layer, channels: int, *weights: np.ndarray) -> keras.layers.Layer:
+    """The convolution, built for images of so many channels, with these weights."""
+    layer.build((None, None, None, channels))
+    layer.set_weights(weights)
     return layer
 
 
@@ -204,13 +226,12 @@ def low_frequencies(patch: int, latent: int) -> tuple[keras.layers.Layer, keras.
     usual = _amplitude(patch, vertical + horizontal)
     encode = (in_cells * amplitude).reshape(latent, -1).T / usual
     decode = (in_cells / amplitude).reshape(latent, -1) * usual[:, None]
-    layers = []
-    for name, kernel in (("latent", encode), ("spread", decode)):
-        layer = keras.layers.Dense(kernel.shape[1], use_bias=False, trainable=False, name=name)
+    keep = layers.Dense(latent, use_bias=False, trainable=False, name="latent")
+    spread = layers.Dense(patch * patch, use_bias=False, trainable=False, name="spread")
+    for layer, kernel in ((keep, encode), (spread, decode)):
         layer.build((None, kernel.shape[0]))
         layer.set_weights([kernel])
-        layers.append(layer)
-    return layers[0], layers[1]
+    return keep, spread
 
 
 def _cosine_basis(channels: int) -> tuple[np.ndarray, np.ndarray]:

@@ -5,26 +5,21 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from stages.networks.layers import CONVOLUTION, pooled
+
 
 def build(*, patch: int, inputs: int, outputs: int) -> keras.Model:
     """Two convolutions with max-pooling down to a latent of (patch / 4)² × 16 numbers, and the way back.
 
     With 28-pixel patches, colour in and gray out: 784 latent numbers and 12,769 parameters.
     """
-    # === Layers ===
-    conv = {"kernel_size": 3, "padding": "same", "activation": "relu"}
     image = keras.Input((patch, patch, inputs), name="image")
-
-    # === Encoder ===
-    x = layers.Conv2D(32, name="encode_1", **conv)(image)  # (28, 28, 32)
-    x = layers.MaxPooling2D(2, name="pool_1")(x)  # (14, 14, 32)
-    x = layers.Conv2D(16, name="encode_2", **conv)(x)  # (14, 14, 16)
-    x = layers.MaxPooling2D(2, name="latent")(x)  # (7, 7, 16)
+    x = pooled(image, last="latent")  # (7, 7, 16)
 
     # === Decoder ===
-    x = layers.Conv2D(16, name="decode_1", **conv)(x)  # (7, 7, 16)
+    x = layers.Conv2D(16, name="decode_1", **CONVOLUTION)(x)  # (7, 7, 16)
     x = layers.UpSampling2D(2, name="upsample_1")(x)  # (14, 14, 16)
-    x = layers.Conv2D(32, name="decode_2", **conv)(x)  # (14, 14, 32)
+    x = layers.Conv2D(32, name="decode_2", **CONVOLUTION)(x)  # (14, 14, 32)
     x = layers.UpSampling2D(2, name="upsample_2")(x)  # (28, 28, 32)
     x = layers.Conv2D(outputs, 3, padding="same", activation="sigmoid", name="output")(x)  # (28, 28, 1)
     return keras.Model(image, x, name="simple")

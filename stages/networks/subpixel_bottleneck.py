@@ -14,6 +14,7 @@ from stages.networks.layers import (
     CELL,
     FREQUENCIES,
     colour_to_gray,
+    divided,
     gray_to_channels,
     low_frequencies,
     unwhitening,
@@ -27,13 +28,7 @@ def build(*, patch: int, inputs: int, outputs: int, latent_divisor: int) -> kera
     Raises:
         ValueError: nothing would be left of the latent.
     """
-    # === Layers ===
-    cells = patch // CELL
-    if latent_divisor > patch * patch:
-        raise ValueError(
-            f"latent_divisor is {latent_divisor}; for patches of {patch} it must be at most {patch * patch}"
-        )
-    keep, spread = low_frequencies(patch, patch * patch // latent_divisor)
+    keep, spread = low_frequencies(patch, divided(patch, latent_divisor))
     image = keras.Input((patch, patch, inputs), name="image")
 
     # === Encoder ===
@@ -44,7 +39,7 @@ def build(*, patch: int, inputs: int, outputs: int, latent_divisor: int) -> kera
 
     # === Decoder ===
     x = spread(x)  # (784,)
-    x = layers.Reshape((cells, cells, FREQUENCIES), name="grid")(x)  # (7, 7, 16)
+    x = layers.Reshape((patch // CELL, patch // CELL, FREQUENCIES), name="grid")(x)  # (7, 7, 16)
     x = gray_to_channels(outputs)(x)  # (7, 7, 16)
     x = unwhitening(outputs)(x)  # (28, 28, 1)
     return keras.Model(image, x, name="subpixel_bottleneck")
