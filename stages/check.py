@@ -17,4 +17,7 @@ def check() -> None:
 
 
 if __name__ == "__main__":
-    settings.exit_if_invalid(check)
+    try:
+        check()
+    except settings.SettingsError as error:
+        raise SystemExit(str(error)) from None

@@ -6,20 +6,16 @@ gives the same for it anywhere; results come in the order of the tasks.
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
-from ruamel.yaml import YAML, YAMLError
 
-from stages.common.settings import Section, SettingsError, explain
-from stages.common.stage import PR_SET_PDEATHSIG, StageError
+from stages.common.settings import Section, SettingsError, explain, read_yaml
+from stages.common.stage import StageError, die_with_parent
 
 ENGINE = Path("engine.yaml")
 OVERRULED_BY = {"engine": "ENGINE", "workers": "WORKERS", "address": "RAY_ADDRESS"}  # environment variables
@@ -42,16 +38,12 @@ def load(environ: Mapping[str, str] = os.environ, path: Path = ENGINE) -> Engine
     Raises:
         SettingsError: the file is missing, is not YAML, or it or the environment says something impossible.
     """
+    raw = read_yaml(path)
+    said: dict[str, Any] = {key: environ[name] for key, name in OVERRULED_BY.items() if environ.get(name)}
+    if said.get("workers", "").isdecimal():
+        said["workers"] = int(said["workers"])
     try:
-        raw = YAML(typ="safe").load(path)
-    except FileNotFoundError as error:
-        raise SettingsError(f"{path}: not found; run from the top of the repository") from error
-    except YAMLError as error:
-        raise SettingsError(f"{path}: not valid YAML: {error}") from error
-    said = {key: environ[variable] for key, variable in OVERRULED_BY.items() if environ.get(variable)}
-    numbers = {key: int(value) for key, value in said.items() if key == "workers" and value.isdecimal()}
-    try:
-        return Engine.model_validate({**raw, **said, **numbers} if isinstance(raw, dict) else raw)
+        return Engine.model_validate({**raw, **said} if isinstance(raw, dict) else raw)
     except ValidationError as error:
         sources: dict[Any, str] = {(key,): f"{OVERRULED_BY[key]} in the environment" for key in said}
         faults = [explain(sources.get(item["loc"][:1], str(path)), item, Engine) for item in error.errors()]
@@ -90,17 +82,13 @@ def run(
 def _in_processes(function: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[Result]:
     import joblib  # here, because one process need not wait for it
 
-    parallel = joblib.Parallel(n_jobs=workers, backend="loky", return_as="generator", batch_size=1, max_nbytes=None)
+    options = {"return_as": "generator", "batch_size": 1, "max_nbytes": None}
+    # or a worker would outlive this process, and hold its memory for minutes
+    parallel = joblib.Parallel(workers, backend="loky", initializer=die_with_parent, **options)
     try:
-        yield from parallel(joblib.delayed(_in_worker)(function, task) for task in tasks)
+        yield from parallel(joblib.delayed(function)(task) for task in tasks)
     except BrokenProcessPool:
         raise StageError(
             "a worker process was killed; the system's log says why. If memory did not suffice, lower `workers` in "
             f"{ENGINE}. What was finished is kept: run the same command again"
         ) from None
-
-
-def _in_worker(function: Callable[[Task], Result], task: Task) -> Result:
-    if sys.platform == "linux":  # or a worker would outlive a killed parent, and hold its memory for minutes
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    return function(task)

@@ -13,9 +13,9 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
-from ruamel.yaml import YAML
 
 from stages.common.artifacts import write_text
+from stages.common.settings import read_yaml
 
 ENVIRONMENT = Path("environment.yaml")
 LOCK = Path("requirements.lock")
@@ -73,7 +73,7 @@ def render(lock: str) -> str:
 
 def read() -> dict[str, str]:
     """The content of environment.yaml: package → version, and `python` → the range that is supported."""
-    return {name: str(value) for name, value in YAML(typ="safe").load(ENVIRONMENT).items()}
+    return {name: str(value) for name, value in read_yaml(ENVIRONMENT).items()}
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ import json
 import shutil
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from stages.common import settings
 
 LOCK = Path("dvc.lock")
@@ -24,8 +22,8 @@ def remove() -> None:
     A params.yaml that can't be used, or a missing dvc.lock, is no reason to stop: the stage says so.
     """
     try:
-        wanted, locked = settings.load(), YAML(typ="safe").load(LOCK)["stages"]
-    except (settings.SettingsError, FileNotFoundError):
+        wanted, locked = settings.load(), settings.read_yaml(LOCK)["stages"]
+    except settings.SettingsError:
         return
     gone = []
     for name, entry in locked.items():

@@ -18,6 +18,7 @@ from typing import Any
 from stages.common import environment
 from stages.common.engine import ENGINE, Result, Task
 from stages.common.environment import EnvironmentDiffersError
+from stages.common.settings import SettingsError
 from stages.common.stage import StageError
 
 TRIES = 3  # of a task whose worker is killed
@@ -92,7 +93,7 @@ def _at(home: str, function: Callable[[Task], Result], task: Task) -> Result:
     try:
         os.chdir(home)
         _check_packages()
-    except (OSError, EnvironmentDiffersError) as error:
+    except (OSError, SettingsError, EnvironmentDiffersError) as error:
         raise StageError(
             f"node {platform.node()} of the Ray cluster: {error}; docs/scale.md says what a node needs"
         ) from None

@@ -7,7 +7,6 @@ source, the stages that use them know; `python -m stages.check` asks them, too.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -22,7 +21,6 @@ CELL = 4  # every network halves the patch twice, or cuts it into 4 × 4 cells
 RESERVED = ("baselines", "target", "luma", "mean_rgb", "green", "conv1x1")  # rows of the same tables
 SSIM_WINDOW = 11  # pixels; a patch must hold at least one window of Wang et al. 2004
 
-Loss = Literal["mse", "mae", "mse_ssim"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -60,7 +58,7 @@ class Recipe(Section):
 
     input: Literal["colour", "gray"]
     target: Literal["gray", "colour"]
-    loss: Loss
+    loss: Literal["mse", "mae", "mse_ssim"]
     batch: int = Field(ge=1)
     epochs: int = Field(ge=1)
     patience: int = Field(ge=0)
@@ -161,17 +159,26 @@ class Settings(Section):
         return {**raw, "variants": complete}
 
     @model_validator(mode="after")
-    def names_are_free(self) -> Settings:
-        for name in self.variants:
+    def names_are_free_and_replicas_share_each_batch(self) -> Settings:
+        for name, variant in self.variants.items():
             if name in RESERVED or name.startswith("pca_"):
                 raise ValueError(f"variants.{name}: the name is taken by a baseline")
-        return self
-
-    @model_validator(mode="after")
-    def replicas_share_each_batch(self) -> Settings:
-        for name, variant in self.variants.items():
             self.train.require_equal_parts(f"variants.{name}", variant.batch)
         return self
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file.
+
+    Raises:
+        SettingsError: the file is missing, or is not YAML.
+    """
+    try:
+        return YAML(typ="safe").load(path)
+    except FileNotFoundError as error:
+        raise SettingsError(f"{path}: not found; run from the top of the repository") from error
+    except YAMLError as error:
+        raise SettingsError(f"{path}: not valid YAML: {error}") from error
 
 
 def load(path: Path = PARAMS) -> Settings:
@@ -180,13 +187,7 @@ def load(path: Path = PARAMS) -> Settings:
     Raises:
         SettingsError: the file is missing, is not YAML, or says something impossible; names each key.
     """
-    try:
-        raw = YAML(typ="safe").load(path)
-    except FileNotFoundError as error:
-        raise SettingsError(f"{path}: not found; run from the top of the repository") from error
-    except YAMLError as error:
-        raise SettingsError(f"{path}: not valid YAML: {error}") from error
-    return check(raw, str(path))
+    return check(read_yaml(path), str(path))
 
 
 def check(raw: Any, source: str) -> Settings:
@@ -229,11 +230,3 @@ def _siblings(location: tuple[Any, ...], model: Any) -> list[str]:
         if get_args(model)[1:] == (NoneType,):
             model = get_args(model)[0]
     return list(model.model_fields)
-
-
-def exit_if_invalid(load: Callable[[], Any]) -> None:
-    """End the process with the message and exit code 1 if `load` raises a `SettingsError`."""
-    try:
-        load()
-    except SettingsError as error:
-        raise SystemExit(str(error)) from None

@@ -71,19 +71,16 @@ def run(
     for lost in keep.glob(".*.partial"):
         shutil.rmtree(lost, ignore_errors=True)  # its worker may live, and may still write
     folders = [keep / f"{number:05}" for number in range(len(tasks))]
-    found = {number: facts for number, folder in enumerate(folders) if (facts := _finished(folder)) is not None}
-    due = [number for number in range(len(tasks)) if number not in found]
-    for number in due:
-        shutil.rmtree(folders[number], ignore_errors=True)
-    results = engine.run(partial(_do, work), [(tasks[number], folders[number]) for number in due], where, cpus, gpus)
+    found = {folder: done for folder in folders if (done := _finished(folder))}
+    due = [(task, folder) for task, folder in zip(tasks, folders, strict=True) if folder not in found]
+    for _, folder in due:
+        shutil.rmtree(folder, ignore_errors=True)
+    results = engine.run(partial(_do, work), due, where, cpus, gpus)
     with tqdm(total=len(tasks), initial=len(found), unit=unit, disable=None, delay=2, leave=False) as bar:
-        for number, folder in enumerate(folders):
-            if number in found:
-                facts = found[number]
-            else:
-                facts = next(results)
-                bar.update()
-            yield Shard(folder, facts["facts"])
+        for folder in folders:
+            done = found.get(folder) or next(results)
+            bar.update(folder not in found)
+            yield Shard(folder, done["facts"])
 
 
 def place(file: Path, target: Path) -> None:

@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from ruamel.yaml import YAML, YAMLError
 
 from stages.common import environment, settings
 from stages.common.artifacts import ArtifactError
+from stages.common.settings import SettingsError, read_yaml
 
 PIPELINE = Path("dvc.yaml")
 LOCKS = Path(".dvc/tmp/stages")
@@ -124,13 +124,13 @@ def stage(name: str, item: str | None = None, *, declaration: Declaration | None
             environment.verify(work.versions)
             work.settings = {key: _lookup(checked, key) for key in declaration.params}
             for file, keys in declaration.others.items():
-                work.settings |= {key: _lookup(_read(file), key) for key in keys}
+                work.settings |= {key: _lookup(read_yaml(file), key) for key in keys}
             yield work
             _refuse_if_changed(before, fingerprint(declaration))
             work.publish()
             _remove(work.keep.parent)
             ended_well = True
-    except (StageError, settings.SettingsError, ArtifactError, environment.EnvironmentDiffersError) as error:
+    except (StageError, SettingsError, ArtifactError, environment.EnvironmentDiffersError) as error:
         print(f"{label}: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     finally:
@@ -143,12 +143,13 @@ def declared(name: str, item: str | None = None) -> Declaration:
 
     Raises:
         StageError: there is no such stage or item; the message lists those that exist.
+        SettingsError: dvc.yaml or params.yaml can't be used.
     """
-    stages = _read(PIPELINE)["stages"]
+    stages = read_yaml(PIPELINE)["stages"]
     if name not in stages:
         raise StageError(f"{PIPELINE} has no stage {name!r}; it has {', '.join(stages)}")
     settings.load()  # before templates are filled in: its message says what is wrong
-    entry, values = stages[name], _read(settings.PARAMS)
+    entry, values = stages[name], read_yaml(settings.PARAMS)
     if "foreach" in entry:
         group = entry["foreach"].removeprefix("${").removesuffix("}")
         items = values[group]
@@ -186,7 +187,7 @@ def fingerprint(declaration: Declaration) -> Fingerprint:
                 (hashlib.sha256(path.read_bytes()).hexdigest(),) if small else (status.st_size, status.st_mtime_ns)
             )
     for file, keys in {settings.PARAMS: declaration.params, **declaration.others}.items():
-        params = _read(file)  # as written: a slip in another stage's params is no reason to lose this one's work
+        params = read_yaml(file)  # as written: a slip in another stage's params is no reason to lose this one's work
         found.update({f"{file}: {key}": (_lookup(params, key),) for key in keys})
     versions = environment.read()
     found.update({f"{environment.ENVIRONMENT}: {name}": (versions[name],) for name in declaration.packages})
@@ -231,19 +232,17 @@ def _restore_tracked(name: str, item: str | None) -> None:
 
     `persist: true` in dvc.yaml would keep them, but also keep DVC from ever taking the stage from its run cache.
     """
-    with suppress(StageError, KeyError, OSError):
-        entry = _read(PIPELINE)["stages"][name]
+    with suppress(SettingsError, KeyError, OSError):
+        entry = read_yaml(PIPELINE)["stages"][name]
         entry = entry.get("do", entry)
         outs = [out for kind in ("outs", "metrics", "plots") for out in entry.get(kind, []) if isinstance(out, dict)]
-        paths = [
-            path.replace("${key}", item or "") for out in outs for path, how in out.items() if not how.get("cache")
-        ]
-        gone = [path for path in paths if not Path(path).exists()]
-        listed = subprocess.run(["git", "ls-files", "--", *gone], capture_output=True, text=True, check=False)
-        if gone and listed.stdout:
-            tracked = listed.stdout.splitlines()
-            subprocess.run(["git", "checkout", "--quiet", "--", *tracked], check=False)
-            print(f"{', '.join(tracked)}: DVC had deleted this for the stage; it is again as in git", file=sys.stderr)
+        paths = [path.replace("${key}", item or "") for out in outs for path in out]
+        command = ["git", "ls-files", "--deleted", "--", *paths]
+        listed = subprocess.run(command, capture_output=True, text=True, check=False)
+        if paths and listed.stdout:
+            gone = listed.stdout.splitlines()
+            subprocess.run(["git", "checkout", "--quiet", "--", *gone], check=False)
+            print(f"{', '.join(gone)}: DVC had deleted this for the stage; it is again as in git", file=sys.stderr)
 
 
 def _lookup(tree: Any, key: str) -> Any:
@@ -260,13 +259,6 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> Any:
-    try:
-        return YAML(typ="safe").load(path)
-    except (FileNotFoundError, YAMLError) as error:
-        raise StageError(f"{path} can't be read: {error}") from error
-
-
 @contextmanager
 def _alone(label: str) -> Iterator[None]:
     """Wait until no other process runs this stage, such as one whose DVC was killed."""
@@ -280,10 +272,15 @@ def _alone(label: str) -> Iterator[None]:
         yield
 
 
-def _die_with_dvc() -> None:
-    """Ask Linux to kill this process with the one that started it: an orphan must not write over a later result."""
+def die_with_parent() -> None:
+    """Ask Linux to kill this process with the one that started it; elsewhere, do nothing."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _die_with_dvc() -> None:
+    """Let this process end with the one that started it: an orphan must not write over a later result."""
+    die_with_parent()
     if "DVC_STAGE" in os.environ and _dvc_is_gone():  # before the kernel was asked
         raise SystemExit("the DVC that started this stage has ended")
 

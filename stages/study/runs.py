@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-from ruamel.yaml import YAML, YAMLError
 
 from stages.common import settings
 from stages.common.settings import Name, Section, SettingsError, Train, Variant
@@ -69,8 +68,8 @@ def check(name: str, raw: Any, variants: dict[str, Variant], train: Train) -> tu
         train.require_equal_parts(f"runs.{name}", changed.batch)
         return run, changed
     except ValidationError as error:
-        faults = [{**item, "loc": ("runs", name, *item["loc"])} for item in error.errors()]
-        raise SettingsError("\n".join(settings.explain(str(PARAMS), fault) for fault in faults)) from error
+        faults = [settings.explain(str(PARAMS), item, section=f"runs.{name}") for item in error.errors()]
+        raise SettingsError("\n".join(faults)) from error
     except ValueError as error:
         raise SettingsError(f"{PARAMS}: {error}") from error
 
@@ -81,13 +80,7 @@ def load() -> dict[str, tuple[Run, Variant]]:
     Raises:
         SettingsError: a file is missing, is not YAML, or says something impossible; names each key.
     """
-    checked = settings.load()
-    try:
-        raw = YAML(typ="safe").load(PARAMS)
-    except FileNotFoundError as error:
-        raise SettingsError(f"{PARAMS}: not found; run from the top of the repository") from error
-    except YAMLError as error:
-        raise SettingsError(f"{PARAMS}: not valid YAML: {error}") from error
+    checked, raw = settings.load(), settings.read_yaml(PARAMS)
     if not isinstance(raw, dict) or list(raw) != ["runs"] or not isinstance(raw["runs"], dict) or not raw["runs"]:
         raise SettingsError(f"{PARAMS}: must have one key, `runs`, with at least one run under it")
     found, faults = {}, []

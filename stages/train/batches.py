@@ -49,11 +49,9 @@ class TrainingBatches(keras.utils.PyDataset):
         mirrored = rng.random(size) < 0.5 if self._recipe.flips else np.zeros(size, bool)
         turns = rng.integers(0, 4, size) if self._recipe.quarter_turns else np.zeros(size, int)
         numbers = self._order.numbers(start, start + size)
-        images, targets = (
-            to_unit(augment(self._from.read(kind, numbers), mirrored, turns), self._dtype)
-            for kind in (self._recipe.input, self._recipe.target)
-        )
-        return images, targets
+        kinds = self._recipe.input, self._recipe.target
+        images, targets = (augment(self._from.read(kind, numbers), mirrored, turns) for kind in kinds)
+        return to_unit(images, self._dtype), to_unit(targets, self._dtype)
 
 
 class Order:
@@ -100,12 +98,9 @@ class ValidationBatches(keras.utils.PyDataset):
         return -(-len(self._from) // VALIDATION_BATCH)
 
     def __getitem__(self, step: int) -> Batch:
-        start, stop = (number * len(self._from) // len(self) for number in (step, step + 1))
-        images, targets = (
-            to_unit(self._from.read(kind, np.arange(start, stop)), self._dtype)
-            for kind in (self._recipe.input, self._recipe.target)
-        )
-        return images, targets
+        numbers = np.arange(*(number * len(self._from) // len(self) for number in (step, step + 1)))
+        images, targets = (self._from.read(kind, numbers) for kind in (self._recipe.input, self._recipe.target))
+        return to_unit(images, self._dtype), to_unit(targets, self._dtype)
 
 
 def augment(patches: np.ndarray, mirrored: np.ndarray, turns: np.ndarray) -> np.ndarray:

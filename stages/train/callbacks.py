@@ -6,6 +6,7 @@ the random generators nor the curve, and the second forgets the best weights. On
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 import zipfile
@@ -75,29 +76,26 @@ class Epochs(keras.callbacks.Callback):
         """Write the file, or nothing."""
         if self._path is None:
             return
-        arrays = {f"variable_{number}": variable.numpy() for number, variable in enumerate(self._variables())}
-        arrays |= {f"best_{number}": weight for number, weight in enumerate(self.best)}
-        rows = np.array([list(row.values()) for row in self.rows])
+        arrays = [*(variable.numpy() for variable in self._variables()), *self.best]
         with atomic(self._path) as temporary, temporary.open("wb") as file:
-            np.savez(file, columns=np.array(list(self.rows[0]), str), rows=rows, **arrays)
+            np.savez(file, *arrays, rows=json.dumps(self.rows))
 
     def load(self, model: keras.Model) -> None:
         """Go on from the file, if there is a sound one: set the variables of `model`, built, and of its optimiser."""
         self.set_model(model)
         if self._path is None or not self._path.exists():
             return
-        variables, weights = self._variables(), range(len(model.weights))
+        variables = self._variables()
         try:
             with np.load(self._path, allow_pickle=False) as saved:  # reading an array checks its CRC
-                values = [saved[f"variable_{number}"] for number in range(len(variables))]
-                best, columns, rows = [saved[f"best_{number}"] for number in weights], saved["columns"], saved["rows"]
+                arrays = [saved[f"arr_{number}"] for number in range(len(variables) + len(model.weights))]
+                rows = json.loads(str(saved["rows"]))
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             print(f"{self._path}: the checkpoint is damaged; training starts anew", file=sys.stderr)
             return
-        for variable, value in zip(variables, values, strict=True):
+        for variable, value in zip(variables, arrays, strict=False):
             variable.assign(value)
-        found = [dict(zip(columns.tolist(), row, strict=True)) for row in rows.tolist()]
-        self.rows, self.best = [{**row, "epoch": int(row["epoch"])} for row in found], best
+        self.rows, self.best = rows, arrays[len(variables) :]
 
     @property
     def _best_epoch(self) -> int:
