@@ -18,18 +18,6 @@ def square(number: int) -> tuple[int, int]:
     return number * number, os.getpid()
 
 
-def meeting(notes: tuple[str, str]) -> int:
-    """Note that this one has begun, and wait for the other, which only a second process can do; this process."""
-    own, other = map(Path, notes)
-    own.touch()
-    deadline = time.monotonic() + 120
-    while not other.exists():
-        if time.monotonic() > deadline:
-            raise ArtifactError("nobody came")
-        time.sleep(0.02)
-    return os.getpid()
-
-
 def faulty(number: int) -> int:
     """Number 3 is damaged."""
     if number == 3:

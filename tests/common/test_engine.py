@@ -9,11 +9,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
-from ruamel.yaml import YAML
 
 from stages.common import engine
 from stages.common.artifacts import ArtifactError
@@ -33,13 +31,6 @@ def test_results_come_in_the_order_of_the_tasks_whoever_did_them(workers: int) -
     numbers, processes = zip(*engine.run(tasks.square, range(11), local(workers)), strict=True)
     assert numbers == tuple(number**2 for number in range(11))
     assert (os.getpid() in processes) == (workers == 1)
-
-
-def test_two_workers_work_at_the_same_time(tmp_path: Path) -> None:
-    one, other = str(tmp_path / "one"), str(tmp_path / "other")
-    processes = set(engine.run(tasks.meeting, [(one, other), (other, one)], local(2)))
-    assert len(processes) == 2
-    assert os.getpid() not in processes
 
 
 def test_a_single_task_stays_in_this_process() -> None:
@@ -91,54 +82,38 @@ def wait_until(happened: Callable[[], bool], seconds: float = 120) -> bool:
 # === engine.yaml ===
 
 
-def test_the_committed_file_computes_in_this_process() -> None:
-    assert engine.load({}, REPOSITORY / engine.ENGINE) == local(1)
-
-
-def test_the_environment_overrules_the_file() -> None:
+def test_the_committed_file_computes_in_this_process_and_the_environment_overrules_it() -> None:
     said = {"ENGINE": "ray", "WORKERS": "5", "RAY_ADDRESS": "10.0.0.1:6379", "HOME": "/"}
     found = engine.load(said, REPOSITORY / engine.ENGINE)
     assert found == Engine(engine="ray", workers=5, address="10.0.0.1:6379")
     assert engine.load({"WORKERS": ""}, REPOSITORY / engine.ENGINE) == local(1)  # as make hands on what is not set
 
 
-@pytest.mark.parametrize(
-    ("environment", "message"),
-    [
-        ({"WORKERS": "0"}, "WORKERS in the environment: workers: .* greater than or equal to 1 .it is 0."),
-        ({"WORKERS": "all"}, "WORKERS in the environment: workers: .* valid integer .it is 'all'."),
-        ({"ENGINE": "dask"}, "ENGINE in the environment: engine: .* 'local' or 'ray' .it is 'dask'."),
-    ],
-)
-def test_a_fault_in_the_environment_names_its_variable(environment: dict[str, str], message: str) -> None:
-    with pytest.raises(SettingsError, match=f"^{message}"):
-        engine.load(environment, REPOSITORY / engine.ENGINE)
+WHOLE = "engine: local\nworkers: 1\naddress: auto\n"
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("text", "environment", "message"),
     [
-        ({"workers": 1.5}, "engine.yaml: workers: "),
-        ({"address": ""}, "engine.yaml: address: "),
-        ({"engines": "ray"}, "engine.yaml: engines: unknown key; allowed are engine, workers, address"),
+        (WHOLE, {"WORKERS": "0"}, "WORKERS in the environment: workers: .* greater than or equal to 1 .it is 0."),
+        (WHOLE, {"WORKERS": "all"}, "WORKERS in the environment: workers: .* valid integer .it is 'all'."),
+        (WHOLE, {"ENGINE": "dask"}, "ENGINE in the environment: engine: .* 'local' or 'ray' .it is 'dask'."),
+        (WHOLE.replace("1", "1.5"), {"ENGINE": "ray"}, "engine.yaml: workers: "),
+        (WHOLE.replace("auto", "''"), {}, "engine.yaml: address: "),
+        (WHOLE + "engines: ray", {}, "engine.yaml: engines: unknown key; allowed are engine, workers, address"),
+        ("- local", {}, "engine.yaml: "),
+        ("engine: [", {}, "engine.yaml: not valid YAML"),
+        (None, {}, "engine.yaml: not found; run from the top of the repository"),
     ],
 )
-def test_a_fault_in_the_file_names_its_key(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], message: str
+def test_a_fault_names_its_file_or_variable_and_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, environment: dict[str, str], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    YAML().dump({"engine": "local", "workers": 1, "address": "auto", **change}, engine.ENGINE)
-    with pytest.raises(SettingsError, match=f"^{message}"):
-        engine.load({"ENGINE": "ray"})
-
-
-@pytest.mark.parametrize("text", ["- local", "engine: [", "engine: local", None])
-def test_a_file_of_another_shape_or_none_is_refused(tmp_path: Path, text: str | None) -> None:
-    path = tmp_path / "engine.yaml"
     if text is not None:
-        path.write_text(text)
-    with pytest.raises(SettingsError, match=r"engine\.yaml: " if text else "run from the top of the repository"):
-        engine.load({}, path)
+        engine.ENGINE.write_text(text)
+    with pytest.raises(SettingsError, match=f"^{message}"):
+        engine.load(environment)
 
 
 def test_no_stage_has_the_engine_among_its_inputs() -> None:

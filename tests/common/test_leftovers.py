@@ -35,25 +35,23 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def models(workspace: Path) -> list[str]:
+def models_left(workspace: Path) -> list[str]:
+    leftovers.remove()
     return sorted(path.name for path in (workspace / "data/models").iterdir())
 
 
 def test_a_folder_of_a_removed_variant_is_removed_and_named(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    leftovers.remove()
-    assert models(workspace) == ["mine", "simple"]
+    assert models_left(workspace) == ["mine", "simple"]
     assert capsys.readouterr().out == "removed what no variant or test set owns any more: data/models/gone\n"
 
 
 def test_a_folder_that_was_changed_since_is_left_alone(workspace: Path) -> None:
     (workspace / "data/models/gone/notes.txt").write_text("mine")
-    leftovers.remove()
-    assert models(workspace) == ["gone", "mine", "simple"]
+    assert models_left(workspace) == ["gone", "mine", "simple"]
 
 
 def test_without_a_lock_nothing_happens(workspace: Path) -> None:
     (workspace / "dvc.lock").unlink()
-    leftovers.remove()
-    assert models(workspace) == ["gone", "mine", "simple"]
+    assert models_left(workspace) == ["gone", "mine", "simple"]

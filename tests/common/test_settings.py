@@ -17,6 +17,7 @@ from stages.report import summary
 from tests.conftest import REPOSITORY
 
 RAW: dict[str, Any] = YAML(typ="safe").load(REPOSITORY / "params.yaml")
+MISSING = object()
 
 
 def changed(key: str, value: Any) -> dict[str, Any]:
@@ -26,6 +27,8 @@ def changed(key: str, value: Any) -> dict[str, Any]:
     for part in sections:
         section = section[part]
     section[last] = value
+    if value is MISSING:
+        del section[last]
     return raw
 
 
@@ -65,6 +68,7 @@ def test_a_variant_overrides_the_common_recipe() -> None:
         ("evaluate.noise_levels", [2.5], ["evaluate.noise_levels.0", "valid integer"]),
         ("evaluate.bootstrap", 10, ["evaluate.bootstrap", "greater than or equal to 100"]),
         ("evaluate.seed", -1, ["evaluate.seed", "greater than or equal to 0"]),
+        ("evaluate", MISSING, ["evaluate: missing"]),
         ("variants", {}, ["variants", "at least 1"]),
         ("variants.simple.network", "resnet", ["variants.simple", "unknown network 'resnet'", "bottleneck"]),
         ("variants.simple.epoch", 3, ["variants.simple", "unknown key 'epoch'", "epochs", "no option"]),
@@ -78,38 +82,22 @@ def test_a_variant_overrides_the_common_recipe() -> None:
         ("variants.Simple", {"network": "simple"}, ["variants.Simple", "pattern"]),
     ],
 )
-def test_an_impossible_value_is_refused_by_name(key: str, value: Any, words: list[str]) -> None:
+def test_an_impossible_value_is_refused_once_by_name(key: str, value: Any, words: list[str]) -> None:
     with pytest.raises(SettingsError) as caught:
         settings.check(changed(key, value), "params.yaml")
     message = str(caught.value)
     assert message.startswith("params.yaml: ")
+    assert len(message.splitlines()) == 1
     assert [word for word in words if word not in message] == []
 
 
-def test_a_fault_of_the_common_recipe_is_reported_once() -> None:
-    with pytest.raises(SettingsError) as caught:
-        settings.check(changed("train.recipe.epochs", "ten"), "params.yaml")
-    assert len(str(caught.value).splitlines()) == 1
-
-
-def test_a_missing_section_is_named() -> None:
-    raw = copy.deepcopy(RAW)
-    del raw["evaluate"]
-    with pytest.raises(SettingsError, match=r"evaluate: missing"):
-        settings.check(raw, "params.yaml")
-
-
-@pytest.mark.parametrize("text", ["", "- 1", "variants: [1]", "train: 3", "a: [", "variants: {a: null}"])
-def test_a_file_of_another_shape_is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["", "- 1", "variants: [1]", "train: 3", "a: [", "variants: {a: null}", None])
+def test_a_file_of_another_shape_or_none_is_refused(tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "params.yaml"
-    path.write_text(text)
-    with pytest.raises(SettingsError):
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(SettingsError, match=r"params\.yaml: " if text is not None else "not found"):
         settings.load(path)
-
-
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="not found"):
-        settings.load(tmp_path / "params.yaml")
 
 
 def test_no_variant_can_take_the_name_of_a_baseline() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -45,8 +45,7 @@ def test_shards_are_the_same_on_one_worker_and_on_two_and_finished_ones_are_done
     again = finish(keep / "1" / "kept")
     assert content(one) == content(two)[:4]
     assert content(again) == content(two)
-    assert tries(keep / "1" / "kept") == [0, 1, 2, 3, 4, 5]
-    assert [shard.facts["seed"] for shard in two] == [0, 1, 2, 3, 4, 5]
+    assert tries(keep / "1" / "kept") == [shard.facts["seed"] for shard in two] == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("where", [HERE, TWO])
@@ -98,12 +97,8 @@ def test_what_is_not_whole_is_done_again(keep: Path) -> None:
 
 def test_facts_that_json_can_not_hold_are_refused(keep: Path) -> None:
     with pytest.raises(TypeError, match="not JSON serializable"):
-        list(shards.run(array_facts, [0], keep, HERE))
+        finish(keep, lambda *_: np.zeros(1))
     assert list(keep.iterdir()) == []
-
-
-def array_facts(_: int, __: Path) -> Any:
-    return np.zeros(1)
 
 
 def test_a_placed_file_stays_with_its_shard(keep: Path, tmp_path: Path) -> None:
@@ -112,15 +107,10 @@ def test_a_placed_file_stays_with_its_shard(keep: Path, tmp_path: Path) -> None:
     assert (tmp_path / "output.npy").read_bytes() == (shard.folder / "noise.npy").read_bytes()
     finish(keep, seeds=1)
     assert tries(keep) == [0]
-    assert set(json.loads((shard.folder / "done.json").read_text())["files"]) == {"noise.npy"}
 
 
 def test_files_are_placed_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.link", refuse)
+    monkeypatch.setattr("os.link", Mock(side_effect=OSError))
     (tmp_path / "file").write_text("shard")
     place(tmp_path / "file", tmp_path / "output")
     assert (tmp_path / "output").read_text() == "shard"
-
-
-def refuse(*_: object) -> None:
-    raise OSError("cross-device link")

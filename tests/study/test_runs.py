@@ -75,13 +75,9 @@ def test_every_fault_has_its_line(folder: Path) -> None:
     assert len(str(caught.value).splitlines()) == 2
 
 
-@pytest.mark.parametrize("text", ["", "- 1", "runs: {}", "runs: [a]", "run: {a: 1}", "a: ["])
-def test_a_file_of_another_shape_is_refused(folder: Path, text: str) -> None:
-    runs.PARAMS.write_text(text)
-    with pytest.raises(SettingsError, match=r"^studies\.yaml: "):
-        runs.load()
-
-
-def test_a_missing_file_is_refused(folder: Path) -> None:
-    with pytest.raises(SettingsError, match="not found"):
+@pytest.mark.parametrize("text", ["", "- 1", "runs: {}", "runs: [a]", "run: {a: 1}", "a: [", None])
+def test_a_file_of_another_shape_or_none_is_refused(folder: Path, text: str | None) -> None:
+    if text is not None:
+        runs.PARAMS.write_text(text)
+    with pytest.raises(SettingsError, match=r"^studies\.yaml: " + ("" if text is not None else "not found")):
         runs.load()

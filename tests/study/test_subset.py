@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stages.common import settings
 from stages.common.settings import SettingsError
 from stages.formats.patches import PatchSet
-from stages.study.subset import FirstPhotographs, with_equal_steps
+from stages.study.work import FirstPhotographs, with_equal_steps
 from tests import patch_sets
 from tests.conftest import REPOSITORY
 

@@ -68,10 +68,7 @@ def test_validation_shows_every_patch_once_in_order(patch_set: PatchSet, monkeyp
     assert np.array_equal(np.concatenate(targets), to_unit(patch_set.read("gray")))
 
 
-SIZES = st.lists(st.integers(1, 9), min_size=1, max_size=30)
-
-
-@given(SIZES, st.integers(1, 7))
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=30), st.integers(1, 7))
 def test_an_order_has_every_patch_once_however_it_is_read(sizes: list[int], batch: int) -> None:
     starts = np.cumsum([0, *sizes]).tolist()
     order = batches.Order(list(pairwise(starts)), [1, 2, 0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -19,11 +19,9 @@ IMAGES = np.random.default_rng(3).random((3, 8, 8, 3))
 
 
 @pytest.fixture(autouse=True)
-def float64() -> Iterator[None]:
+def float64() -> None:
     keras.utils.set_random_seed(2)
     keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_dtype_policy("float32")
 
 
 def enlarging(convolution: layers.Layer, size: int = 2, interpolation: str = "nearest") -> keras.Model:
@@ -63,7 +61,7 @@ def test_outputs_and_gradients_are_the_same(filters: int, options: dict[str, Any
     assert max(np.abs(gradient).max() for gradient in wanted[1:]) > 1e-4
 
 
-def test_what_one_learns_the_other_knows(tmp_path: Any) -> None:
+def test_what_one_learns_the_other_knows(tmp_path: Path) -> None:
     model = simple.build(patch=8, inputs=3, outputs=1)
     write_model(tmp_path / "before.keras", model)
     small = computed_small(model)
