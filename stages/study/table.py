@@ -34,7 +34,7 @@ def read() -> Rows:
     return {row["run"]: row for row in rows}
 
 
-def update(new: Rows, order: Sequence[str]) -> Rows:
+def update(new: Rows, order: Sequence[str]) -> None:
     """Write the table with some rows replaced or added, and without those of runs that are not in `order`.
 
     Other processes may do the same at the same time.
@@ -50,7 +50,6 @@ def update(new: Rows, order: Sequence[str]) -> Rows:
         writer.writeheader()
         writer.writerows(rows.values())
         write_text(TABLE, text.getvalue())
-    return rows
 
 
 def row(facts: dict[str, Any], made_from: str, data: dict[str, str]) -> dict[str, str]:
