@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from grayscale import decode, files, photograph
@@ -35,10 +34,7 @@ class Choice:
 
     def converter(self) -> photograph.Converter:
         """The converter; for a model this loads TensorFlow."""
-        if self.model is None:
-            assert self.method is not None
-            return photograph.closed_form(self.method)
-        return photograph.network(self.model)
+        return photograph.closed_form(self.method) if self.method else photograph.network(self.model)
 
 
 def run(jobs: list[Job], choice: Choice, workers: int) -> dict[Path, str]:
@@ -64,7 +60,7 @@ def convert_file(job: Job, converter: photograph.Converter, bits: int, *, quiet:
         OSError: it can't be read, or the output can't be written.
     """
     # The decoded image's memory is free before the output is written.
-    with _pillow_unlimited(), closing(decode.open_upright(job.source, WHITE)) as image:
+    with decode.pillow_limit(None), closing(decode.open_upright(job.source, WHITE)) as image:
         kept = files.metadata(job.source, image.size)
         width, height = image.size
         gray = np.empty((height, width), np.uint8 if bits == 8 else np.uint16)
@@ -76,21 +72,20 @@ def convert_file(job: Job, converter: photograph.Converter, bits: int, *, quiet:
     files.write(job.target, gray, kept)
 
 
-@contextmanager
-def _pillow_unlimited() -> Iterator[None]:
-    """Pillow's own limit, below that of `decode`, out of the way of what `decode` has let pass."""
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
+def _here(jobs: list[Job], choice: Choice, bar: tqdm) -> dict[Path, str]:
+    failed = {}
+    for job in jobs:
+        if reason := _reason(job, choice, False):
+            failed[job.source] = reason
+        bar.update()
+    return failed
 
 
-def _reason(job: Job, converter: photograph.Converter, bits: int, *, quiet: bool) -> str | None:
-    """Convert one file; the reason if that failed."""
+def _reason(job: Job, choice: Choice, quiet: bool) -> str | None:
+    """Convert one file; the reason if that failed. `ModelError` if the model can't be used."""
+    converter = _converter(choice)
     try:
-        convert_file(job, converter, bits, quiet=quiet)
+        convert_file(job, converter, choice.bits, quiet=quiet)
     except decode.DecodeError as error:
         return str(error)
     except Exception as error:  # one bad file must not stop the others, whatever a library makes of it
@@ -98,13 +93,9 @@ def _reason(job: Job, converter: photograph.Converter, bits: int, *, quiet: bool
     return None
 
 
-def _here(jobs: list[Job], choice: Choice, bar: tqdm) -> dict[Path, str]:
-    converter, failed = choice.converter(), {}
-    for job in jobs:
-        if reason := _reason(job, converter, choice.bits, quiet=False):
-            failed[job.source] = reason
-        bar.update()
-    return failed
+@functools.cache
+def _converter(choice: Choice) -> photograph.Converter:
+    return choice.converter()
 
 
 def _in_processes(jobs: list[Job], choice: Choice, workers: int, bar: tqdm) -> dict[Path, str]:
@@ -114,7 +105,7 @@ def _in_processes(jobs: list[Job], choice: Choice, workers: int, bar: tqdm) -> d
     with ProcessPoolExecutor(min(workers, len(jobs)), context, _prepare, (threads,)) as pool:
         try:
             with _interrupts_ignored():  # workers start here, and inherit it
-                waiting = {pool.submit(_work, job, choice): job for job in jobs}
+                waiting = {pool.submit(_reason, job, choice, True): job for job in jobs}
             for future in as_completed(waiting):
                 try:
                     reason = future.result()
@@ -146,16 +137,5 @@ def _prepare(threads: int) -> None:
 
 
 def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
+    multiprocessing.parent_process().join()  # type: ignore[union-attr]  # not None in a worker
     os._exit(1)
-
-
-def _work(job: Job, choice: Choice) -> str | None:
-    return _reason(job, _converter(choice), choice.bits, quiet=True)
-
-
-@functools.cache
-def _converter(choice: Choice) -> photograph.Converter:
-    return choice.converter()

@@ -1,20 +1,22 @@
-"""Closed-form conversions from colour to gray. Each takes a whole photograph and gives 8-bit gray. No learning.
+"""Closed-form conversions from colour to gray. No learning.
 
-All but one are pointwise: a pixel's gray depends on that pixel alone, so that a photograph of any size can be converted
-stripe by stripe: `POINTWISE` has those, `CONVERSIONS` has all. On a large photograph none takes more than 20 bytes of
-memory per pixel beside it.
+Each takes a whole photograph, `(height, width, 3)` uint8, sRGB, leaves it alone, and returns its gray, `(height,
+width)` uint8. All but one are pointwise: a pixel's gray depends on that pixel alone, so that a photograph of any size
+can be converted stripe by stripe, as `stripes` does. `POINTWISE` has those, `CONVERSIONS` has all. On a large
+photograph none takes more than 20 bytes of memory per pixel beside it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 BT601 = (0.299, 0.587, 0.114)  # ITU-R Recommendation BT.601-7, section 2.5.1: E'Y = 0.299 E'R + 0.587 E'G + 0.114 E'B
 BT709 = (0.2126, 0.7152, 0.0722)  # ITU-R Recommendation BT.709-6, item 3.2: E'Y = 0.2126 E'R + 0.7152 E'G + 0.0722 E'B
 
+STRIPE = 1 << 18  # pixels that a pointwise conversion converts at a time; they stay in the cache of a core
 CELLS = 64  # gradient_correlation: cells on a side of the reduced photograph, if it is square
 WEIGHTS = sorted(  # and its candidates: all convex triples in tenths, the nearest to BT.601 first
     ((red, green, 10 - red - green) for red in range(11) for green in range(11 - red)),
@@ -27,15 +29,8 @@ def bt601(photograph: np.ndarray) -> np.ndarray:
 
     Integer arithmetic in thousandths, halves rounded up. OpenCV's `cvtColor` and Pillow's mode L use the same weights
     in 14- and 16-bit fixed point, and differ from exact rounding by one level on about 0.1 % of colours.
-
-    Args:
-        photograph: `(height, width, 3)` uint8, sRGB.
-
-    Returns:
-        `(height, width)` uint8.
     """
-    red, green, blue = (photograph[..., channel].astype(np.uint32) for channel in range(3))
-    return ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(np.uint8)
+    return _weighted(photograph, (299, 587, 114))
 
 
 def bt709(photograph: np.ndarray) -> np.ndarray:
@@ -44,15 +39,8 @@ def bt709(photograph: np.ndarray) -> np.ndarray:
     ITU-R BT.709-6, item 3.2. Integer arithmetic in ten-thousandths, halves rounded up. ImageMagick's `Gray` has these
     weights and truncates; scikit-image's `rgb2gray` has 0.2125, 0.7154 and 0.0721 instead, which moves no colour by
     more than 0.051 levels before rounding.
-
-    Args:
-        photograph: `(height, width, 3)` uint8, sRGB.
-
-    Returns:
-        `(height, width)` uint8.
     """
-    red, green, blue = (photograph[..., channel].astype(np.uint32) for channel in range(3))
-    return ((2126 * red + 7152 * green + 722 * blue + 5000) // 10_000).astype(np.uint8)
+    return _weighted(photograph, (2126, 7152, 722))
 
 
 def linear_luminance(photograph: np.ndarray) -> np.ndarray:
@@ -63,12 +51,6 @@ def linear_luminance(photograph: np.ndarray) -> np.ndarray:
 
     In float64, halves rounded up: level k begins at the luminance that k − ½ encodes, so that only constants take a
     power. All 2²⁴ colours are exactly rounded: none lies nearer to a border than 8 · 10⁻¹¹, and float64 errs by 10⁻¹⁵.
-
-    Args:
-        photograph: `(height, width, 3)` uint8, sRGB.
-
-    Returns:
-        `(height, width)` uint8.
     """
     return np.searchsorted(ENCODED_BORDERS, _luminance(photograph), side="right").astype(np.uint8)
 
@@ -82,12 +64,6 @@ def lightness(photograph: np.ndarray) -> np.ndarray:
     becomes 137.
 
     In float64, halves rounded up, by borders as in `linear_luminance`; the nearest colour is 4 · 10⁻¹¹ from one.
-
-    Args:
-        photograph: `(height, width, 3)` uint8, sRGB.
-
-    Returns:
-        `(height, width)` uint8.
     """
     return np.searchsorted(LIGHTNESS_BORDERS, _luminance(photograph), side="right").astype(np.uint8)
 
@@ -97,29 +73,16 @@ def average(photograph: np.ndarray) -> np.ndarray:
 
     Gonzalez and Woods, Digital Image Processing, section 6.2; ImageMagick's `Average`. Integer arithmetic; thirds have
     no halves to round.
-
-    Args:
-        photograph: `(height, width, 3)` uint8, sRGB.
-
-    Returns:
-        `(height, width)` uint8.
     """
-    red, green, blue = (photograph[..., channel].astype(np.uint16) for channel in range(3))
-    return ((red + green + blue + 1) // 3).astype(np.uint8)
+    return _weighted(photograph, (1, 1, 1))
 
 
 def value(photograph: np.ndarray) -> np.ndarray:
     """Value of HSV: V = max(R', G', B'). Nothing to round.
 
     Smith, "Color gamut transform pairs", SIGGRAPH 1978; ImageMagick's `Brightness`.
-
-    Args:
-        photograph: `(height, width, 3)` uint8, sRGB.
-
-    Returns:
-        `(height, width)` uint8.
     """
-    red, green, blue = (photograph[..., channel] for channel in range(3))
+    red, green, blue = np.moveaxis(photograph, 2, 0)
     return np.maximum(np.maximum(red, green), blue)
 
 
@@ -128,14 +91,8 @@ def hsl_lightness(photograph: np.ndarray) -> np.ndarray:
 
     Joblove and Greenberg, "Color spaces for computer graphics", SIGGRAPH 1978; ImageMagick's `Lightness`. Integer
     arithmetic, halves rounded up.
-
-    Args:
-        photograph: `(height, width, 3)` uint8, sRGB.
-
-    Returns:
-        `(height, width)` uint8.
     """
-    red, green, blue = (photograph[..., channel] for channel in range(3))
+    red, green, blue = np.moveaxis(photograph, 2, 0)
     lowest = np.minimum(np.minimum(red, green), blue).astype(np.uint16)
     return ((value(photograph) + lowest + 1) // 2).astype(np.uint8)
 
@@ -145,12 +102,6 @@ def green(photograph: np.ndarray) -> np.ndarray:
 
     The cheapest stand-in for luma, since green weighs most in it, and cameras sample it twice as densely as red and
     blue (Bayer, US patent 3,971,065, 1976).
-
-    Args:
-        photograph: `(height, width, 3)` uint8, sRGB.
-
-    Returns:
-        `(height, width)` uint8, a copy.
     """
     return photograph[..., 1].copy()
 
@@ -161,17 +112,17 @@ def gradient_correlation(photograph: np.ndarray) -> np.ndarray:
     Image-global: `gradient_correlation_weights` chooses the weights from the whole photograph, so a stripe or a patch
     of its own would get others. Integer arithmetic in tenths, halves rounded up. Achromatic photographs keep their
     levels, whatever the weights.
-
-    Args:
-        photograph: `(height, width, 3)` uint8, sRGB.
-
-    Returns:
-        `(height, width)` uint8.
     """
-    gray = np.full(photograph.shape[:2], 5, np.uint16)
-    for channel, weight in enumerate(gradient_correlation_weights(photograph)):
-        gray += photograph[..., channel] * np.uint16(weight)
-    gray //= 10
+    return _weighted(photograph, gradient_correlation_weights(photograph))
+
+
+def _weighted(photograph: np.ndarray, weights: tuple[int, int, int]) -> np.ndarray:
+    """The mean of the channels with whole weights, exactly rounded, halves up: integer arithmetic."""
+    whole = sum(weights)
+    gray = np.full(photograph.shape[:2], whole // 2, np.uint32)
+    for channel, weight in enumerate(weights):
+        gray += photograph[..., channel] * np.uint32(weight)
+    gray //= np.uint32(whole)
     return gray.astype(np.uint8)
 
 
@@ -249,18 +200,14 @@ def _pair_differences(cells: np.ndarray) -> np.ndarray:
     """Differences `(pairs, 3)` of all pairs of `cells` `(rows, columns, 3)` at the offsets of the search."""
     rows, columns = cells.shape[:2]
     offsets = [(1, 0), (0, 1)]
-    for part in (2, 4):
-        down, right = rows // part, columns // part
+    for down, right in ((rows // 2, columns // 2), (rows // 4, columns // 4)):
         offsets += [(down, 0), (0, right), (down, right), (down, -right)]
-    return np.concatenate([_differences(cells, down, right) for down, right in offsets])
-
-
-def _differences(cells: np.ndarray, down: int, right: int) -> np.ndarray:
-    """Differences `(pairs, 3)` of all `cells` that have another `down` rows below and `right` columns to the right."""
-    if right < 0:
-        cells, right = cells[:, ::-1], -right
-    rows, columns = cells.shape[:2]
-    return (cells[: rows - down, : columns - right] - cells[down:, right:]).reshape(-1, 3)
+    differences = []
+    for down, right in offsets:
+        first = cells[: rows - down, max(0, -right) : columns - max(0, right)]
+        second = cells[down:, max(0, right) : columns - max(0, -right)]
+        differences.append((first - second).reshape(-1, 3))
+    return np.concatenate(differences)
 
 
 def _linear(encoded: float) -> float:
@@ -277,8 +224,8 @@ def _luminance_at(lightness: float) -> float:
 def _luminance(photograph: np.ndarray) -> np.ndarray:
     """Relative luminance `(height, width)` float64, 0…1, of a photograph `(height, width, 3)` uint8 sRGB."""
     luminance = LIGHT[0][photograph[..., 0]]
-    luminance += LIGHT[1][photograph[..., 1]]
-    luminance += LIGHT[2][photograph[..., 2]]
+    for channel in (1, 2):
+        luminance += LIGHT[channel][photograph[..., channel]]
     return luminance
 
 
@@ -299,3 +246,22 @@ POINTWISE: dict[str, Convert] = {
     "green": green,
 }
 CONVERSIONS: dict[str, Convert] = {**POINTWISE, "gradient_correlation": gradient_correlation}
+
+
+def stripes(
+    name: str, read: Callable[[int, int], np.ndarray], height: int, width: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Convert a photograph in stripes that fill little memory; in one piece if the conversion is not pointwise.
+
+    Args:
+        name: a key of `CONVERSIONS`.
+        read: `(top, bottom)` to those rows, `(bottom − top, width, 3)` uint8, sRGB.
+        height: of the photograph, pixels.
+        width: of the photograph, pixels.
+
+    Yields:
+        The number of the first row, and finished rows `(n, width)` uint8, from top to bottom.
+    """
+    step = max(1, STRIPE // width) if name in POINTWISE else height
+    for top in range(0, height, step):
+        yield top, CONVERSIONS[name](read(top, min(top + step, height)))

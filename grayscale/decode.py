@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 PNG_BIT_DEPTH = 24  # where in the file the byte stands; PNG third edition, section 11.2.1
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF")  # names of Pillow's readers
@@ -33,19 +33,7 @@ IMAGES = (
 )  # fmt: skip
 MAX_PIXELS = 200_000_000  # as many as the largest telephone cameras give; Pillow holds 4 bytes of each
 BAND = 1 << 20  # pixels that are copied to NumPy at a time
-
-# EXIF 2.32, table 4-6.1, tag Orientation: what stands where in the file → what turns it upright.
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 BITS_PER_SAMPLE, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0  # TIFF 6.0, section 8
-
 Matte = tuple[int, int, int]
 
 _one_at_a_time = threading.RLock()  # Pillow's limit, warning filters and standard error are the whole process's
@@ -98,7 +86,7 @@ def open_upright(file: Path | BinaryIO, matte: Matte) -> Image.Image:
     Raises:
         DecodeError: the file is none, can't be opened, is empty, too large, damaged, or of a kind that is not read.
     """
-    with _one_at_a_time, _pillow_limited(), _codecs_quiet(), _faults_as_reasons():
+    with _one_at_a_time, _quiet(), pillow_limit(MAX_PIXELS), _faults_as_reasons():
         if isinstance(file, Path):
             if not stat.S_ISREG(file.stat().st_mode):  # opening a FIFO would wait for its other end
                 raise DecodeError("not a regular file")
@@ -106,9 +94,7 @@ def open_upright(file: Path | BinaryIO, matte: Matte) -> Image.Image:
                 image = _decoded(opened)
         else:
             image = _decoded(file)
-        image = _turned(image)
-        image = _in_eight_bits(image)
-        image = _in_srgb(image, matte)
+        image = _in_srgb(_in_eight_bits(image), matte)
     image.info.clear()  # whoever saves it must not write the old profile or orientation with it
     return image
 
@@ -131,6 +117,12 @@ def _decoded(file: BinaryIO) -> Image.Image:
         if image.width * image.height == 0:
             raise DecodeError("no pixels: its width or height is zero")
         image.load()
+    try:
+        ImageOps.exif_transpose(image, in_place=True)
+    except MemoryError:
+        raise
+    except Exception:  # the parser's faults are as many as there are ways to damage a file
+        pass
     if kind.lastgroup == "PNG" and "transparency" in image.info:
         _scale_key(image, start[PNG_BIT_DEPTH])
     return image
@@ -143,15 +135,6 @@ def _scale_key(image: Image.Image, depth: int) -> None:
         image.info["transparency"] = key * 255 // (2**depth - 1)
     elif image.mode == "RGB" and depth == 16:
         image.info["transparency"] = tuple(value >> 8 for value in key)
-
-
-def _turned(image: Image.Image) -> Image.Image:
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
-        turn = TURNS.get(orientation)  # type: ignore[arg-type]
-    except Exception:  # the parser's faults are as many as there are ways to damage a file
-        return image
-    return image if turn is None else image.transpose(turn)
 
 
 def _in_eight_bits(image: Image.Image) -> Image.Image:
@@ -187,16 +170,13 @@ def _upper_bits(image: Image.Image, key: int | None) -> Image.Image:
 
 def _in_srgb(image: Image.Image, matte: Matte) -> Image.Image:
     """Mode L, LA, RGB, RGBA or CMYK → RGB: the profile applied, then the matte."""
+    profile = image.info["icc_profile"]
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
     if image.mode == "LA":
-        profile = image.info["icc_profile"]
         image = image.getchannel("L")
-        image.info = {"icc_profile": profile}
-    transform = _transform(image)
-    if transform:
+    if transform := _transform(profile, image.mode):
         in_place = image.mode in ("RGB", "RGBA")
-        converted = ImageCms.applyTransform(image, transform, inPlace=in_place)
-        image = image if converted is None else converted
+        image = ImageCms.applyTransform(image, transform, inPlace=in_place) or image  # None of what is done in place
     if alpha:
         background = Image.new("RGB", image.size, matte)
         background.paste(image, mask=alpha)
@@ -204,17 +184,16 @@ def _in_srgb(image: Image.Image, matte: Matte) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _transform(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
-    """From the image's profile to sRGB; None where it has none, or none that fits."""
-    profile = image.info["icc_profile"]
+def _transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """From an ICC profile to sRGB; None if there is none, or none that fits."""
     if not profile:
         return None
     try:
         return ImageCms.buildTransform(
             ImageCms.ImageCmsProfile(io.BytesIO(profile)),
             ImageCms.createProfile("sRGB"),
-            image.mode,
-            "RGBA" if image.mode == "RGBA" else "RGB",
+            mode,
+            "RGBA" if mode == "RGBA" else "RGB",
             ImageCms.Intent.RELATIVE_COLORIMETRIC,
             ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
@@ -227,29 +206,27 @@ def _too_large(size: str) -> DecodeError:
 
 
 @contextmanager
-def _pillow_limited() -> Iterator[None]:
-    """Pillow's own limit out of the way of ours for the moment, and its warnings: what they tell has rules above."""
+def pillow_limit(pixels: int | None) -> Iterator[None]:
+    """Replace Pillow's own limit of pixels for the moment; it warns above the limit and raises above twice that."""
     before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # the warning is ours to give; it raises above twice that
+    Image.MAX_IMAGE_PIXELS = pixels
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     finally:
         Image.MAX_IMAGE_PIXELS = before
 
 
 @contextmanager
-def _codecs_quiet() -> Iterator[None]:
-    """What libtiff prints of a damaged file, line after line and without its name, is not shown: the reason tells."""
-    kept = os.dup(2)  # it writes to the file descriptor, past Python
-    with Path(os.devnull).open("wb") as nowhere:
+def _quiet() -> Iterator[None]:
+    """Neither Pillow's warnings, nor what libtiff prints of a damaged file without its name: the reason tells."""
+    kept = os.dup(2)  # libtiff writes to the file descriptor, past Python
+    with warnings.catch_warnings(action="ignore"), Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from grayscale import models
 from grayscale.core.atomic import atomic
 from grayscale.core.tensorflow_import import tensorflow_import
 from grayscale.models import ModelError
@@ -40,11 +39,11 @@ def to_onnx(model_file: Path, output: Path) -> None:
     import onnx
 
     with tensorflow_import():
-        from grayscale import convolutional
+        from grayscale import keras_models
 
-        model = models.load(model_file)
-    patch, channels = models.patch_and_channels(model)
-    free = convolutional.any_size(model)
+        model = keras_models.load(model_file)
+    free = keras_models.any_size(model)
+    _, patch, _, channels = model.input_shape
     sizes = [(patch, patch)] if free is None else [(patch, patch), (2 * patch, 3 * patch)]
     images = [np.random.default_rng(0).random((2, *size, channels), np.float32) for size in sizes]
     expected = [np.asarray((free or model)(image, training=False)) for image in images]  # Keras exports what was called

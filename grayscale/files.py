@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections import Counter
 from collections.abc import Iterable
@@ -23,27 +22,11 @@ MOST_DPI = 65535  # that JPEG can say
 
 Tag, Ifd = ExifTags.Base, ExifTags.IFD
 KEPT = (  # of EXIF's first directory: what tells of the photograph. The rest tells how the file's colour pixels lie
-    Tag.ImageDescription,
-    Tag.Make,
-    Tag.Model,
-    Tag.Software,
-    Tag.DateTime,
-    Tag.Artist,
-    Tag.HostComputer,
-    Tag.Copyright,
-    Tag.Rating,
-    Tag.XPTitle,
-    Tag.XPComment,
-    Tag.XPAuthor,
-    Tag.XPKeywords,
-    Tag.XPSubject,
-)
-DROPPED = (  # of its Exif directory: what no longer holds; a maker's note points to places in the original file
-    Tag.MakerNote,
-    Tag.ComponentsConfiguration,
-    Tag.CompressedBitsPerPixel,
-    Ifd.Interop,
-)
+    Tag.ImageDescription, Tag.Make, Tag.Model, Tag.Software, Tag.DateTime, Tag.Artist, Tag.HostComputer, Tag.Copyright,
+    Tag.Rating, Tag.XPTitle, Tag.XPComment, Tag.XPAuthor, Tag.XPKeywords, Tag.XPSubject,
+)  # fmt: skip
+# Of its Exif directory, what no longer holds; a maker's note points to places in the original file.
+DROPPED = (Tag.MakerNote, Tag.ComponentsConfiguration, Tag.CompressedBitsPerPixel, Ifd.Interop)
 SRGB = 1  # EXIF 2.32, tag ColorSpace
 
 
@@ -106,17 +89,17 @@ def plan(inputs: Iterable[Path], output: Path | None) -> list[Job]:
 
 
 def _photographs(folder: Path, output: Path | None) -> list[Path]:
-    outputs_inside = output.resolve() if output and folder.resolve() in output.resolve().parents else None
-    found = []
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in IMAGES or path.stem.endswith(MARK) or not path.is_file():
-            continue
-        if any(part.startswith(".") for part in path.relative_to(folder).parts):
-            continue
-        if outputs_inside and outputs_inside in path.resolve().parents:
-            continue
-        found.append(path)
-    return found
+    """The originals in a folder: no hidden file, no gray, nothing in the output folder unless that is around it."""
+    outputs = output.resolve() if output and folder.resolve() in output.resolve().parents else None
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in IMAGES
+        and not path.stem.endswith(MARK)
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and not (outputs and outputs in path.resolve().parents)
+        and path.is_file()
+    ]
 
 
 def _without_extension(place: Path) -> str:
@@ -125,13 +108,14 @@ def _without_extension(place: Path) -> str:
 
 def _refuse_to_replace_originals(jobs: list[Job]) -> None:
     originals = {_identity(job.source): job.source for job in jobs}
+    places = set()
     for job in jobs:
         if job.target.exists() and _identity(job.target) in originals:
             raise FilesError(f"{job.target} is the original {originals[_identity(job.target)]}; name another --output")
-    places = Counter(job.target.parent.resolve() / job.target.name for job in jobs)
-    repeated = [place for place, count in places.items() if count > 1]
-    if repeated:
-        raise FilesError(f"{repeated[0]}: two photographs would be written there; give each an --output of its own")
+        place = job.target.parent.resolve() / job.target.name
+        if place in places:
+            raise FilesError(f"{place}: two photographs would be written there; give each an --output of its own")
+        places.add(place)
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -151,8 +135,12 @@ def metadata(file: Path, size: tuple[int, int]) -> Metadata:
     """
     with warnings.catch_warnings(action="ignore"), Image.open(file) as image:
         dpi = image.info.get("dpi")
+        exif = Image.Exif()
         try:
-            exif = image.getexif() if image.format == "TIFF" else _parsed(image.info.get("exif", b""))
+            if image.format == "TIFF":
+                exif = image.getexif()
+            else:
+                exif.load(image.info.get("exif", b""))
             turned = exif.get(Tag.Orientation) in (5, 6, 7, 8)
             stored = _fitted(exif, size).tobytes()
         except Exception:  # the parser's faults are as many as there are ways to damage a file
@@ -160,16 +148,10 @@ def metadata(file: Path, size: tuple[int, int]) -> Metadata:
     try:
         across, down = (float(value) for value in dpi or ())
     except (TypeError, ValueError, ZeroDivisionError):
-        return Metadata(None, stored)
-    if not all(math.isfinite(value) and 0 < value <= MOST_DPI for value in (across, down)):
+        across = down = 0.0
+    if not (0 < across <= MOST_DPI and 0 < down <= MOST_DPI):  # so is what is not a number
         return Metadata(None, stored)
     return Metadata((down, across) if turned else (across, down), stored)
-
-
-def _parsed(stored: bytes) -> Image.Exif:
-    exif = Image.Exif()
-    exif.load(stored)
-    return exif
 
 
 def _fitted(exif: Image.Exif, size: tuple[int, int]) -> Image.Exif:

@@ -1,4 +1,4 @@
-"""Find and load trained models, and check them against dvc.lock. Converts nothing."""
+"""Find trained models and check them against dvc.lock; what a loaded one offers. Loads and converts nothing."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import keras
+import numpy as np
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -19,13 +20,31 @@ class ModelError(Exception):
     """A trained model can't be found, loaded or used; the message says what to do."""
 
 
+@dataclass(frozen=True)
+class Network:
+    """A trained network, ready to run, whatever runs it.
+
+    Attributes:
+        predict: images `(n, side, side, channels)` in [0, 1], float32, to outputs `(n, side, side, 1 or 3)` in [0, 1].
+        channels: that it sees: 3, or 1 if it sees gray.
+        patch: the side that it was trained on, pixels; even.
+        cell: of one that takes any side, its total stride: it must divide the side; None if the side must be `patch`.
+        margin: an upper bound of its receptive field's radius in pixels, a multiple of `cell`; None as `cell` is.
+    """
+
+    predict: Callable[[np.ndarray], np.ndarray]
+    channels: int
+    patch: int
+    cell: int | None
+    margin: int | None
+
+
 def best(repository: Path = REPOSITORY) -> str:
     """The variant from colour to gray with the highest PSNR in metrics/scores.
 
     Raises:
         ModelError: the repository is not here, or there are no scores of such a variant.
     """
-    _refuse_without_clone(repository)
     scores = {}
     for name, entry in _trained(repository).items():
         params = entry["params"]["params.yaml"]
@@ -47,15 +66,14 @@ def find(variant: str | None = None, repository: Path = REPOSITORY) -> Path:
     Raises:
         ModelError: no such variant was trained, its model can't be pulled, or is another one than recorded.
     """
-    _refuse_without_clone(repository)
+    recorded = _trained(repository)
     variant = variant or best(repository)
-    recorded = _recorded(repository)
     if variant not in recorded:
         raise ModelError(f"no variant {variant!r} has been trained; dvc.lock has {', '.join(sorted(recorded))}")
     folder = repository / "data/models" / variant
     if not folder.exists():
         _pull(variant, repository)
-    if hash_of_folder(folder) != recorded[variant]:
+    if hash_of_folder(folder) != recorded[variant]["outs"][0]["md5"]:
         raise ModelError(
             f"{folder} is not what dvc.lock records of train@{variant}; restore that with "
             f"`dvc checkout --force train@{variant}`, bring dvc.lock up to date with `make repro`, or use "
@@ -83,55 +101,13 @@ def refuse_other_files(path: Path) -> None:
         raise ModelError(f"{path}: a model is a file in Keras's own format, ending in .keras")
 
 
-def load(path: Path) -> keras.Model:
-    """A model file as it was stored, in float32; Keras's safe mode stays on, so that no code in the file can run.
-
-    Raises:
-        ModelError: the file is missing, is none in the `.keras` format, or does not map square images with one or
-            three channels to images of the same size with one or three.
-    """
-    refuse_other_files(path)
-    import keras
-
-    try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # whatever a damaged or hostile file makes of it
-        raise ModelError(f"{path}: can't be loaded as a model: {error}") from error
-    patch_and_channels(model, str(path))
-    return model
-
-
-def patch_and_channels(model: Any, name: str = "the model") -> tuple[int, int]:
-    """Side in pixels and number of channels of a model's input; `ModelError` as in `load`."""
-    shapes = [getattr(model, shape, None) for shape in ("input_shape", "output_shape")]
-    match shapes:
-        case [
-            (None, int() as height, int() as width, 1 | 3 as channels),
-            (None, int() as rows, int() as columns, 1 | 3),
-        ]:
-            if height == width == rows == columns and height % 2 == 0:
-                return height, channels
-    raise ModelError(
-        f"{name}: maps {shapes[0]} to {shapes[1]}; a model for photographs maps (None, side, side, 1 or 3) to the same "
-        "side, even"
-    )
-
-
-def _refuse_without_clone(repository: Path) -> None:
+def _trained(repository: Path) -> dict[str, Any]:
+    """Variant → its entry in dvc.lock."""
     if not (repository / "dvc.lock").is_file():
         raise ModelError(
             f"{repository} is no clone of the project's repository, so it has no trained models; "
             "run `grayscale` inside a clone, or name a file with --model"
         )
-
-
-def _recorded(repository: Path) -> dict[str, str]:
-    """Variant → hash of its model's folder, as dvc.lock has them."""
-    return {name: entry["outs"][0]["md5"] for name, entry in _trained(repository).items()}
-
-
-def _trained(repository: Path) -> dict[str, Any]:
-    """Variant → its entry in dvc.lock."""
     from ruamel.yaml import YAML, YAMLError
 
     try:

@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from grayscale import models, tiles
-from grayscale.conversions import BT601, CONVERSIONS, POINTWISE
+from grayscale import conversions, models, tiles
+from grayscale.conversions import BT601
 from grayscale.core.levels import levels
 from grayscale.core.tensorflow_import import tensorflow_import
 from grayscale.tiles import Read
 
 TILE = 512  # side in pixels of what a fully convolutional network converts at a time; a multiple of all cells
-STRIPE = 1 << 20  # pixels that a pointwise closed form converts at a time
 
 Converter = Callable[[Read, int, int], Iterator[tuple[int, np.ndarray]]]
 """`(read, height, width)` to finished rows from top to bottom: the first one's number, and `(n, width)` gray, uint8 or
@@ -59,14 +58,9 @@ def convert(
 
 def closed_form(method: str) -> Converter:
     """The conversion that makes the targets; stripe by stripe where a pixel's gray depends on that pixel alone."""
-    convert = CONVERSIONS[method]
-
-    def rows(read: Read, height: int, width: int) -> Iterator[tuple[int, np.ndarray]]:
-        step = max(1, STRIPE // width) if method in POINTWISE else height
-        for top in range(0, height, step):
-            yield top, convert(levels(read(top, min(top + step, height)), bits=8))
-
-    return rows
+    return lambda read, height, width: conversions.stripes(
+        method, lambda top, bottom: levels(read(top, bottom), bits=8), height, width
+    )
 
 
 def network(path: Path) -> Converter:
@@ -77,27 +71,24 @@ def network(path: Path) -> Converter:
     taken.
 
     Raises:
-        ModelError: see `models.load`.
+        ModelError: see `keras_models.load`.
     """
     models.refuse_other_files(path)  # before a long import
     with tensorflow_import():
-        from grayscale import convolutional, networks
+        from grayscale import keras_models
 
-        model = models.load(path)
-    patch, channels = models.patch_and_channels(model)
-    free = convolutional.any_size(model)
+        network = keras_models.network(path)
 
     def gray(colour: np.ndarray) -> np.ndarray:
-        seen = colour if channels == 3 else _luma(colour)[..., None]
-        output = networks.predict(free or model, seen.astype(np.float32))
+        seen = colour if network.channels == 3 else _luma(colour)[..., None]
+        output = network.predict(seen.astype(np.float32))
         return output[..., 0] if output.shape[-1] == 1 else _luma(output)
 
     def rows(read: Read, height: int, width: int) -> Iterator[tuple[int, np.ndarray]]:
-        if free is None:
-            return tiles.stripes(gray, read, height, width, patch)
-        cell, margin = convolutional.cell(model), convolutional.margin(model)
-        kept = min(TILE, -(-max(height, width) // cell) * cell)
-        return tiles.stripes(gray, read, height, width, kept + 2 * margin, margin=margin)
+        if network.cell is None or network.margin is None:
+            return tiles.stripes(gray, read, height, width, network.patch)
+        kept = min(TILE, -(-max(height, width) // network.cell) * network.cell)
+        return tiles.stripes(gray, read, height, width, kept + 2 * network.margin, margin=network.margin)
 
     return rows
 

@@ -11,7 +11,7 @@ import io
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -20,64 +20,49 @@ import numpy as np
 import pandas as pd
 from PIL import Image, PngImagePlugin
 
-from stages.common.artifacts import ZIP_EPOCH, ArtifactError, read_table, write_table, write_zip
+from grayscale.core.atomic import atomic
+from stages.common.artifacts import ZIP_EPOCH, ArtifactError, read_table, write_table
 from stages.formats import manifest
 
 MANIFEST, SHARDS = "manifest.csv", "shards.csv"
 OPEN = 4  # zips at a time; a large set has more than a process may open
 
 
-class Writer(Mapping[str, bytes]):
+class Writer:
     """Packs photographs into one zip in `folder`. Memory holds one at a time.
 
-    Until `close`, they wait as PNG in a nameless temporary file: the zip is sorted by name, and `close` leaves out
-    those that its table does not list. Without `close`, nothing is left.
+    Until `close`, they wait in a nameless temporary file: the zip is sorted by name, and `close` leaves out those that
+    its table does not list. Without `close`, nothing is left.
 
     Raises:
         ArtifactError: something can't be written, such as on a full disk; names it.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._zip = folder / file_name(0)
-        self._places: dict[str, tuple[int, int]] = {}
+        self._folder, self._path = folder, folder / file_name(0)
         with faults_named(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            self._waiting = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # open until __exit__
+            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # open until __exit__
+        self._waiting = zipfile.ZipFile(self._file, "w")
 
     def add(self, name: str, pixels: np.ndarray) -> None:
         """Take in the photograph `name`, `(height, width, 3)` uint8."""
-        with faults_named(self._zip):
-            start = self._waiting.tell()
-            Image.fromarray(pixels).save(self._waiting, format="PNG")
-            self._places[_member(name)] = start, self._waiting.tell() - start
+        with faults_named(self._path), self._waiting.open(_member(name), "w", force_zip64=True) as member:
+            Image.fromarray(pixels).save(member, format="PNG")
 
     def close(self, table: pd.DataFrame) -> None:
         """Write the manifest `table` and the photographs that it lists; there is no zip if there are none."""
-        wanted = {_member(name) for name in table["name"]}
-        self._places = {member: place for member, place in self._places.items() if member in wanted}
-        if self._places:
-            with faults_named(self._zip):
-                write_zip(self._zip, self)
-        _write_tables(self.folder, [table] if self._places else [])
-
-    def __getitem__(self, member: str) -> bytes:
-        start, length = self._places[member]
-        self._waiting.seek(start)
-        return self._waiting.read(length)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        return len(self._places)
+        if len(table):
+            _write_some(self._waiting, table, self._path)
+        _write_tables(self._folder, [table] if len(table) else [])
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *fault: object) -> None:
-        with suppress(OSError):  # it would try once more to write what a full disk has refused
-            self._waiting.close()
+        for file in (self._waiting, self._file):
+            with suppress(OSError):  # they would try once more to write what a full disk has refused
+                file.close()
 
 
 @contextmanager
@@ -103,12 +88,12 @@ def join(folder: Path, parts: Sequence[tuple[Path, pd.DataFrame]]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     as_they_are = []
     for number, (part, rows) in enumerate(parts):
-        old, new, wanted = part / file_name(0), folder / file_name(number), {_member(name) for name in rows["name"]}
+        old, new = part / file_name(0), folder / file_name(number)
         with zipfile.ZipFile(old) as archive:
-            if wanted.issuperset(archive.namelist()):
+            if len(archive.namelist()) == len(rows):
                 as_they_are.append((old, new))
             else:
-                _write_some(archive, wanted, new)
+                _write_some(archive, rows, new)
     for old, new in as_they_are:  # last and quickly: after a kill, what has moved must be made again
         with faults_named(new):
             shutil.move(old, new)  # a rename, unless they lie on two disks
@@ -120,21 +105,21 @@ def file_name(number: int) -> str:
     return f"photographs-{number:05}.zip"
 
 
-def _write_some(archive: zipfile.ZipFile, wanted: set[str], path: Path) -> None:
-    """Write a zip of those members of another that are wanted, as `write_zip` would."""
-    with faults_named(path), zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as some:
-        for name in filter(wanted.__contains__, archive.namelist()):
-            some.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), archive.read(name))
+def _write_some(archive: zipfile.ZipFile, table: pd.DataFrame, path: Path) -> None:
+    """Write a zip of those members of another that a manifest lists: sorted, stored, all of one constant time."""
+    with faults_named(path), atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as some:
+        for member in sorted({_member(name) for name in table["name"]}):
+            some.writestr(zipfile.ZipInfo(member, ZIP_EPOCH), archive.read(member))
 
 
 def _write_tables(folder: Path, tables: Sequence[pd.DataFrame]) -> None:
     """The manifest, and how many of its photographs each zip holds; a table for each zip."""
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=manifest.COLUMNS)
     held = [(file_name(number), len(rows)) for number, rows in enumerate(tables)]
-    with faults_named(folder / MANIFEST):
-        write_table(folder / MANIFEST, table)
-    with faults_named(folder / SHARDS):
-        write_table(folder / SHARDS, pd.DataFrame(held, columns=["file", "photographs"]))
+    counts = pd.DataFrame(held, columns=["file", "photographs"])
+    for path, content in ((folder / MANIFEST, table), (folder / SHARDS, counts)):
+        with faults_named(path):
+            write_table(path, content)
 
 
 class Container:

@@ -23,11 +23,13 @@ KINDS = {"colour": 3, "gray": 1}  # and their channels
 MAPPED = 4  # shards of each kind: at 100 MB a shard of both kinds, 400 MB
 
 
-def grid(height: int, width: int, patch: int, stride: int) -> np.ndarray:
-    """Upper left corners `(n, 2)` of all patches that lie wholly inside, row by row; (row, column) in pixels."""
-    rows = np.arange(0, height - patch + 1, stride)
-    columns = np.arange(0, width - patch + 1, stride)
-    return np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
+def grid(height: int, width: int, patch: int, stride: int, start: int = 0, stop: int | None = None) -> np.ndarray:
+    """Upper left corners `(n, 2)` of the patches that lie wholly inside, row by row; (row, column) in pixels.
+
+    Of all, or of those with the numbers `start` … `stop` − 1.
+    """
+    numbers = np.arange(*slice(start, stop).indices(count(height, width, patch, stride)))
+    return np.stack(np.divmod(numbers, (width - patch) // stride + 1), axis=1) * stride
 
 
 def count(height: Any, width: Any, patch: int, stride: int) -> Any:

@@ -1,30 +1,32 @@
 """From whole photographs to patch sets, a shard at a time: which photographs make a shard, and how one is cut.
 
-How patches are read again stands in formats/patches.py, how gray is made in conversion.py.
+The form of a patch set stands in formats/patches.py, and how it is read again.
 """
 
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
 
+from grayscale import conversions
 from stages.common import shards
-from stages.common.artifacts import ArtifactError, sha256_of
+from stages.common.artifacts import ArtifactError, sha256_of, write_table
 from stages.common.engine import Engine
 from stages.common.settings import Targets
+from stages.common.shards import Shard
 from stages.formats import patches
 from stages.formats.container import Container
-from stages.targets import conversion
-from stages.targets.packing import Growing, pack
+from stages.formats.patches import KINDS
 
 PIXELS = 1 << 18  # of patches that are cut at a time; they stay in the cache of a core
 NAMED = 20  # photographs in a message
@@ -79,7 +81,7 @@ def cut_photographs(
             f"no patch is left in split {', '.join(empty)}; lower targets.min_contrast or targets.patch"
         )
     for split, folder in outs.items():
-        pack([shard for (side, _), shard in zip(groups, cut, strict=True) if side == split], folder)
+        _pack([shard for (side, _), shard in zip(groups, cut, strict=True) if side == split], folder)
     return counts
 
 
@@ -109,6 +111,26 @@ def left_out(counts: pd.DataFrame) -> str:
     return f"left out as smaller than a patch: {', '.join(small[:NAMED])}{more}" if small else ""
 
 
+def _pack(filled: Sequence[Shard], folder: Path) -> None:
+    """Make a patch set in `folder` of shards that `cut_group` filled; those without patches leave no trace.
+
+    It shares the large files with the shards, which stay whole: a later try finds them. What `folder` holds is
+    replaced.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    rows = []
+    with (folder / "index.csv").open("wb") as index:
+        index.write(b"photo,domain,row,column\n")
+        for number, shard in enumerate(shard for shard in filled if any(shard.facts["kept"])):
+            index.write((shard.folder / "index.csv").read_bytes())
+            for kind in KINDS:
+                shards.place(shard.folder / f"{kind}.npy", folder / f"{kind}-{number:05}.npy")
+            hashes = {f"{kind}_sha256": shard.facts["sha256"][kind] for kind in KINDS}
+            rows.append({"shard": number, "patches": sum(shard.facts["kept"]), **hashes})
+    write_table(folder / "shards.csv", pd.DataFrame(rows))
+
+
 # === One shard ===
 
 
@@ -124,21 +146,28 @@ def cut_group(group: Group, folder: Path) -> dict[str, Any]:
     photos, settings = _opened(group.photos), group.settings
     kept = []
     with ExitStack() as files:
-        rows = files.enter_context((folder / "index.csv").open("w", encoding="utf-8", newline=""))
-        index = csv.writer(rows, lineterminator="\n")
-        arrays = {
-            kind: files.enter_context(Growing(folder / f"{kind}.npy", (settings.patch, settings.patch, channels)))
-            for kind, channels in patches.KINDS.items()
-        }
+        index = files.enter_context((folder / "index.csv").open("w", encoding="utf-8", newline=""))
+        table = csv.writer(index, lineterminator="\n")
+        arrays = {kind: files.enter_context((folder / f"{kind}.npy").open("wb")) for kind in KINDS}
+        _write_headers(arrays, settings.patch, 0)
         for row in group.rows.itertuples():
-            before = len(arrays["gray"])
+            kept.append(0)
             if patches.count(row.height, row.width, settings.patch, settings.stride):
                 for corners, colour, gray in _cut(photos.read(row.name), settings):
-                    index.writerows(zip(repeat(row.name), repeat(row.domain), *corners.T.tolist()))
-                    arrays["colour"].append(colour)
-                    arrays["gray"].append(gray)
-            kept.append(len(arrays["gray"]) - before)
-    return {"kept": kept, "sha256": {kind: sha256_of(folder / f"{kind}.npy") for kind in arrays}}
+                    table.writerows(zip(repeat(row.name), repeat(row.domain), *corners.T.tolist()))
+                    arrays["colour"].write(colour.tobytes())
+                    arrays["gray"].write(gray.tobytes())
+                    kept[-1] += len(corners)
+        _write_headers(arrays, settings.patch, sum(kept))
+    return {"kept": kept, "sha256": {kind: sha256_of(folder / f"{kind}.npy") for kind in KINDS}}
+
+
+def _write_headers(arrays: Mapping[str, BinaryIO], patch: int, rows: int) -> None:
+    """Begin `.npy` files of uint8 as `np.save` does. NumPy leaves room for any number of rows, known at the end."""
+    for kind, file in arrays.items():
+        header = {"descr": "|u1", "fortran_order": False, "shape": (rows, patch, patch, KINDS[kind])}
+        file.seek(0)
+        np.lib.format.write_array_header_1_0(file, header)
 
 
 @lru_cache(maxsize=1)
@@ -153,16 +182,12 @@ def _cut(colour: np.ndarray, settings: Targets) -> Iterator[tuple[np.ndarray, np
     Args:
         colour: `(height, width, 3)` uint8, not smaller than a patch.
     """
-    gray = conversion.gray(colour, settings.conversion)[
-        ..., None
-    ]  # of the whole first: a global method needs all of it
-    height, width = gray.shape[:2]
-    across = (width - settings.patch) // settings.stride + 1
-    count = patches.count(height, width, settings.patch, settings.stride)
+    height, width = colour.shape[:2]
+    rows = conversions.stripes(settings.conversion, lambda top, bottom: colour[top:bottom], height, width)
+    gray = np.concatenate([stripe for _, stripe in rows])[..., None]  # first of the whole: a global method needs it
     step = max(1, PIXELS // settings.patch**2)
-    for start in range(0, count, step):
-        numbers = np.arange(start, min(start + step, count))
-        corners = np.stack(np.divmod(numbers, across), axis=1) * settings.stride
+    for start in range(0, patches.count(height, width, settings.patch, settings.stride), step):
+        corners = patches.grid(height, width, settings.patch, settings.stride, start, start + step)
         pieces = patches.cut(gray, corners, settings.patch)
         wanted = patches.contrast(pieces) >= settings.min_contrast
         yield corners[wanted], patches.cut(colour, corners[wanted], settings.patch), pieces[wanted]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -13,7 +15,10 @@ from stages.fetch.sources import bundled
 from stages.formats import manifest
 from tests.conftest import REPOSITORY
 from tests.fetch import files
+from tests.formats import packed
+from tests.formats.packed import noise
 
+Edit = Callable[[pd.DataFrame], pd.DataFrame]
 LISTED = REPOSITORY / "stages/fetch/bundled.csv"
 
 
@@ -39,31 +44,26 @@ def test_the_test_split_holds_everyday_photographs_and_histology(table: pd.DataF
         (lambda t: t.assign(scene="all"), "scene all stands in more than one split"),
     ],
 )
-def test_an_unusable_manifest_is_refused(tmp_path: Path, table: pd.DataFrame, edit: object, words: str) -> None:
-    path = tmp_path / "manifest.csv"
-    edit(table).to_csv(path, index=False)  # type: ignore[operator]
+def test_an_unusable_manifest_is_refused(tmp_path: Path, table: pd.DataFrame, edit: Edit, words: str) -> None:
+    edit(table).to_csv(tmp_path / "manifest.csv", index=False)
+    with pytest.raises(ArtifactError, match=rf"manifest\.csv: {words}"):
+        manifest.read(tmp_path / "manifest.csv")
+
+
+@pytest.mark.parametrize(
+    ("pixels", "words"), [(noise(3, 4, 2), "'a' has sha256"), (noise(4, 3), r"'a' is \(4, 3, 3\) uint8")]
+)
+def test_a_photograph_that_is_not_the_one_in_the_manifest_is_refused(pixels: np.ndarray, words: str) -> None:
+    row = packed.table({"a": noise(3, 4)}).iloc[0]
+    manifest.verify(row, noise(3, 4))
     with pytest.raises(ArtifactError, match=words):
-        manifest.read(path)
+        manifest.verify(row, pixels)
 
 
-def test_a_photograph_that_is_not_the_one_in_the_manifest_is_refused(table: pd.DataFrame) -> None:
-    row = table.set_index("name", drop=False).loc["chelsea"]
-    pixels = bundled.read("chelsea", "scikit-image")
-    manifest.verify(row, pixels)
-    changed = pixels.copy()
-    changed[0, 0, 0] ^= 1
-    with pytest.raises(ArtifactError, match="'chelsea' has sha256"):
-        manifest.verify(row, changed)
-    with pytest.raises(ArtifactError, match=r"'chelsea' is \(299, 451, 3\)"):
-        manifest.verify(row, pixels[1:])
-
-
-def test_only_the_splits_that_are_needed_must_have_a_photograph(tmp_path: Path, table: pd.DataFrame) -> None:
-    path = tmp_path / "manifest.csv"
-    table[table["split"] == "test"].to_csv(path, index=False)
-    assert len(manifest.read(path, needed=("test",))) == 3
-    with pytest.raises(ArtifactError, match="no photograph in split train, validation"):
-        manifest.read(path)
+def test_only_the_splits_that_are_needed_must_have_a_photograph(table: pd.DataFrame) -> None:
+    manifest.check(table[table["split"] == "test"], "a table", needed=("test",))
+    with pytest.raises(ArtifactError, match="a table: no photograph in split train, validation"):
+        manifest.check(table[table["split"] == "test"], "a table")
 
 
 def test_text_is_read_letter_by_letter(tmp_path: Path, table: pd.DataFrame) -> None:

@@ -19,18 +19,15 @@ from stages.formats.patches import PatchSet
 from tests import patch_sets
 
 
-@given(st.integers(12, 60), st.integers(12, 60), st.integers(4, 12), st.integers(1, 15))
-def test_the_grid_holds_every_patch_that_fits_and_no_other(height: int, width: int, patch: int, stride: int) -> None:
-    corners = patches.grid(height, width, patch, stride)
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(4, 12), st.integers(1, 15), st.integers(0, 9))
+def test_the_grid_holds_every_patch_that_fits_and_no_other(
+    height: int, width: int, patch: int, stride: int, start: int
+) -> None:
     wanted = [(r, c) for r in range(0, height, stride) for c in range(0, width, stride)]
-    assert [tuple(corner) for corner in corners] == [
-        (r, c) for r, c in wanted if r + patch <= height and c + patch <= width
-    ]
-
-
-@given(st.integers(1, 60), st.integers(1, 60), st.integers(4, 12), st.integers(1, 15))
-def test_patches_can_be_counted_before_they_are_cut(height: int, width: int, patch: int, stride: int) -> None:
-    assert patches.count(height, width, patch, stride) == len(patches.grid(height, width, patch, stride))
+    wanted = [(r, c) for r, c in wanted if r + patch <= height and c + patch <= width]
+    assert [*map(tuple, patches.grid(height, width, patch, stride))] == wanted
+    assert [*map(tuple, patches.grid(height, width, patch, stride, start, start + 5))] == wanted[start : start + 5]
+    assert patches.count(height, width, patch, stride) == len(wanted)
 
 
 @given(st.integers(8, 40), st.integers(8, 40))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grayscale import convolutional, export, models
+from grayscale import export, keras_models
 from grayscale.models import ModelError
 from tests.grayscale.conftest import write_network
 
@@ -28,8 +28,8 @@ def test_onnx_runtime_computes_what_keras_does(tmp_path: Path, variant: str, sha
     session = onnxruntime.InferenceSession(tmp_path / "out/model.onnx")
     (given,), (made,) = session.get_inputs(), session.get_outputs()
     assert (given.name, given.shape, given.type, made.name) == ("photograph", shape, "tensor(float)", output)
-    model = models.load(file)
-    free = convolutional.any_size(model)
+    model = keras_models.load(file)
+    free = keras_models.any_size(model)
     image = np.random.default_rng(1).random((3, 12, 12, 3) if free is None else (1, 40, 64, 3), np.float32)
     expected = np.asarray((free or model)(image, training=False))
     np.testing.assert_allclose(session.run(None, {"photograph": image})[0], expected, atol=1e-5)

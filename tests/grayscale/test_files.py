@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 
 from grayscale import decode, files
 from grayscale.files import FilesError, Job
@@ -16,8 +18,17 @@ from tests.grayscale.conftest import save
 Tag, Ifd = ExifTags.Base, ExifTags.IFD
 
 
-def planned(*inputs: Path, output: Path | None = None) -> dict[str, str]:
-    return {job.source.name: job.target.name for job in files.plan(inputs, output)}
+def planned(folder: Path) -> dict[str, str]:
+    return {job.source.name: job.target.name for job in files.plan([folder], None)}
+
+
+def rewritten(photo: Path, target: str, height: int = 3, width: int = 4) -> Image.Image:
+    """What is read again of a black image with the metadata of `photo`."""
+    written = photo.with_name(f"gray.{target}")
+    files.write(written, np.zeros((height, width), np.uint8), files.metadata(photo, (width, height)))
+    with Image.open(written) as image:
+        image.load()
+    return image
 
 
 def test_a_photograph_goes_beside_itself_or_where_the_output_says(tmp_path: Path) -> None:
@@ -61,38 +72,30 @@ def test_photographs_that_would_share_an_output_keep_their_extensions(tmp_path: 
     assert planned(tmp_path) == {"A.png": "A.png.gray.png", "a.jpg": "a.jpg.gray.png", "b.jpg": "b.gray.png"}
 
 
-@pytest.mark.parametrize("link", [None, os.symlink, os.link], ids=["itself", "symbolic link", "hard link"])
-def test_an_original_is_never_the_output(tmp_path: Path, link: object) -> None:
-    photo = save(tmp_path / "photo.png")
-    output = photo
-    if link is not None:
-        output = tmp_path / "other.png"
-        link(photo, output)  # type: ignore[operator]
-    with pytest.raises(FilesError, match="is the original"):
-        files.plan([photo], output)
-
-
-def test_an_original_marked_as_gray_is_not_replaced_by_its_neighbour(tmp_path: Path) -> None:
-    photo, other = save(tmp_path / "photo.png"), save(tmp_path / "photo.gray.png")
-    with pytest.raises(FilesError, match="is the original"):
-        files.plan([photo, other], None)
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_an_original_is_never_the_output(tmp_path: Path, link: Callable[[Path, Path], None]) -> None:
+    photo, other, marked = save(tmp_path / "photo.png"), tmp_path / "other.png", save(tmp_path / "photo.gray.png")
+    link(photo, other)
+    for inputs, output in (([photo], photo), ([photo], other), ([photo, marked], None)):
+        with pytest.raises(FilesError, match="is the original"):
+            files.plan(inputs, output)
 
 
 @pytest.mark.parametrize(
     ("inputs", "output", "message"),
     [
-        (["no.jpg"], None, "not found"),
+        (["no.jpg"], "new", "not found"),
         (["photo.png"], "x.webp", "written as .png"),
         (["photo.png", "second.png"], "second.png", "is a folder"),
     ],
 )
 def test_what_can_not_be_read_or_written_is_said_before_any_work(
-    tmp_path: Path, inputs: list[str], output: str | None, message: str
+    tmp_path: Path, inputs: list[str], output: str, message: str
 ) -> None:
     save(tmp_path / "photo.png")
     save(tmp_path / "second.png")
     with pytest.raises(FilesError, match=message):
-        files.plan([tmp_path / name for name in inputs], tmp_path / output if output else None)
+        files.plan([tmp_path / name for name in inputs], tmp_path / output)
 
 
 def exif(orientation: int) -> Image.Exif:
@@ -110,47 +113,36 @@ def exif(orientation: int) -> Image.Exif:
 @pytest.mark.parametrize(("source", "target"), [("jpg", "png"), ("png", "tif"), ("tif", "jpg"), ("webp", "png")])
 def test_exif_is_kept_but_for_what_no_longer_holds(tmp_path: Path, source: str, target: str) -> None:
     photo = save(tmp_path / f"photo.{source}", height=20, width=31, exif=exif(orientation=6).tobytes())
-    written = tmp_path / f"gray.{target}"
-    files.write(written, np.zeros((31, 20), np.uint8), files.metadata(photo, (20, 31)))
-    with Image.open(written) as image:
-        tags = image.getexif()
-        details = tags.get_ifd(Ifd.Exif)
-        assert (tags[Tag.Orientation], tags[Tag.Make], tags[Tag.DateTime]) == (1, "Maker", "2020:01:02 03:04:05")
-        assert details[Tag.DateTimeOriginal] == "2020:01:02 03:04:05"
-        assert tags.get_ifd(Ifd.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] == "N"
-        assert (details[Tag.ExifImageWidth], details[Tag.ColorSpace]) == (20, 1)
-        assert Tag.MakerNote not in details
-        assert tags.get(Tag.PhotometricInterpretation) in (None, 1)  # black is zero
-        assert image.mode == "L"
+    image = rewritten(photo, target, height=31, width=20)
+    tags = image.getexif()
+    details = tags.get_ifd(Ifd.Exif)
+    assert (tags[Tag.Orientation], tags[Tag.Make], tags[Tag.DateTime]) == (1, "Maker", "2020:01:02 03:04:05")
+    assert details[Tag.DateTimeOriginal] == "2020:01:02 03:04:05"
+    assert tags.get_ifd(Ifd.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] == "N"
+    assert (details[Tag.ExifImageWidth], details[Tag.ColorSpace]) == (20, 1)
+    assert Tag.MakerNote not in details
+    assert tags.get(Tag.PhotometricInterpretation) in (None, 1)  # black is zero
+    assert image.mode == "L"
 
 
 def test_a_colour_thumbnail_goes(tmp_path: Path) -> None:
-    photo = save(tmp_path / "photo.jpg", exif=exif(1))
-    content, thumbnail = photo.read_bytes(), save(tmp_path / "t.jpg", 8, 8).read_bytes()
-    with Image.open(photo) as image:
-        tags = image.getexif()
-    stored = with_thumbnail(tags.tobytes(), thumbnail)
-    Image.open(photo).save(photo, exif=stored)
-    assert thumbnail in photo.read_bytes() != content
+    thumbnail = save(tmp_path / "t.jpg", 8, 8).read_bytes()
+    photo = save(tmp_path / "photo.jpg", exif=with_thumbnail(exif(1).tobytes(), thumbnail))
+    assert thumbnail in photo.read_bytes()
     assert thumbnail not in files.metadata(photo, (4, 3)).exif
 
 
 def with_thumbnail(stored: bytes, thumbnail: bytes) -> bytes:
     """Add a second directory with a JPEG thumbnail to EXIF bytes (TIFF 6.0: its offset follows the first directory)."""
-    header, tiff = stored[:6], bytearray(stored[6:])
-    order = "little" if tiff[:2] == b"II" else "big"
-    first = int.from_bytes(tiff[4:8], order)  # type: ignore[arg-type]
-    count = int.from_bytes(tiff[first : first + 2], order)  # type: ignore[arg-type]
+    header, tiff = stored[:6], stored[6:]
+    order = "<" if tiff[:2] == b"II" else ">"
+    (first,) = struct.unpack_from(f"{order}I", tiff, 4)
+    (count,) = struct.unpack_from(f"{order}H", tiff, first)
     link, second = first + 2 + 12 * count, len(tiff) + len(tiff) % 2
-    tiff[link : link + 4] = second.to_bytes(4, order)  # type: ignore[arg-type]
-    tiff += bytes(second - len(tiff))
-
-    def entry(tag: int, value: int) -> bytes:
-        return b"".join(number.to_bytes(size, order) for number, size in ((tag, 2), (4, 2), (1, 4), (value, 4)))  # type: ignore[arg-type]
-
     place = second + 2 + 2 * 12 + 4
-    tiff += (2).to_bytes(2, order) + entry(0x0201, place) + entry(0x0202, len(thumbnail)) + bytes(4) + thumbnail  # type: ignore[arg-type]
-    return header + bytes(tiff)
+    entries = struct.pack(f"{order}HHHIIHHIII", 2, 0x0201, 4, 1, place, 0x0202, 4, 1, len(thumbnail), 0)
+    tiff = tiff[:link] + struct.pack(f"{order}I", second) + tiff[link + 4 :]
+    return header + tiff.ljust(second, b"\0") + entries + thumbnail
 
 
 @pytest.mark.parametrize(("orientation", "expected"), [(1, (300, 150)), (3, (300, 150)), (6, (150, 300))])
@@ -158,36 +150,25 @@ def test_the_resolution_is_kept_and_turns_with_the_photograph(
     tmp_path: Path, orientation: int, expected: tuple[int, int]
 ) -> None:
     photo = save(tmp_path / "photo.jpg", dpi=(300, 150), exif=exif(orientation))
-    files.write(tmp_path / "gray.png", np.zeros((3, 4), np.uint8), files.metadata(photo, (4, 3)))
-    with Image.open(tmp_path / "gray.png") as image:
-        np.testing.assert_allclose(image.info["dpi"], expected, rtol=1e-3)
+    np.testing.assert_allclose(rewritten(photo, "png").info["dpi"], expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize("target", ["png", "jpg"])
 def test_a_resolution_that_no_photograph_has_is_not_kept(tmp_path: Path, target: str) -> None:
     photo = save(tmp_path / "photo.tif", dpi=(1e6, 1e6))
-    files.write(tmp_path / f"gray.{target}", np.zeros((3, 4), np.uint8), files.metadata(photo, (4, 3)))
-    with Image.open(tmp_path / f"gray.{target}") as image:
-        assert image.info.get("dpi", (0, 0))[0] < 1000
+    assert rewritten(photo, target).info.get("dpi", (0, 0))[0] < 1000
 
 
 @pytest.mark.parametrize("stored", [b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0"])
 def test_damaged_exif_counts_as_none(tmp_path: Path, stored: bytes) -> None:
-    photo = save(tmp_path / "photo.jpg", exif=stored)
-    files.write(tmp_path / "gray.png", np.zeros((3, 4), np.uint8), files.metadata(photo, (4, 3)))
-    with Image.open(tmp_path / "gray.png") as image:
-        assert not image.getexif()
+    assert not rewritten(save(tmp_path / "photo.jpg", exif=stored), "png").getexif()
 
 
 def test_no_profile_is_left_and_png_says_that_gray_is_srgb_encoded(tmp_path: Path) -> None:
-    from PIL import ImageCms
-
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    photo = save(tmp_path / "photo.jpg", icc_profile=profile)
-    files.write(tmp_path / "gray.png", np.zeros((3, 4), np.uint8), files.metadata(photo, (4, 3)))
-    with Image.open(tmp_path / "gray.png") as image:
-        assert "icc_profile" not in image.info
-        assert image.info["srgb"] == 1
+    info = rewritten(save(tmp_path / "photo.jpg", icc_profile=profile), "png").info
+    assert "icc_profile" not in info
+    assert info["srgb"] == 1
 
 
 @pytest.mark.parametrize("extension", ["png", "tif"])
@@ -217,4 +198,4 @@ def test_what_fetch_takes_for_an_image_the_converter_does_too(tmp_path: Path) ->
     for name in names:
         (tmp_path / name).touch()
     (tmp_path / "notes.txt").touch()
-    assert {job.source.name for job in files.plan([tmp_path], None)} == names
+    assert planned(tmp_path).keys() == names

@@ -34,8 +34,7 @@ def test_every_kind_of_network_converts_whole_photographs(tmp_path: Path, varian
     assert 0 <= gray.min() <= gray.max() <= 1
 
 
-@pytest.mark.parametrize(("red", "green", "blue"), [(1, 0, 0), (0, 1, 0), (0, 0, 1)])
-def test_of_a_network_that_makes_colour_luma_is_taken(tmp_path: Path, red: int, green: int, blue: int) -> None:
+def test_of_a_network_that_makes_colour_luma_is_taken(tmp_path: Path) -> None:
     import keras
 
     image = keras.Input((12, 12, 3))
@@ -43,9 +42,9 @@ def test_of_a_network_that_makes_colour_luma_is_taken(tmp_path: Path, red: int, 
     model = keras.Model(image, same(image))
     same.set_weights([np.eye(3)[None, None]])
     model.save(tmp_path / "colour.keras")
-    photograph = np.full((15, 20, 3), (red, green, blue), np.uint8) * np.uint8(255)
+    photograph = np.eye(3, dtype=np.uint8)[None].repeat(15, axis=0) * np.uint8(255)  # red, green and blue
     gray = grayscale.convert(photograph, model=tmp_path / "colour.keras")
-    assert set(gray.ravel()) == {round(255 * (0.299 * red + 0.587 * green + 0.114 * blue))}
+    assert gray.tolist() == [[76, 150, 29]] * 15
 
 
 def test_large_photographs_are_tiled_without_a_trace(model_file: Path) -> None:
@@ -55,9 +54,9 @@ def test_large_photographs_are_tiled_without_a_trace(model_file: Path) -> None:
     np.testing.assert_array_equal(whole[480:, 480:], corner)
 
 
-@pytest.mark.parametrize("method", CONVERSIONS)
+@pytest.mark.parametrize("method", ["bt601", "gradient_correlation"])
 def test_closed_forms_are_those_of_the_targets_on_the_whole_photograph(method: str) -> None:
-    photograph = clouds(1100, 1000)  # more than one stripe
+    photograph = clouds(600, 1000)  # more than one stripe
     np.testing.assert_array_equal(grayscale.convert(photograph, method=method), CONVERSIONS[method](photograph))
 
 
@@ -107,15 +106,15 @@ def test_what_is_no_photograph_is_refused(photograph: np.ndarray, choice: dict[s
 def test_a_model_is_never_read_from_another_format_and_never_runs_code(tmp_path: Path) -> None:
     import keras
 
-    (tmp_path / "model.h5").write_bytes(b"")
-    (tmp_path / "damaged.keras").write_bytes(b"PK")
     image = keras.Input((12, 12, 3))
     code = keras.layers.Lambda(lambda x: x[..., :1], output_shape=(12, 12, 1))
     keras.Model(image, code(image)).save(tmp_path / "hostile.keras")
-    keras.Model(image, keras.layers.Flatten()(image)).save(tmp_path / "other.keras")
+    keras.Model(image, keras.layers.Flatten()(image)).save(tmp_path / "flat.keras")
+    (tmp_path / "model.h5").write_bytes(b"")
+    (tmp_path / "damaged.keras").write_bytes(b"PK")
     for name, message in {
-        "model.h5": r"ending in \.keras", "damaged.keras": "can't be loaded", "hostile.keras": "can't be loaded",
-        "other.keras": "same side",
+        "none.keras": "no such file", "model.h5": r"ending in \.keras", "damaged.keras": "can't be loaded",
+        "hostile.keras": "can't be loaded", "flat.keras": "same side",
     }.items():  # fmt: skip
         with pytest.raises(ModelError, match=message):
             grayscale.convert(clouds(4, 4), model=tmp_path / name)

@@ -12,32 +12,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grayscale.conversions import bt601, gradient_correlation
+from grayscale import conversions
 from stages.common.artifacts import ArtifactError
 from stages.common.engine import Engine
 from stages.common.settings import Targets
 from stages.formats import container, manifest, patches
 from stages.targets import cutting
 from tests import leaves
-from tests.conftest import REPOSITORY
+from tests.formats import packed
 
+NAME = '"{}", ä'
 SIDES = ["train", "test", "train", "validation", "train", "train", "test", "train"]
 HEIGHTS = [40, 60, 40, 70, 11, 200, 50, 90]  # of 50 pixels width: 12 patches of 12 for every 40, none for 11
 FLAT = {5, 6}  # whose patches are all near-empty
 SETTINGS = Targets(conversion="gradient_correlation", patch=12, stride=12, min_contrast=5, shard_patches=30)
 
 
-def cut(photos: Path, folder: Path, workers: int = 1, settings: Targets = SETTINGS) -> pd.DataFrame:
+def cut(photos: Path, folder: Path, **changes: object) -> pd.DataFrame:
     """Cut them all into `folder`/train and so on, keeping shards in `folder`/kept."""
-    engine = Engine(engine="local", workers=workers, address="auto")
+    engine = Engine(engine="local", workers=1, address="auto")
     outs = {split: folder / split for split in manifest.SPLITS}
-    return cutting.cut_photographs(photos, settings, outs, folder / "kept", engine)
+    return cutting.cut_photographs(photos, SETTINGS.model_copy(update=changes), outs, folder / "kept", engine)
 
 
-def content(folder: Path) -> dict[str, bytes]:
+def content(folder: Path) -> dict[Path, bytes]:
     """Every file of the patch sets."""
-    found = {split: sorted((folder / split).iterdir()) for split in manifest.SPLITS}
-    return {f"{split}/{path.name}": path.read_bytes() for split, paths in found.items() for path in paths}
+    files = [path for split in manifest.SPLITS for path in (folder / split).iterdir()]
+    return {path.relative_to(folder): path.read_bytes() for path in files}
 
 
 def photograph(number: int) -> np.ndarray:
@@ -45,33 +46,17 @@ def photograph(number: int) -> np.ndarray:
     return np.full_like(pixels, 90) if number in FLAT else pixels
 
 
-def pack(folder: Path, photographs: dict[str, tuple[str, np.ndarray]]) -> Path:
-    """A container of photographs: name → split, pixels."""
-    rows = []
-    with container.Writer(folder) as packed:
-        for name, (side, pixels) in photographs.items():
-            packed.add(name, pixels)
-            height, width = pixels.shape[:2]
-            rows.append([name, "here", "none", "NA", name, side, height, width, manifest.hash_pixels(pixels)])
-        packed.close(pd.DataFrame(rows, columns=manifest.COLUMNS))
-    return folder
-
-
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight photographs, their splits mixed; one is too small for a patch, and two have no contrast."""
-    many = {f'"{number}", ä': (side, photograph(number)) for number, side in enumerate(SIDES)}
-    return pack(tmp_path_factory.mktemp("photos"), many)
+    return packed.write(tmp_path_factory.mktemp("photos"), {NAME.format(n): photograph(n) for n in range(8)}, SIDES)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def undisturbed(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, bytes]:
     folder = tmp_path_factory.mktemp("undisturbed")
     cut(photos, folder)
     return content(folder)
-
-
-# === The plan ===
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=30), st.integers(1, 60))
@@ -84,41 +69,30 @@ def test_a_group_is_full_or_has_one_large_photograph(sizes: list[int], most: int
         assert stop == len(sizes) or sum(sizes[start : stop + 1]) > most
 
 
-def test_every_split_of_the_bundled_photographs_is_one_shard() -> None:
-    bundled = pd.read_csv(REPOSITORY / "stages/fetch/bundled.csv")
-    sizes = patches.count(bundled["height"], bundled["width"], 28, 28).groupby(bundled["split"]).sum()
-    assert sizes.max() <= 32768
-
-
-# === What is written ===
-
-
-def test_shards_hold_whole_photographs_in_their_order(photos: Path, tmp_path: Path) -> None:
+def test_shards_hold_whole_photographs_in_their_order_as_numpy_saves_them(photos: Path, tmp_path: Path) -> None:
     counts = cut(photos, tmp_path)
     assert counts["patches"].tolist() == [12, 20, 12, 20, 0, 64, 16, 28]
-    assert counts["photo"].tolist() == [f'"{number}", ä' for number in range(8)]
-    assert [kept for number, kept in enumerate(counts["kept"]) if number in {4, *FLAT}] == [0, 0, 0]
+    assert counts["photo"].tolist() == [NAME.format(number) for number in range(8)]
+    assert counts["kept"][[4, *FLAT]].tolist() == [0, 0, 0]
     first, last = counts["kept"][[0, 2]].sum(), counts["kept"][7]
     train = patches.PatchSet(tmp_path / "train")
     assert train.shards == [(0, first), (first, first + last)]  # the flat one was a shard of its own
-    assert sorted(path.name for path in (tmp_path / "train").glob("*.npy")) == [
-        "colour-00000.npy",
-        "colour-00001.npy",
-        "gray-00000.npy",
-        "gray-00001.npy",
-    ]
     assert patches.PatchSet(tmp_path / "test").shards == [(0, counts["kept"][1])]
+    files = sorted((tmp_path / "train").glob("*.npy"))
+    assert [path.stem for path in files] == ["colour-00000", "colour-00001", "gray-00000", "gray-00001"]
+    for path in files:
+        np.save(tmp_path / "saved.npy", np.load(path))
+        assert (tmp_path / "saved.npy").read_bytes() == path.read_bytes()
 
 
-@pytest.mark.parametrize("stride", [12, 5])
-@pytest.mark.parametrize("conversion", ["bt601", "gradient_correlation"])
+@pytest.mark.parametrize(("conversion", "stride"), [("bt601", 5), ("gradient_correlation", 12)])
 def test_patches_are_those_of_the_whole_photograph(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, conversion: str, stride: int
 ) -> None:
-    monkeypatch.setattr(cutting, "PIXELS", 7 * 144 + 1)  # blocks of seven patches, stripes of twenty rows
-    changed = SETTINGS.model_copy(update={"conversion": conversion, "stride": stride})
-    cut(photos, tmp_path, settings=changed)
-    whole = {"bt601": bt601, "gradient_correlation": gradient_correlation}[conversion]
+    monkeypatch.setattr(cutting, "PIXELS", 7 * 144 + 1)  # blocks of seven patches
+    monkeypatch.setattr(conversions, "STRIPE", 20 * 50 + 1)  # stripes of twenty rows
+    cut(photos, tmp_path, conversion=conversion, stride=stride)
+    whole = getattr(conversions, conversion)
     for split in manifest.SPLITS:
         colours, grays, index = [], [], ["photo,domain,row,column"]
         for number, side in enumerate(SIDES):
@@ -142,42 +116,29 @@ def test_a_patch_exactly_at_the_least_contrast_is_kept(tmp_path: Path) -> None:
     edge = np.full((24, 48, 3), 95, np.uint8)
     edge[:12, :6] = edge[:12, 12:18] = 105
     edge[12:, :6] = 104  # 4.5
-    settings = SETTINGS.model_copy(update={"conversion": "bt601", "min_contrast": 5.0})
-    packed = pack(tmp_path / "photos", {side: (side, edge) for side in manifest.SPLITS})
-    assert cut(packed, tmp_path, settings=settings)["kept"].tolist() == [2, 2, 2]
-
-
-def test_files_are_those_that_numpy_saves(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
-    for name in ("train/colour-00000.npy", "validation/gray-00000.npy"):
-        (tmp_path / "written.npy").write_bytes(undisturbed[name])
-        np.save(tmp_path / "saved.npy", np.load(tmp_path / "written.npy"))
-        assert (tmp_path / "saved.npy").read_bytes() == undisturbed[name]
+    photos = packed.write(tmp_path / "photos", dict.fromkeys(manifest.SPLITS, edge), manifest.SPLITS)
+    assert cut(photos, tmp_path, conversion="bt601", min_contrast=5.0)["kept"].tolist() == [2, 2, 2]
 
 
 def test_a_split_without_patches_is_named(tmp_path: Path) -> None:
-    flat = np.full((40, 50, 3), 90, np.uint8)
-    grid = {side: (side, flat if side == "validation" else leaves.photograph(0, 40, 50)) for side in manifest.SPLITS}
+    photographs = {"train": leaves.photograph(0, 40, 50), "test": leaves.photograph(0, 40, 50)}
+    photographs["validation"] = np.full((40, 50, 3), 90, np.uint8)
+    photos = packed.write(tmp_path / "photos", photographs, photographs)
     with pytest.raises(ArtifactError, match=r"no patch is left in split validation; lower targets\.min_contrast"):
-        cut(pack(tmp_path / "photos", grid), tmp_path)
+        cut(photos, tmp_path)
 
 
-def test_small_photographs_are_named_up_to_twenty() -> None:
-    def counts(small: int) -> pd.DataFrame:
-        return pd.DataFrame(
-            [("large", 2)] + [(f"{number}.png", 0) for number in range(small)], columns=["photo", "patches"]
-        )
-
-    assert cutting.left_out(counts(0)) == ""
-    assert cutting.left_out(counts(1)) == "left out as smaller than a patch: 0.png"
-    assert cutting.left_out(counts(20)).endswith(", 19.png")
-    assert cutting.left_out(counts(60_000)).endswith(", 19.png and 59980 more")
-
-
-# === The same bytes ===
+@pytest.mark.parametrize(("small", "end"), [(0, ""), (1, "patch: 0"), (20, ", 19"), (60_000, ", 19 and 59980 more")])
+def test_small_photographs_are_named_up_to_twenty(small: int, end: str) -> None:
+    counts = pd.DataFrame({"photo": ["large", *map(str, range(small))], "patches": [2] + [0] * small})
+    line = cutting.left_out(counts)
+    assert line.startswith("left out as smaller than a patch: 0" if small else "")
+    assert line.endswith(end)
+    assert bool(line) == bool(small)
 
 
 def test_what_was_cut_before_an_interruption_is_not_cut_again(
-    photos: Path, undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    photos: Path, undisturbed: dict[Path, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cut_group, done = cutting.cut_group, list[str]()
 
@@ -198,15 +159,12 @@ def test_what_was_cut_before_an_interruption_is_not_cut_again(
     assert content(tmp_path) == undisturbed
 
 
-# === Memory ===
-
-
-@pytest.mark.parametrize("patch", [12, 28, 100])
-@pytest.mark.parametrize("step", [1, 2, 7, 40])
-def test_contrast_is_the_same_bits_however_many_patches_at_a_time(patch: int, step: int) -> None:
-    pieces = np.random.default_rng(patch).integers(0, 256, (23, patch, patch, 1)).astype(np.uint8)
-    parts = [patches.contrast(pieces[start : start + step]) for start in range(0, 23, step)]
-    assert np.array_equal(np.concatenate(parts), patches.contrast(pieces))
+def test_contrast_is_the_same_bits_however_many_patches_at_a_time() -> None:
+    for patch in (12, 28, 100):
+        pieces = np.random.default_rng(patch).integers(0, 256, (23, patch, patch, 1)).astype(np.uint8)
+        for step in (1, 7):
+            parts = [patches.contrast(pieces[start : start + step]) for start in range(0, 23, step)]
+            assert np.array_equal(np.concatenate(parts), patches.contrast(pieces))
 
 
 def test_one_photograph_is_let_go_before_the_next_is_read(
