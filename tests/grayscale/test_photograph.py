@@ -33,17 +33,19 @@ def test_every_kind_of_network_converts_whole_photographs(tmp_path: Path, varian
     assert 0 <= gray.min() <= gray.max() <= 1
 
 
-def test_of_a_network_that_makes_colour_luma_is_taken(tmp_path: Path) -> None:
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_network_that_sees_gray_is_shown_luma_and_of_one_that_makes_colour_luma_is_taken(
+    tmp_path: Path, channels: int
+) -> None:
     import keras
 
-    image = keras.Input((12, 12, 3))
-    same = keras.layers.Conv2D(3, 1, use_bias=False)
+    image = keras.Input((12, 12, channels))
+    same = keras.layers.Conv2D(channels, 1, use_bias=False)
     model = keras.Model(image, same(image))
-    same.set_weights([np.eye(3)[None, None]])
-    model.save(tmp_path / "colour.keras")
+    same.set_weights([np.eye(channels)[None, None]])
+    model.save(tmp_path / "same.keras")
     photograph = np.eye(3, dtype=np.uint8)[None].repeat(15, axis=0) * np.uint8(255)  # red, green and blue
-    gray = grayscale.convert(photograph, model=tmp_path / "colour.keras")
-    assert gray.tolist() == [[76, 150, 29]] * 15
+    assert grayscale.convert(photograph, model=tmp_path / "same.keras").tolist() == [[76, 150, 29]] * 15
 
 
 def test_large_photographs_are_tiled_without_a_trace(model_file: Path) -> None:
