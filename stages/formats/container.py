@@ -48,9 +48,12 @@ class Writer:
 
     def add(self, name: str, pixels: np.ndarray) -> None:
         """Take in the photograph `name`, `(height, width, 3)` uint8."""
-        with faults_named(self._path), warnings.catch_warnings(action="ignore"):  # `manifest.check` names twins
-            with self._waiting.open(_member(name), "w", force_zip64=True) as member:
-                Image.fromarray(pixels).save(member, format="PNG")
+        with (
+            faults_named(self._path),
+            warnings.catch_warnings(action="ignore"),  # of a name that stands twice: `manifest.check` tells
+            self._waiting.open(_member(name), "w", force_zip64=True) as member,
+        ):
+            Image.fromarray(pixels).save(member, format="PNG")
 
     def close(self, table: pd.DataFrame) -> None:
         """Write the manifest `table` and the photographs that it lists; there is no zip if there are none."""
