@@ -1,15 +1,20 @@
-"""A file from the first of several URLs that gives it, kept in the user's cache under its sha256."""
+"""What sources fetch from elsewhere: files by URL, folders that are filled once, addresses without secrets."""
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from urllib.parse import unquote
 
-from stages.common.artifacts import ArtifactError, sha256_of
-from stages.fetch.address import shown, without_secrets
+from stages.common.artifacts import ArtifactError, read_json, sha256_of, write_json
+from stages.fetch.photograph import Skipped
+from stages.formats.container import faults_named
 
 CACHE = "AUTOENCODER_GRAYSCALE_CACHE"  # environment variable: where downloads are kept, instead of the user's cache
 TRIES = 3  # per URL
@@ -17,6 +22,36 @@ WAIT = 1.0  # seconds before the second try, twice that before the third
 TIMEOUT = 30.0  # seconds without a byte from the server
 TRY_AGAIN = (408, 429)  # HTTP codes below 500 that may pass: Request Timeout, Too Many Requests (RFC 9110, RFC 6585)
 CHUNK = 1 << 20  # bytes
+
+FILES, SKIPPED = "files", "skipped.json"
+URL = re.compile(r"(?P<scheme>[a-z0-9+.-]+://)(?:[^/?#]*@)?(?P<rest>[^?#]*)", re.IGNORECASE)
+SECURE_SHELL = re.compile(r"[^/:]+@(?P<rest>[^/:]+:.+)")  # git's short form, git@host:owner/repository
+
+
+# === Addresses ===
+
+
+def shown(address: str) -> str:
+    """A URL without user, password, query and fragment, where tokens hide; of a local path the last part alone."""
+    if found := SECURE_SHELL.fullmatch(address):
+        return found["rest"]
+    found = URL.match(address)
+    if found is None or found["scheme"].lower() == "file://":
+        return Path(address.removeprefix("file://")).absolute().name  # of a link its own name, not its target's
+    return found["scheme"] + found["rest"]
+
+
+def file_name(url: str) -> str:
+    """The last part of a URL's path, as people wrote it; of a URL without a path the host."""
+    return unquote(shown(url).rstrip("/").rpartition("/")[2])
+
+
+def without_secrets(text: str, address: str) -> str:
+    """`text` with `address` as `shown` gives it, and without user and password in any other URL."""
+    return re.sub(r"(?<=://)[^/\s]*@", "", text.replace(address, shown(address)))
+
+
+# === Downloads ===
 
 
 def downloaded(urls: Sequence[str], sha256: str) -> Path:
@@ -49,24 +84,19 @@ def _fetched(url: str, sha256: str) -> Path:
     import pooch
 
     pooch.get_logger().setLevel("WARNING")  # it would print the URL, and passwords in it
-    cache = pooch.create(
-        path=pooch.os_cache("autoencoder-grayscale"),
-        base_url="",
-        env=CACHE,
-        registry={sha256: f"sha256:{sha256}"},
-        urls={sha256: url},
-    )
-    for attempt in range(1, TRIES + 1):
+    cache = os.environ.get(CACHE) or pooch.os_cache("autoencoder-grayscale")
+    attempt = 1
+    while True:
         try:
-            return Path(cache.fetch(sha256, downloader=partial(_download, sha256)))
+            return Path(pooch.retrieve(url, f"sha256:{sha256}", sha256, cache, downloader=partial(_download, sha256)))
         except (OSError, ValueError) as error:  # those of requests are OSError, of malformed URLs ValueError
             if attempt == TRIES or _is_final(error):
                 raise ArtifactError(without_secrets(_cause(error), url)) from error
         time.sleep(WAIT * attempt)
-    raise AssertionError("the last try returns or raises")
+        attempt += 1
 
 
-def _download(sha256: str, url: str, output: str, cache: object) -> None:
+def _download(sha256: str, url: str, output: str, _: object) -> None:
     """Write what `url` gives to `output`, a temporary file that pooch moves or removes.
 
     Raises:
@@ -74,7 +104,7 @@ def _download(sha256: str, url: str, output: str, cache: object) -> None:
     """
     import pooch
 
-    pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=CHUNK, timeout=TIMEOUT)(url, output, cache)
+    pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=CHUNK, timeout=TIMEOUT)(url, output, None)
     with Path(output).open("rb") as file:
         start = file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n").lower()  # after a byte order mark
     if start.startswith((b"<!doctype html", b"<html")):
@@ -99,3 +129,34 @@ def _cause(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return f"silent for {TIMEOUT:g} s"
     return f"connection closed early: {error}" if "IncompleteRead" in type(error).__name__ else str(error)
+
+
+# === Folders that are filled once ===
+
+
+def once(folder: Path, fill: Callable[[Path], Iterable[Skipped]]) -> tuple[Path, list[Skipped]]:
+    """Fill a folder below `folder`, unless an earlier run has finished that.
+
+    Args:
+        folder: below `Stage.keep`: all workers see it, and it is removed when the stage has ended well.
+        fill: gets the path of a file or folder that it must create, and gives the faults that it meets.
+
+    Returns:
+        What was created, and the faults.
+
+    Raises:
+        Exception: what `fill` raised; nothing is left of its try.
+    """
+    if not folder.exists():
+        building = folder.with_name(f".{folder.name}.partial")
+        shutil.rmtree(building, ignore_errors=True)  # what a killed run left
+        try:
+            with faults_named(building):
+                building.mkdir(parents=True)
+                skipped = [(fault.name, fault.reason) for fault in fill(building / FILES)]
+                write_json(building / SKIPPED, skipped)
+                os.sync()  # or after a power failure the folder might have its name, and its files no content
+                building.rename(folder)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+    return folder / FILES, [Skipped(name, reason) for name, reason in read_json(folder / SKIPPED)]

@@ -48,18 +48,18 @@ def plan_files(folder: Path, settings: ImageFiles, *, source: str, licence: str,
     names, skipped = _walk(folder)
     wanted: list[str] = []
     for name in tqdm(names, desc="listing files", unit="file", disable=None, delay=2, leave=False):
-        if not links and (folder / name).is_symlink():
-            skipped.append(Skipped(_escaped(name), "a symbolic link, which may lead out of what was fetched"))
-        elif refused := _refusal(folder, name, settings):
+        if refused := _refusal(folder, name, settings, links):
             skipped.append(refused)
         else:
             wanted.append(name)
-    sizes = [_size(folder / name) for name in wanted]
+    sizes = [(folder / name).stat().st_size for name in wanted]
     return Plan(partial(_read, folder, settings, source, licence), wanted, sizes, skipped)
 
 
-def _refusal(folder: Path, name: str, settings: ImageFiles) -> Skipped | None:
+def _refusal(folder: Path, name: str, settings: ImageFiles, links: bool) -> Skipped | None:
     """Why that file is not read, as far as can be told without reading it."""
+    if not links and (folder / name).is_symlink():
+        return Skipped(_escaped(name), "a symbolic link, which may lead out of what was fetched")
     extension = Path(name).suffix.lower()
     if extension in RAW:
         return Skipped(_escaped(name), "camera raw: develop it into an image first")
@@ -95,31 +95,23 @@ def _by_subfolder(settings: ImageFiles) -> bool:
     return settings.split is not None and settings.split.by == "subfolder"
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:  # a link to nowhere, which reading tells
-        return 0
-
-
 def _walk(top: Path) -> tuple[list[str], list[Skipped]]:
     """The names of all files below `top`, sorted, and the folders that are not entered, sorted."""
     names: list[str] = []
     closed: list[Skipped] = []
 
-    def name_of(path: str) -> str:
-        return Path(path).relative_to(top).as_posix()
+    def close(folder: Path, reason: str) -> None:
+        closed.append(Skipped(_escaped(folder.relative_to(top).as_posix()), reason))
 
     def unreadable(error: OSError) -> None:
-        closed.append(Skipped(_escaped(name_of(error.filename)), "no permission to list this folder"))
+        close(Path(error.filename), "no permission to list this folder")
 
     for here, folders, files in os.walk(top, onerror=unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in folders:
-            if Path(here, name).is_symlink():
-                reason = "a symbolic link to a folder is not followed, as DVC does not; put the files here"
-                closed.append(Skipped(_escaped(name_of(f"{here}/{name}")), reason))
-        names += [name_of(f"{here}/{name}") for name in files if not name.startswith(".")]
+        for folder in [Path(here, name) for name in folders]:
+            if folder.is_symlink():
+                close(folder, "a symbolic link to a folder is not followed, as DVC does not; put the files here")
+        names += [Path(here, name).relative_to(top).as_posix() for name in files if not name.startswith(".")]
     return sorted(names), sorted(closed, key=lambda skipped: skipped.name)
 
 

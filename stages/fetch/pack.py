@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,7 @@ def pack(folder: Path, plan: Plan, settings: Source, keep: Path, engine: Engine)
         ArtifactError: there is no photograph, or a split has none; `settings.strict` is set and there are faults, which
             it lists; something can't be written.
     """
-    tasks = [_Task(plan.read, plan.items[shard]) for shard in grouped(plan.sizes)]
-    parts, table, skipped = _read_all(tasks, keep, engine)
+    parts, table, skipped = _read_all(plan, keep, engine)
     skipped += plan.skipped
     if settings.split is None:
         table["split"] = "test"
@@ -91,11 +91,12 @@ def pack(folder: Path, plan: Plan, settings: Source, keep: Path, engine: Engine)
     return packed
 
 
-def _read_all(tasks: Sequence[_Task], keep: Path, engine: Engine) -> tuple[list[Path], pd.DataFrame, list[Skipped]]:
+def _read_all(plan: Plan, keep: Path, engine: Engine) -> tuple[list[Path], pd.DataFrame, list[Skipped]]:
     """The folder of each shard, the manifest of all with the number of that folder as `part`, and what was skipped."""
     parts, tables = [], [pd.DataFrame(columns=[*manifest.COLUMNS, "part"])]
     skipped: list[Skipped] = []
-    for number, shard in enumerate(shards.run(_read, tasks, keep, engine)):
+    tasks = [plan.items[shard] for shard in grouped(plan.sizes)]
+    for number, shard in enumerate(shards.run(partial(_read, plan.read), tasks, keep, engine)):
         parts.append(shard.folder)
         tables.append(manifest.rows(shard.folder / MANIFEST).assign(part=number))
         skipped += [Skipped(*found) for found in shard.facts]
@@ -115,21 +116,13 @@ def grouped(sizes: Sequence[int]) -> list[slice]:
     return found
 
 
-@dataclass(frozen=True)
-class _Task:
-    """A shard to read: some items of a plan."""
-
-    read: Callable[[Any], Photograph | Skipped]
-    items: Sequence[Any]
-
-
-def _read(task: _Task, folder: Path) -> list[tuple[Any, ...]]:
+def _read(read: Callable[[Any], Photograph | Skipped], items: Sequence[Any], folder: Path) -> list[tuple[Any, ...]]:
     """Write the photographs of a shard as a container, one in memory at a time; give what was skipped, by field."""
     rows: list[dict[str, object]] = []
     skipped: list[tuple[Any, ...]] = []
     with Writer(folder) as writer:
-        for item in task.items:
-            found = task.read(item)
+        for item in items:
+            found = read(item)
             if isinstance(found, Photograph):
                 rows.append(_row(found))
                 writer.add(found.name, found.pixels)
@@ -149,17 +142,9 @@ def listing(skipped: list[Skipped], most: int = LISTED) -> str:
 def _row(photograph: Photograph) -> dict[str, object]:
     height, width, _ = photograph.pixels.shape
     sha256 = manifest.hash_pixels(photograph.pixels)
-    return {
-        "name": photograph.name,
-        "source": photograph.source,
-        "licence": photograph.licence,
-        "domain": photograph.domain,
-        "scene": photograph.scene or sha256[:16],
-        "split": photograph.split or "",
-        "height": height,
-        "width": width,
-        "sha256": sha256,
-    }
+    found = {"height": height, "width": width, "sha256": sha256, "scene": photograph.scene or sha256[:16]}
+    told = {name: getattr(photograph, name) for name in ("name", "source", "licence", "domain")}
+    return {**told, **found, "split": photograph.split or ""}
 
 
 def _refuse_empty(packed: Packed, settings: Source) -> None:
@@ -167,10 +152,10 @@ def _refuse_empty(packed: Packed, settings: Source) -> None:
         found = f"; {packed.ignored} files are no images by their extension" if packed.ignored else ""
         found += f"\n{listing(packed.skipped)}" if packed.skipped else ""
         raise ArtifactError(f"{settings.origin}: no photograph in it; docs/sources.md says what is read{found}")
-    counts = packed.table["split"].value_counts()
     needed = ("test",) if settings.split is None else manifest.SPLITS
-    if set(needed) - set(counts.index):
-        told = ", ".join(f"{counts.get(side, 0)} {side}" for side in needed)
+    counts = {side: int((packed.table["split"] == side).sum()) for side in needed}
+    if not all(counts.values()):
+        told = ", ".join(f"{count} {side}" for side, count in counts.items())
         raise ArtifactError(
             f"{settings.origin}: each split needs a photograph, there are {told}; add some, or change the split"
         )

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from stages.fetch.photograph import Skipped
 from stages.fetch.settings import Split
-
-PROTECTION = {"train": 0, "validation": 1, "test": 2}  # what is measured on must not have been learned from
+from stages.formats.manifest import SPLITS
 
 
 def assign(said: Sequence[str], hashes: Sequence[str], rule: Split) -> list[str]:
@@ -41,6 +40,8 @@ def assign(said: Sequence[str], hashes: Sequence[str], rule: Split) -> list[str]
 def copies_across(rows: Iterable[tuple[str, str, str]]) -> list[Skipped]:
     """The photographs to leave out because a more protected split has the same pixels: test, then validation.
 
+    What is measured on must not have been learned from; `SPLITS` are in the order of protection.
+
     Args:
         rows: name, split and sha256 of each photograph. Pixels with one hash count as equal, whatever their shape:
             only images of a single colour, or stripes, can differ in that.
@@ -48,7 +49,7 @@ def copies_across(rows: Iterable[tuple[str, str, str]]) -> list[Skipped]:
     rows = list(rows)
     kept: dict[str, tuple[str, str]] = {}
     for name, side, sha256 in rows:
-        if sha256 not in kept or PROTECTION[side] > PROTECTION[kept[sha256][1]]:
+        if sha256 not in kept or SPLITS.index(side) > SPLITS.index(kept[sha256][1]):
             kept[sha256] = name, side
     return [
         Skipped(name, f"same pixels as {kept[sha256][0]}, which is in {kept[sha256][1]}")

@@ -13,14 +13,16 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from tqdm import tqdm
 
 from stages.common.artifacts import ArtifactError
 from stages.fetch.photograph import Skipped
+from stages.formats.container import faults_named
 
 CHUNK = 1 << 20  # bytes
 MAX_UNPACKED = 64 << 30  # bytes; a larger set belongs into a folder: it would lie on the disk twice at every run
@@ -28,7 +30,7 @@ MAX_RATIO = 100  # unpacked to packed; photographs reach 20 as bare pixels, a bo
 SMALL = 64 << 20  # bytes that every archive may unpack to: little harm, and drawings compress well
 
 ENCRYPTED = 0x1  # zip: general purpose bit flag (APPNOTE 4.4.4)
-KINDS = {
+KINDS: dict[Any, str] = {
     stat.S_IFLNK: "a symbolic link",
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
@@ -46,6 +48,8 @@ DAMAGE = (
     OverflowError, NotImplementedError,
 )  # fmt: skip
 
+Member = tuple[str, str | None, Callable[[], IO[bytes]]]  # name, why it is not copied, what opens it
+
 
 def is_archive(path: Path) -> bool:
     """Does a file start as a zip or a tar does, compressed or not?"""
@@ -61,13 +65,20 @@ def unpack(path: Path, to: Path, name: str) -> Iterator[Skipped]:
     `name` is that of the archive in messages.
 
     Raises:
-        ArtifactError: it is neither zip nor tar, is damaged as a whole, or unpacks to suspiciously much.
+        ArtifactError: it is neither zip nor tar, is damaged as a whole, or unpacks to suspiciously much; something
+            can't be written.
     """
     to.mkdir(parents=True, exist_ok=True)
+    names: set[PurePosixPath] = set()
     try:
         with tqdm(desc="unpacking", unit="B", unit_scale=True, disable=None, delay=2, leave=False) as bar:
             room = _Room(name, path.stat().st_size, bar)
-            yield from _unzip(path, to, room) if _is_zip(path) else _untar(path, to, room)
+            zipped = _is_zip(path)
+            for member, refused, opened in _in_zip(path) if zipped else _in_tar(path, room):
+                unfit = _unfit_name(member, names)
+                reason = refused or unfit or _copy(opened, to / member, room, zipped)
+                if reason:
+                    yield Skipped(member if member.isprintable() else ascii(member)[1:-1], reason)
     except DAMAGE as error:
         raise ArtifactError(
             f"{name}: neither a zip nor a tar (plain, .gz, .bz2, .xz), or damaged when it was made: {error}"
@@ -79,44 +90,24 @@ def _is_zip(path: Path) -> bool:
         return file.read(2) == b"PK"
 
 
-def _unzip(path: Path, to: Path, room: _Room) -> Iterator[Skipped]:
-    names: set[PurePosixPath] = set()
+def _in_zip(path: Path) -> Iterator[Member]:
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             if member.filename.endswith("/"):  # a folder; `is_dir` fails on an empty name
                 continue
             kind = stat.S_IFMT(member.external_attr >> 16)  # of Unix; 0 from elsewhere
-            reason = _refusal(member.filename, names)
+            refused = None if kind in (0, stat.S_IFREG) else f"is {KINDS.get(kind, 'no regular file')}"
             if member.flag_bits & ENCRYPTED:
-                reason = "is encrypted"
-            elif kind not in (0, stat.S_IFREG):
-                reason = f"is {KINDS.get(kind, 'no regular file')}"
-            if reason is None:
-                try:
-                    with archive.open(member) as content:
-                        reason = _copy(content, to / member.filename, room)
-                except NotImplementedError:
-                    reason = "is compressed in a way that is not read"
-                except DAMAGE:  # of this member alone; the words of Python's versions differ
-                    reason = "is damaged: its content is not what was packed"
-            if reason:
-                yield _skipped(member.filename, reason)
+                refused = "is encrypted"
+            yield member.filename, refused, partial(archive.open, member)
 
 
-def _untar(path: Path, to: Path, room: _Room) -> Iterator[Skipped]:
-    names: set[PurePosixPath] = set()
+def _in_tar(path: Path, room: _Room) -> Iterator[Member]:
     with tarfile.open(path, "r:*") as archive:
         for member in archive:
-            if member.isdir():
-                continue
-            reason = _refusal(member.name, names)
-            content = archive.extractfile(member) if member.isreg() else None
-            if content is None:
-                reason = f"is {KINDS.get(member.type, 'no regular file')}"
-            elif reason is None:
-                reason = _copy(content, to / member.name, room)
-            if reason:
-                yield _skipped(member.name, reason)
+            if not member.isdir():
+                refused = None if member.isreg() else f"is {KINDS.get(member.type, 'no regular file')}"
+                yield member.name, refused, partial(archive.extractfile, member)  # type: ignore[arg-type]
         _check_end(archive, room)
 
 
@@ -132,7 +123,7 @@ def _check_end(archive: tarfile.TarFile, room: _Room) -> None:
         raise tarfile.ReadError("it ends without the mark of the end")
 
 
-def _refusal(name: str, names: set[PurePosixPath]) -> str | None:
+def _unfit_name(name: str, names: set[PurePosixPath]) -> str | None:
     """Why a member of this name is not copied; `names` are those seen before, to which it is added."""
     path = PurePosixPath(name)
     if "\0" in name:
@@ -149,17 +140,24 @@ def _refusal(name: str, names: set[PurePosixPath]) -> str | None:
     return None
 
 
-def _skipped(name: str, reason: str) -> Skipped:
-    """Escaped where it could not be written into a table."""
-    return Skipped(name if name.isprintable() else ascii(name)[1:-1], reason)
-
-
-def _copy(content: IO[bytes], to: Path, room: _Room) -> str | None:
-    """Write a member; give the reason if its name is too long, or if a file stands where it needs a folder.
+def _copy(opened: Callable[[], IO[bytes]], to: Path, room: _Room, zipped: bool) -> str | None:
+    """Write a member; give the reason if its name fits no file, or if it alone is damaged, as only zips can tell.
 
     Raises:
         ArtifactError: there is no room for it.
     """
+    try:
+        with opened() as content, faults_named(to):
+            return _write(content, to, room)
+    except NotImplementedError:
+        return "is compressed in a way that is not read"
+    except DAMAGE:  # the words of Python's versions differ
+        if not zipped:
+            raise
+        return "is damaged: its content is not what was packed"
+
+
+def _write(content: IO[bytes], to: Path, room: _Room) -> str | None:
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         file = to.open("xb")
@@ -168,27 +166,23 @@ def _copy(content: IO[bytes], to: Path, room: _Room) -> str | None:
             return "its name is too long"
         if error.errno in (errno.EEXIST, errno.EISDIR, errno.ENOTDIR):
             return "its name takes a file for a folder, or a folder for a file"
-        raise _no_room(error) from error
+        raise
     try:
         with file:
-            while chunk := content.read(CHUNK):
+            while chunk := _read(content):
                 room.take(len(chunk))
-                _write(file, chunk)
+                file.write(chunk)
     except BaseException:
         to.unlink()
         raise
     return None
 
 
-def _write(file: IO[bytes], chunk: bytes) -> None:
+def _read(content: IO[bytes]) -> bytes:
     try:
-        file.write(chunk)
-    except OSError as error:  # told from one of reading the archive
-        raise _no_room(error) from error
-
-
-def _no_room(error: OSError) -> ArtifactError:
-    return ArtifactError(f"can't unpack: {error.strerror}; make room on the disk of this repository")
+        return content.read(CHUNK)
+    except OSError as error:  # told from one of writing
+        raise tarfile.ReadError(str(error)) from error
 
 
 class _Room:

@@ -7,7 +7,6 @@ import gzip
 import io
 import shutil
 import stat
-import subprocess
 import tarfile
 import tempfile
 import zipfile
@@ -19,12 +18,13 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
+from tqdm import tqdm
 
 from stages.common.artifacts import ArtifactError
 from stages.fetch import unpack
+from stages.fetch.download import once
 from stages.fetch.photograph import Photograph, Skipped
 from stages.fetch.sources import archive
-from stages.fetch.unpack import is_archive
 from tests.fetch import files
 from tests.fetch.server import pixels, png, sha256, tarred, zipped
 
@@ -61,9 +61,7 @@ def test_zip_and_tar_are_told_by_their_content_not_their_name(tmp_path: Path, ki
     assert np.array_equal(found["set/2.png"].pixels, pixels(2))
     assert {(item.source, item.licence) for item in found.values()} == {("photographs.bin", "see the archive")}
     assert skipped == {}
-    assert is_archive(tmp_path / "photographs.bin")
-    (tmp_path / "1.png").write_bytes(png(1))
-    assert not is_archive(tmp_path / "1.png")
+    assert unpack.is_archive(tmp_path / "photographs.bin")
 
 
 def refused_content() -> dict[str, tuple[bytes, str]]:
@@ -74,11 +72,7 @@ def refused_content() -> dict[str, tuple[bytes, str]]:
     none = [b"", b"PK", png(1), b"\x1f\x8b no gzip", b"BZh91AY no bzip2"]
     return {
         **{f"none {number}": (content, "neither a zip nor a tar") for number, content in enumerate(none)},
-        **{
-            f"{kind} cut to {share}": (whole[: int(len(whole) * share)], "damaged")
-            for kind, whole in EACH_KIND.items()
-            for share in (0.3, 0.6)
-        },
+        **{f"{kind} cut": (whole[: int(len(whole) * 0.6)], "damaged") for kind, whole in EACH_KIND.items()},
         "cut between members": (two[: two.index(b"2.png")], "without the mark of the end"),
         "a damaged header": (bytes(damaged), "header is damaged"),
     }
@@ -102,43 +96,41 @@ def test_another_sha256_is_refused_before_the_archive_is_opened_and_a_missing_on
 
 # === Hostile and damaged members ===
 
-UNSAFE = {  # beside the absolute name, which the test makes: whatever fails, it must stay below its own folder
-    "../up.png": "leads out",
-    "a/../../up.png": "leads out",
-    "C:/windows.png": "is absolute",
-    "a\\..\\up.png": "backslash",
-    "two\n/../lines.png": "leads out",
-}
-
 
 @pytest.mark.parametrize("kind", ["zip", ""])
 def test_no_name_leads_out_of_the_folder(tmp_path: Path, kind: str) -> None:
-    unpacked = tmp_path / "top" / "unpacked"
+    unpacked, path = tmp_path / "top" / "unpacked", tmp_path / "archive"
     unpacked.mkdir(parents=True)
-    path = tmp_path / "archive"
-    unsafe = {f"{tmp_path}/absolute.png": "is absolute", **UNSAFE}
+    unsafe = {
+        f"{tmp_path}/absolute.png": "is absolute",
+        "../up.png": "leads out",
+        "a/../../up.png": "leads out",
+        "C:/windows.png": "is absolute",
+        "a\\..\\up.png": "backslash",
+        "two\n/../lines.png": "leads out",
+    }
     path.write_bytes(packed(kind, *[(name, png(1)) for name in unsafe], ("fine.png", png(2))))
     before = set(tmp_path.rglob("*"))
     skipped = {item.name: item.reason for item in unpack.unpack(path, unpacked, "archive")}
     assert set(tmp_path.rglob("*")) - before == {unpacked / "fine.png"}
     assert len(skipped) == len(unsafe)
-    for name, words in unsafe.items():
-        assert words in skipped[name.replace("\n", "\\n")]
+    assert [name for name, words in unsafe.items() if words not in skipped[name.replace("\n", "\\n")]] == []
 
 
 def special(kind: bytes | int) -> bytes:
-    """An archive of `fine.png` and of a member that is no regular file."""
+    """An archive of a member that is no regular file, and of `special.png/1.png`, which must not be written past it."""
+    behind = ("special.png/1.png", png(1))
     if isinstance(kind, int):
         entry = zipfile.ZipInfo("special.png")
         entry.external_attr = (kind | 0o644) << 16
-        return zipped(("fine.png", png(1)), (entry, b"/etc/passwd"))
+        return zipped((entry, b"/"), behind)
     member = tarfile.TarInfo("special.png")
-    member.type, member.linkname = kind, "fine.png"
-    return tarred(("fine.png", png(1)), (member, b""))
+    member.type, member.linkname = kind, "/"
+    return tarred((member, b""), behind)
 
 
 def patched(local: int, central: int, value: bytes) -> bytes:
-    """A zip of one member with a field overwritten in both of its headers."""
+    """A zip of one member with a field overwritten in both of its headers (APPNOTE 4.3.7 and 4.3.12)."""
     content = zipped(("x", png(1)))
     for signature, offset in ((b"PK\x03\x04", local), (b"PK\x01\x02", central)):
         at = content.index(signature) + offset
@@ -153,22 +145,25 @@ def odd_members() -> dict[str, tuple[bytes, list[str], dict[str, str]]]:
     zero.pax_headers = {"path": "a\0b.png"}
     stored = bytearray(zipped(("1.png", png(1)), ("2.png", png(2)), compression=zipfile.ZIP_STORED))
     stored[stored.index(b"IDAT") + 40] ^= 1
-    names = [("a", png(1)), ("a/b.png", png(2)), (long, png(3)), ("fine.png", png(4))]
-    unfit = {"a": "no image", "a/b.png": "a file for a folder", long: "too long"}
+    lie = zipped(("a.bmp", bytes(2 << 20))).replace((2 << 20).to_bytes(4, "little"), (1 << 10).to_bytes(4, "little"))
+    names = [("a", png(1)), ("a/b.png", png(2)), (long, png(3)), ("1.png", png(4)), ("./1.png", b"another")]
+    unfit = {"a": "no image", "a/b.png": "a file for a folder", long: "too long", "./1.png": "second member"}
     kinds: dict[bytes | int, str] = {
         tarfile.SYMTYPE: "symbolic link", tarfile.LNKTYPE: "hard link", tarfile.CHRTYPE: "device",
         tarfile.BLKTYPE: "device", tarfile.FIFOTYPE: "FIFO", stat.S_IFLNK: "symbolic link", stat.S_IFIFO: "FIFO",
     }  # fmt: skip
     return {
-        **{f"{kind!r}": (special(kind), ["fine.png"], {"special.png": words}) for kind, words in kinds.items()},
+        **{f"{kind!r}": (special(kind), ["special.png/1.png"], {"special.png": kinds[kind]}) for kind in kinds},
         "damaged": (bytes(stored), ["2.png"], {"1.png": "is damaged: its content is not what was packed"}),
+        "more than it says": (lie, [], {"a.bmp": "is damaged"}),  # no way around the limit of what is unpacked
+        "encrypted": (patched(6, 8, b"\x01\x00"), [], {"x": "is encrypted"}),
         "unknown compression": (patched(8, 10, b"\x61\x00"), [], {"x": "compressed in a way that is not read"}),
         "no name": (patched(26, 28, b"\x00\x00\x01\x00"), [], {"": ""}),  # its byte counts as an extra field
         "zero byte": (tarred(("f.png", png(1)), (zero, png(2))), ["f.png"], {"a\\x00b.png": "holds a zero byte"}),
         "line break": (tarred(("two\nlines.png", png(1))), [], {"two\\x0alines.png": "control characters"}),
         "no UTF-8": (tarred(("caf\udce9.png", png(1))), [], {"caf\\xe9.png": "control characters or bytes"}),
-        "zip: no disk holds it": (zipped(*names), ["fine.png"], unfit),
-        "tar: no disk holds it": (tarred(*names), ["fine.png"], unfit),
+        "zip: unfit names": (zipped(*names), ["1.png"], unfit),
+        "tar: unfit names": (tarred(*names), ["1.png"], unfit),
     }
 
 
@@ -182,38 +177,10 @@ def test_a_member_that_is_no_readable_file_is_skipped_and_the_rest_kept(
     assert [name for name, words in reasons.items() if words not in skipped[name]] == []
 
 
-def test_a_link_is_no_way_out_for_a_later_member(tmp_path: Path) -> None:
-    link = tarfile.TarInfo("door")
-    link.type, link.linkname = tarfile.SYMTYPE, str(tmp_path / "outside")
-    (tmp_path / "outside").mkdir()
-    found, _ = read(tmp_path / "tar", tarred((link, b""), ("door/1.png", png(1))))
-    assert list((tmp_path / "outside").iterdir()) == []
-    assert list(found) == ["door/1.png"]  # in a folder of that name
-
-
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-@pytest.mark.parametrize("kind", ["zip", ""])
-def test_of_two_members_of_one_name_the_first_counts(tmp_path: Path, kind: str) -> None:
-    found, skipped = read(tmp_path / "x", packed(kind, ("a.png", png(1)), ("./a.png", png(2)), ("a.png", png(3))))
-    assert np.array_equal(found["a.png"].pixels, pixels(1))
-    assert len(found) == 1
-    assert set(skipped.values()) == {"is the second member of this name"}
-
-
-def test_an_encrypted_member_is_skipped(tmp_path: Path) -> None:
-    (tmp_path / "1.png").write_bytes(png(1))
-    (tmp_path / "2.png").write_bytes(png(2))
-    subprocess.run(["zip", "-q", "-P", "secret", "set.zip", "1.png"], cwd=tmp_path, check=True)
-    subprocess.run(["zip", "-q", "set.zip", "2.png"], cwd=tmp_path, check=True)
-    found, skipped = read(tmp_path / "set.zip", (tmp_path / "set.zip").read_bytes())
-    assert (list(found), skipped) == (["2.png"], {"1.png": "is encrypted"})
-
-
 ZEROS = bytes(4 << 20)
 BOMBS = {
     "zip": zipped(("bomb.bmp", ZEROS)),
-    "gz": tarred(("bomb.bmp", ZEROS), compression="gz"),
-    "xz": tarred(("bomb.bmp", ZEROS), compression="xz"),
+    "tar": tarred(("bomb.bmp", ZEROS), compression="xz"),
     "after the end": gzip.compress(tarred(("1.png", png(1))) + ZEROS),
 }
 
@@ -225,33 +192,18 @@ def test_an_archive_bomb_is_stopped(tmp_path: Path, content: bytes, monkeypatch:
     path.write_bytes(content)
     with pytest.raises(ArtifactError, match="bomb: unpacks to more than 1 MiB"):
         list(unpack.unpack(path, unpacked, "bomb"))
-    assert sum(file.stat().st_size for file in unpacked.rglob("*.bmp")) == 0
-
-
-def test_a_zip_that_lies_about_its_sizes_is_no_way_around_the_limit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(unpack, "MAX_UNPACKED", 1 << 20)
-    content = zipped(("a.bmp", bytes(2 << 20)))
-    lie = content.replace((2 << 20).to_bytes(4, "little"), (1 << 10).to_bytes(4, "little"))
-    assert lie != content
-    found, skipped = read(tmp_path / "lie.zip", lie)
-    assert found == {}
-    assert "is damaged" in skipped["a.bmp"]  # no more than it said was unpacked
-
-
-def test_incompressible_photographs_are_no_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(unpacked.rglob("*.bmp")) == []
     monkeypatch.setattr(unpack, "SMALL", 0)
-    assert len(read(tmp_path / "zip", GOOD)[0]) == 2
+    assert len(read(tmp_path / "zip", GOOD)[0]) == 2  # photographs are no bomb
 
 
-def test_a_full_disk_is_said() -> None:
-    class Full(io.BytesIO):
-        def write(self, _: object) -> int:
-            raise OSError(28, "No space left on device")
-
-    with pytest.raises(ArtifactError, match="can't unpack: No space left on device"):
-        unpack._write(Full(), b"x")
+def test_a_full_disk_is_not_taken_for_a_damaged_member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = unpack._Room("archive", 1, tqdm(disable=True))
+    (tmp_path / "1.png").touch()
+    full = io.BufferedWriter(io.FileIO("/dev/full", "w"))  # refuses at the end what it has taken before
+    monkeypatch.setattr(Path, "open", lambda *_: full)
+    with pytest.raises(ArtifactError, match=r"1\.png can't be written: No space left on device"):
+        unpack._copy(lambda: io.BytesIO(b"x"), tmp_path / "1.png", room, zipped=True)
 
 
 @effort(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -287,21 +239,15 @@ def test_what_was_unpacked_survives_a_kill_with_what_was_skipped(tmp_path: Path)
     assert again.skipped == first.skipped == [Skipped("../up.png", "its name leads out of the archive")]
 
 
-def test_a_half_unpacked_archive_is_unpacked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, kept = tmp_path / "good.zip", tmp_path / "kept"
-    path.write_bytes(GOOD)
-    copy, copied = unpack._copy, list[Any]()
-
-    def killed(*arguments: Any) -> Any:
-        if copied:
-            raise KeyboardInterrupt
-        copied.append(arguments)
-        return copy(*arguments)
+def test_a_folder_that_was_half_filled_is_filled_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(to: Path) -> list[Skipped]:
+        to.mkdir()
+        (to / "half.png").touch()
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # after a kill nobody tidies up
-        patch.setattr(unpack, "_copy", killed)
-        archive.plan(settings(path), kept)
-    assert [file.name for file in kept.rglob("*.png")] == ["1.png"]
-    assert archive.plan(settings(path), kept).items == ["a/1.png", "b/2.png"]
-    assert len(list(kept.rglob("*.png"))) == 2
+        once(tmp_path / "kept", killed)
+    assert [file.name for file in tmp_path.rglob("*.png")] == ["half.png"]
+    found, _ = once(tmp_path / "kept", lambda to: to.mkdir() or [])
+    assert list(found.iterdir()) == list(tmp_path.rglob("*.png")) == []

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from stages.common.artifacts import ArtifactError
-from stages.fetch.address import file_name, shown, without_secrets
+from stages.fetch.download import file_name, shown, without_secrets
 from stages.fetch.photograph import Photograph, Skipped
 from stages.fetch.sources import archive, bundled, keras
 from stages.fetch.sources import dvc as repository

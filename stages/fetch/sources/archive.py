@@ -9,10 +9,8 @@ from typing import Annotated
 from pydantic import Field
 
 from stages.common.artifacts import ArtifactError, sha256_of
-from stages.fetch.address import file_name, shown
-from stages.fetch.download import another_hash, downloaded
+from stages.fetch.download import another_hash, downloaded, file_name, once, shown
 from stages.fetch.files import plan_files
-from stages.fetch.kept import once
 from stages.fetch.photograph import Plan
 from stages.fetch.settings import ImageFiles
 from stages.fetch.unpack import unpack

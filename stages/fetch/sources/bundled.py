@@ -38,15 +38,8 @@ def plan(settings: Settings, _: Path) -> Plan:
 def _listed(row: dict[str, Any]) -> Photograph:
     pixels = read(row["name"], row["source"])
     manifest.verify(row, pixels)
-    return Photograph(
-        name=row["name"],
-        pixels=pixels,
-        source=row["source"],
-        licence=row["licence"],
-        domain=row["domain"],
-        split=row["split"],
-        scene=row["scene"],
-    )
+    told = {key: row[key] for key in ("name", "source", "licence", "domain", "split", "scene")}
+    return Photograph(pixels=pixels, **told)
 
 
 def read(name: str, source: str) -> np.ndarray:
@@ -55,29 +48,27 @@ def read(name: str, source: str) -> np.ndarray:
     Raises:
         ArtifactError: the package `source` is not one of the two, or has no photograph `name` inside it.
     """
-    if source == "scikit-image":
-        return _from_scikit_image(name)
-    if source == "scikit-learn":
-        return _from_scikit_learn(name)
-    raise ArtifactError(f"photograph {name!r}: unknown source {source!r}; it must be scikit-image or scikit-learn")
+    readers = {"scikit-image": _from_scikit_image, "scikit-learn": _from_scikit_learn}
+    if source not in readers:
+        raise ArtifactError(f"photograph {name!r}: unknown source {source!r}; it must be {' or '.join(readers)}")
+    try:
+        return readers[source](name)
+    except (AttributeError, ValueError) as error:
+        raise ArtifactError(f"photograph {name!r}: {source} has no image of that name") from error
 
 
 def _from_scikit_image(name: str) -> np.ndarray:
     import skimage.data
 
-    pair, _, side = name.rpartition("_")
-    if pair == "motorcycle" and side in ("left", "right"):
-        left, right, _disparity = skimage.data.stereo_motorcycle()
-        return left if side == "left" else right
+    sides = ("motorcycle_left", "motorcycle_right")
+    if name in sides:
+        return skimage.data.stereo_motorcycle()[sides.index(name)]
     if name not in skimage.data.__all__:
-        raise ArtifactError(f"photograph {name!r}: scikit-image has no image of that name")
+        raise ValueError(name)
     return getattr(skimage.data, name)()
 
 
 def _from_scikit_learn(name: str) -> np.ndarray:
     from sklearn.datasets import load_sample_image
 
-    try:
-        return load_sample_image(f"{name}.jpg")
-    except (AttributeError, ValueError) as error:
-        raise ArtifactError(f"photograph {name!r}: scikit-learn has no image of that name") from error
+    return load_sample_image(f"{name}.jpg")

@@ -15,9 +15,8 @@ from pydantic import Field
 from tqdm import tqdm
 
 from stages.common.artifacts import ArtifactError
-from stages.fetch.address import shown, without_secrets
+from stages.fetch.download import once, shown, without_secrets
 from stages.fetch.files import plan_files
-from stages.fetch.kept import once
 from stages.fetch.photograph import Plan, Skipped
 from stages.fetch.settings import ImageFiles
 from stages.fetch.unpack import is_archive
@@ -47,10 +46,17 @@ def plan(settings: Settings, keep: Path) -> Plan:
 
 
 def _fetched(settings: Settings, to: Path) -> list[Skipped]:
-    """Fill the folder `to`; nothing is skipped so far."""
+    """Fill the folder `to`, also with one file under its own name; nothing is skipped so far."""
     _get(settings, to)
-    if to.is_file() or to.is_symlink():  # which is then seen as one, and not read
-        _put_into_a_folder(to, PurePosixPath(settings.path).name)
+    if to.is_file() or to.is_symlink():  # a link is seen as one, and not read
+        name = PurePosixPath(settings.path).name
+        if is_archive(to):
+            raise ArtifactError(
+                f"{name} is an archive; `dvc import` it and name the copy as `inputs` of source archive"
+            )
+        aside = to.rename(to.with_name("one"))
+        to.mkdir()
+        aside.rename(to / name)
     return []
 
 
@@ -92,12 +98,3 @@ def _size(path: Path) -> int:
         return sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file())
     except OSError:  # moved while it was counted
         return 0
-
-
-def _put_into_a_folder(file: Path, name: str) -> None:
-    """Make of a file the folder that holds it, under the name that it has in the repository."""
-    if is_archive(file):
-        raise ArtifactError(f"{name} is an archive; `dvc import` it and name the copy as `inputs` of source archive")
-    aside = file.rename(file.with_name("one"))
-    file.mkdir()
-    aside.rename(file / name)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
@@ -15,10 +13,9 @@ from pydantic import Field
 
 from grayscale.core.tensorflow_import import tensorflow_import
 from stages.common.artifacts import ArtifactError
-from stages.fetch.kept import once
+from stages.fetch.download import once
 from stages.fetch.photograph import Photograph, Plan, Skipped
 from stages.fetch.settings import Source, Split
-from stages.formats.container import faults_named
 
 TIMEOUT = 30.0  # seconds without a byte from the server
 
@@ -57,9 +54,9 @@ def plan(settings: Settings, keep: Path) -> Plan:
         ArtifactError: Keras can't download or read the data set.
     """
     folder, _ = once(keep / "keras", lambda to: _saved(settings, to))
-    halves = [half for half in ("train", "test") if (folder / f"{half}.npy").exists()]
-    items = [(half, number) for half in halves for number in range(len(_half(folder / f"{half}.npy")))]
-    return Plan(partial(_read, folder, settings), items, [0] * len(items))
+    files = [path for half in ("train", "test") if (path := folder / f"{half}.npy").exists()]
+    items = [(path, number) for path in files for number in range(len(_images(path)))]
+    return Plan(partial(_read, settings), items, [0] * len(items))
 
 
 def _saved(settings: Settings, to: Path) -> list[Skipped]:
@@ -70,27 +67,26 @@ def _saved(settings: Settings, to: Path) -> list[Skipped]:
     else:
         share = max(1, settings.images * len(test) // len(train))
         halves = {"train": train[: settings.images], "test": test[:share]}
-    with faults_named(to):
-        to.mkdir()
-        for half, images in halves.items():
-            np.save(to / f"{half}.npy", images, allow_pickle=False)
+    to.mkdir()
+    for half, images in halves.items():
+        np.save(to / f"{half}.npy", images, allow_pickle=False)
     return []
 
 
-def _read(folder: Path, settings: Settings, item: tuple[str, int]) -> Photograph:
-    half, number = item
+def _read(settings: Settings, item: tuple[Path, int]) -> Photograph:
+    path, number = item
     return Photograph(
-        name=f"{half}-{number:05}",
-        pixels=np.array(_half(folder / f"{half}.npy")[number]),
+        name=f"{path.stem}-{number:05}",
+        pixels=np.array(_images(path)[number]),
         source=f"keras.datasets.{settings.dataset}",
         licence="none stated",
         domain=settings.domain,
-        split="test" if half == "test" else None,
+        split="test" if path.stem == "test" else None,
     )
 
 
 @lru_cache(maxsize=2)
-def _half(path: Path) -> np.ndarray:
+def _images(path: Path) -> np.ndarray:
     """Mapped once for all of its images."""
     return np.load(path, mmap_mode="r")
 
@@ -103,24 +99,15 @@ def _load(dataset: str) -> tuple[np.ndarray, np.ndarray]:
     keras.config.set_image_data_format("channels_last")  # whatever the user's keras.json says
     if not sys.stdout.isatty():
         keras.config.disable_interactive_logging()  # the progress bar, a line per step
-    module = {"cifar10": keras.datasets.cifar10, "cifar100": keras.datasets.cifar100}[dataset]
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)  # Keras sets none: a silent server would be waited for without end
     try:
-        with _sockets_time_out():
-            (train, _), (test, _) = module.load_data()
+        (train, _), (test, _) = getattr(keras.datasets, dataset).load_data()
     except Exception as error:  # Keras raises a bare Exception when a download fails
         raise ArtifactError(
             f"{dataset}: Keras can't load it: {error}. Without a network, copy datasets/ of ~/.keras (or KERAS_HOME) "
             "from a machine that has it; where files there are damaged, delete them"
         ) from error
-    return train, test
-
-
-@contextmanager
-def _sockets_time_out() -> Iterator[None]:
-    """Keras sets no timeout of its own: without one, a silent server would be waited for without end."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT)
-    try:
-        yield
     finally:
         socket.setdefaulttimeout(before)
+    return train, test
