@@ -37,29 +37,27 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     """Made by the commands that a person would type, once: each takes DVC seconds to start."""
     top = tmp_path_factory.mktemp("dvc")
     workspace = Workspace(top / "registry")
-    photographs = workspace.folder / "photographs"
+    photographs, linked = workspace.folder / "photographs", workspace.folder / "linked"
     photographs.mkdir(parents=True)
+    linked.mkdir()
     for command in ("init --quiet", "config user.name Test", "config user.email test@example.org"):
         workspace.run("git", *command.split())
     workspace.run("dvc", "init", "--quiet")
-    (workspace.folder / ".dvc" / "config").write_text(
-        "[core]\n    remote = storage\n['remote \"storage\"']\n    url = ../../storage\n"
-    )
-    linked = workspace.folder / "linked"
-    linked.mkdir()
+    workspace.run("dvc", "remote", "add", "--quiet", "--default", "storage", "../storage")
     (linked / "5.png").write_bytes(png(5))
     (top / "secret.png").write_bytes(png(7))
     (linked / "link.png").symlink_to(top / "secret.png")
     (linked / "folder").symlink_to(top)
     (workspace.folder / "set.zip").write_bytes(zipped(("6.png", png(6))))
+    (workspace.folder / "never pushed").write_bytes(png(8))
     commits = []
     for numbers in ([1, 2, 3], [2, 4]):
         for file in photographs.iterdir():
             file.unlink()
         for number in numbers:
             (photographs / f"{number}.png").write_bytes(png(number))
-        workspace.run("dvc", "add", "--quiet", "photographs")
-        workspace.run("dvc", "push", "--quiet")
+        workspace.run("dvc", "add", "--quiet", "photographs", "never pushed")
+        workspace.run("dvc", "push", "--quiet", "photographs")
         workspace.commit("Photographs")
         commits.append(workspace.run("git", "rev-parse", "HEAD").stdout.strip())
     shutil.rmtree(workspace.folder / ".dvc" / "cache")  # only the remote has the data, as for everybody else
@@ -67,16 +65,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 
 
 def read(url: object, rev: str, path: str = "photographs") -> list[Any]:
-    settings = repository.Settings(
-        source="dvc",
-        inputs="unused",
-        url=str(url),
-        path=path,
-        rev=rev,
-        domain="everyday",
-        matte=[255, 255, 255],
-        strict=False,
-    )
+    settings = repository.Settings(source="dvc", inputs="unused", url=str(url), path=path, rev=rev)
     with tempfile.TemporaryDirectory() as keep:
         return list(files.given(repository.plan(settings, Path(keep))))
 
@@ -93,7 +82,6 @@ def test_the_commit_decides_which_photographs_there_are(registry: Registry) -> N
 @pytest.mark.long
 def test_one_image_file_will_do(registry: Registry) -> None:
     (found,) = read(registry.folder, registry.new, "photographs/4.png")
-    assert isinstance(found, Photograph)
     assert found.name == "4.png"
     assert np.array_equal(found.pixels, pixels(4))
 
@@ -130,24 +118,14 @@ def test_were_dvc_to_give_links_they_would_not_be_read(
     [
         (NO_COMMIT, "photographs", f"unknown Git revision '{NO_COMMIT}'"),
         (None, "--help", "`dvc get` of '--help' at"),  # a path like any other, not an option
+        (None, "never pushed", "No storage files available: 'never pushed'"),
     ],
 )
-def test_a_commit_or_a_path_that_is_not_there_is_named(registry: Registry, rev: Any, path: str, words: str) -> None:
+def test_what_is_not_there_is_named(registry: Registry, rev: str | None, path: str, words: str) -> None:
     with pytest.raises(ArtifactError, match="check `url`, `path` and `rev`") as caught:
         read(registry.folder, rev or registry.new, path)
     assert str(caught.value).startswith("registry: ")
     assert words in str(caught.value)
-
-
-@pytest.mark.long
-def test_data_that_was_never_pushed_is_said(registry: Registry) -> None:
-    storage = registry.folder.parent / "storage"
-    storage.rename(storage.with_name("elsewhere"))
-    try:
-        with pytest.raises(ArtifactError, match=r"No storage files available: 'photographs/.\.png'"):
-            read(registry.folder, registry.new)
-    finally:
-        storage.with_name("elsewhere").rename(storage)
 
 
 def test_a_repository_that_is_not_there_is_named_without_the_password() -> None:
@@ -175,32 +153,26 @@ def test_an_address_is_shown_without_secrets_and_without_this_machine(address: s
     assert without_secrets(f"at {address}: no", address) == f"at {words}: no"
 
 
-FILES: Any = {"inputs": "stages/fetch/x.py", "domain": "everyday", "matte": [0, 0, 0], "strict": True}
-ARCHIVE: Any = {"source": "archive", "sha256": "0" * 64, **FILES}
-PHOTOGRAPHS: Any = {
-    "source": "dvc",
-    "url": "https://me:secret@example.org/r.git",
-    "path": "a/b",
-    "rev": "0" * 40,
-    **FILES,
-}
-
-
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("source", "said", "words"),
     [
         (
-            archive.Settings(urls=["https://me:secret@example.org/a.zip", "https://example.net/a.zip"], **ARCHIVE),
-            "https://example.org/a.zip",
+            archive,
+            {"urls": ["https://me:secret@x.org/a.zip", "https://x.net/"], "sha256": "0" * 64},
+            "https://x.org/a.zip",
         ),
-        (archive.Settings(urls=[], **ARCHIVE), "stages/fetch/x.py"),
-        (repository.Settings(**PHOTOGRAPHS), "https://example.org/r.git: a/b"),
-        (keras.Settings(source="keras", inputs="x.py", dataset="cifar100", images=1, domain="x"), "cifar100"),
-        (bundled.Settings(source="bundled", inputs="list.csv"), "list.csv"),
+        (archive, {"sha256": "0" * 64}, "x.py"),
+        (
+            repository,
+            {"url": "https://me:secret@x.org/r.git", "path": "a/b", "rev": NO_COMMIT},
+            "https://x.org/r.git: a/b",
+        ),
+        (keras, {"dataset": "cifar100", "images": 1}, "cifar100"),
+        (bundled, {}, "x.py"),
     ],
 )
-def test_messages_name_what_a_source_reads_not_its_module(settings: Any, words: str) -> None:
-    assert settings.origin == words
+def test_messages_name_what_a_source_reads_not_its_module(source: Any, said: dict[str, Any], words: str) -> None:
+    assert source.Settings(source="any", inputs="x.py", **said).origin == words
 
 
 def test_a_file_is_named_as_its_url_names_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -12,25 +13,18 @@ import pytest
 from grayscale import decode
 from stages.common.artifacts import ArtifactError
 from stages.fetch.files import plan_files
-from stages.fetch.photograph import Photograph, Skipped
+from stages.fetch.photograph import Photograph, Plan, Skipped
 from stages.fetch.settings import Split
 from stages.fetch.sources import folder
 from tests.fetch import files
 
-UNUSED = Path("unused")  # nothing is unpacked
+
+def settings(inputs: Path, by: Any = "hash") -> folder.Settings:
+    return folder.Settings(source="folder", inputs=str(inputs), split=Split(by=by))
 
 
-def settings(inputs: Path, **changes: Any) -> folder.Settings:
-    split = Split(by=changes.pop("by", "hash"), validation=0.2, test=0.2)
-    return folder.Settings(
-        source="folder",
-        inputs=str(inputs),
-        split=split,
-        domain="everyday",
-        matte=[255, 255, 255],
-        strict=False,
-        **changes,
-    )
+def plan(path: Path, by: str = "hash") -> Plan:
+    return folder.plan(settings(path, by), Path("unused"))  # nothing is unpacked
 
 
 def write(path: Path, seed: int = 0) -> np.ndarray:
@@ -40,156 +34,120 @@ def write(path: Path, seed: int = 0) -> np.ndarray:
     return np.asarray(photo)
 
 
-def read(path: Path, **changes: Any) -> tuple[dict[str, Photograph], dict[str, str], list[str]]:
+def read(plan: Plan) -> tuple[dict[str, Photograph], dict[str, str], list[str]]:
     """Photographs and faults by name, and what is only counted."""
-    given = list(files.given(folder.plan(settings(path, **changes), UNUSED)))
+    given = list(files.given(plan))
     photographs = {item.name: item for item in given if isinstance(item, Photograph)}
     faults = {item.name: item.reason for item in given if isinstance(item, Skipped) and item.fault}
     return photographs, faults, [item.name for item in given if isinstance(item, Skipped) and not item.fault]
 
 
-def test_names_are_paths_below_the_folder_in_sorted_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize("top", ["photos", "linked"])
+def test_names_are_paths_below_the_folder_in_sorted_order(tmp_path: Path, top: str) -> None:
     names = ["b/2.png", "a.JPG", "b/10.png", "b.png", "Z/deep/er/x.tiff", "ä b,c'.png", "001.png", "NA.png"]
     pixels = {name: write(tmp_path / "photos" / name, seed) for seed, name in enumerate(names)}
-    photographs, faults, ignored = read(tmp_path / "photos")
+    (tmp_path / "linked").symlink_to("photos")  # each machine's link may lead elsewhere
+    photographs, faults, ignored = read(plan(tmp_path / top))
     assert list(photographs) == sorted(names)
     assert (faults, ignored) == ({}, [])
     for name, photograph in photographs.items():
         assert np.array_equal(photograph.pixels, pixels[name])
-        assert (photograph.source, photograph.domain, photograph.split) == ("photos", "everyday", None)
+        assert (photograph.source, photograph.licence) == (top, "not stated")
+        assert (photograph.domain, photograph.split) == ("everyday", None)
 
 
-def test_nothing_of_this_machine_is_in_what_it_gives(tmp_path: Path) -> None:
-    write(tmp_path / "photos/a.png")
-    (tmp_path / "photos/b.png").write_text("<html>")
-    (tmp_path / "photos/c.png").symlink_to(tmp_path / "gone")
-    (tmp_path / "linked").symlink_to("photos")
-    for name in ("photos", "linked"):
-        for item in files.given(folder.plan(settings(tmp_path / name), UNUSED)):
-            told = item.reason if isinstance(item, Skipped) else item.source + item.licence
-            assert "/" not in item.name + told
-            assert isinstance(item, Skipped) or item.source == name  # each machine's link may lead elsewhere
+def test_every_file_is_a_photograph_a_fault_or_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    top = tmp_path / "photos"
+    inside, outside = write(top / "sub/a.png", seed=1), write(tmp_path / "cache/b", seed=2)
+    for name in (".hidden.png", ".git/objects/b.png", "__MACOSX/._a.png", "png inside.jpg", "closed/b.png", "a\nb.png"):
+        write(top / name)
+    for name in ("notes.txt", "Thumbs.db", "clip.mov", "drawing.svg", "README", ".DS_Store", "page.jpg", "phone.heic"):
+        (top / name).write_text("<html>")
+    (top / "empty.gif").touch()
+    (top / "raw.NEF").write_bytes(files.encoded(files.photo(), "TIFF"))
+    (top / "cut.webp").write_bytes(files.encoded(files.photo(), "WEBP")[:-40])
+    (top / os.fsdecode(b"latin-\xe9.png")).touch()
+    os.mkfifo(top / "pipe.png")
+    links = {
+        "inside.png": "sub/a.png", "outside.png": tmp_path / "cache/b",  # as DVC's cache.type symlink does
+        "elsewhere": tmp_path / "cache", "sub/up": "..", "self.png": "self.png", "nowhere.png": "gone.png",
+    }  # fmt: skip
+    for name, leads_to in links.items():
+        (top / name).symlink_to(leads_to)
+    true_scan = os.scandir
 
+    def scan(path: str) -> Any:  # root, as which tests may run, can list every folder
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", path)
+        return true_scan(path)
 
-def test_files_without_an_images_extension_are_counted_and_hidden_ones_passed_over(tmp_path: Path) -> None:
-    write(tmp_path / "a.png")
-    for name in ("notes.txt", "labels.csv", "Thumbs.db", "clip.mov", "drawing.svg", "README"):
-        (tmp_path / name).write_text("text")
-    write(tmp_path / ".hidden.png")
-    write(tmp_path / ".git/objects/b.png")
-    write(tmp_path / "__MACOSX/._a.png")
-    (tmp_path / ".DS_Store").touch()
-    photographs, faults, ignored = read(tmp_path)
-    assert list(photographs) == ["a.png"]
-    assert faults == {}
-    assert ignored == sorted(("notes.txt", "labels.csv", "Thumbs.db", "clip.mov", "drawing.svg", "README"))
-
-
-def test_a_file_with_an_images_extension_decodes_or_is_a_fault(tmp_path: Path) -> None:
-    write(tmp_path / "good.png")
-    write(tmp_path / "png inside.jpg")
-    (tmp_path / "page.jpg").write_text("<html>")
-    (tmp_path / "empty.gif").touch()
-    (tmp_path / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
-    (tmp_path / "raw.NEF").write_bytes(files.encoded(files.photo(), "TIFF"))
-    (tmp_path / "cut.webp").write_bytes(files.encoded(files.photo(), "WEBP")[:-40])
-    os.mkfifo(tmp_path / "pipe.png")
-    photographs, faults, _ = read(tmp_path)
-    assert set(photographs) == {"good.png", "png inside.jpg"}
-    assert set(faults) == {"page.jpg", "empty.gif", "phone.heic", "raw.NEF", "cut.webp", "pipe.png"}
-    assert faults["empty.gif"] == "empty file"
-    assert faults["pipe.png"] == "not a regular file"
-    assert "raw" in faults["raw.NEF"]
-
-
-def test_links_to_files_are_read_and_those_to_folders_not_followed(tmp_path: Path) -> None:
-    inside = write(tmp_path / "photos/sub/a.png", seed=1)
-    outside = write(tmp_path / "cache/b", seed=2)
-    (tmp_path / "photos/inside.png").symlink_to("sub/a.png")
-    (tmp_path / "photos/outside.png").symlink_to(tmp_path / "cache/b")  # as DVC's cache.type symlink does
-    (tmp_path / "photos/elsewhere").symlink_to(tmp_path / "cache")
-    (tmp_path / "photos/sub/up").symlink_to("..")
-    (tmp_path / "photos/self.png").symlink_to("self.png")
-    (tmp_path / "photos/nowhere.png").symlink_to("gone.png")
-    photographs, faults, _ = read(tmp_path / "photos")
-    assert set(photographs) == {"sub/a.png", "inside.png", "outside.png"}
+    monkeypatch.setattr(os, "scandir", scan)
+    photographs, faults, ignored = read(plan(top))
+    assert set(photographs) == {"sub/a.png", "png inside.jpg", "inside.png", "outside.png"}
     assert np.array_equal(photographs["inside.png"].pixels, inside)
     assert np.array_equal(photographs["outside.png"].pixels, outside)
-    assert set(faults) == {"elsewhere", "sub/up", "self.png", "nowhere.png"}
-    assert "link to a folder" in faults["elsewhere"]
+    assert ignored == sorted(("notes.txt", "Thumbs.db", "clip.mov", "drawing.svg", "README"))
+    no_image = "not an image of a kind that is read (JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF)"
+    not_followed = "a symbolic link to a folder is not followed, as DVC does not; put the files here"
+    no_table = "its name holds control characters or bytes that are not UTF-8"
+    assert faults == {
+        "page.jpg": no_image, "phone.heic": no_image, "empty.gif": "empty file", "pipe.png": "not a regular file",
+        "raw.NEF": "camera raw: develop it into an image first", "cut.webp": "damaged",
+        "elsewhere": not_followed, "sub/up": not_followed, "closed": "no permission to list this folder",
+        "self.png": "a symbolic link to nowhere", "nowhere.png": "a symbolic link to nowhere",
+        "a\\x0ab.png": no_table, "latin-\\xe9.png": no_table,
+    }  # fmt: skip
 
 
 def test_links_in_what_others_have_made_are_faults(tmp_path: Path) -> None:
     write(tmp_path / "fetched/a.png")
     write(tmp_path / "secret.png")
-    (tmp_path / "fetched/inside.png").symlink_to("a.png")
-    (tmp_path / "fetched/outside.png").symlink_to("../secret.png")
-    (tmp_path / "fetched/notes.txt").symlink_to("a.png")
-    (tmp_path / "fetched/up").symlink_to("..")
-    plan = plan_files(tmp_path / "fetched", settings(tmp_path), source="others", licence="none")
-    given = list(files.given(plan))
-    assert [item.name for item in given if isinstance(item, Photograph)] == ["a.png"]
-    faults = {item.name: item.reason for item in given if isinstance(item, Skipped) and item.fault}
+    for name, leads_to in {
+        "inside.png": "a.png",
+        "outside.png": "../secret.png",
+        "notes.txt": "a.png",
+        "up": "..",
+    }.items():
+        (tmp_path / "fetched" / name).symlink_to(leads_to)
+    found, faults, _ = read(plan_files(tmp_path / "fetched", settings(tmp_path), source="others", licence="none"))
+    assert list(found) == ["a.png"]
     assert set(faults) == {"inside.png", "outside.png", "notes.txt", "up"}
     assert all("symbolic link" in reason for reason in faults.values())
 
 
-def test_a_photograph_that_memory_is_too_small_for_stops_the_stage(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (MemoryError(), r"a\.png: more memory needed than there is; free some"),
+        (OSError(errno.EIO, "Input/output error"), r"a\.png can't be read on .*: Input/output error"),
+    ],
+)
+def test_a_fault_of_the_machine_stops_the_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception, words: str
 ) -> None:
-    """Another machine would have it: skipped, it would make two data sets of one params.yaml."""
+    """Another machine would read it: skipped, it would make two data sets of one params.yaml."""
     write(tmp_path / "a.png")
 
-    def exhausted(*_: object) -> None:
-        raise MemoryError
+    def failing(*_: object) -> None:
+        raise fault
 
-    monkeypatch.setattr(decode, "_decoded", exhausted)
-    with pytest.raises(ArtifactError, match=r"a\.png: more memory needed than there is; free some"):
-        list(files.given(folder.plan(settings(tmp_path), UNUSED)))
-
-
-@pytest.mark.skipif(os.name != "posix", reason="such names are Linux's")
-def test_a_name_that_no_table_can_hold_is_a_fault(tmp_path: Path) -> None:
-    write(tmp_path / "line\nbreak.png")
-    try:
-        write(Path(os.fsdecode(os.fsencode(tmp_path) + b"/latin-\xe9.png")))
-    except OSError:
-        pytest.skip("this file system has only names in UTF-8")
-    photographs, faults, _ = read(tmp_path)
-    assert photographs == {}
-    assert set(faults) == {"line\\x0abreak.png", "latin-\\xe9.png"}
+    monkeypatch.setattr(decode, "_decoded", failing)
+    with pytest.raises(ArtifactError, match=words):
+        read(plan(tmp_path))
 
 
 def test_the_folders_at_the_top_may_give_the_split(tmp_path: Path) -> None:
-    for seed, name in enumerate(
-        ["train/a.png", "validation/x/b.png", "test/c.png", "d.png", "other/test/e.png", "train"]
-    ):
-        write(tmp_path / (name if name != "train" else "train.png"), seed)
-    photographs, faults, _ = read(tmp_path, by="subfolder")
+    names = ["train/a.png", "validation/x/b.png", "test/c.png", "d.png", "other/test/e.png", "train.png"]
+    for seed, name in enumerate(names):
+        write(tmp_path / name, seed)
+    photographs, faults, _ = read(plan(tmp_path, by="subfolder"))
     found = {name: photograph.split for name, photograph in photographs.items()}
     assert found == {"train/a.png": "train", "validation/x/b.png": "validation", "test/c.png": "test"}
-    assert set(faults) == {"d.png", "other/test/e.png", "train.png"}
-    assert set(faults.values()) == {"not in one of the folders train, validation, test"}
+    assert faults == dict.fromkeys(names[3:], "not in one of the folders train, validation, test")
 
 
-def test_a_missing_folder_is_named_with_its_key(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["gone", "file"])
+def test_a_missing_folder_is_named_with_its_key(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
-    for name in ("gone", "file"):
-        with pytest.raises(ArtifactError, match=rf"{name}: no such folder; `fetch.inputs`"):
-            folder.plan(settings(tmp_path / name), UNUSED)
-
-
-def test_a_folder_that_can_not_be_listed_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path / "a.png")
-    write(tmp_path / "secret/b.png")
-    true_scan = os.scandir
-
-    def scan(path: str) -> Any:  # root, as which tests may run, can list every folder
-        if Path(path).name == "secret":
-            raise PermissionError(13, "Permission denied", path)
-        return true_scan(path)
-
-    monkeypatch.setattr(os, "scandir", scan)
-    photographs, faults, _ = read(tmp_path)
-    assert list(photographs) == ["a.png"]
-    assert faults == {"secret": "no permission to list this folder"}
+    with pytest.raises(ArtifactError, match=rf"{name}: no such folder; `fetch.inputs`"):
+        plan(tmp_path / name)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from stages.fetch import split
 from stages.fetch.settings import Split
+from stages.formats.manifest import SPLITS
 
-SPLITS = ("train", "validation", "test")
 HASHES = [hashlib.sha256(number.to_bytes(4, "big")).hexdigest() for number in range(2000)]
 hashes = st.binary(max_size=8).map(lambda content: hashlib.sha256(content).hexdigest())
 shares = st.builds(Split, validation=st.floats(0.01, 0.4), test=st.floats(0.01, 0.4))
@@ -34,44 +34,35 @@ def test_the_shares_approach_what_is_asked(validation: float, test: float) -> No
         assert abs(found[side] / len(HASHES) - share) <= 4 * deviation
 
 
-def test_the_borders_are_those_of_the_documentation() -> None:
-    numbers = (0, 0.4999, 0.5, 0.7499, 0.75, 0.9999)
-    hashes = [f"{int(number * 2**64):016x}{'0' * 48}" for number in numbers]
-    assert list(assigned(hashes, Split(validation=0.25, test=0.5)).values()) == [
-        "test", "test", "validation", "validation", "train", "train",
-    ]  # fmt: skip
+def test_the_borders_are_those_of_the_documentation_and_what_the_source_says_goes_before_the_hash() -> None:
+    sides = {0: "test", 0.4999: "test", 0.5: "validation", 0.7499: "validation", 0.75: "train", 0.9999: "train"}
+    hashes = [f"{int(number * 2**64):016x}{'0' * 48}" for number in sides]
+    assert list(assigned(hashes, Split(validation=0.25, test=0.5)).values()) == list(sides.values())
+    said = ["validation", "train", "", "test", "", ""]
+    expected = ["validation", "train", "test", "test", "validation", "train"]  # three are left, one for each split
+    assert split.assign(said, hashes, Split(validation=0.25, test=0.5)) == expected
 
 
-@pytest.mark.parametrize("count", [3, 4, 18])
-@given(data=st.data(), rule=shares)
-def test_from_three_photographs_on_every_split_has_one(count: int, data: st.DataObject, rule: Split) -> None:
-    drawn = data.draw(st.lists(hashes, min_size=count, max_size=count, unique=True))
+@given(st.integers(3, 18).flatmap(lambda count: st.lists(hashes, min_size=count, max_size=count, unique=True)), shares)
+def test_from_three_photographs_on_every_split_has_one(drawn: list[str], rule: Split) -> None:
     assert set(assigned(drawn, rule).values()) == set(SPLITS)
+    assert "test" not in assigned(drawn, Split(test=0)).values()  # a share of zero asks for none
 
 
-@given(st.lists(hashes, max_size=20), st.randoms(), shares)
-def test_order_and_copies_do_not_matter(drawn: list[str], random: object, rule: Split) -> None:
-    shuffled = [*drawn, *drawn[:3]]
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert assigned(shuffled, rule) == assigned(drawn, rule)
-
-
-@given(st.lists(hashes, min_size=3, max_size=30, unique=True), hashes, shares)
-def test_a_photograph_more_moves_those_at_a_border_alone(drawn: list[str], new: str, rule: Split) -> None:
+@given(st.lists(hashes, min_size=3, max_size=30, unique=True), hashes, st.randoms(), shares)
+def test_order_and_copies_do_not_matter_and_a_photograph_more_moves_those_at_a_border_alone(
+    drawn: list[str], new: str, random: object, rule: Split
+) -> None:
     before, after = assigned(drawn, rule), assigned([*drawn, new], rule)
     assert sum(before[sha256] != after[sha256] for sha256 in drawn) <= 2
-    large = assigned(HASHES, Split())  # where no split would be empty
+    shuffled = [*drawn, *drawn[:3]]
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert assigned(shuffled, rule) == before
+
+
+def test_where_no_split_would_be_empty_others_move_none() -> None:
+    large = assigned(HASHES, Split())
     assert assigned(HASHES[100:], Split()) == {sha256: large[sha256] for sha256 in HASHES[100:]}
-
-
-def test_what_the_source_says_goes_before_the_hash() -> None:
-    assert split.assign(["validation", "", "test"], ["0" * 64, "f" * 64, "f" * 64], Split()) == [
-        "validation", "train", "test",
-    ]  # fmt: skip
-
-
-def test_a_share_of_zero_asks_for_no_photograph() -> None:
-    assert set(assigned(HASHES[:5], Split(test=0)).values()) == {"train", "validation"}
 
 
 @given(rows)
@@ -81,7 +72,7 @@ def test_after_copies_are_left_out_no_pixels_are_in_two_splits(rows: list[tuple[
     for pixels in {sha256 for _, _, sha256 in rows}:
         before = {side for _, side, sha256 in rows if sha256 == pixels}
         after = [side for _, side, sha256 in kept if sha256 == pixels]
-        protected = max(before, key=SPLITS.index)
+        protected = max(before, key=("train", "validation", "test").index)
         assert set(after) == {protected}
         assert len(after) == sum(row[1:] == (protected, pixels) for row in rows)  # copies in one split may stay
 
