@@ -48,7 +48,7 @@ DAMAGE = (
     OverflowError, NotImplementedError,
 )  # fmt: skip
 
-Member = tuple[str, str | None, Callable[[], IO[bytes]]]  # name, why it is not copied, what opens it
+Member = tuple[str, str | None, Callable[[], Any]]  # name, why it is not copied, what opens it
 
 
 def is_archive(path: Path) -> bool:
@@ -107,7 +107,7 @@ def _in_tar(path: Path, room: _Room) -> Iterator[Member]:
         for member in archive:
             if not member.isdir():
                 refused = None if member.isreg() else f"is {KINDS.get(member.type, 'no regular file')}"
-                yield member.name, refused, partial(archive.extractfile, member)  # type: ignore[arg-type]
+                yield member.name, refused, partial(archive.extractfile, member)
         _check_end(archive, room)
 
 
@@ -140,7 +140,7 @@ def _unfit_name(name: str, names: set[PurePosixPath]) -> str | None:
     return None
 
 
-def _copy(opened: Callable[[], IO[bytes]], to: Path, room: _Room, zipped: bool) -> str | None:
+def _copy(opened: Callable[[], Any], to: Path, room: _Room, zipped: bool) -> str | None:
     """Write a member; give the reason if its name fits no file, or if it alone is damaged, as only zips can tell.
 
     Raises:

@@ -68,7 +68,7 @@ def test_every_file_is_a_photograph_a_fault_or_counted(tmp_path: Path, monkeypat
     (top / "cut.webp").write_bytes(files.encoded(files.photo(), "WEBP")[:-40])
     (top / os.fsdecode(b"latin-\xe9.png")).touch()
     os.mkfifo(top / "pipe.png")
-    links = {
+    links: dict[str, Any] = {
         "inside.png": "sub/a.png", "outside.png": tmp_path / "cache/b",  # as DVC's cache.type symlink does
         "elsewhere": tmp_path / "cache", "sub/up": "..", "self.png": "self.png", "nowhere.png": "gone.png",
     }  # fmt: skip

@@ -54,7 +54,7 @@ def cifar100(cache: Path, monkeypatch: pytest.MonkeyPatch, file_utils: Any) -> d
     return halves
 
 
-def photographs(dataset: Any, images: int, **split: None) -> dict[str, Photograph]:
+def photographs(dataset: Any, images: int, **split: Any) -> dict[str, Photograph]:
     settings = source.Settings(source="keras", inputs="unused", dataset=dataset, images=images, **split)
     with tempfile.TemporaryDirectory() as keep:
         plan = source.plan(settings, Path(keep))
@@ -98,10 +98,10 @@ def test_a_failed_download_is_said_and_a_silent_server_is_not_waited_for_without
     before = socket.getdefaulttimeout()
     with serving() as server, socket.create_server(("127.0.0.1", 0)) as silent:
         for port, words in ((server.server_port, "URL fetch failure on .*501"), (silent.getsockname()[1], "timed out")):
-            install_opener(None)  # type: ignore[arg-type]  # it remembers an earlier proxy
+            install_opener(None)  # it remembers an earlier proxy
             monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
             with pytest.raises(ArtifactError, match=f"cifar10: Keras can't load it: .*{words}"):
                 photographs("cifar10", 5)
-    install_opener(None)  # type: ignore[arg-type]
+    install_opener(None)
     assert list(cache.iterdir()) == []
     assert socket.getdefaulttimeout() == before
