@@ -134,15 +134,15 @@ def _cause(error: BaseException) -> str:
 # === Folders that are filled once ===
 
 
-def once(folder: Path, fill: Callable[[Path], Iterable[Skipped]]) -> tuple[Path, list[Skipped]]:
+def once(folder: Path, fill: Callable[[Path], Iterable[Skipped] | None]) -> tuple[Path, list[Skipped]]:
     """Fill a folder below `folder`, unless an earlier run has finished that.
 
     Args:
         folder: below `Stage.keep`: all workers see it, and it is removed when the stage has ended well.
-        fill: gets the path of a file or folder that it must create, and gives the faults that it meets.
+        fill: gets the path of a folder that it must create, and gives the faults that it meets, if any.
 
     Returns:
-        What was created, and the faults.
+        That folder, and the faults.
 
     Raises:
         Exception: what `fill` raised; nothing is left of its try.
@@ -153,7 +153,7 @@ def once(folder: Path, fill: Callable[[Path], Iterable[Skipped]]) -> tuple[Path,
         try:
             with faults_named(building):
                 building.mkdir(parents=True)
-                skipped = [(fault.name, fault.reason) for fault in fill(building / FILES)]
+                skipped = [(fault.name, fault.reason) for fault in fill(building / FILES) or ()]
                 write_json(building / SKIPPED, skipped)
                 os.sync()  # or after a power failure the folder might have its name, and its files no content
                 building.rename(folder)

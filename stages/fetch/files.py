@@ -43,7 +43,7 @@ def plan_files(folder: Path, settings: ImageFiles, *, source: str, licence: str,
         links: whether links to files are read.
 
     Raises:
-        ArtifactError: at reading, memory does not suffice for a photograph.
+        ArtifactError: at reading, memory does not suffice for a photograph, or the file system fails.
     """
     names, skipped = _walk(folder)
     wanted: list[str] = []

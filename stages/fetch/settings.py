@@ -53,13 +53,7 @@ def known() -> list[str]:
 
 
 def find(name: str) -> Any:
-    """The module of a source; it has `Settings` and `plan`.
-
-    Raises:
-        ValueError: there is none; names those that exist.
-    """
-    if name not in known():
-        raise ValueError(f"unknown source {name!r}; known are {', '.join(known())}")
+    """The module of a known source; it has `Settings` and `plan`."""
     return import_module(f"{sources.__name__}.{name}")
 
 
@@ -76,11 +70,10 @@ def read(key: str, given: Photographs) -> Any:
     Raises:
         SettingsError: the source is unknown, a key is unknown, missing or impossible; names the key.
     """
+    if given.source not in known():
+        raise SettingsError(f"{PARAMS}: {key}.source: unknown source {given.source!r}; known are {', '.join(known())}")
     said = {name: value for name, value in given.model_dump().items() if value is not None}
-    try:
-        model = find(given.source).Settings
-    except ValueError as error:
-        raise SettingsError(f"{PARAMS}: {key}.source: {error}") from error
+    model = find(given.source).Settings
     try:
         settings = model.model_validate(said)
     except ValidationError as error:

@@ -105,7 +105,12 @@ def test_were_dvc_to_give_links_they_would_not_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leads_to: str
 ) -> None:
     (tmp_path / "1.png").write_bytes(png(1))
-    monkeypatch.setattr(repository, "_get", lambda _, to: to.symlink_to(tmp_path / leads_to))
+
+    def get(_: object, to: Path) -> None:
+        to.parent.mkdir()
+        to.symlink_to(tmp_path / leads_to)
+
+    monkeypatch.setattr(repository, "_get", get)
     (found,) = read("registry", NO_COMMIT, "linked.png")
     assert isinstance(found, Skipped)
     assert (found.name, found.fault) == ("linked.png", True)

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from stages.common.artifacts import ArtifactError
 from stages.fetch.download import once, shown, without_secrets
 from stages.fetch.files import plan_files
-from stages.fetch.photograph import Plan, Skipped
+from stages.fetch.photograph import Plan
 from stages.fetch.settings import ImageFiles
 from stages.fetch.unpack import is_archive
 
@@ -41,26 +41,17 @@ def plan(settings: Settings, keep: Path) -> Plan:
         ArtifactError: there is no such repository, commit or path, the storage behind it lacks the data, or `path` is
             an archive.
     """
-    files, _ = once(keep / "repository", lambda to: _fetched(settings, to))
+    name = PurePosixPath(settings.path).name or "files"  # "." has none
+    files, _ = once(keep / "repository", lambda to: _get(settings, to / name))
+    if (files / name).is_dir() and not (files / name).is_symlink():
+        files = files / name
+    elif is_archive(files / name):
+        raise ArtifactError(f"{name} is an archive; `dvc import` it and name the copy as `inputs` of source archive")
     return plan_files(files, settings, source=settings.origin, licence="see the repository")
 
 
-def _fetched(settings: Settings, to: Path) -> list[Skipped]:
-    """Fill the folder `to`, also with one file under its own name; nothing is skipped so far."""
-    _get(settings, to)
-    if to.is_file() or to.is_symlink():  # a link is seen as one, and not read
-        name = PurePosixPath(settings.path).name
-        if is_archive(to):
-            raise ArtifactError(
-                f"{name} is an archive; `dvc import` it and name the copy as `inputs` of source archive"
-            )
-        aside = to.rename(to.with_name("one"))
-        to.mkdir()
-        aside.rename(to / name)
-    return []
-
-
 def _get(settings: Settings, to: Path) -> None:
+    to.parent.mkdir()
     command = [sys.executable, "-m", "dvc", "get", "--rev", settings.rev, "--out", str(to)]
     process = subprocess.Popen(
         [*command, "--", settings.url, settings.path],

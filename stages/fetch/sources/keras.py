@@ -14,7 +14,7 @@ from pydantic import Field
 from grayscale.core.tensorflow_import import tensorflow_import
 from stages.common.artifacts import ArtifactError
 from stages.fetch.download import once
-from stages.fetch.photograph import Photograph, Plan, Skipped
+from stages.fetch.photograph import Photograph, Plan
 from stages.fetch.settings import Source, Split
 
 TIMEOUT = 30.0  # seconds without a byte from the server
@@ -53,13 +53,13 @@ def plan(settings: Settings, keep: Path) -> Plan:
     Raises:
         ArtifactError: Keras can't download or read the data set.
     """
-    folder, _ = once(keep / "keras", lambda to: _saved(settings, to))
+    folder, _ = once(keep / "keras", lambda to: _save(settings, to))
     files = [path for half in ("train", "test") if (path := folder / f"{half}.npy").exists()]
     items = [(path, number) for path in files for number in range(len(_images(path)))]
     return Plan(partial(_read, settings), items, [0] * len(items))
 
 
-def _saved(settings: Settings, to: Path) -> list[Skipped]:
+def _save(settings: Settings, to: Path) -> None:
     """Write the images that are wanted of each half, `(count, 32, 32, 3)` uint8, into the folder `to`."""
     train, test = _load(settings.dataset)
     if settings.split is None:
@@ -70,7 +70,6 @@ def _saved(settings: Settings, to: Path) -> list[Skipped]:
     to.mkdir()
     for half, images in halves.items():
         np.save(to / f"{half}.npy", images, allow_pickle=False)
-    return []
 
 
 def _read(settings: Settings, item: tuple[Path, int]) -> Photograph:
