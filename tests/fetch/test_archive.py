@@ -69,10 +69,13 @@ def refused_content() -> dict[str, tuple[bytes, str]]:
     two = tarred(("1.png", png(1)), ("2.png", png(2)))
     damaged = bytearray(two)
     damaged[two.index(b"2.png")] ^= 1
+    blocks = bytearray(tarred(("1.png", np.random.default_rng(0).bytes(2 << 20)), compression="bz2"))
+    blocks[len(blocks) // 2] ^= 1
     none = [b"", b"PK", png(1), b"\x1f\x8b no gzip", b"BZh91AY no bzip2"]
     return {
         **{f"none {number}": (content, "neither a zip nor a tar") for number, content in enumerate(none)},
         **{f"{kind} cut": (whole[: int(len(whole) * 0.6)], "damaged") for kind, whole in EACH_KIND.items()},
+        "a damaged block": (bytes(blocks), "damaged when it was made"),  # an OSError of reading, not of writing
         "cut between members": (two[: two.index(b"2.png")], "without the mark of the end"),
         "a damaged header": (bytes(damaged), "header is damaged"),
     }
