@@ -10,7 +10,6 @@ import argparse
 import hashlib
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,15 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dvc.api import DVCFileSystem
-from ruamel.yaml import YAML
 from tqdm import tqdm
 
 from grayscale.core.atomic import atomic
-from tools.sharing import SharingError, refuse_absent, remote_url
+from tools import DVC, LOCK, printed, read_lock
+from tools.sharing import SharingError, remote_url
 
-LOCK = Path("dvc.lock")
 OBJECTS = Path("files/md5")  # in a cache, and in a remote: ab/cdef…, named by the MD5 of the content
-READ_ONLY = 0o444
 
 
 @dataclass
@@ -35,30 +32,57 @@ class Audit:
 
     sound: dict[str, Path] = field(default_factory=dict)  # by MD5
     faults: dict[Path, str] = field(default_factory=dict)  # file → MD5 that it should have
-    away: list[str] = field(default_factory=list)  # faults of a remote that is no folder
+
+    def look_everywhere(self, url: str) -> None:
+        """Hash the cache, the remote if it is a folder, and the outputs that dvc.lock names."""
+        stores = {"cache": Path(printed(*DVC, "cache", "dir"))}
+        stores |= {"remote": Path(url)} if url and "://" not in url else {}
+        for title, folder in stores.items():
+            self.look(title, dict(objects(folder)))
+            self.look(title, {path: md5 for path, md5 in self.members(folder) if not path.exists()})
+        self.look("workspace", dict(self.outputs()))
 
     def look(self, title: str, expected: dict[Path, str]) -> None:
         """Hash files, each of which should have an MD5; print what is wrong."""
         for path, wanted in tqdm(expected.items(), desc=title, unit="file", disable=None):
-            found = md5_of(path) if path.exists() else "missing"
-            if found == wanted:
+            if path.exists() and md5_of(path) == wanted:
                 self.sound[wanted] = path
             else:
                 self.faults[path] = wanted
-                print(f"{title}: {path}: {found if found == 'missing' else 'corrupt'}, it should be {wanted}")
+                fault = "corrupt" if path.exists() else "missing"
+                print(f"{title}: {path}: {fault}, it should be {wanted}")
 
-    def repair(self) -> list[Path]:
-        """Replace what is corrupt by a sound copy, or delete it; returns the files without one."""
-        for path in self.faults:
+    def members(self, folder: Path) -> Iterator[tuple[Path, str]]:
+        """The objects that lists of folders name. DVC takes a folder to be there if its list is."""
+        for path, _ in objects(folder):
+            if path.suffix == ".dir" and path not in self.faults:
+                for row in json.loads(path.read_bytes()):
+                    yield folder / OBJECTS / row["md5"][:2] / row["md5"][2:], row["md5"]
+
+    def outputs(self) -> Iterator[tuple[Path, str]]:
+        """The files in the workspace that dvc.lock names, and their MD5; not links, and not what git keeps."""
+        known = {*self.sound, *self.faults.values()}
+        tracked = printed("git", "ls-files").splitlines()
+        for path, md5 in locked().items():
+            listed = self.sound.get(md5.removesuffix(".dir"))
+            files = {path: md5}
+            if md5.endswith(".dir"):
+                rows = json.loads(listed.read_bytes()) if listed else []
+                files = {path / row["relpath"]: row["md5"] for row in rows}
+            for file, wanted in files.items():
+                if wanted in known and str(file) not in tracked and file.exists() and not file.is_symlink():
+                    yield file, wanted
+
+    def repair(self) -> None:
+        """Replace what is corrupt by a sound copy, or delete it; `faults` are then the files without one."""
+        for path, md5 in list(self.faults.items()):
             path.unlink(missing_ok=True)
-        for path, md5 in self.faults.items():
             if md5 in self.sound:
-                path.parent.mkdir(parents=True, exist_ok=True)
                 with atomic(path) as copy:
                     shutil.copyfile(self.sound[md5], copy)
-                    copy.chmod(READ_ONLY if path.parts[-4:-2] == OBJECTS.parts else 0o644)
+                    copy.chmod(0o444 if path.parts[-4:-2] == OBJECTS.parts else 0o644)
                 print(f"audit: {path}: restored from {self.sound[md5]}")
-        return [path for path, md5 in self.faults.items() if md5 not in self.sound]
+                del self.faults[path]
 
 
 def main() -> None:
@@ -68,30 +92,19 @@ def main() -> None:
     repair = parser.parse_args().repair
     try:
         url = remote_url()
-        refuse_absent(url)
     except SharingError as error:
         print(f"audit: {error}; no remote is looked at", file=sys.stderr)
         url = ""
-    seen = audit(url)
-    left = seen.repair() if repair else list(seen.faults)
-    if left or seen.away:
-        advice = "make repro makes them anew, then make share" if repair else "make audit REPAIR=1 repairs"
-        raise SystemExit(f"audit: {len(left) + len(seen.away)} faults are left: {advice}")
-    print(f"audit: {len(seen.sound)} contents are what their names say")
-
-
-def audit(url: str) -> Audit:
-    """Hash the cache, the remote at a URL or path (none if empty), and the outputs that dvc.lock names."""
     seen = Audit()
-    stores = {"cache": cache_folder()} | ({"remote": Path(url)} if url and "://" not in url else {})
-    for title, folder in stores.items():
-        seen.look(title, dict(objects(folder)))
-        seen.look(title, {path: md5 for path, md5 in members(folder, seen) if not path.exists()})
-    seen.look("workspace", dict(outputs(seen)))
-    if "://" in url:
-        seen.away = list(faults_away())
-        print("\n".join(seen.away), end="\n" if seen.away else "")
-    return seen
+    seen.look_everywhere(url)
+    away = list(faults_away()) if "://" in url else []
+    print("\n".join(away), end="\n" if away else "")
+    if repair:
+        seen.repair()
+    if left := len(seen.faults) + len(away):
+        advice = "make repro makes them anew, then make share" if repair else "make audit REPAIR=1 repairs"
+        raise SystemExit(f"audit: {left} faults are left: {advice}")
+    print(f"audit: {len(seen.sound)} contents are what their names say")
 
 
 def objects(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -99,29 +112,6 @@ def objects(folder: Path) -> Iterator[tuple[Path, str]]:
     for path in sorted((folder / OBJECTS).glob("[0-9a-f][0-9a-f]/*")):
         if len(path.stem) == 30 and path.suffix in ("", ".dir"):  # others are half a copy
             yield path, path.parent.name + path.stem
-
-
-def members(folder: Path, seen: Audit) -> Iterator[tuple[Path, str]]:
-    """The objects that lists of folders name. DVC takes a folder to be there if its list is."""
-    for path, _ in objects(folder):
-        if path.suffix == ".dir" and path not in seen.faults:
-            for row in json.loads(path.read_bytes()):
-                yield folder / OBJECTS / row["md5"][:2] / row["md5"][2:], row["md5"]
-
-
-def outputs(seen: Audit) -> Iterator[tuple[Path, str]]:
-    """The files in the workspace that dvc.lock names, and their MD5; not links, and not what git keeps."""
-    known = {*seen.sound, *seen.faults.values()}
-    tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=False).stdout.splitlines()
-    for out in locked():
-        path, md5 = Path(out["path"]), out["md5"].removesuffix(".dir")
-        files = {path: md5}
-        if out["md5"] != md5:
-            listed = seen.sound.get(md5)
-            files = {path / row["relpath"]: row["md5"] for row in json.loads(listed.read_bytes())} if listed else {}
-        for file, wanted in files.items():
-            if wanted in known and str(file) not in tracked and file.exists() and not file.is_symlink():
-                yield file, wanted
 
 
 def faults_away() -> Iterator[str]:
@@ -137,21 +127,15 @@ def faults_away() -> Iterator[str]:
             except FileNotFoundError:
                 sound = False
             if not sound:
-                lists = [out["md5"] for out in locked() if Path(path.lstrip("/")).is_relative_to(out["path"])]
+                lists = [md5 for out, md5 in locked().items() if Path(path.lstrip("/")).is_relative_to(out)]
                 names = " and ".join(f"{OBJECTS}/{md5[:2]}/{md5[2:]}" for md5 in {entry["md5"]: 0, lists[0]: 0})
                 yield f"remote: {path}: missing or corrupt; delete {names} there, then make share"
 
 
-def locked() -> list[dict[str, str]]:
-    """The outputs in dvc.lock."""
-    entries = YAML(typ="safe").load(LOCK)["stages"].values() if LOCK.exists() else []
-    return [out for entry in entries for out in entry.get("outs", [])]
-
-
-def cache_folder() -> Path:
-    """DVC's cache, wherever the clone keeps it."""
-    command = [sys.executable, "-m", "dvc", "cache", "dir"]
-    return Path(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
+def locked() -> dict[Path, str]:
+    """The outputs in dvc.lock and their MD5, which ends with `.dir` if it is that of a folder's list."""
+    stages = read_lock() if LOCK.exists() else {}
+    return {Path(out["path"]): out["md5"] for entry in stages.values() for out in entry.get("outs", [])}
 
 
 def md5_of(path: Path) -> str:

@@ -7,15 +7,16 @@ files in metrics are left as one branch has them: the rebuild writes them anew. 
 from __future__ import annotations
 
 import argparse
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
 from stages.common.artifacts import write_bytes, write_text
-from tools import prune
+from tools import DVC, LOCK, read_lock
 
-LOCK, STUDIES = "dvc.lock", "metrics/studies.csv"
-BY_ENTRY = (LOCK, STUDIES)
-GENERATED = (LOCK, "metrics")
+STUDIES = Path("metrics/studies.csv")
+GENERATED = ("dvc.lock", "metrics")
 
 
 class MergeError(Exception):
@@ -27,38 +28,41 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.merge", description=__doc__)
     parser.add_argument("--add", action="store_true", help="add the generated files to git's index, after the rebuild")
     try:
-        add() if parser.parse_args().add else settle()
+        if parser.parse_args().add:
+            add()
+        else:
+            settle()
+            prune()
     except MergeError as error:
         raise SystemExit(f"merge: {error}") from None
 
 
 def settle() -> None:
-    """Leave no conflict in a generated file, and nothing of a variant that one side removed.
+    """Leave no conflict in a generated file.
 
     Raises:
         MergeError: a file that people write is in conflict.
     """
-    conflicts = list(dict.fromkeys(line.split("\t")[1] for line in git("ls-files", "--unmerged").splitlines()))
+    conflicts = dict.fromkeys(line.split("\t")[1] for line in run("git", "ls-files", "--unmerged").splitlines())
     by_hand = [path for path in conflicts if not any(Path(path).is_relative_to(name) for name in GENERATED)]
     if by_hand:
         raise MergeError(f"written by hand: {', '.join(by_hand)}. Edit, `git add` them, then run make merge again")
-    for path in conflicts:
+    for path in map(Path, conflicts):
         base, ours, theirs = (version(side, path) for side in (1, 2, 3))
-        if path in BY_ENTRY and ours and theirs:
-            write_text(Path(path), merged(path, (base or b"").decode(), ours.decode(), theirs.decode()))
+        if path in (LOCK, STUDIES) and ours and theirs:
+            write_text(path, merged(path, (base or b"").decode(), ours.decode(), theirs.decode()))
             print(f"merge: {path}: each entry as the branch has it that ran it")
         elif base is not None and (ours is None or theirs is None):
-            Path(path).unlink(missing_ok=True)  # one side removed it; the rebuild decides
+            path.unlink(missing_ok=True)  # one side removed it; the rebuild decides
         else:
-            write_bytes(Path(path), ours if ours is not None else theirs or b"")
-    prune.main()
+            write_bytes(path, ours if ours is not None else theirs or b"")
 
 
-def merged(path: str, base: str, ours: str, theirs: str) -> str:
+def merged(path: Path, base: str, ours: str, theirs: str) -> str:
     """A lock file or the table of studies with each stage or run as the side has it that ran it."""
-    split = prune.split if path == LOCK else split_table
+    split = split_lock if path == LOCK else split_table
     (_, before), (head, mine), (_, other) = map(split, (base, ours, theirs))
-    return prune.joined(head, three_way(before, mine, other))
+    return head + "".join(three_way(before, mine, other).values())
 
 
 def three_way(base: dict[str, str], ours: dict[str, str], theirs: dict[str, str]) -> dict[str, str]:
@@ -68,12 +72,18 @@ def three_way(base: dict[str, str], ours: dict[str, str], theirs: dict[str, str]
     `make study`, runs it again. The order is that of ours; what theirs added comes last.
     """
     found = {}
-    for name in (*ours, *(name for name in theirs if name not in ours)):
+    for name in {**ours, **theirs}:
         if name in base and not (name in ours and name in theirs):
             continue
         changed_here = name in ours and ours[name] != base.get(name)
         found[name] = ours[name] if changed_here or name not in theirs else theirs[name]
     return found
+
+
+def split_lock(text: str) -> tuple[str, dict[str, str]]:
+    """The text of a lock file before its stages, and each stage's text by its name."""
+    head, *parts = re.split(r"^(?=  \S)", text, flags=re.MULTILINE)
+    return head, {part.partition(":\n")[0].strip(): part for part in parts}
 
 
 def split_table(text: str) -> tuple[str, dict[str, str]]:
@@ -82,23 +92,51 @@ def split_table(text: str) -> tuple[str, dict[str, str]]:
     return head, {",".join(row.split(",")[:2]): row for row in rows}
 
 
+def prune() -> None:
+    """Remove what a removed variant left: its entries in dvc.lock and their outputs; the cache keeps its copies.
+
+    DVC keeps the entry of a stage that params.yaml no longer asks for, and leaves its outputs in place.
+    """
+    stages, known = read_lock(), run(*DVC, "stage", "list", "--name-only").split()
+    dropped = [name for name in stages if name not in known]
+    outputs: dict[bool, set[str]] = {True: set(), False: set()}
+    for name, entry in stages.items():
+        outputs[name in known] |= {out["path"] for out in entry.get("outs", [])}
+    for path in map(Path, sorted(outputs[False] - outputs[True])):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+        print(f"merge: removed {path}")
+    if dropped:
+        head, entries = split_lock(LOCK.read_text(encoding="utf-8"))
+        write_text(LOCK, head + "".join(text for name, text in entries.items() if name in known))
+        print(f"merge: removed {', '.join(dropped)} from {LOCK}")
+
+
 def add() -> None:
     """Add to git's index what is generated, and say what is left to do."""
-    git("add", "--all", "--", *(path for path in GENERATED if Path(path).exists() or git("ls-files", "--", path)))
+    run(
+        "git",
+        "add",
+        "--all",
+        "--",
+        *(name for name in GENERATED if Path(name).exists() or run("git", "ls-files", name)),
+    )
     print("merge: results are current and added; look at `git status`, then `git commit`")
 
 
-def version(side: int, path: str) -> bytes | None:
+def version(side: int, path: Path) -> bytes | None:
     """A file in conflict where the branches parted (1), on this branch (2), on the other (3); None if it has none."""
     done = subprocess.run(["git", "show", f":{side}:{path}"], capture_output=True, check=False)
     return done.stdout if done.returncode == 0 else None
 
 
-def git(*arguments: str) -> str:
-    """What a git command prints; `MergeError` with its message if it fails."""
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+def run(*command: str) -> str:
+    """What a command of git or DVC prints; `MergeError` with its message if it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise MergeError(f"git {arguments[0]}: {done.stderr.strip()}")
+        raise MergeError(f"{' '.join(command)}: {done.stderr.strip()}")
     return done.stdout
 
 

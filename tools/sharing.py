@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-import sys
 from pathlib import Path
 
-PIPELINE = "dvc.yaml"
+from tools import DVC, printed
+
+STATUS = ("status", "--quiet", "dvc.yaml")
 LACKS = 1  # exit code of `dvc pull` when objects are missing or corrupt; it is 255 when the remote can't be read
 
 
@@ -25,7 +26,7 @@ def main() -> None:
     parser.add_argument("verb", choices=["share", "pull"], help="upload what is current, or take over and rebuild")
     verb = parser.parse_args().verb
     try:
-        refuse_absent(remote_url())
+        remote_url()
         share() if verb == "share" else pull()
     except SharingError as error:
         raise SystemExit(f"{verb}: {error}") from None
@@ -40,7 +41,7 @@ def share() -> None:
     Raises:
         SharingError: results are not current, or something did not arrive.
     """
-    if dvc("status", "--quiet", PIPELINE) != 0:
+    if dvc(*STATUS) != 0:
         raise SharingError("results are not current, nothing was uploaded; run make repro, commit, and share again")
     if dvc("push", "--run-cache") != 0:
         raise SharingError(
@@ -72,40 +73,30 @@ def pull() -> None:
             "a stage failed, or its recorded result is not on the remote; DVC says above which. Mend it, or run "
             "make repro"
         )
-    if dvc("status", "--quiet", PIPELINE) != 0:
+    if dvc(*STATUS) != 0:
         raise SharingError("results are not current (dvc status dvc.yaml tells which); free space if the disk is full")
 
 
 def dvc(*arguments: str) -> int:
     """Run a DVC command, whose bars and messages appear as always; its exit code."""
-    return subprocess.run([sys.executable, "-m", "dvc", *arguments], check=False).returncode
+    return subprocess.run([*DVC, *arguments], check=False).returncode
 
 
 def remote_url() -> str:
     """URL or absolute path of the default remote.
 
     Raises:
-        SharingError: there is none.
+        SharingError: there is none, or its folder is not there, as that of an unmounted disk: DVC would make it.
     """
-    name = configured("core.remote")
-    url = configured(f"remote.{name}.url") if name else ""
+    name = printed(*DVC, "config", "core.remote")
+    url = printed(*DVC, "config", f"remote.{name}.url") if name else ""
     if not url:
         raise SharingError(
             "no remote is set up; run make remote URL=…, with a folder or URL that all of the team reach"
         )
-    return url
-
-
-def configured(key: str) -> str:
-    """The value of one of DVC's settings; empty if there is none."""
-    command = [sys.executable, "-m", "dvc", "config", key]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-
-
-def refuse_absent(url: str) -> None:
-    """DVC would make a folder that is not there, such as an unmounted disk, and upload to it."""
     if "://" not in url and not Path(url).is_dir():
         raise SharingError(f"{url} is not there; mount it, or correct it: make remote URL=…")
+    return url
 
 
 if __name__ == "__main__":

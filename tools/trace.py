@@ -8,19 +8,17 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
-from ruamel.yaml import YAML
 
 from stages.common.artifacts import write_text
+from tools import LOCK, printed, read_lock
 
-LOCK, SCORES, TABLES = Path("dvc.lock"), Path("metrics/scores"), Path("data/report")
+SCORES, TABLES = Path("metrics/scores"), Path("data/report")
 TEMPLATE = Path(__file__).with_name("provenance.html")
 CODE = ("stages/", "grayscale/")
 
@@ -29,8 +27,7 @@ class TraceError(Exception):
     """The number can't be traced; the message says why."""
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """One thing that a stage used or made."""
 
     kind: str  # made, data, code, param, package or photo
@@ -53,6 +50,8 @@ def main() -> None:
             print("\n".join(trace(arguments.metric)))
     except TraceError as error:
         raise SystemExit(f"trace: {error}") from None
+    except FileNotFoundError as error:
+        raise SystemExit(f"trace: {error.filename} is missing; run `make repro`") from None
 
 
 def trace(metric: str) -> Iterator[str]:
@@ -92,14 +91,6 @@ def page() -> str:
     )
 
 
-def read_lock() -> dict[str, Any]:
-    """The stages of dvc.lock; `TraceError` without it."""
-    try:
-        return dict(YAML(typ="safe").load(LOCK)["stages"])
-    except FileNotFoundError:
-        raise TraceError(f"{LOCK} is missing; run `make repro`") from None
-
-
 def rows(stages: dict[str, Any], test_set: str = "") -> dict[str, dict[str, Any]]:
     """By method its numbers, `file`, where they stand, and `stage`, which scored it.
 
@@ -129,9 +120,9 @@ def upstream(stage: str, stages: dict[str, Any]) -> list[str]:
     """`stage` and all stages that its inputs come from, nearest first."""
     made_by, chain = makers(stages), [stage]
     for name in chain:
-        used = [Path(dep["path"]) for dep in stages[name]["deps"]]
-        found = [maker for dep in used for path, maker in made_by.items() if dep in (Path(path), *Path(path).parents)]
-        chain += [maker for maker in dict.fromkeys(found) if maker not in chain]
+        for dep in stages[name]["deps"]:
+            found = (maker for path, maker in made_by.items() if Path(path).is_relative_to(dep["path"]))
+            chain += [maker for maker in dict.fromkeys(found) if maker not in chain]
     return chain
 
 
@@ -151,39 +142,37 @@ def links(entry: dict[str, Any]) -> Iterator[Link]:
     for file, values in entry.get("params", {}).items():
         for key, value in values.items():
             yield Link("package" if file == "environment.yaml" else "param", key, str(value))
-            if key == "fetch" or key.startswith("test_sets."):
-                written = Path(entry["outs"][0]["path"], "manifest.csv")
-                manifest = Path(value["inputs"]) if value["source"] == "bundled" else written
-                if manifest.exists():
-                    yield from photographs(manifest)
+            if key == "fetch" or key.startswith("test_sets."):  # git holds the manifest of bundled photographs alone
+                manifest = Path(entry["outs"][0]["path"], "manifest.csv")
+                yield from photographs(Path(value["inputs"]) if value["source"] == "bundled" else manifest)
 
 
 def photographs(manifest: Path) -> Iterator[Link]:
-    """The rows of a manifest, which git holds for bundled photographs alone."""
-    with manifest.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            yield Link("photo", f"{row['name']} ({row['split']})", f"sha256 {row['sha256']}", commit_of(manifest))
+    """The rows of a manifest; none if it is not here."""
+    text = manifest.read_text(encoding="utf-8") if manifest.exists() else ""
+    for row in csv.DictReader(text.split("\n")):
+        yield Link("photo", f"{row['name']} ({row['split']})", f"sha256 {row['sha256']}", commit_of(manifest))
 
 
 @cache
 def commit_of(path: Path) -> str:
     """The last commit that changed a file or folder, and whether it has changed since."""
-    commit = _git("log", "-1", "--format=%h of %cs", "--", str(path))
-    changed = commit and _git("status", "--porcelain", "--", str(path))
+    commit = printed("git", "log", "-1", "--format=%h of %cs", "--", str(path))
+    changed = commit and printed("git", "status", "--porcelain", "--", str(path))
     return (f"commit {commit}" if commit else "not committed") + (", changed since" if changed else "")
 
 
 @cache
 def recorded(md5: str) -> str:
     """The last commit that wrote a hash into dvc.lock."""
-    commit = _git("log", "-1", "--format=%h of %cs", "-S", md5, "--", str(LOCK))
-    return f"commit {commit}" if commit and md5 in _git("show", f"HEAD:{LOCK}") else "not committed"
+    commit = printed("git", "log", "-1", "--format=%h of %cs", "-S", md5, "--", str(LOCK))
+    return f"commit {commit}" if commit and md5 in committed_lock() else "not committed"
 
 
 @cache
-def _git(*arguments: str) -> str:
-    result = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    return result.stdout.strip()
+def committed_lock() -> str:
+    """dvc.lock as it was committed last; empty if it was not."""
+    return printed("git", "show", f"HEAD:{LOCK}")
 
 
 if __name__ == "__main__":

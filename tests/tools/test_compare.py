@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import shutil
-import subprocess
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,13 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from stages.common.artifacts import ArtifactError, write_bytes, write_json, write_table, write_text
+from tests.conftest import Workspace
 from tools.compare import __main__ as command
 from tools.compare import compare, comparison
 from tools.compare.revisions import Changes, Revision, changes
 
 COUNTS = {"a": 9, "b": 4, "c": 6}  # patches of each test photograph
+SPLITS, SUMMARY = ("train", "validation", "test"), "data/evaluations/simple/summary.json"
 PAGE = (
     '<h1>Report</h1>\n<p>…</p>\n\n<h2>Results</h2>\n<a href="../provenance.html#simple">simple</a>\n<h2>Probes</h2>\n'
 )
@@ -73,32 +75,39 @@ def evaluate(folder: Path, name: str, gain: float = 0.0, level: int = 0) -> None
     write_table(to / "contrast.csv", contrast(name))
     write_bytes(to / "photograph.png", png(level))
     write_bytes(to / "patches.png", png(100))
+    write_json(to / "summary.json", {"inputs": {f"data/pairs/{split}": "p" * 64 for split in SPLITS}})
     write_json(folder / f"metrics/scores/{name}.json", {"psnr": 30 + gain})
 
 
-def run(folder: Path, *command: str) -> None:
-    dvc = [sys.executable, "-m", "dvc"]  # whatever stands first on the path
-    called = [*dvc, *command[1:]] if command[0] == "dvc" else command
-    subprocess.run(called, cwd=folder, check=True, capture_output=True)
-
-
-def recorded(folder: Path, tag: str, change: dict[str, Any]) -> None:
-    """Make the workspace a revision: params, results as they are, and a tag."""
-    YAML().dump(change, folder / "params.yaml")
-    run(folder, "dvc", "commit", "--force", "--quiet")
-    run(folder, "git", "add", "-A")
-    run(folder, "git", "commit", "-qm", tag)
-    run(folder, "git", "tag", tag)
+def study(*patches: str) -> str:
+    """metrics/studies.csv with three seeds of subpixel for each start of a sha256 of patches; PSNR 20, 21 and 22 dB."""
+    rows = ["study,run,variant,seed,psnr,train,validation,test,made_from"]
+    rows += [
+        f"seeds,seeds_subpixel_{seed}_{made},subpixel,{seed},{19 + seed},p,p,{made},c"
+        for made in patches
+        for seed in (1, 2, 3)
+    ]
+    return "\n".join(rows) + "\n"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Revisions `before`, without scores as DVC metrics; `first`; `second`, where subpixel learns faster and scores
     2 dB more; `third`, where code that scores and the patches differ.
     """
-    folder = tmp_path_factory.mktemp("compare")
+    workspace = Workspace(tmp_path_factory.mktemp("compare"))
+    folder = workspace.folder
+    params: dict[str, Any] = {"targets": {"conversion": "bt601"}}
+    params["variants"] = {"simple": {"a": 1}, "subpixel": {"b": 1}}
+
+    def recorded(tag: str) -> None:
+        YAML().dump(params, folder / "params.yaml")
+        workspace.run("dvc", "commit", "--force", "--quiet")
+        workspace.commit(tag)
+        workspace.run("git", "tag", tag)
+
     for line in ("git init -q -b main", "git config user.name T", "git config user.email t@example.org", "dvc init -q"):
-        run(folder, *line.split())
+        workspace.run(*line.split())
     write_text(folder / "dvc.yaml", PIPELINE.replace("      metrics:", "      #"))
     write_text(folder / "data/pairs/test/index.csv", "test\n")
     write_text(folder / "data/report/index.html", PAGE)
@@ -106,37 +115,40 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_text(folder / ".gitignore", "/data\n")
     for name in ("simple", "subpixel"):
         evaluate(folder, name)
-    params: dict[str, Any] = {
-        "targets": {"conversion": "bt601"},
-        "variants": {"simple": {"a": 1}, "subpixel": {"b": 1}},
-    }
-    recorded(folder, "before", params)
+    recorded("before")
     write_text(folder / "dvc.yaml", PIPELINE)
-    recorded(folder, "first", params)
+    write_text(folder / "metrics/studies.csv", study(*"pq"))
+    recorded("first")
     evaluate(folder, "subpixel", gain=2.0, level=200)
-    params["variants"]["subpixel"] = {"b": 1, "learning_rate": 0.008}
-    recorded(folder, "second", params)
+    params["variants"]["subpixel"]["learning_rate"] = 0.008
+    recorded("second")
     write_text(folder / "stages/evaluate/measures.py", "\n\n")
     evaluate(folder, "simple", gain=-1.0)
-    recorded(folder, "third", params)
+    recorded("third")
     write_text(folder / "data/pairs/test/index.csv", "other\n")
-    recorded(folder, "fourth", {**params, "targets": {"conversion": "bt709"}})
-    return folder
+    params["targets"]["conversion"] = "bt709"
+    recorded("fourth")
+    return workspace
 
 
 @pytest.fixture
-def here(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(made)
-    return made
+def here(made: Workspace, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(made.folder)
+    return made.folder
+
+
+def compared(old: str, new: str | None = None) -> compare.Comparison:
+    return compare.compare(Revision(old), Revision(new))
 
 
 def test_a_true_difference_is_told_and_what_led_to_it(here: Path) -> None:
-    found = compare.compare("first", "second")
+    found = compared("first", "second")
     rows = {row.measure: row for row in found.rows}
     assert list(rows) == ["psnr", "mse"]
     assert {row.method for row in found.rows} == {"subpixel"}
     assert rows["psnr"].verdict == "better"
-    assert rows["psnr"].low < 2 < rows["psnr"].high
+    assert rows["psnr"].difference.low < 2 < rows["psnr"].difference.high
+    assert (rows["psnr"].seeds, rows["psnr"].luck) == (1, True)
     assert rows["psnr"].old == pytest.approx(scores("").groupby("photo")["psnr"].mean().mean(), rel=1e-6)
     assert found.same == 3  # the other measures of subpixel
     assert found.untouched == ["simple"]
@@ -144,8 +156,8 @@ def test_a_true_difference_is_told_and_what_led_to_it(here: Path) -> None:
     assert found.changes.code == found.changes.data == found.remeasured == []
     assert found.pictures == {"subpixel": {"photograph": (png(0), png(200))}}
     text, markdown = comparison.text(found), comparison.markdown(found)
-    assert text.splitlines()[2].startswith("Better: subpixel psnr (+2 dB)")
-    assert markdown.startswith("**Better: subpixel psnr (+2 dB)")
+    assert text.splitlines()[2].startswith("Better: subpixel psnr (+2 dB, within the luck of a seed)")
+    assert markdown.startswith("**Better: subpixel psnr (+2 dB, within")
     page = comparison.page(PAGE, found)
     assert page.index('<section id="comparison">') < page.index("<h2>Results</h2>") < page.index("<h2>Probes</h2>")
     assert page.count("data:image/png;base64,") == 2
@@ -154,16 +166,16 @@ def test_a_true_difference_is_told_and_what_led_to_it(here: Path) -> None:
 
 
 def test_the_other_way_round_it_is_worse(here: Path) -> None:
-    assert compare.compare("second", "first").rows[0].verdict == "worse"
+    assert compared("second", "first").rows[0].verdict == "worse"
 
 
 def test_other_code_that_scores_is_named(here: Path) -> None:
-    found = compare.compare("second", "third")
+    found = compared("second", "third")
     assert found.remeasured == found.changes.code == ["stages/evaluate/measures.py (evaluate)"]
 
 
 def test_scores_on_other_patches_are_not_compared(here: Path) -> None:
-    found = compare.compare("third", "fourth")
+    found = compared("third", "fourth")
     assert (found.rows, found.pictures) == ([], {})
     assert comparison.sentence(found) == (
         "The scores of the test photographs can't be compared: data/pairs/test differs, because of "
@@ -172,12 +184,12 @@ def test_scores_on_other_patches_are_not_compared(here: Path) -> None:
 
 
 def test_a_revision_does_not_differ_from_its_workspace_until_that_is_edited(here: Path) -> None:
-    found = compare.compare("fourth")
+    found = compared("fourth")
     assert comparison.sentence(found) == "Nothing changed."
     params = (here / "params.yaml").read_text()
     write_text(here / "params.yaml", params.replace("0.008", "0.009"))
     try:
-        found = compare.compare("fourth")
+        found = compared("fourth")
     finally:
         write_text(here / "params.yaml", params)
     assert found.stale == ["evaluate@subpixel"]
@@ -189,25 +201,23 @@ def test_a_revision_does_not_differ_from_its_workspace_until_that_is_edited(here
 )
 def test_a_revision_that_is_unknown_or_of_the_old_layout_is_refused(here: Path, name: str, words: str) -> None:
     with pytest.raises(ArtifactError, match=words):
-        compare.compare(name)
+        compared(name)
 
 
 def test_the_command_writes_a_page_and_says_when_results_are_damaged_or_gone(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    made: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    clone = tmp_path / "clone"
-    shutil.copytree(made, clone, symlinks=True)
-    monkeypatch.chdir(clone)
+    monkeypatch.chdir(made.copy(tmp_path / "clone").folder)
     monkeypatch.setattr("sys.argv", ["compare", "first", "--to", "second", "--markdown", "comment.md"])
     command.main()
-    assert capsys.readouterr().out.splitlines()[2].startswith("Better: subpixel psnr (+2 dB)")
+    assert capsys.readouterr().out.splitlines()[2].startswith("Better: subpixel psnr (+2 dB")
     assert '<section id="comparison">' in Path("data/comparison.html").read_text()
     cache = Path(".dvc/cache/files/md5")
     for path in cache.glob("*/*"):
         if path.read_bytes().startswith(b"method,photo"):
             path.chmod(0o644)
             path.write_bytes(path.read_bytes()[:-1])
-    assert re.search(r"scores.csv is damaged .* `make audit REPAIR=1`", compare.compare("first", "second").missing)
+    assert re.search(r"scores.csv is damaged .* `make audit REPAIR=1`", compared("first", "second").missing)
     shutil.rmtree(cache)
     command.main()
     comment = Path("comment.md").read_text()
@@ -220,21 +230,26 @@ def test_the_command_writes_a_page_and_says_when_results_are_damaged_or_gone(
 
 
 def pair(method: str, measure: str, differences: list[float], test_set: str = "") -> compare.Pair:
-    photos = np.array([f"photo {number}" for number in range(len(differences))])
-    old = np.full(len(differences), 30.0)
-    return compare.Pair(test_set, method, measure, photos, old, old + differences)
+    photos = pd.Index([f"photo {number}" for number in range(len(differences))], name="photo")
+    values = pd.DataFrame({"old": 30.0, "new": 30 + np.array(differences)}, photos)
+    return compare.Pair(test_set, method, measure, values)
 
 
 def test_tables_of_other_patches_are_never_paired() -> None:
-    keys = compare.KEYS["scores.csv"]
+    def pairs(before: pd.DataFrame, after: pd.DataFrame) -> list[compare.Pair] | None:
+        return compare.paired_tables("", before, after, compare.KEYS["scores.csv"])
+
     table = scores("simple")
-    assert compare.alike(table, table.sample(frac=1, random_state=1), keys)
-    assert not compare.alike(table, table.assign(column=table["column"] + 1), keys)
-    assert not compare.alike(table, table.iloc[1:], keys)
+    shuffled = pairs(table, table.sample(frac=1, random_state=1))
+    assert shuffled is not None
+    assert all((pair.values["old"] == pair.values["new"]).all() for pair in shuffled)
+    assert pairs(table, table.assign(column=table["column"] + 1)) is None
+    assert pairs(table, table.iloc[1:]) is None
     twice = pd.concat([table, table.iloc[:1]])
-    assert not compare.alike(table, twice, keys)
-    assert not compare.alike(twice, twice, keys)  # which goes with which?
-    assert compare.alike(table, pd.concat([table, scores("another").iloc[:1]]), keys)  # which only one has
+    assert pairs(table, twice) is None
+    assert pairs(twice, twice) is None  # which goes with which?
+    assert pairs(table, pd.concat([table, scores("another").iloc[:1]])) is not None  # which only one has
+    assert pairs(table, scores("another")) == []
 
 
 @pytest.mark.parametrize(
@@ -277,8 +292,10 @@ def test_a_difference_that_a_seed_might_make_is_marked() -> None:
 class Held(Revision):
     """A revision whose dvc.lock and files are given."""
 
-    def __init__(self, stages: dict[str, Any], tables: dict[str, pd.DataFrame]) -> None:
-        self.name, self.title, self.stages, self.tables = "held", "held", stages, tables
+    def __init__(
+        self, stages: dict[str, Any], tables: dict[str, pd.DataFrame], files: Mapping[str, bytes] = {}
+    ) -> None:
+        self.name, self.title, self.stages, self.tables, self.files = "held", "held", stages, tables, files
 
     def names(self, folder: str) -> set[str]:
         return {path.rpartition("/")[2] for path in self.tables if path.startswith(f"{folder}/")}
@@ -286,8 +303,10 @@ class Held(Revision):
     def table(self, path: str) -> pd.DataFrame:
         return self.tables[path]
 
-    def git_file(self, path: str) -> bytes | None:
-        return None
+    def read(self, path: str) -> bytes:
+        return self.files[path]
+
+    git_file = read
 
     def code(self, path: str) -> dict[str, bytes]:
         return {}
@@ -318,7 +337,7 @@ def held(
 
 
 def test_a_test_set_has_rows_of_its_own() -> None:
-    found = compare.between(held(0), held(3))
+    found = compare.compare(held(0), held(3))
     assert [(row.test_set, row.verdict) for row in found.rows if row.measure == "psnr"] == [
         ("", "better"),
         ("other", "worse"),
@@ -327,16 +346,16 @@ def test_a_test_set_has_rows_of_its_own() -> None:
 
 
 def test_test_set_and_test_photographs_are_refused_one_by_one() -> None:
-    found = compare.between(held(0), held(3, photos="2"))
+    found = compare.compare(held(0), held(3, photos="2"))
     assert found.refused == {"other": "data/test_sets/other differs, because of test_sets.other.limit: 1 → 2"}
     assert {row.test_set for row in found.rows} == {""}
-    found = compare.between(held(0), held(3, patches="2"))  # the same patches, stored otherwise: but who knows
+    found = compare.compare(held(0), held(3, patches="2"))  # the same patches, stored otherwise: but who knows
     assert found.refused == {"": "data/pairs/test differs, because of targets.shard_patches: 1 → 2"}
     assert {row.test_set for row in found.rows} == {"other"}
-    found = compare.between(held(0), held(3, patches="2", conversion="bt709"))
+    found = compare.compare(held(0), held(3, patches="2", conversion="bt709"))
     assert list(found.refused) == ["", "other"]
     assert found.rows == []
-    found = compare.between(held(0), held(3, cut="2"))  # other code cuts it: other pixels at the same places
+    found = compare.compare(held(0), held(3, cut="2"))  # other code cuts it: other pixels at the same places
     assert found.refused == {"other": "its patches may differ, because of stages/targets/cutting.py (evaluate_set)"}
 
 
@@ -345,7 +364,7 @@ def test_what_rounding_alone_may_change_is_the_same() -> None:
     for path, table in held(0).tables.items():
         noise = table.select_dtypes("float") * 1e-7
         new.tables[path] = table.assign(**(table[noise.columns] + noise))
-    assert compare.between(held(0), new).rows == []
+    assert compare.compare(held(0), new).rows == []
 
 
 def without(of: Held, *paths: str) -> Held:
@@ -356,14 +375,14 @@ def test_a_value_that_is_no_number_gives_no_verdict_and_takes_none_away() -> Non
     scored = "data/evaluations/simple/scores.csv"
     new = held(3)
     new.tables[scored] = new.tables[scored].assign(ssim=[float("nan"), *[0.9] * 18], mae=float("nan"))
-    found = compare.between(held(0), new)
+    found = compare.compare(held(0), new)
     assert [row.measure for row in found.rows if not row.test_set] == ["psnr", "mse"]
     assert found.unpaired == [
         f"simple {measure}: not a number of every patch or photograph" for measure in ("ssim", "mae")
     ]
     both = held(0)
     both.tables[scored] = both.tables[scored].assign(mae=float("nan"))
-    assert "simple mae: not a number of every patch or photograph" not in compare.between(both, new).unpaired
+    assert "simple mae: not a number of every patch or photograph" not in compare.compare(both, new).unpaired
 
 
 def test_columns_and_tables_that_only_one_revision_has_are_named() -> None:
@@ -371,7 +390,7 @@ def test_columns_and_tables_that_only_one_revision_has_are_named() -> None:
     new = without(held(3), kept)
     new.tables[scored] = new.tables[scored].assign(lpips=0.1, note="text")
     new.tables[other] = new.tables[other].drop(columns="row")
-    found = compare.between(held(0), new)
+    found = compare.compare(held(0), new)
     assert found.unpaired == [
         f"{scored}: lpips only in one of the two",
         f"{kept}: only in held",
@@ -379,20 +398,14 @@ def test_columns_and_tables_that_only_one_revision_has_are_named() -> None:
     ]
     assert [row.measure for row in found.rows] == ["psnr", "mse"]
     del new.stages["evaluate_set@other"]
-    assert compare.between(held(0), new).unpaired[0] == "data/evaluations/test_sets/other: only in held"
+    assert compare.compare(held(0), new).unpaired[0] == "data/evaluations/test_sets/other: only in held"
 
 
-def test_a_study_without_scores_knows_of_no_luck() -> None:
-    class Studied(Held):
-        study = b"study,variant,seed\nseeds,simple,1\nseeds,simple,2\nseeds,simple,3\n"
-
-        def git_file(self, path: str) -> bytes | None:
-            return self.study if path == "metrics/studies.csv" else None
-
-    revision = Studied({}, {})
-    assert compare.luck_of_seeds(revision) == {}
-    revision.study = b"run\n1\n"
-    assert compare.luck_of_seeds(revision) == {}
+@pytest.mark.parametrize("table", ["", "run\n1\n", study("p").replace(",psnr,", ",other,"), study("q")])
+def test_a_study_without_scores_of_these_patches_knows_of_no_luck(table: str) -> None:
+    inputs = {"inputs": {f"data/pairs/{split}": "p" * 64 for split in SPLITS}}
+    files = {"metrics/studies.csv": table.encode(), SUMMARY: json.dumps(inputs).encode()}
+    assert compare.luck_of_seeds(Held(held(0).stages, {}, files)) == {}
 
 
 def test_stages_are_named_by_their_group_whatever_variants_came_or_went() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import REPOSITORY, Workspace
 from tests.tools.conftest import tool
-from tools import merge, prune
+from tools import LOCK, merge
 
 ENTRIES = st.dictionaries(st.sampled_from("abcd"), st.sampled_from("012"))
 
@@ -35,10 +35,10 @@ def test_a_lock_file_is_merged_by_stage_and_keeps_every_other_byte() -> None:
     ours, theirs = (
         re.sub(rf"(?s)(\n  train@{name}:.*?md5: )\w+", r"\1" + name, lock, count=1) for name in ("simple", "vae")
     )
-    merged = merge.merged("dvc.lock", lock, ours, theirs)
-    assert merged == merge.merged("dvc.lock", lock, theirs, ours)
+    merged = merge.merged(LOCK, lock, ours, theirs)
+    assert merged == merge.merged(LOCK, lock, theirs, ours)
     assert merged.count("md5: simple") == merged.count("md5: vae") == 1
-    assert merge.merged("dvc.lock", "", lock, lock) == lock  # both branches began it
+    assert merge.merged(LOCK, "", lock, lock) == lock  # both branches began it
 
 
 def test_a_run_of_the_studies_comes_from_the_branch_that_did_it() -> None:
@@ -46,7 +46,7 @@ def test_a_run_of_the_studies_comes_from_the_branch_that_did_it() -> None:
     ours = base.replace("seeds,a,1", "seeds,a,2").replace("sizes,c,1\n", "")
     theirs = base.replace("seeds,b,1", "seeds,b,3") + "sizes,d,3\n"
     expected = "study,run,psnr\nseeds,a,2\nseeds,b,3\nsizes,d,3\n"
-    assert merge.merged("metrics/studies.csv", base, ours, theirs) == expected
+    assert merge.merged(merge.STUDIES, base, ours, theirs) == expected
 
 
 def change(workspace: Workspace, branch: str, params: str) -> None:
@@ -97,16 +97,11 @@ def test_pruning_removes_what_a_removed_variant_left_and_no_other_line(tiny: Wor
     before = lock.read_text()
     (tiny.folder / "params.yaml").write_text("variants:\n  vae: 20\n")
     (tiny.folder / "data/my_notes.txt").write_text("not a stage's")
-    assert tool(tiny, "tools.prune").stdout == (
-        "prune: removed data/models/simple\nprune: removed train@simple from dvc.lock\n"
+    assert tool(tiny, "tools.merge").stdout == (
+        "merge: removed data/models/simple\nmerge: removed train@simple from dvc.lock\n"
     )
     assert lock.read_text() == re.sub(r"^  train@simple:\n(?:    .*\n)+", "", before, flags=re.MULTILINE)
     assert not (tiny.folder / "data/models/simple").exists()
     assert (tiny.folder / "data/my_notes.txt").exists()
     assert (tiny.folder / "data/models/vae").exists()
-    assert tool(tiny, "tools.prune").stdout == ""
-
-
-def test_splitting_a_lock_file_loses_nothing() -> None:
-    lock = (REPOSITORY / "dvc.lock").read_text()
-    assert prune.joined(*prune.split(lock)) == lock
+    assert tool(tiny, "tools.merge").stdout == ""

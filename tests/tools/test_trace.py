@@ -49,7 +49,7 @@ def lock() -> dict[str, Any]:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A committed repository in which `subpixel` and the baselines were scored, and the report was written."""
     monkeypatch.chdir(tmp_path)
-    for cached in (trace.commit_of, trace.recorded, trace._git):
+    for cached in (trace.commit_of, trace.recorded, trace.committed_lock):
         cached.cache_clear()
     YAML().dump(lock(), tmp_path / "dvc.lock")
     for method, psnr in {"subpixel": 60.0, "luma": 61.0}.items():

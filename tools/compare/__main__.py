@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stages.common.artifacts import ArtifactError, write_text
 from tools.compare import comparison
-from tools.compare.compare import between
+from tools.compare.compare import compare
 from tools.compare.revisions import Revision
 
 PAGE = Path("data/comparison.html")
@@ -22,7 +22,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         old, new = Revision(arguments.old), Revision(arguments.to)
-        found = between(old, new)
+        found = compare(old, new)
     except ArtifactError as error:
         raise SystemExit(f"compare: {error}") from None
     if arguments.markdown:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import base64
-import math
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 
 import jinja2
+import numpy as np
 
 from stages.common.artifacts import ArtifactError
+from stages.evaluate.measures import HEADLINE
 from tools.compare.compare import Comparison, Row
 
 TEMPLATE = Path(__file__).with_name("comparison.html")
 WIDTH = 120  # characters of a line of text
 MOST = 12  # lines of a list that nobody unfolded
 UNITS = {"psnr": " dB", "whole_psnr": " dB"}
-SHOWN = {"better": "better", "worse": "worse", "none": "no difference"}
+HEADER = ["method", "measure", "old", "new", "difference", "95 %", "verdict", "over seeds"]
+WORDS = ("method", "measure", "verdict")  # aligned to the left
 LEGEND = (
     "Differences are means over photographs, each counting alike, of the same patches in both revisions. 95 %: a row's "
     "own paired interval over photographs. Verdicts are of all rows together (Holm): of comparisons in which nothing "
@@ -32,23 +33,23 @@ def sentence(found: Comparison) -> str:
     parts = [f"No scores were compared: not all can be had here. {found.missing}."] if found.missing else []
     if found.stale:
         parts.append(f"The results of the {found.new} are not current ({', '.join(found.stale)}): run `make repro`.")
-    parts += [f"The scores of {_set(name)} can't be compared: {why}." for name, why in found.refused.items()]
+    for name, why in found.refused.items():
+        photographs = f"test set {name}" if name else "the test photographs"
+        parts.append(f"The scores of {photographs} can't be compared: {why}.")
     for verdict in ("better", "worse"):
         names = [_named(row) for row in found.rows if row.verdict == verdict]
         more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
-        if names:
-            parts.append(f"{verdict.capitalize()}: {', '.join(names[:MOST])}{more}.")
-    undecided = sum(row.verdict == "none" for row in found.rows)
-    if undecided:
+        parts += [f"{verdict.capitalize()}: {', '.join(names[:MOST])}{more}."] if names else []
+    if undecided := sum(row.verdict == "none" for row in found.rows):
         rest = "all" if undecided == len(found.rows) else "the other"
         only = f"{rest} {undecided} scores that changed" if undecided > 1 else "one score that changed"
         parts.append(f"No difference that this test set can show: {only}.")
-    if any(row.photographs == 1 for row in found.rows):
+    if any(row.difference.photographs == 1 for row in found.rows):
         parts.append("With a single photograph nothing can be said of others.")
     if found.unpaired:
         parts.append(f"Tables, methods, measures or pictures that can't be compared: {len(found.unpaired)}.")
-    if not found.rows and not found.refused and not found.missing:
-        if not found.same and not found.untouched:
+    if not (found.rows or found.refused or found.missing):
+        if not (found.same or found.untouched):
             parts.append("There is no score that both have.")
         elif found.unpaired:
             parts.append("Every other score is the same.")
@@ -62,7 +63,7 @@ def text(found: Comparison) -> str:
     lines = [f"{found.old} → {found.new}", "", *_wrapped(sentence(found))]
     if found.rows:
         lines += ["", *_aligned([HEADER, *map(cells, found.rows)]), "", *_wrapped(LEGEND)]
-    for title, items in lists(found):
+    for title, items in lists(found).items():
         lines += ["", f"{title}:", *(line for item in items[:MOST] for line in _wrapped(item, "  "))]
         lines += [f"  and {len(items) - MOST} more"] if len(items) > MOST else []
     return "\n".join(lines)
@@ -70,18 +71,15 @@ def text(found: Comparison) -> str:
 
 def markdown(found: Comparison) -> str:
     """For a pull request: the sentence, the rows that differ, and the rest folded away."""
-    told = [row for row in found.rows if row.verdict != "none" or row.measure in ("psnr", "ssim")]
-    rest = [row for row in found.rows if row not in told]
-    lines = [f"**{sentence(found)}**", "", f"`{found.old}` → `{found.new}`", ""]
-    if told:
-        lines += [*_markdown_table(told), ""]
-    if rest:
-        lines += [f"<details><summary>{len(rest)} more scores that changed</summary>", ""]
-        lines += [*_markdown_table(rest), "", "</details>", ""]
-    if found.rows:
-        lines += ["<details><summary>How to read this</summary>", "", LEGEND, "", "</details>", ""]
-    for title, items in lists(found):
-        lines += [f"<details><summary>{title}</summary>", "", *(f"- `{item}`" for item in items), "", "</details>", ""]
+    told, rest = [], []
+    for row in found.rows:
+        (rest if row.verdict == "none" and row.measure not in HEADLINE else told).append(row)
+    folded = {f"{len(rest)} more scores that changed": _table(rest)} if rest else {}
+    folded |= {"How to read this": [LEGEND]} if found.rows else {}
+    folded |= {title: [f"- `{item}`" for item in items] for title, items in lists(found).items()}
+    lines = [f"**{sentence(found)}**", "", f"`{found.old}` → `{found.new}`", "", *([*_table(told), ""] if told else [])]
+    for title, body in folded.items():
+        lines += [f"<details><summary>{title}</summary>", "", *body, "", "</details>", ""]
     return "\n".join(lines)
 
 
@@ -96,6 +94,7 @@ def page(report: str, found: Comparison) -> str:
         ArtifactError: the page has no section to stand before.
     """
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment.filters["base64"] = lambda png: base64.b64encode(png).decode()
     section = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         old=found.old,
         new=found.new,
@@ -105,10 +104,7 @@ def page(report: str, found: Comparison) -> str:
         legend=LEGEND,
         most=MOST,
         lists=lists(found),
-        pictures={
-            name: {title: [_embedded(png) for png in sides] for title, sides in pictures.items()}
-            for name, pictures in found.pictures.items()
-        },
+        pictures=found.pictures,
     )
     before, heading, after = report.partition("\n<h2>")
     if not heading:
@@ -116,7 +112,7 @@ def page(report: str, found: Comparison) -> str:
     return f"{before}\n{section}{heading}{after}".replace('href="../provenance.html', 'href="provenance.html')
 
 
-def lists(found: Comparison) -> Iterator[tuple[str, list[str]]]:
+def lists(found: Comparison) -> dict[str, list[str]]:
     """Titles and lines of what stands beside the table, without empty ones."""
     changes = found.changes
     same = [f"{found.same} other scores of these methods"] if found.same and found.rows else []
@@ -132,36 +128,29 @@ def lists(found: Comparison) -> Iterator[tuple[str, list[str]]]:
         "Code": changes.code,
         "The same": same,
     }
-    yield from ((title, items) for title, items in every.items() if items)
-
-
-HEADER = ["method", "measure", "old", "new", "difference", "95 %", "verdict", "over seeds"]
+    return {title: items for title, items in every.items() if items}
 
 
 def cells(row: Row) -> list[str]:
     """The text of a row under `HEADER`."""
-    unknown = "one photograph" if row.photographs == 1 else "alike"
-    seeds = "" if math.isnan(row.seeds) else f"± {row.seeds:.2g}" + (", luck" if row.luck else "")
+    difference = row.difference
+    unknown = "one photograph" if difference.photographs == 1 else "alike"
     return [
         row.method + (f" on {row.test_set}" if row.test_set else ""),
         row.measure + (" (dB)" if row.measure in UNITS else ""),
         f"{row.old:.5g}",
         f"{row.new:.5g}",
-        f"{row.difference:+.3g}",
-        unknown if math.isnan(row.low) else f"{row.low:+.2g} … {row.high:+.2g}",
-        SHOWN[row.verdict],
-        seeds,
+        f"{difference.estimate:+.3g}",
+        unknown if np.isnan(difference.low) else f"{difference.low:+.2g} … {difference.high:+.2g}",
+        "no difference" if row.verdict == "none" else row.verdict,
+        "" if np.isnan(row.seeds) else f"± {row.seeds:.2g}" + (", luck" if row.luck else ""),
     ]
 
 
 def _named(row: Row) -> str:
     luck = ", within the luck of a seed" if row.luck else ""
     where = f" on {row.test_set}" if row.test_set else ""
-    return f"{row.method}{where} {row.measure} ({row.difference:+.3g}{UNITS.get(row.measure, '')}{luck})"
-
-
-def _set(name: str) -> str:
-    return f"test set {name}" if name else "the test photographs"
+    return f"{row.method}{where} {row.measure} ({row.difference.estimate:+.3g}{UNITS.get(row.measure, '')}{luck})"
 
 
 def _wrapped(line: str, indent: str = "") -> list[str]:
@@ -169,21 +158,13 @@ def _wrapped(line: str, indent: str = "") -> list[str]:
 
 
 def _aligned(table: list[list[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    left = (0, 1, 6)  # columns of words
-    return [
-        "  ".join(
-            cell.ljust(width) if number in left else cell.rjust(width)
-            for number, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in table
-    ]
+    columns = []
+    for title, *column in zip(*table, strict=True):
+        width = max(map(len, (title, *column)))
+        columns.append([f"{cell:{'<' if title in WORDS else '>'}{width}}" for cell in (title, *column)])
+    return ["  ".join(line).rstrip() for line in zip(*columns, strict=True)]
 
 
-def _markdown_table(rows: list[Row]) -> list[str]:
-    rule = "|---|---|---:|---:|---:|---:|---|---:|"
-    return [f"| {' | '.join(HEADER)} |", rule, *(f"| {' | '.join(cells(row))} |" for row in rows)]
-
-
-def _embedded(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()
+def _table(rows: list[Row]) -> list[str]:
+    rule = ["---" if title in WORDS else "---:" for title in HEADER]
+    return [f"| {' | '.join(line)} |" for line in (HEADER, rule, *map(cells, rows))]

@@ -16,36 +16,24 @@ ERROR = 0.05  # chance that a comparison without any true difference still gives
 
 @dataclass(frozen=True)
 class Paired:
-    """Mean differences over photographs, each an array of one shape.
+    """Mean differences over photographs, each an array of one shape, `(...)`.
 
     Attributes:
         photographs: how many.
         estimate: mean over photographs, each counting alike.
-        error: its standard error; NaN where the spread over photographs is unknown.
-        low: lower end of the 95 % interval, `high` the upper; NaN with `error`.
-        p: two-sided, of no difference; 1 where `error` is NaN.
+        low: lower end of the 95 % interval, `high` the upper; NaN where the spread over photographs is unknown.
+        p: two-sided, of no difference; 1 where the interval is NaN.
     """
 
     photographs: int
     estimate: np.ndarray
-    error: np.ndarray
     low: np.ndarray
     high: np.ndarray
     p: np.ndarray
 
 
-def of_photographs(photos: np.ndarray, differences: np.ndarray) -> np.ndarray:
-    """The mean difference of each photograph, in the order of their names: `(..., photographs, measures)`.
-
-    Args:
-        photos: `(n,)` the photograph of each patch.
-        differences: `(..., n, measures)` new − old of each patch.
-    """
-    return np.stack([differences[..., photos == name, :].mean(axis=-2) for name in np.unique(photos)], axis=-2)
-
-
-def paired(means: np.ndarray, rounding: float = 0.0) -> Paired:
-    """Estimate, standard error, 95 % interval and p of the mean difference: arrays `(..., measures)`.
+def paired(differences: np.ndarray, rounding: float = 0.0) -> Paired:
+    """Estimate, 95 % interval and p of the mean difference.
 
     The interval is that of Student's paired t-test, which is the bootstrap over photographs corrected for few of them
     (Hesterberg 2015, What Teachers Should Know About the Bootstrap, sections 3.2 and 4.5).
@@ -58,21 +46,21 @@ def paired(means: np.ndarray, rounding: float = 0.0) -> Paired:
     stored: two that gain one step each do so by chance every other time, and Student's ratio would be infinite.
 
     Args:
-        means: `(..., photographs, measures)` of each photograph.
+        differences: `(..., photographs)` new − old, the mean of each photograph.
         rounding: what rounding may have changed a mean by; a smaller standard deviation is none.
 
     Raises:
-        ValueError: a mean is NaN or infinite.
+        ValueError: a difference is NaN or infinite.
     """
-    if not np.isfinite(means).all():
+    if not np.isfinite(differences).all():
         raise ValueError("differences must be finite")
-    count = means.shape[-2]
-    estimate = means.mean(axis=-2)
-    spread = means.std(axis=-2, ddof=1) if count > 1 else np.zeros_like(estimate)
+    count = differences.shape[-1]
+    estimate = differences.mean(axis=-1)
+    spread = differences.std(axis=-1, ddof=1) if count > 1 else np.zeros_like(estimate)
     error = np.where(spread > rounding, spread / np.sqrt(count), np.nan)
     reach = stats.t.ppf(1 - ERROR / 2, count - 1) * error
     p = 2 * stats.t.sf(np.abs(estimate) / error, count - 1)
-    return Paired(count, estimate, error, estimate - reach, estimate + reach, np.where(np.isnan(error), 1.0, p))
+    return Paired(count, estimate, estimate - reach, estimate + reach, np.where(np.isnan(error), 1.0, p))
 
 
 def differ(p: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -6,20 +6,22 @@ A revision is a commit, branch or tag, or the workspace with its dvc.lock. Nothi
 from __future__ import annotations
 
 import hashlib
-import io
-import subprocess
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from ruamel.yaml import YAML
+from dvc.api import DVCFileSystem
+from dvc.config import Config
+from dvc.exceptions import DvcException
 
-from stages.common.artifacts import ArtifactError
-from tools import trace
+from stages.common.artifacts import ArtifactError, read_table
+from tools import printed, read_lock, trace
 
-TEXT = ("method", "photo", "domain", "study", "run", "variant", "conversion")  # columns that are never numbers
+TEXT = ("method", "photo", "domain", "variant", "conversion")  # columns that are never numbers
 PHOTO_INPUTS = (".csv", ".zip", ".tar", ".gz")  # what stands among the code and is none
 PIPELINE, PACKAGES, SCORES = "dvc.yaml", "environment.yaml", "metrics/scores/"
 
@@ -41,18 +43,19 @@ class Revision:
 
     def __init__(self, name: str | None = None) -> None:
         """Args: name: of the revision; `None` is the workspace, whose results are those of its dvc.lock."""
-        from dvc.api import DVCFileSystem
-        from dvc.config import Config
-        from dvc.exceptions import DvcException
-
         self.name = name
-        commit = _commit(name or "HEAD")
-        more = "" if name or not _edited() else " with changes"
-        self.title = commit[:7] if name and commit.startswith(name) else f"{name or 'workspace'} ({commit[:7]}{more})"
+        commit = printed("git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name or 'HEAD'}^{{commit}}")
+        if not commit:
+            raise ArtifactError(
+                f"git knows no revision {name!r}; name a commit, a branch or a tag (`git fetch` first?)"
+            )
+        edited = not name and printed("git", "status", "--porcelain", "--untracked-files=no")
+        based_on = f"{name or 'workspace'} ({commit[:7]}{' with changes' if edited else ''})"
+        self.title = commit[:7] if name and commit.startswith(name) else based_on
         now = Config.from_cwd()  # the remote of today and its secrets, not what .dvc/config said then
         self._files = DVCFileSystem(rev=commit if name else None, config=dict(now))
         try:
-            locked = YAML(typ="safe").load(self._files.read_text("dvc.lock"))["stages"]
+            locked = read_lock(self._files.read_text("dvc.lock"))
             used = {stage.name for stage in self._files.repo.index.stages if stage.path_in_repo == PIPELINE}
         except FileNotFoundError:
             raise ArtifactError(f"{self.title} has no dvc.lock; {self._remedy}") from None
@@ -82,20 +85,18 @@ class Revision:
         Raises:
             ArtifactError: DVC can't tell, as while it rebuilds.
         """
-        from dvc.exceptions import DvcException
-
         if self.name:
             return []
         try:
-            status = self._files.repo.status(targets=["dvc.yaml"])
+            status = self._files.repo.status(targets=[PIPELINE])
         except DvcException as error:
             raise ArtifactError(f"{self.title}: {error}") from error
         return [stage for stage, changed in status.items() if _modified(changed)]
 
     def md5(self, path: str) -> str | None:
         """The hash that dvc.lock has of an output; `None` if no stage makes it."""
-        maker = trace.makers(self.stages).get(path)
-        return next(out["md5"] for out in self.stages[maker]["outs"] if out["path"] == path) if maker else None
+        outs = (out for entry in self.stages.values() for out in entry.get("outs", []))
+        return next((out["md5"] for out in outs if out["path"] == path), None)
 
     def names(self, folder: str) -> set[str]:
         """The files in an output that is a folder.
@@ -134,31 +135,24 @@ class Revision:
 
     def table(self, path: str) -> pd.DataFrame:
         """A CSV file that DVC tracks; `UnavailableError` as of `read`."""
-        return _table(self.read(path))
+        return parsed(self.read(path), partial(read_table, text=TEXT))
 
-    def git_file(self, path: str) -> bytes | None:
-        """The content of a file that git tracks; `None` if there is none."""
-        try:
-            return bytes(self._files.repo.fs.cat_file(self._files.repo.fs.join(self._files.repo.root_dir, path)))
-        except (FileNotFoundError, IsADirectoryError):
-            return None
-
-    def git_table(self, path: str) -> pd.DataFrame:
-        """A CSV file that git tracks; empty if there is none."""
-        content = self.git_file(path)
-        return pd.DataFrame() if content is None else _table(content)
+    def git_file(self, path: str) -> bytes:
+        """The content of a file that git tracks; empty if there is none."""
+        return bytes(self._files.read_bytes(path)) if self._files.isfile(path) else b""
 
     def code(self, path: str) -> dict[str, bytes]:
         """Path → content of a file of code, or of all files in a folder of it."""
-        content = self.git_file(path)
-        if content is not None:
-            return {path: content}
-        top = self._files.repo.root_dir
-        return {
-            file: self.git_file(file) or b""
-            for name in self._files.find(path)
-            if "__pycache__" not in (file := name.removeprefix(f"{top}/").lstrip("/"))
-        }
+        files = (name.lstrip("/") for name in self._files.find(path) if "__pycache__" not in name)
+        return {name: self.git_file(name) for name in files}
+
+
+def parsed(content: bytes, read: Callable[[Path], pd.DataFrame]) -> pd.DataFrame:
+    """What a function that reads a file makes of `content`."""
+    with tempfile.NamedTemporaryFile() as file:
+        path = Path(file.name)
+        path.write_bytes(content)
+        return read(path)
 
 
 @dataclass(frozen=True)
@@ -166,10 +160,8 @@ class Changes:
     """What differs between the inputs of two revisions' results, each line ready to print.
 
     Attributes:
-        params: `key: old → new`.
-        packages: the same.
-        code: files, with the stages that use them.
-        data: the same.
+        params: `key: old → new`; `packages` the same.
+        code: files, with the stages that use them; `data` the same.
         added: variants that only the new revision has; `removed` those that only the old one has.
     """
 
@@ -181,28 +173,29 @@ class Changes:
     removed: list[str]
 
     def __bool__(self) -> bool:
-        return any((self.params, self.packages, self.code, self.data, self.added, self.removed))
+        return any(vars(self).values())
 
 
 def changes(old: Revision, new: Revision, stages: Iterable[str] | None = None) -> Changes:
     """What changed in the inputs of `stages`, as both dvc.lock have them; by default of all stages in either.
 
-    Data that a stage made is left out: it changed because something else did.
+    Data that a stage made is left out: it changed because something else did. So is what only one of them declares:
+    merely to declare a file or a param changes nothing.
     """
     names = [name for name in (old.stages if stages is None else stages) if name in old.stages and name in new.stages]
-    made = {*trace.makers(old.stages), *trace.makers(new.stages)}
+    made = [Path(path) for of in (old, new) for path in trace.makers(of.stages)]
     users: dict[str, list[str]] = {}
-    params: dict[str, None] = {}
-    packages: dict[str, None] = {}
+    lines: dict[bool, dict[str, None]] = {True: {}, False: {}}  # of packages, and of params
     for name in names:
         before, after = old.stages[name], new.stages[name]
-        for path in _differing(*_shared(_deps(before), _deps(after))):
-            if not any(path == out or out.startswith(f"{path}/") or path.startswith(f"{out}/") for out in made):
+        deps = [{dep["path"]: dep["md5"] for dep in entry.get("deps", [])} for entry in (before, after)]
+        for path, (was, now) in _shared(*deps):
+            part_of_outputs = any(out.is_relative_to(path) or Path(path).is_relative_to(out) for out in made)
+            if was != now and not part_of_outputs:
                 users.setdefault(path, []).append(name)
-        files = _shared(before.get("params", {}), after.get("params", {}))
-        for file in files[0]:
-            sides = [dict(_flat(side)) for side in _shared(files[0][file], files[1][file])]
-            (packages if file == PACKAGES else params).update(dict.fromkeys(_pairs(*sides)))
+        for file, files in _shared(before.get("params", {}), after.get("params", {})):
+            for key, values in _shared(*files):
+                lines[file == PACKAGES] |= dict.fromkeys(_settings(*(_flat(key, value) for value in values)))
     code: dict[str, list[str]] = {}
     data: dict[str, list[str]] = {}
     for path, using in users.items():
@@ -215,8 +208,8 @@ def changes(old: Revision, new: Revision, stages: Iterable[str] | None = None) -
     removed = [name for name in old.variants if name not in new.variants]
     theirs = tuple(f"variants.{name}." for name in (*added, *removed))
     return Changes(
-        params=[line for line in params if not line.startswith(theirs)],
-        packages=list(packages),
+        params=[line for line in lines[False] if not line.startswith(theirs)],
+        packages=list(lines[True]),
         code=[f"{path} ({_grouped(using, names)})" for path, using in code.items()],
         data=[f"{path} ({_grouped(using, names)})" for path, using in data.items()],
         added=added,
@@ -231,50 +224,22 @@ def _modified(changed: Any) -> bool:
     return changed not in ("deleted", "not in cache")
 
 
-def _commit(name: str) -> str:
-    command = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    if found.returncode:
-        raise ArtifactError(f"git knows no revision {name!r}; name a commit, a branch or a tag (`git fetch` first?)")
-    return found.stdout.strip()
-
-
-def _edited() -> bool:
-    """Whether a file that git tracks is not as it was committed."""
-    command = ["git", "status", "--porcelain", "--untracked-files=no"]
-    return bool(subprocess.run(command, capture_output=True, check=False).stdout)
-
-
-def _table(content: bytes) -> pd.DataFrame:
-    names = pd.read_csv(io.BytesIO(content), nrows=0).columns
-    text = {name: str for name in names if name in TEXT}
-    numbers = {name: "" for name in names if name not in TEXT}
-    return pd.read_csv(io.BytesIO(content), dtype=text, keep_default_na=False, na_values=numbers)
-
-
-def _deps(entry: dict[str, Any]) -> dict[str, str]:
-    return {dep["path"]: dep["md5"] for dep in entry.get("deps", [])}
-
-
-def _shared(before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Both without the keys that only one has: merely to declare a file or a param changes nothing."""
-    keys = [key for key in before if key in after]
-    return {key: before[key] for key in keys}, {key: after[key] for key in keys}
+def _shared(before: dict[str, Any], after: dict[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """The keys that both have, with both values."""
+    yield from ((key, (value, after[key])) for key, value in before.items() if key in after)
 
 
 def _differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [key for key in {**before, **after} if before.get(key) != after.get(key)]
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+def _flat(key: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict) or not value:
+        return {key: value}
+    return {name: leaf for inner, held in value.items() for name, leaf in _flat(f"{key}.{inner}", held).items()}
 
 
-def _pairs(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
+def _settings(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
     for key in _differing(before, after):
         yield f"{key}: {before.get(key, 'not set')} → {after.get(key, 'not set')}"
 
