@@ -18,29 +18,34 @@ from benchmarks.measure import BenchmarkError, Row, machine
 from stages.common.artifacts import ArtifactError, read_json, write_text
 from stages.common.settings import SettingsError
 
-NAMES = ("quality", "training", "scoring", "conversions", "convert", "overhead", "growth")
+MODULES = {  # in which the function of each benchmark is
+    **dict.fromkeys(("quality", "training"), "training"),
+    "scoring": "scoring",
+    **dict.fromkeys(("conversions", "convert"), "conversions"),
+    **dict.fromkeys(("overhead", "growth"), "pipeline"),
+}
 RESULTS = Path("benchmarks/results.json")  # `[median, lowest, highest]` of each figure
 Results = dict[str, dict[str, Any]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)} (default: all)")
+    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(MODULES)} (default: all)")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (default 5; growth: once)")
     parser.add_argument("--write", action="store_true", help=f"write what was measured to {RESULTS}")
     arguments = parser.parse_args()
-    if unknown := set(arguments.names) - set(NAMES):
-        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    if unknown := set(arguments.names) - set(MODULES):
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(MODULES)}")
     try:
         committed: Results = dict(read_json(RESULTS)) if RESULTS.exists() else {}
-        for name in arguments.names or NAMES:
+        for name in arguments.names or MODULES:
             start = time.monotonic()
-            rows = import_module(f"benchmarks.{name}").measure(arguments.rounds)
+            rows = getattr(import_module(f"benchmarks.{MODULES[name]}"), name)(arguments.rounds)
             print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
             print(table(rows, committed.get(name, {}).get("rows", [])), flush=True)
             if arguments.write:
                 committed[name] = {"day": str(datetime.date.today()), "machine": machine(), "rows": rows}
-                write_text(RESULTS, text({key: committed[key] for key in NAMES if key in committed}))
+                write_text(RESULTS, text({key: committed[key] for key in MODULES if key in committed}))
     except (BenchmarkError, ArtifactError, SettingsError) as error:
         raise SystemExit(f"benchmarks: {error}") from None
 

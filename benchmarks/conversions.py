@@ -1,11 +1,10 @@
-"""What a conversion costs, beside the same or the nearest in OpenCV, Pillow and scikit-image.
-
-CPU time on one thread, in memory, on the bundled photograph `coffee`. The one that keeps contrast is compared with
-OpenCV's `decolor` on all bundled test photographs, in speed and in how much contrast it keeps.
-"""
+"""What converting costs, beside OpenCV, Pillow and scikit-image: conversions alone, and whole photographs from disk."""
 
 from __future__ import annotations
 
+import json
+import sys
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 import skimage.color
 from PIL import Image
 
-from benchmarks.measure import Row, by_turns, cpu_seconds, row
+from benchmarks.measure import BenchmarkError, Row, by_turns, cpu_seconds, row, run
 from grayscale.conversions import CONVERSIONS
 from stages.evaluate import decolorization
 from stages.fetch.sources import bundled
@@ -35,11 +34,46 @@ PEERS: dict[tuple[str, str], Convert] = {
     ("hsl_lightness", "cv2.cvtColor HLS"): lambda photograph: cv2.cvtColor(photograph, cv2.COLOR_RGB2HLS),
 }
 LIST = Path("stages/fetch/bundled.csv")
+MEGAPIXELS = (1, 12, 100)
+MODELS = Path("data/models")
 SEED = 1  # of the pairs of pixels that the E-score looks at
 
+# Prints the seconds of one conversion. The first, of a small part, is the warm-up.
+CONVERSION = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from PIL import Image
+name, model, source, target = sys.argv[1:]
+if name == "cvtColor":
+    import cv2
+    image = cv2.imread(source)
+    convert = lambda part: cv2.cvtColor(part, cv2.COLOR_BGR2GRAY)
+    convert(image[:600, :600])
+    start = time.perf_counter()
+    gray = convert(image)
+    seconds = time.perf_counter() - start
+else:
+    from grayscale import photograph
+    from grayscale.core.levels import levels
+    converter = photograph.closed_form(name) if name == "bt601" else photograph.network(Path(model))
+    list(converter(lambda top, bottom: np.zeros((bottom - top, 600, 3), np.uint8), 600, 600))
+    Image.MAX_IMAGE_PIXELS = None
+    image = Image.open(source)
+    image.load()
+    start = time.perf_counter()
+    gray = np.empty(image.size[::-1], np.uint8)
+    read = lambda top, bottom: np.asarray(image.crop((0, top, image.width, bottom)))
+    for top, rows in converter(read, image.height, image.width):
+        gray[top : top + len(rows)] = levels(rows, bits=8)
+    seconds = time.perf_counter() - start
+Image.fromarray(gray).save(target, compress_level=1)
+print(seconds)
+"""
 
-def measure(rounds: int) -> list[Row]:
-    """Time each pair, the first call of two being the warm-up; then `contrast`."""
+
+def conversions(rounds: int) -> list[Row]:
+    """CPU time on one thread, in memory, on the bundled photograph `coffee`; then `contrast`."""
     cv2.setNumThreads(1)
     photograph = bundled.read("coffee", "scikit-image")
     megapixels = photograph.shape[0] * photograph.shape[1] / 1e6
@@ -59,22 +93,17 @@ def contrast(rounds: int) -> Row:
     megapixels = sum(photograph.shape[0] * photograph.shape[1] for photograph in photographs) / 1e6
     pairs = [decolorization.pairs_of(photograph, SEED) for photograph in photographs]
     ways: dict[str, Convert] = {"gradient_correlation": CONVERSIONS["gradient_correlation"], "decolor": decolor}
-    kept: dict[str, np.ndarray] = {}
-    for name, way in ways.items():
-        scores = [
-            decolorization.contrast(of, way(photograph) / 255)
-            for of, photograph in zip(pairs, photographs, strict=True)
-        ]
-        kept[name] = np.mean([[score["e_neighbours"], score["e_random"]] for score in scores], axis=0)
-    took = by_turns(
-        {name: partial(cpu_seconds, partial(_all, way, photographs), warm_up=False) for name, way in ways.items()},
-        rounds,
-    )
+    kept = []
+    for way in ways.values():
+        grays = [way(photograph) / 255 for photograph in photographs]  # the warm-up, too
+        scores = [decolorization.contrast(of, gray) for of, gray in zip(pairs, grays, strict=True)]
+        kept.append(np.mean([[score["e_neighbours"], score["e_random"]] for score in scores], axis=0))
+    work = {name: partial(lambda way: list(map(way, photographs)), way) for name, way in ways.items()}
+    took = by_turns({name: partial(cpu_seconds, each, warm_up=False) for name, each in work.items()}, rounds)
     rate, of_peer = ([megapixels / seconds for seconds in took[name]] for name in ways)
-    told = [" and ".join(f"{score:.3f}" for score in kept[name]) for name in ways]
+    told = [" and ".join(f"{score:.3f}" for score in of) for of in kept]
     what = f"keeping contrast, E-scores {told[0]} (neighbours, random pairs), beside cv2.decolor with {told[1]}"
-    better = bool((kept["gradient_correlation"] >= kept["decolor"]).all())
-    return row(what, "Mpixel/s", rate, of_peer, "≥ 10", also=better)
+    return row(what, "Mpixel/s", rate, of_peer, "≥ 10", also=bool((kept[0] >= kept[1]).all()))
 
 
 def decolor(photograph: np.ndarray) -> np.ndarray:
@@ -82,6 +111,43 @@ def decolor(photograph: np.ndarray) -> np.ndarray:
     return cv2.decolor(np.ascontiguousarray(photograph[..., ::-1]))[0]
 
 
-def _all(way: Convert, photographs: list[np.ndarray]) -> None:
-    for photograph in photographs:
-        way(photograph)
+def convert(rounds: int) -> list[Row]:
+    """Convert a photograph of each size by each way: speed and memory of the library, beside OpenCV.
+
+    Each conversion runs in a process of its own. Time is that of the conversion in memory, without start, reading and
+    writing; memory is the peak of the whole process, from the image file to the written gray.
+
+    Raises:
+        BenchmarkError: there are no trained models.
+    """
+    if not (MODELS / "subpixel/model.keras").is_file():
+        raise BenchmarkError(f"{MODELS} has no model of subpixel; run `make repro`")
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for size in MEGAPIXELS:
+            path = Path(folder) / f"{size}.png"
+            write_photograph(path, size)
+            found = by_turns(
+                {name: partial(converted, name, path) for name in ("cvtColor", "bt601", "subpixel")}, rounds
+            )
+            rates, mib = ({name: [run[key] for run in runs] for name, runs in found.items()} for key in (0, 1))
+            for name in ("bt601", "subpixel"):
+                what = f"converting {size} megapixels by {name}, beside cv2.cvtColor"
+                for prefix, unit, of in (("", "Mpixel/s", rates), ("peak memory of ", "MiB", mib)):
+                    rows.append(row(prefix + what, unit, of[name], of["cvtColor"]))
+    return rows
+
+
+def write_photograph(path: Path, megapixels: int) -> None:
+    """Write a colour image of that size, 4 : 3, as a PNG file that is quick to write: cells of smooth noise."""
+    height = round((megapixels * 1e6 * 3 / 4) ** 0.5)
+    noise = np.random.default_rng(0).integers(0, 256, (height // 50, height * 4 // 3 // 50, 3)).astype(np.uint8)
+    image = Image.fromarray(noise).resize((height * 4 // 3, height), Image.Resampling.BICUBIC)
+    image.save(path, compress_level=1)
+
+
+def converted(name: str, photograph: Path) -> tuple[float, float]:
+    """Megapixels per second of a conversion, and peak memory in MiB of the process that made it."""
+    model, target = MODELS / name / "model.keras", photograph.with_name("gray.png")
+    cost = run([sys.executable, "-c", CONVERSION, name, *map(str, (model, photograph, target))])
+    return int(photograph.stem) / json.loads(cost.output.splitlines()[-1]), cost.mib

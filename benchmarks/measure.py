@@ -1,6 +1,6 @@
 """How everything here is measured: ours and a peer by turns, the median and range of their ratios.
 
-What is measured stands in the module of each benchmark, whose `measure(rounds)` returns rows as `row` makes them.
+What is measured stands in a function for each benchmark, `<name>(rounds)`, which returns rows as `row` makes them.
 """
 
 from __future__ import annotations
@@ -129,15 +129,6 @@ def run(command: Sequence[str], folder: Path = Path()) -> Cost:
         said = (result.stdout + result.stderr)[-2000:]
         raise BenchmarkError(f"{' '.join(command)[:200]}: exit code {result.returncode}\n{said}")
     return Cost(**json.loads(result.stderr.rpartition(MARK)[2].splitlines()[0]), output=result.stdout)
-
-
-def child(module: str, **task: Any) -> Any:
-    """What `python -m benchmarks.<module> '<task as JSON>'` prints in its last line, as JSON.
-
-    For what must have a process of its own: TensorFlow fixes threads and data type once.
-    """
-    command = [sys.executable, "-m", f"benchmarks.{module}", json.dumps(task)]
-    return json.loads(run(command).output.splitlines()[-1])
 
 
 def machine() -> str:

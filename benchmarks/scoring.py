@@ -14,9 +14,9 @@ IMAGES, SIDE = 10_000, 28
 CLOSE = 1e-6  # how near the scores must be
 
 
-def measure(rounds: int, images: int = IMAGES) -> list[Row]:
-    """Time both on the same `images`, after a comparison of their scores, which is the warm-up."""
-    targets, outputs = pictures(images)
+def scoring(rounds: int) -> list[Row]:
+    """Time both on the same images, after a comparison of their scores, which is the warm-up."""
+    targets, outputs = pictures(IMAGES)
     worst = float(np.abs(ours(targets, outputs) - loop(targets, outputs)).max())
     took = by_turns(
         {
@@ -25,8 +25,8 @@ def measure(rounds: int, images: int = IMAGES) -> list[Row]:
         },
         rounds,
     )
-    rate, peer = ([images / seconds for seconds in took[name]] for name in ("ours", "loop"))
-    what = f"SSIM and PSNR of {images:,} patches of 28 × 28, equal to {CLOSE:g}, beside a loop over scikit-image"
+    rate, peer = ([IMAGES / seconds for seconds in took[name]] for name in ("ours", "loop"))
+    what = f"SSIM and PSNR of {IMAGES:,} patches of 28 × 28, equal to {CLOSE:g}, beside a loop over scikit-image"
     return [row(what, "images/s", rate, peer, "≥ 10", also=worst <= CLOSE)]
 
 

@@ -1,31 +1,243 @@
-"""The same network, faster: images per second of `simple`, ours beside plain Keras.
+"""Training beside plain Keras: how fast the same network learns, and how soon another is as good.
 
-Wall-clock time of the whole training, graph building and in ours validation among it, without imports.
+The peer is `simple` as a person would first write it, with plain Keras: float32, patches in memory, batch 32, Adam at
+0.001, mean squared error. Ours is `stages.train.fit.fit` on the same patches, as the pipeline calls it. Each training
+runs in a process of its own, `python -m benchmarks.training '<JSON>'`, which prints what it took as JSON.
 """
 
 from __future__ import annotations
 
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
+from typing import Any
 
-from benchmarks.learn import PEER
-from benchmarks.measure import Row, by_turns, child, row
+import numpy as np
 
-EPOCHS = 8  # as many as in params.yaml
+from benchmarks.measure import BenchmarkError, Row, by_turns, row, run
+from grayscale.core.tensorflow_import import tensorflow_import
+from stages.common import settings
+from stages.evaluate import measures
+from stages.formats.patches import PatchSet
+
+PAIRS = Path("data/pairs")
+THREADS = 2
+PEER, PATCHES = "plain Keras", "patches"  # beside the variants of params.yaml
+EPOCHS, EPOCHS_TO_QUALITY = 8, 50  # the first as in params.yaml
 CLOSE = 0.005  # how far ours may end below the SSIM of the peer
 RECIPE = {"batch": 64, "learning_rate": 0.004, "flips": False, "quarter_turns": False}  # what differs
+TO_QUALITY: dict[str, dict[str, Any]] = {  # and what differs from the recipe of params.yaml
+    "subpixel": {},
+    "subpixel_bottleneck": {},
+    PATCHES: {"learning_rate": 0.02, "flips": False, "quarter_turns": False},
+}
+Seen = list[tuple[float, list[np.ndarray]]]  # CPU seconds since the start, and the weights at that moment
 
 
-def measure(rounds: int) -> list[Row]:
-    """Train by turns, every one in a process of its own."""
+# === Benchmarks ===
+
+
+def training(rounds: int) -> list[Row]:
+    """The same network, faster: images per second of `simple`.
+
+    Wall-clock time of the whole training, graph building and in ours validation among it, without imports.
+    """
     runs = by_turns(
         {
-            PEER: partial(child, "learn", network=PEER, epochs=EPOCHS),
-            "ours": partial(child, "learn", network="simple", epochs=EPOCHS, recipe=RECIPE),
+            PEER: partial(child, network=PEER, epochs=EPOCHS),
+            "ours": partial(child, network="simple", epochs=EPOCHS, recipe=RECIPE),
         },
         rounds,
     )
-    ours, peer = ([run["images"] / run["seconds"] for run in runs[name]] for name in ("ours", PEER))
+    ours, peer = ([took["images"] / took["seconds"] for took in runs[name]] for name in ("ours", PEER))
     end, end_of_peer = (runs[name][-1]["ssim"] for name in ("ours", PEER))
     what = f"training simple, {EPOCHS} epochs, to SSIM {end:.3f}, beside {PEER} to {end_of_peer:.3f}"
-    close = end_of_peer - end <= CLOSE
-    return [row(what, "images/s", ours, peer, "≥ 2", also=close)]
+    return [row(what, "images/s", ours, peer, "≥ 2", also=end_of_peer - end <= CLOSE)]
+
+
+def quality(rounds: int) -> list[Row]:
+    """Time to quality: CPU seconds until validation SSIM passes what plain Keras ends with after 50 epochs.
+
+    The networks of the family of `subpixel` start from a fixed transform and near the mean of red, green and blue: they
+    pass before their first step, so that what is timed is how long it takes to build one and to make its first step.
+    Plain patch convolutions with random weights show what is left without that.
+
+    Raises:
+        BenchmarkError: one of ours did not reach that quality.
+    """
+    candidates = {PEER: partial(child, network=PEER, epochs=EPOCHS_TO_QUALITY, every=1)}
+    for name, recipe in TO_QUALITY.items():
+        candidates[name] = partial(child, network=name, epochs=EPOCHS, dtype="float64", recipe=recipe, every=0.05)
+    runs = by_turns(candidates, rounds)
+    rows = []
+    for name in TO_QUALITY:
+        moments = []
+        for took, of_peer in zip(runs[name], runs[PEER], strict=True):
+            moment = reached(took["curve"], of_peer["ssim"])
+            if moment is None:
+                raise BenchmarkError(f"{name} ended at SSIM {took['ssim']:.4f}, {PEER} at {of_peer['ssim']:.4f}")
+            moments.append(max(moment, took["first_step"]))
+        start = f"{name} ({runs[name][-1]['curve'][0][1]:.3f} before its first step)"
+        what = f"time to quality: {start} to the SSIM of {PEER}, {EPOCHS_TO_QUALITY} epochs"
+        rows.append(row(what, "CPU s", moments, [took["cpu_seconds"] for took in runs[PEER]], "≥ 100", faster=True))
+    return rows
+
+
+def reached(curve: list[list[float]], quality: float) -> float | None:
+    """The CPU seconds from which on every SSIM of a curve is above `quality`; None if the last is not."""
+    moment = None
+    for at, value in reversed(curve):
+        if value <= quality:
+            break
+        moment = at
+    return moment
+
+
+def child(**task: Any) -> Any:
+    """What `learned` returns, from a process of its own: TensorFlow fixes threads and data type once."""
+    command = [sys.executable, "-m", "benchmarks.training", json.dumps(task)]
+    return json.loads(run(command).output.splitlines()[-1])
+
+
+# === One training ===
+
+
+def learned(
+    network: str, epochs: int, dtype: str = "float32", recipe: dict[str, Any] | None = None, every: float = 1e9
+) -> dict[str, Any]:
+    """Train a network and say what it took, imports apart.
+
+    Args:
+        network: `PEER`, `PATCHES`, or a variant of params.yaml.
+        epochs: how many.
+        dtype: of ours, as `train.precision`.
+        recipe: what differs from the variant's recipe.
+        every: CPU seconds between two looks at the network.
+
+    Returns:
+        `seconds` and `cpu_seconds` of building and fitting; `images` learned from; `ssim` of the validation patches in
+        the end; `first_step`, the CPU seconds after which the weights had changed; `curve`, pairs of CPU seconds and
+        that SSIM.
+    """
+    with tensorflow_import():
+        from stages.train import build, fit, precision
+    train, validation = (PatchSet(PAIRS / split) for split in ("train", "validation"))
+    variant = settings.load().variants["subpixel" if network in (PEER, PATCHES) else network]
+    variant = variant.model_copy(update={"epochs": epochs, **(recipe or {})})
+    if network == PEER:
+        prepare_peer()
+    else:
+        precision.prepare(threads=THREADS, dtype=dtype, seed=variant.seed)
+    arrays = unit(train) if network == PEER else ()
+    builders = {PEER: plain_keras, PATCHES: partial(plain_patches, train.patch)}
+    cpu, start = time.process_time(), time.perf_counter()
+    model = builders.get(network, partial(build.build, variant, train.patch))()
+    with watched(model, every, cpu) as seen:
+        if network == PEER:
+            model.compile(optimizer="adam", loss="mse")  # at 0.001
+            model.fit(*arrays, batch_size=32, epochs=epochs, verbose=0)
+        else:
+            fit.fit(model, train, validation, variant)
+        seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
+    seen.append((cpu_seconds, model.get_weights()))
+    changed = [at for at, weights in seen if not all(map(np.array_equal, seen[0][1], weights))]
+    curve = []
+    for at, weights in seen:
+        model.set_weights(weights)
+        curve.append([at, ssim(model, *unit(validation))])
+    took = {"seconds": seconds, "cpu_seconds": cpu_seconds, "images": epochs * len(train)}
+    return took | {"ssim": curve[-1][1], "first_step": changed[0], "curve": curve}
+
+
+@contextmanager
+def watched(model: Any, every: float, start: float) -> Iterator[Seen]:
+    """The weights of `model` while the body trains it: first, then every `every` CPU seconds, later more rarely.
+
+    A thread of its own reads them, so that the training is the one that it would be unwatched. What the weights are
+    worth is computed afterwards.
+    """
+    seen: Seen = [(time.process_time() - start, model.get_weights())]
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(min(every, 60) / 4):
+            now = time.process_time() - start
+            if now - seen[-1][0] >= max(every, now / 50):
+                seen.append((now, model.get_weights()))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
+
+
+def unit(patches: PatchSet) -> tuple[np.ndarray, np.ndarray]:
+    """All patches in memory, float32 in [0, 1]: `(n, 28, 28, 3)` and `(n, 28, 28, 1)`."""
+    return patches.read("colour").astype("float32") / 255, patches.read("gray").astype("float32") / 255
+
+
+def ssim(model: Any, colour: np.ndarray, gray: np.ndarray) -> float:
+    """The mean SSIM of all patches, as `stages.evaluate` scores them."""
+    outputs = model.predict(colour, batch_size=256, verbose=0).astype(np.float64)
+    return float(measures.ssim(gray[..., 0].astype(np.float64), np.clip(outputs, 0, 1)[..., 0]).mean())
+
+
+def prepare_peer() -> None:
+    """As many threads as ours and a seed, but no deterministic operations, which are slower."""
+    import keras
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+    tf.config.threading.set_inter_op_parallelism_threads(THREADS)
+    keras.utils.set_random_seed(1)
+
+
+def plain_keras() -> Any:
+    """The network of `simple`."""
+    import keras
+    from keras import layers
+
+    convolution = {"activation": "relu", "padding": "same"}
+    return keras.Sequential(
+        [
+            layers.Input((28, 28, 3)),
+            layers.Conv2D(32, 3, **convolution),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(16, 3, **convolution),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(16, 3, **convolution),
+            layers.UpSampling2D(2),
+            layers.Conv2D(32, 3, **convolution),
+            layers.UpSampling2D(2),
+            layers.Conv2D(1, 3, activation="sigmoid", padding="same"),
+        ]
+    )
+
+
+def plain_patches(patch: int) -> Any:
+    """A network without any head start: patch convolutions with random weights and depth to space, 1,056 parameters.
+
+    The latent has the 784 numbers of `simple`. Initial weights are orthogonal (Saxe et al. 2014, arXiv:1312.6120).
+    """
+    import keras
+    from keras import layers, ops
+
+    cells = patch // 4
+    image = keras.Input((patch, patch, 3), name="image")
+    x = layers.Conv2D(16, 4, strides=4, kernel_initializer="orthogonal", name="latent")(image)  # (7, 7, 16)
+    x = layers.Conv2D(16, 1, kernel_initializer="orthogonal", name="decode")(x)  # (7, 7, 16)
+    x = ops.reshape(x, (-1, cells, cells, 4, 4))  # (7, 7, 4, 4)
+    x = ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4)), (-1, patch, patch, 1))  # (28, 28, 1)
+    return keras.Model(image, x, name=PATCHES)
+
+
+if __name__ == "__main__":
+    print(json.dumps(learned(**json.loads(sys.argv[1]))))

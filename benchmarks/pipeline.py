@@ -1,16 +1,10 @@
-"""How time and memory grow from 110 photographs to 1,100, stage by stage.
-
-The bundled photographs, repeated with other low bits, so that each has a hash of its own, are read as PNG files from a
-folder. Every stage runs once for each number of photographs, whatever `rounds`, as its command stands in dvc.yaml and
-without DVC, in a copy of the code with one variant, `subpixel`, that trains one epoch. Time holds the
-start of the stage. Memory is the peak of the largest process, pages of mapped files that are in memory among it.
-"""
+"""What the pipeline costs: when there is nothing to do, and with ten times as many photographs."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +12,11 @@ from PIL import Image
 from ruamel.yaml import YAML
 from tqdm import tqdm
 
-from benchmarks.measure import Cost, Row, row, run
+from benchmarks.measure import BenchmarkError, Cost, Row, by_turns, row, run
 from stages.fetch.sources import bundled
 from stages.formats import manifest
 
+COMMANDS = {"version": ["dvc", "--version"], "here": ["dvc", "repro"], "one stage": ["dvc", "repro"]}
 COPIES = (10, 100)
 LIST = Path("stages/fetch/bundled.csv")
 NEEDED = ("grayscale", "stages", "metrics", "dvc.yaml", "params.yaml", "environment.yaml", "engine.yaml")
@@ -38,13 +33,46 @@ SOURCE = {"source": "folder", "inputs": "photographs", "split": {"by": "subfolde
 MEMORY = 1.5e9  # bytes
 
 
-def measure(rounds: int, copies: Sequence[int] = COPIES) -> list[Row]:
-    """Run the stages for each number of copies, the smaller first; a row for time and one for memory of each stage."""
+def overhead(rounds: int) -> list[Row]:
+    """`dvc repro` with nothing to do beside `dvc --version`, and DVC alone: one stage that copies a file.
+
+    CPU seconds of all processes, which other work on the machine changes little. The first round is the warm-up.
+
+    Raises:
+        BenchmarkError: the results are not current.
+    """
+    if "Running stage" in run(["dvc", "repro", "--dry"]).output:
+        raise BenchmarkError("the results are not current; run `make repro`")
+    with tempfile.TemporaryDirectory() as folder:
+        one = Path(folder)
+        (one / "input").write_text("1\n", encoding="utf-8")
+        stage = ["dvc", "stage", "add", "--name", "copy", "--deps", "input", "--outs", "output", "cp input output"]
+        for command in (["git", "init", "--quiet"], ["dvc", "init"], stage, ["dvc", "repro"]):
+            run(command, one)
+        folders = {"one stage": one}
+        timed = {name: partial(run, command, folders.get(name, Path())) for name, command in COMMANDS.items()}
+        found = by_turns(timed, rounds + 1)
+    cpu = {name: [cost.cpu_seconds for cost in costs[1:]] for name, costs in found.items()}
+    peers = {"dvc --version": ("version", "≤ 3"), "dvc repro of one stage that copies a file": ("one stage", "")}
+    return [
+        row(f"no-op dvc repro, beside {words}", "CPU s", cpu["here"], cpu[peer], goal)
+        for words, (peer, goal) in peers.items()
+    ]
+
+
+def growth(rounds: int) -> list[Row]:
+    """How time and memory grow from 110 photographs to 1,100, stage by stage.
+
+    The bundled photographs, repeated with other low bits, so that each has a hash of its own, are read as PNG files
+    from a folder. Every stage runs once for each number of photographs, whatever `rounds`, as its command stands in
+    dvc.yaml and without DVC, in a copy of the code with one variant, `subpixel`, that trains one epoch. Time holds the
+    start of the stage. Memory is the peak of the largest process, pages of mapped files that are in memory among it.
+    """
     del rounds
     found: dict[str, list[Cost]] = {stage: [] for stage in STAGES}
     photographs = []
-    with tempfile.TemporaryDirectory() as name, tqdm(total=len(copies) * len(STAGES), disable=None) as bar:
-        for number in copies:
+    with tempfile.TemporaryDirectory() as name, tqdm(total=len(COPIES) * len(STAGES), disable=None) as bar:
+        for number in COPIES:
             folder = Path(name) / str(number)
             photographs.append(_workspace(folder, number))
             for stage, (module, *arguments) in STAGES.items():
