@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 import pytest
@@ -128,8 +127,3 @@ def test_what_a_user_changed_is_no_fault_of_a_store(tiny: Workspace) -> None:
     (tiny.folder / "metrics/lines.csv").write_text("mine")
     assert tool(tiny, "tools.audit", "--repair").returncode == 0
     assert (tiny.folder / "metrics/lines.csv").read_text() == "mine"
-
-
-def test_lists_of_folders_are_read_as_dvc_writes_them(tiny: Workspace) -> None:
-    rows = json.loads((tiny.folder / CACHE / object_of(tiny, OUT)).read_text())
-    assert [set(row) for row in rows] == [{"md5", "relpath"}] * 2
