@@ -11,7 +11,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -134,7 +134,7 @@ def learned(
     else:
         precision.prepare(threads=THREADS, dtype=dtype, seed=variant.seed)
     arrays = unit(train) if network == PEER else ()
-    builders = {PEER: plain_keras, PATCHES: partial(plain_patches, train.patch)}
+    builders: dict[str, Callable[[], Any]] = {PEER: plain_keras, PATCHES: partial(plain_patches, train.patch)}
     cpu, start = time.process_time(), time.perf_counter()
     model = builders.get(network, partial(build.build, variant, train.patch))()
     with watched(model, every, cpu) as seen:

@@ -237,7 +237,7 @@ def test_only_a_collector_that_knows_every_commit_may_collect(
     assert model in kept
 
     ben.keep_variants("subpixel")
-    ben.run("python", "-m", "tools.prune")
+    ben.run("python", "-m", "tools.merge")
     assert not (ben.folder / "data/models/simple").exists()
     assert objects(cache) == kept
     ben.run("dvc", "gc", "--workspace", "--force")

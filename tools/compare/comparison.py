@@ -71,9 +71,8 @@ def text(found: Comparison) -> str:
 
 def markdown(found: Comparison) -> str:
     """For a pull request: the sentence, the rows that differ, and the rest folded away."""
-    told, rest = [], []
-    for row in found.rows:
-        (rest if row.verdict == "none" and row.measure not in HEADLINE else told).append(row)
+    told = [row for row in found.rows if row.verdict != "none" or row.measure in HEADLINE]
+    rest = [row for row in found.rows if row.verdict == "none" and row.measure not in HEADLINE]
     folded = {f"{len(rest)} more scores that changed": _table(rest)} if rest else {}
     folded |= {"How to read this": [LEGEND]} if found.rows else {}
     folded |= {title: [f"- `{item}`" for item in items] for title, items in lists(found).items()}
@@ -166,5 +165,5 @@ def _aligned(table: list[list[str]]) -> list[str]:
 
 
 def _table(rows: list[Row]) -> list[str]:
-    rule = ["---" if title in WORDS else "---:" for title in HEADER]
-    return [f"| {' | '.join(line)} |" for line in (HEADER, rule, *map(cells, rows))]
+    head, *lines = (f"| {' | '.join(line)} |" for line in (HEADER, *map(cells, rows)))
+    return [head, "|---|---|---:|---:|---:|---:|---|---:|", *lines]
