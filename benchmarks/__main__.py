@@ -18,10 +18,9 @@ from benchmarks.measure import BenchmarkError, Row, machine
 from stages.common.artifacts import ArtifactError, read_json, write_text
 from stages.common.settings import SettingsError
 
-MODULES = {  # in which the function of each benchmark is
+MODULES = {  # benchmark → module of its function
     **dict.fromkeys(("quality", "training"), "training"),
-    "scoring": "scoring",
-    **dict.fromkeys(("conversions", "convert"), "conversions"),
+    **dict.fromkeys(("scoring", "conversions", "convert"), "images"),
     **dict.fromkeys(("overhead", "growth"), "pipeline"),
 }
 RESULTS = Path("benchmarks/results.json")  # `[median, lowest, highest]` of each figure

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import measure, scoring, training
+from benchmarks import images, measure, training
 from benchmarks.measure import BenchmarkError, row
 from stages.common.artifacts import read_json
 from tests.conftest import REPOSITORY
@@ -55,8 +55,8 @@ def test_a_quality_counts_as_reached_only_from_where_it_stays() -> None:
 
 
 def test_both_sides_of_the_scoring_benchmark_score_alike() -> None:
-    pictures = scoring.pictures(20)
-    assert np.abs(scoring.ours(*pictures) - scoring.loop(*pictures)).max() <= scoring.CLOSE
+    pictures = images.pictures(20)
+    assert np.abs(images.ours(*pictures) - images.loop(*pictures)).max() <= images.CLOSE
 
 
 def test_a_command_is_measured_with_its_children_and_its_failure_is_told() -> None:
