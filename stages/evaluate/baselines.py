@@ -1,6 +1,6 @@
 """What needs no autoencoder: closed forms, a fitted 1 × 1 convolution, and PCA at an autoencoder's latent size.
 
-All take float64 in [0, 1] and give float64, unrounded, as the networks do; what is outside [0, 1] is clipped later.
+Images are float64 in [0, 1]; outputs are unrounded, as those of networks, and clipped to [0, 1] later.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CLOSED_FORMS: dict[str, Closed] = {"luma": luma, "mean_rgb": mean_rgb, "green": 
 
 
 def fit_conv1x1(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """A learned 1 × 1 convolution with bias: the least-squares optimum on training patches, so nothing is left to luck.
+    """A learned 1 × 1 convolution with bias: the least-squares optimum on training patches.
 
     Args:
         pairs: training patches chunk by chunk, colour `(n, height, width, 3)` and their targets `(n, height, width)`.
@@ -61,7 +61,7 @@ def conv1x1(colour: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _weighted(colour: np.ndarray, weights: Sequence[float]) -> np.ndarray:
-    """The sum over channels, always in this order; a matrix product's order depends on the processor."""
+    """The weighted sum of the channels, in a fixed order: that of a matrix product depends on the processor."""
     red, green, blue = np.moveaxis(colour, -1, 0)
     return weights[0] * red + weights[1] * green + weights[2] * blue
 

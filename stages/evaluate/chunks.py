@@ -1,7 +1,4 @@
-"""Patches a chunk at a time, as fractions: what every loop over many patches goes by.
-
-Its bounds decide no score, but which noise a patch gets.
-"""
+"""Reads patches chunk by chunk, as fractions. Chunk size affects only the noise samples."""
 
 from __future__ import annotations
 
@@ -14,13 +11,13 @@ import numpy as np
 from grayscale.core.levels import to_unit
 from stages.formats.patches import PatchSet
 
-# In a chunk: 1,337 patches of 28 × 28, whose colour in float64, and again its noise, takes 25 MB. It is also the shard
-# of an evaluation: a network takes seconds for it, longer than handing it out, and a kill loses no more than that.
+# In a chunk: 1,337 patches of 28 × 28, whose colour in float64, and again its noise, takes 25 MB. A chunk is also a
+# shard of an evaluation: a network takes seconds for it, and a kill loses no more.
 PIXELS = 1 << 20
 
 
 def spans(patches: int, side: int) -> list[tuple[int, int]]:
-    """The numbers (start, stop) of the patches in each chunk of so many patches of `side` × `side` pixels."""
+    """Where each chunk of `patches` patches of `side` × `side` pixels starts and stops."""
     step = max(1, PIXELS // side**2)
     return [(start, min(start + step, patches)) for start in range(0, patches, step)]
 
@@ -42,7 +39,7 @@ def pair(split: PatchSet, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return to_unit(split.read("colour", numbers)), to_unit(split.read("gray", numbers))[..., 0]
 
 
-@lru_cache(maxsize=1)  # one that is done with lets go of its shards
+@lru_cache(maxsize=1)  # so that the one before is closed
 def opened(folder: Path) -> PatchSet:
-    """The patch set in `folder`, opened once for all chunks that a process does: each opening checks shards again."""
+    """The patch set in `folder`, opened once for all chunks of a process: opening it checks its shards."""
     return PatchSet(folder)

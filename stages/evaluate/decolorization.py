@@ -1,8 +1,7 @@
 """How much of a photograph's colour contrast its gray image keeps: CCPR, CCFR and E-score, over whole photographs.
 
-Lu, Xu and Jia 2014, "Contrast preserving decolorization with perception-based quality metrics" (IJCV 110:2). The three
-compare a photograph with its gray image and know no target. What they find hangs on which pairs of pixels they look at,
-so there are two sets: neighbours, which see edges and blur, and random pairs, which see regions and hardly any blur.
+Lu, Xu and Jia 2014, "Contrast preserving decolorization with perception-based quality metrics" (IJCV 110:2). They need
+no target, and depend on which pairs of pixels are compared: neighbours show edges and blur, random pairs show regions.
 """
 
 from __future__ import annotations
@@ -30,7 +29,6 @@ class Pairs:
     """Pairs of pixels in one photograph, and the class of their distance in colour.
 
     Attributes:
-        shape: `(height, width)` of the photograph.
         right: `(height, width − 1)` uint8: a pixel and its right neighbour.
         lower: `(height − 1, width)` uint8: a pixel and its lower neighbour.
         random: `(pairs,)` uint8: the pixels numbered `first` and `second`.
@@ -38,7 +36,6 @@ class Pairs:
         second: `(pairs,)`, never the same pixel as in `first`.
     """
 
-    shape: tuple[int, int]
     right: np.ndarray
     lower: np.ndarray
     random: np.ndarray
@@ -62,7 +59,6 @@ def pairs_of(photograph: np.ndarray, seed: int) -> Pairs:
     second = generator.integers(max(pixels - 1, 1), size=wanted, dtype=np.uint32)
     second += second >= first
     return Pairs(
-        shape=(height, width),
         right=_colour_classes(table, colours[:, :-1], colours[:, 1:]),
         lower=_colour_classes(table, colours[:-1], colours[1:]),
         random=_colour_classes(table, colours.reshape(-1)[first], colours.reshape(-1)[second]),
@@ -80,23 +76,16 @@ def contrast(pairs: Pairs, gray: np.ndarray) -> dict[str, float]:
 
     Args:
         pairs: of the photograph.
-        gray: `(height, width)` in [0, 1].
+        gray: `(height, width)` in [0, 1], of the same photograph.
 
     Returns:
         `ccpr_neighbours`, `ccfr_neighbours`, `e_neighbours`, `ccpr_random`, `ccfr_random`, `e_random`.
-
-    Raises:
-        ValueError: the gray image has another size than the photograph, or is not in [0, 1].
     """
-    if gray.shape != pairs.shape:
-        raise ValueError(f"the gray image is {gray.shape}, its photograph {pairs.shape}")
-    if not (gray.min() >= 0 and gray.max() <= 1):
-        raise ValueError(f"the gray image must be in [0, 1], it is in [{gray.min()}, {gray.max()}]")
     steps = np.rint(gray * (100 * STEPS)).astype(np.int32)
     flat = steps.reshape(-1)
     neighbours = _joint(pairs.right, steps[:, :-1], steps[:, 1:]) + _joint(pairs.lower, steps[:-1], steps[1:])
-    found = [*_measures(neighbours), *_measures(_joint(pairs.random, flat[pairs.first], flat[pairs.second]))]
-    return dict(zip(MEASURES, found, strict=True))
+    random = _joint(pairs.random, flat[pairs.first], flat[pairs.second])
+    return dict(zip(MEASURES, [*_measures(neighbours), *_measures(random)], strict=True))
 
 
 def _lab(photograph: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,6 @@
-"""The evaluation of one thing, the baselines or a variant: fitted, mapped over shards, and put together in their order.
+"""Evaluate one variant or the baselines: fit, score all shards, and combine their results in the order of the patches.
 
-What comes out are values in memory, as many as there are test patches; their pixels are only ever seen in shards.
+Memory holds the scores of every test patch, and the pixels of one shard.
 """
 
 from __future__ import annotations
@@ -19,16 +19,15 @@ from stages.common.artifacts import read_json
 from stages.common.engine import Engine
 from stages.common.settings import Evaluate
 from stages.common.shards import Shard
-from stages.evaluate import fits, frequency, intervals, leakage, noise, pictures, probes, scores, shard
+from stages.evaluate import frequency, intervals, leakage, methods, noise, pictures, probes, scores, shard
 from stages.evaluate.chunks import opened, spans
 from stages.evaluate.methods import Subject
 from stages.evaluate.moments import Moments, of_all
-from stages.evaluate.shard import MEASURED, Chunk, Sheet, Whole
 
 
 @dataclass
 class Evaluation:
-    """What an evaluation found: tables by method, facts for the summary, pictures by file name.
+    """The results of an evaluation: tables by method, facts for the summary, pictures by file name.
 
     Attributes:
         tables: a row per test patch.
@@ -51,11 +50,12 @@ class Evaluation:
     pictures: dict[str, np.ndarray] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
+        """The facts, and by method its mean scores, interval and probes."""
         found = {name: {**scores.summarise(table), **self.probes[name]} for name, table in self.tables.items()}
         return {**self.facts, "scores": found}
 
 
-def evaluate(subject: Subject, photographs: pd.DataFrame, keep: Path, where: Engine) -> Evaluation:
+def evaluate(subject: Subject, photographs: pd.DataFrame, keep: Path, engine: Engine) -> Evaluation:
     """Evaluate `subject`.
 
     Args:
@@ -63,40 +63,42 @@ def evaluate(subject: Subject, photographs: pd.DataFrame, keep: Path, where: Eng
         photographs: name and domain of the whole test photographs to convert, see `whole_photographs`; the first is
             shown as a picture, too.
         keep: the folder for finished shards.
-        where: the engine.
+        engine: where shards are done.
     """
-    run = partial(shards.run, where=where, cpus=subject.settings.threads)
-    (fitted,) = run(fits.fit, [subject], keep / "fits")
+    cpus = subject.settings.threads
+    (fitted,) = shards.run(methods.fit, [subject], keep / "fits", engine, cpus=cpus)
+    measure = partial(shard.measure, subject, fitted.folder)
     test = opened(subject.test)
-    spots = enumerate(spans(len(test), test.patch))
-    chunks = [Chunk(subject, fitted.folder, number, start, stop) for number, (start, stop) in spots]
-    names = enumerate(zip(photographs["name"], photographs["domain"], strict=True))
-    wholes = [Whole(subject, fitted.folder, name, domain, number == 0) for number, (name, domain) in names]
+    chunks = [shard.Chunk(number, *span) for number, span in enumerate(spans(len(test), test.patch))]
+    names = zip(photographs["name"], photographs["domain"], strict=True)
+    wholes = [shard.Photograph(*name, shown=number == 0) for number, name in enumerate(names)]
 
-    done = run(shard.measure, [*chunks, *wholes], keep / "measured")  # one map: a worker loads the model once
-    found = _joined([next(done) for _ in chunks], test.index)
-    result = _of_patches(found, test.index, test.patch, subject.settings, fitted.facts["isoluma_contrast"])
-    for finished in done:
-        result.contrast += finished.facts["contrast"]
-        result.conversions += finished.facts["conversions"]
-        result.pictures |= _pictures(finished)
+    # One map, so that a worker loads the model once.
+    finished = shards.run(measure, [*chunks, *wholes], keep / "measured", engine, cpus=cpus)
+    measured = _combined([next(finished) for _ in chunks], test.index)
+    result = _of_patches(measured, test.index, test.patch, subject.settings, fitted.facts["isoluma_contrast"])
+    for whole in finished:
+        result.contrast += whole.facts["contrast"]
+        result.conversions += whole.facts["conversions"]
+        result.pictures |= _pictures(whole)
     if subject.model:
         result.facts = {"latent": fitted.facts["latent"], **result.facts}
-        task = _sheet(subject, fitted.folder, result.tables[subject.name]["ssim"].to_numpy())
-        (sheet,) = run(shard.measure, [task], keep / "sheet")
+        ssim = result.tables[subject.name]["ssim"].to_numpy()
+        numbers = pictures.ranks(ssim, subject.settings.picture_rows).reshape(-1)
+        (sheet,) = shards.run(measure, [shard.Sheet(numbers, ssim[numbers])], keep / "sheet", engine, cpus=cpus)
         result.pictures |= _pictures(sheet)
     return result
 
 
 def of_variant(
-    name: str, folder: Path, baselines: Subject, photographs: pd.DataFrame, keep: Path, where: Engine
+    name: str, folder: Path, baselines: Subject, photographs: pd.DataFrame, keep: Path, engine: Engine
 ) -> Evaluation:
     """Evaluate the variant `name`, whose model and facts are in `folder`, on what the `baselines` are evaluated on."""
     trained = read_json(folder / "facts.json")
     recipe = trained["recipe"]
     model = folder / "model.keras"
-    subject = replace(baselines, name=name, model=model, sees=recipe["input"], makes=recipe["target"])
-    result = evaluate(subject, photographs, keep, where)
+    subject = replace(baselines, name=name, model=model, input=recipe["input"], target=recipe["target"])
+    result = evaluate(subject, photographs, keep, engine)
     result.facts = {**{fact: trained[fact] for fact in ("parameters", "epochs")}, **result.facts}
     return result
 
@@ -112,9 +114,9 @@ def whole_photographs(manifest: pd.DataFrame, patch: int, megapixels: float) -> 
 # === From shards to values ===
 
 
-@dataclass(frozen=True)
-class Found:
-    """What the chunks of the test patches found, put together.
+@dataclass
+class Measured:
+    """What the chunks of the test patches measured, combined.
 
     Attributes:
         planes: by method, of how many planes its outputs are.
@@ -131,42 +133,42 @@ class Found:
     latent: Moments | None
 
 
-def _joined(chunks: Sequence[Shard], index: pd.DataFrame) -> Found:
-    """Put chunks of the patches in `index` together, in their order."""
+def _combined(chunks: Sequence[Shard], index: pd.DataFrame) -> Measured:
+    """Combine chunks of the patches in `index`, in their order."""
     measured: list[np.ndarray] = []
     triangles: dict[str, np.ndarray] = {}
     sums: dict[str, np.ndarray] = {}
     latent: list[Moments] = []
     start = 0
     for chunk in chunks:
-        with np.load(chunk.folder / MEASURED) as file:
-            found = dict(file)
-        measured.append(found.pop("scores"))
+        with np.load(chunk.folder / shard.ARRAYS) as file:
+            arrays = dict(file)
+        measured.append(arrays.pop("scores"))
         stop = start + measured[-1].shape[1]
         photos = pd.unique(index["photo"][start:stop].to_numpy())
-        for photo, triangle in zip(photos, found.pop("triangles"), strict=True):
+        for photo, triangle in zip(photos, arrays.pop("triangles"), strict=True):
             triangles[photo] = leakage.joined([triangles[photo], triangle]) if photo in triangles else triangle
-        if "latent_mean" in found:
-            latent.append(Moments(stop - start, found.pop("latent_mean"), found.pop("latent_scatter")))
-        sums = {name: sums.get(name, 0) + array for name, array in found.items()}
+        if "latent_mean" in arrays:
+            latent.append(Moments(stop - start, arrays.pop("latent_mean"), arrays.pop("latent_scatter")))
+        sums = {name: sums.get(name, 0) + array for name, array in arrays.items()}
         start = stop
-    planes = dict(zip(chunks[0].facts["methods"], chunks[0].facts["planes"], strict=True))
-    return Found(planes, np.concatenate(measured, axis=1), triangles, sums, of_all(latent) if latent else None)
+    moments = of_all(latent) if latent else None
+    return Measured(chunks[0].facts["planes"], np.concatenate(measured, axis=1), triangles, sums, moments)
 
 
 def _of_patches(
-    found: Found, index: pd.DataFrame, side: int, settings: Evaluate, isoluma: dict[str, float]
+    measured: Measured, index: pd.DataFrame, side: int, settings: Evaluate, isoluma: dict[str, float]
 ) -> Evaluation:
-    """The evaluation of the patches in `index`, whose shards found `found`."""
-    patches, sums, result = len(index), found.sums, Evaluation()
-    for name, rows in zip(found.planes, found.scores, strict=True):
+    """The evaluation of the patches in `index`."""
+    patches, sums, result = len(index), measured.sums, Evaluation()
+    for name, rows in zip(measured.planes, measured.scores, strict=True):
         result.tables[name] = scores.per_patch(index, name, rows)
     ends = intervals.of_means(result.tables, settings.bootstrap, settings.seed)
-    wanted = float(sums["wanted"])
+    target_variation = float(sums["target_variation"]) / patches
     first = 0
-    for number, (name, planes) in enumerate(found.planes.items()):
-        noisy = zip(settings.noise_levels, sums["noise"][number], strict=True)
-        chroma = leakage.of_triangles(found.triangles, slice(first, first + planes))
+    for number, (name, planes) in enumerate(measured.planes.items()):
+        noisy = zip(settings.noise_levels, (sums["noise"][number] / patches).tolist(), strict=True)
+        chroma = leakage.of_triangles(measured.triangles, slice(first, first + planes))
         per_photo = chroma.pop("chroma_r2_per_photo")
         photographs = scores.by_photograph(result.tables[name])
         result.photographs[name] = photographs.assign(chroma_r2=photographs["photo"].map(per_photo))
@@ -176,26 +178,25 @@ def _of_patches(
             "probes": {
                 **chroma,
                 "isoluma_contrast": isoluma[name],
-                "smoothness": noise.smoothness(float(sums["variation"][number]) / patches, wanted / patches),
-                "noise": {str(level): noise.means(row, wanted, patches) for level, row in noisy},
+                "smoothness": noise.smoothness(float(sums["variation"][number]) / patches, target_variation),
+                "noise": {
+                    str(level): {
+                        "psnr": psnr,
+                        "ssim": ssim,
+                        "smoothness": noise.smoothness(variation, target_variation),
+                    }
+                    for level, (psnr, ssim, variation) in noisy
+                },
             },
         }
         first += planes
-    if found.latent:
+    if measured.latent:
         result.facts["kl_nats"] = float(sums["kl_nats"]) / patches
-        result.facts["active_units"] = probes.active_units(found.latent)
+        result.facts["active_units"] = probes.active_units(measured.latent)
     for fact in ("chroma_of_input", "chroma_of_output"):
         if fact in sums:
             result.facts[fact] = float(sums[fact]) / patches
     return result
-
-
-def _sheet(subject: Subject, fitted: Path, ssim: np.ndarray) -> Sheet:
-    """The task of drawing the worst, median and best patches by `ssim` `(n,)`."""
-    ranks = pictures.ranks(ssim, subject.settings.picture_rows)
-    numbers = np.concatenate(list(ranks.values()))
-    places = np.split(np.arange(len(numbers)), len(ranks))
-    return Sheet(subject, fitted, numbers, dict(zip(ranks, places, strict=True)), ssim[numbers])
 
 
 def _pictures(finished: Shard) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""At which spatial frequencies is luminance detail lost? The error's energy beside the target's, band by band."""
+"""At which spatial frequencies luminance detail is lost: the energy of the error relative to the target's, by band."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def energies(images: np.ndarray) -> np.ndarray:
 def bands(method: str, error: np.ndarray, target: np.ndarray, pixels: int) -> pd.DataFrame:
     """One row per band: method, low and high (cycles per pixel, low ≤ f < high), relative_error_db.
 
-    That is the energy of the residuals relative to the targets', in dB: at 0 the error is as large as the detail, as
-    where a band is lost wholly; the least is −100. A target's energy counts at least as much as rounding may be.
+    That is the energy of the residuals relative to the targets', in dB: 0 where a band is lost wholly, at least −100.
+    The targets' energy counts as no less than rounding may be.
 
     Args:
         method: its name.

@@ -1,4 +1,4 @@
-"""How far mean scores may be off because other photographs could have been drawn: bootstrap confidence intervals."""
+"""Bootstrap confidence intervals of mean scores, over photographs and over the patches of each."""
 
 from __future__ import annotations
 
@@ -39,8 +39,7 @@ def bootstrap_means(photos: np.ndarray, values: np.ndarray, resamples: int, seed
 
     Patches of one photograph are alike, so photographs are drawn with replacement first, and then as many patches as it
     has, with replacement, from each drawn photograph: Davison and Hinkley 1997, Bootstrap Methods and their
-    Application, section 3.8. With a handful of photographs the intervals are too narrow, with a single one they tell of
-    its patches only.
+    Application, section 3.8. Few photographs understate the uncertainty; a single one shows that of its patches only.
 
     Args:
         photos: `(n,)` the photograph of each patch.

@@ -1,7 +1,7 @@
 """Does colour leak into gray? A regression of the error on chroma, and patches that a perfect conversion makes flat.
 
-Chroma is the Cb and Cr of BT.601, so that luma, the target's formula, leaks nothing but the rounding of the target. A
-colour output is taken channel by channel, as in the scores, and averaged.
+Chroma is Cb and Cr of BT.601, so that luma leaks nothing but the rounding of the target. Results of a colour output are
+averaged over its channels, as in the scores.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from grayscale.conversions import BT601
 from stages.evaluate.baselines import luma
@@ -36,11 +37,10 @@ def cb_cr(colour: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def triangle(colour: np.ndarray, residuals: np.ndarray) -> np.ndarray:
-    """The triangular factor R of the regression of residuals on chroma: all that it needs to know of the pixels.
+    """The factor R of the QR decomposition of the columns 1, Cb, Cr, Cb², Cr², Cb·Cr and the residuals.
 
-    Its columns, each a number per pixel, are 1, Cb, Cr, Cb², Cr², Cb·Cr and the residuals. The factor of more pixels is
-    that of the factors of their parts (Golub and Van Loan 2013, Matrix Computations, section 5.2), without the digits
-    that sums of squares would lose; see `joined`.
+    It is all that a regression needs to know of the pixels, and, unlike sums of squares, loses no digits. The factor of
+    many pixels follows from those of their parts: Golub and Van Loan 2013, Matrix Computations, section 5.2.
 
     Args:
         colour: `(n, height, width, 3)` in [0, 1], the input.
@@ -50,13 +50,19 @@ def triangle(colour: np.ndarray, residuals: np.ndarray) -> np.ndarray:
         `(6 + planes, 6 + planes)`.
     """
     step = max(1, PIXELS_AT_ONCE // residuals[0, 0].size)
-    found = np.zeros((0, 1 + REGRESSORS + len(residuals)))
+    factor = np.zeros((0, 1 + REGRESSORS + len(residuals)))
     for start in range(0, len(colour), step):
         cb, cr = (plane.reshape(-1) for plane in cb_cr(colour[start : start + step]))
         planes = residuals[:, start : start + step].reshape(len(residuals), -1)
         columns = np.stack([np.ones_like(cb), cb, cr, cb * cb, cr * cr, cb * cr, *planes], axis=1)
-        found = joined([found, columns])
-    return found
+        factor = joined([factor, columns])
+    return factor
+
+
+def triangles(photos: np.ndarray, colour: np.ndarray, residuals: np.ndarray) -> np.ndarray:
+    """The `triangle` of each photograph, in the order of their first patches; `photos` `(n,)` names that of each."""
+    masks = [photos == photo for photo in pd.unique(photos)]
+    return np.stack([triangle(colour[mask], residuals[:, mask]) for mask in masks])
 
 
 def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
@@ -76,17 +82,17 @@ def of_triangles(triangles: Mapping[str, np.ndarray], planes: slice) -> dict[str
         `chroma_r2_per_photo`; `chroma_levels`: the mean over photographs of the root mean square of the explained part,
         in gray levels of 255, because much of a tiny error is still little. A constant error is not chroma's.
     """
-    found = {photo: _explained(factor, planes) for photo, factor in sorted(triangles.items())}
-    shares = {photo: share for photo, (share, _) in found.items()}
+    explained = {photo: _explained(factor, planes) for photo, factor in sorted(triangles.items())}
+    r2, levels = zip(*explained.values(), strict=True)
     return {
-        "chroma_r2": float(np.mean(list(shares.values()))),
-        "chroma_r2_per_photo": shares,
-        "chroma_levels": float(np.mean([level for _, level in found.values()])),
+        "chroma_r2": float(np.mean(r2)),
+        "chroma_r2_per_photo": dict(zip(explained, r2, strict=True)),
+        "chroma_levels": float(np.mean(levels)),
     }
 
 
 def _explained(factor: np.ndarray, planes: slice) -> tuple[float, float]:
-    """R² and explained levels of 255, averaged over `planes`; nothing is explained where that is only rounding."""
+    """R² and the explained part in levels of 255, averaged over `planes`; what is only rounding counts as 0."""
     pixels = factor[0, 0] ** 2
     centred = factor[1:, 1:]  # without the constant, the first column
     regressors, residuals = centred[:, :REGRESSORS], centred[:, REGRESSORS:][:, planes]

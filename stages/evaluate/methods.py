@@ -1,11 +1,11 @@
-"""What an evaluation scores, method by method: closed forms, or a network beside its yardsticks, once they are fitted.
+"""The methods that an evaluation scores: closed forms and a 1 × 1 convolution, or a network beside PCA and read-outs.
 
-A `Subject` is picklable, so that it can be sent to where a shard of the evaluation is done. Nothing is scored here.
+`fit` fits on training and validation patches what they need; `of` gives them as functions. Nothing is scored here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -16,7 +16,13 @@ import numpy as np
 
 from grayscale.core.tensorflow_import import tensorflow_import
 from stages.common.settings import Evaluate
-from stages.evaluate import baselines, probes
+from stages.evaluate import baselines, leakage, probes
+from stages.evaluate.baselines import Closed
+from stages.evaluate.chunks import grays, opened, pair, pairs
+from stages.evaluate.moments import of_all
+
+BASELINES = "baselines"
+FITS = "fits.npz"
 
 # Colour (n, side, side, 3) in [0, 1] → (n, side, side) or (n, side, side, 3), whatever is outside [0, 1] to be clipped.
 # PCA and a network that sees gray convert nothing: they look at the second argument, gray (n, side, side), instead.
@@ -25,81 +31,114 @@ Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Subject:
-    """What is evaluated, on what, and how: a variant, or without a model the baselines.
+    """What is evaluated, on what, and how: a variant, or without a model the baselines. Picklable.
 
     Attributes:
-        name: of the variant, or `baselines`.
-        train: the patch set that PCA and the 1 × 1 convolution are fitted on.
-        validation: the patch set that read-outs are fitted on.
         test: the patch set that is scored.
         photos: the container with the whole test photographs.
         conversion: the key of `CONVERSIONS` that makes their targets.
         settings: of the probes and pictures.
+        name: of the variant, or `BASELINES`.
         model: the model file.
-        sees: what the network sees, "colour" or "gray".
-        makes: what it makes.
+        input: what the network sees, "colour" or "gray".
+        target: what it was trained to make, "colour" or "gray".
+        train: the patch set that PCA and the 1 × 1 convolution are fitted on.
+        validation: the patch set that read-outs are fitted on.
     """
 
-    name: str
-    train: Path
-    validation: Path
     test: Path
     photos: Path
     conversion: str
     settings: Evaluate
+    name: str = BASELINES
     model: Path | None = None
-    sees: str = "colour"
-    makes: str = "gray"
+    input: str = "colour"
+    target: str = "gray"
+    train: Path = Path("data/pairs/train")
+    validation: Path = Path("data/pairs/validation")
 
-    def see(self, colour: np.ndarray, gray: np.ndarray) -> np.ndarray:
-        """Colour `(n, side, side, 3)` or gray `(n, side, side)`, as the network wants it: with an axis of channels."""
-        return colour if self.sees == "colour" else gray[..., None]
+    def predict(self, colour: np.ndarray, gray: np.ndarray) -> np.ndarray:
+        """The network's output `(n, side, side, channels)`; colour is `(n, side, side, 3)`, gray `(n, side, side)`."""
+        networks, model = self.network()
+        return networks.predict(model, self._seen(colour, gray))
+
+    def encode(self, colour: np.ndarray, gray: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """The latent of each image, and of a variational autoencoder its log-variance; arguments as for `predict`."""
+        networks, model = self.network()
+        return networks.encode(model, self._seen(colour, gray))
+
+    def network(self) -> tuple[ModuleType, Any]:
+        """The module `networks` and the model, loaded once in a process."""
+        assert self.model
+        return _loaded(self.model, self.settings.threads)
+
+    def _seen(self, colour: np.ndarray, gray: np.ndarray) -> np.ndarray:
+        return colour if self.input == "colour" else gray[..., None]
 
 
-def of(subject: Subject, fits: Mapping[str, np.ndarray]) -> dict[str, Method]:
-    """The methods that are scored, by name.
+def fit(subject: Subject, folder: Path) -> dict[str, Any]:
+    """Fit what the methods of `subject` need, chunk by chunk, into `folder`; measure their contrast at constant luma.
 
-    Args:
-        subject: what is evaluated.
-        fits: what `fits.fit` found.
+    Returns:
+        `isoluma_contrast` by method; of a variant `latent`, the size of its code, too.
     """
+    train = opened(subject.train)
+    facts: dict[str, Any] = {}
+    if subject.model is None:
+        fits = {"conv1x1": baselines.fit_conv1x1(pairs(train))}
+    else:
+        latent, _ = subject.encode(*pair(train, np.arange(1)))
+        facts["latent"] = int(np.prod(latent.shape[1:]))
+        components = min(facts["latent"], train.patch**2, len(train))  # what PCA can give of them
+        mean, directions = baselines.fit_pca(grays(train), len(train), components)
+        fits = {"components": np.array(components), "pca_mean": mean, "pca_directions": directions}
+        if subject.target == "colour" and latent.ndim == 4:  # (n, rows, columns, channels): it is still an image
+            seen = pairs(opened(subject.validation))
+            moments = (probes.latent_and_gray(subject.encode(colour, gray)[0], gray) for colour, gray in seen)
+            fits["read_out"] = probes.fit_read_out(of_all(moments))
+    np.savez(folder / FITS, allow_pickle=False, **fits)
+    facts["isoluma_contrast"] = {
+        name: leakage.isoluma_contrast(on_colour(method), train.patch) for name, method in of(subject, folder).items()
+    }
+    return facts
+
+
+def of(subject: Subject, fitted: Path) -> dict[str, Method]:
+    """The methods that are scored, by name; `fitted` is the folder that `fit` wrote into."""
+    with np.load(fitted / FITS) as file:
+        fits = dict(file)
     if subject.model is None:
         closed = {name: _of_colour(form) for name, form in baselines.CLOSED_FORMS.items()}
         return {**closed, "conv1x1": lambda colour, _: baselines.conv1x1(colour, fits["conv1x1"])}
-    networks, model = loaded(subject.model, subject.settings.threads)
-
-    def network(colour: np.ndarray, gray: np.ndarray) -> np.ndarray:
-        return networks.predict(model, subject.see(colour, gray))
 
     def pca(_: np.ndarray, gray: np.ndarray) -> np.ndarray:
         return baselines.pca(gray, fits["pca_mean"], fits["pca_directions"])
 
-    def luma(colour: np.ndarray, gray: np.ndarray) -> np.ndarray:
-        return baselines.luma(network(colour, gray))
-
     def latent_channel(colour: np.ndarray, gray: np.ndarray) -> np.ndarray:
-        latent, _ = networks.encode(model, subject.see(colour, gray))
-        return probes.read_out(latent, fits["read_out"], gray.shape[1])
+        return probes.read_out(subject.encode(colour, gray)[0], fits["read_out"], gray.shape[1])
 
-    yardstick = {f"pca_{fits['components']}": pca}
-    if subject.makes == "gray":
-        return {subject.name: lambda colour, gray: network(colour, gray)[..., 0], **yardstick}
-    read_outs = {f"{subject.name}_latent_channel": latent_channel} if "read_out" in fits else {}
-    return {subject.name: network, **yardstick, f"{subject.name}_luma": luma, **read_outs}
+    reference = {f"pca_{fits['components']}": pca}
+    if subject.target == "gray":
+        return {subject.name: lambda colour, gray: subject.predict(colour, gray)[..., 0], **reference}
+    read_outs: dict[str, Method] = {
+        f"{subject.name}_luma": lambda colour, gray: baselines.luma(subject.predict(colour, gray))
+    }
+    if "read_out" in fits:
+        read_outs[f"{subject.name}_latent_channel"] = latent_channel
+    return {subject.name: subject.predict, **reference, **read_outs}
 
 
-def on_colour(method: Method) -> baselines.Closed:
+def on_colour(method: Method) -> Closed:
     """The method for colour without a target, such as a whole photograph: gray is its luma, unrounded."""
     return lambda colour: method(colour, baselines.luma(colour))
 
 
-def _of_colour(form: baselines.Closed) -> Method:
+def _of_colour(form: Closed) -> Method:
     return lambda colour, _: form(colour)
 
 
 @lru_cache(maxsize=1)
-def loaded(path: Path, threads: int) -> tuple[ModuleType, Any]:
-    """The module `networks`, and the model in a file: once in a process, and nothing of TensorFlow before it."""
+def _loaded(path: Path, threads: int) -> tuple[ModuleType, Any]:
     networks = _prepared(threads)
     return networks, networks.load(path)
 

@@ -1,4 +1,4 @@
-"""A trained model as evaluation runs it: in float64, so that scores agree between processors, and its latent."""
+"""Runs a trained model and its encoder in float64, so that scores agree between processors."""
 
 from __future__ import annotations
 

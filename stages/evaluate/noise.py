@@ -24,14 +24,14 @@ def noisy(colour: np.ndarray, level: float, seed: Sequence[int]) -> np.ndarray:
 
 
 def sums(targets: np.ndarray, planes: np.ndarray) -> np.ndarray:
-    """Over all patches the sums of psnr (dB) and ssim against clean targets, and of total variation: `(3,)`.
+    """Sums over patches of psnr (dB) and ssim against clean targets, and of total variation: `(3,)`.
 
     Args:
         targets: `(n, side, side)` in [0, 1].
         planes: outputs of noisy patches, `(channels, n, side, side)` in [0, 1]; channels are averaged.
     """
-    found = dict(zip(scores.MEASURES, scores.measure(targets, planes).sum(axis=0), strict=True))
-    return np.array([found["psnr"], found["ssim"], variation(planes)])
+    total = dict(zip(scores.MEASURES, scores.measure(targets, planes).sum(axis=0), strict=True))
+    return np.array([total["psnr"], total["ssim"], variation(planes)])
 
 
 def variation(planes: np.ndarray) -> float:
@@ -39,25 +39,10 @@ def variation(planes: np.ndarray) -> float:
     return float(np.mean([measures.total_variation(plane).sum() for plane in planes]))
 
 
-def means(summed: np.ndarray, wanted: float, patches: int) -> dict[str, float]:
-    """Mean psnr (dB), mean ssim and `smoothness` from the `sums` over so many patches.
-
-    Args:
-        summed: `(3,)`.
-        wanted: the `variation` of the targets.
-        patches: how many.
-    """
-    psnr, ssim, found = summed / patches
-    return {"psnr": float(psnr), "ssim": float(ssim), "smoothness": smoothness(float(found), wanted / patches)}
-
-
-def smoothness(found: float, wanted: float) -> float:
+def smoothness(outputs: float, targets: float) -> float:
     """Total variation of the outputs relative to the targets': below 1 smoother, above 1 rougher.
 
-    Variation that is only rounding counts as none in the outputs, and as that much in the targets.
-
-    Args:
-        found: total variation of the outputs, the mean over patches.
-        wanted: that of the targets.
+    Variation that is only rounding counts as none in the outputs, and as that much in the targets. Both are means over
+    patches.
     """
-    return 0.0 if found < ROUNDING else found / max(wanted, ROUNDING)
+    return 0.0 if outputs < ROUNDING else outputs / max(targets, ROUNDING)

@@ -1,4 +1,4 @@
-"""Pictures that show what the numbers mean: patches from worst to best, and a whole photograph rebuilt from patches."""
+"""The picture of the worst, median and best patches, and PNG files."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ ZOOM = 4  # screen pixels per patch pixel
 ERROR_GAIN = 4  # the error panel shows |error| times this
 GAP = 8  # screen pixels between panels
 HEADER = 22  # screen pixels for a line of text
+GROUPS = ("worst", "median", "best")
 PANELS = ("colour", "target", "output", f"{ERROR_GAIN} |error|")
 
 
@@ -27,21 +28,21 @@ def to_levels(image: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
-def ranks(scores: np.ndarray, count: int) -> dict[str, np.ndarray]:
-    """Positions of the `count` worst, most median and best of `(n,)` scores where more is better; ties by position."""
+def ranks(scores: np.ndarray, count: int) -> np.ndarray:
+    """Positions of the `count` worst, most median and best of `(n,)` scores where more is better: `(3, count)`.
+
+    Ties are ordered by position; there are no more than `n` of each.
+    """
     order = np.argsort(scores, kind="stable")
     count = min(count, len(order))
     middle = (len(order) - count) // 2
-    return {"worst": order[:count], "median": order[middle : middle + count], "best": order[::-1][:count]}
+    return np.stack([order[:count], order[middle : middle + count], order[::-1][:count]])
 
 
-def patch_sheet(
-    groups: dict[str, np.ndarray], colour: np.ndarray, target: np.ndarray, output: np.ndarray, scores: np.ndarray
-) -> np.ndarray:
-    """Rows of colour | target | output | error, in three groups side by side: the worst, median and best by SSIM.
+def patch_sheet(colour: np.ndarray, target: np.ndarray, output: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Rows of colour | target | output | error, in `GROUPS` of equal size side by side, one after the other in `n`.
 
     Args:
-        groups: which patches are in each, all of one length: their positions in what follows.
         colour: `(n, side, side, 3)` in [0, 1].
         target: `(n, side, side)` in [0, 1].
         output: `(n, side, side)` or `(n, side, side, 3)` in [0, 1].
@@ -52,17 +53,18 @@ def patch_sheet(
     """
     side = colour.shape[1] * ZOOM
     group_width = len(PANELS) * (side + GAP) + 2 * GAP
-    count = max(map(len, groups.values()))
+    count = len(scores) // len(GROUPS)
     height = 2 * HEADER + count * (side + HEADER + GAP)
-    sheet = Image.new("RGB", (len(groups) * group_width, height), "white")
+    sheet = Image.new("RGB", (len(GROUPS) * group_width, height), "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(14)
-    for group, (name, positions) in enumerate(groups.items()):
+    for group, name in enumerate(GROUPS):
         left = group * group_width + GAP
         draw.text((left, 2), f"{name} by SSIM", "black", font)
         for panel, title in enumerate(PANELS):
             draw.text((left + panel * (side + GAP), HEADER), title, "dimgray", font)
-        for line, position in enumerate(positions):
+        for line in range(count):
+            position = group * count + line
             top = 2 * HEADER + line * (side + HEADER + GAP)
             rendered = output[position] if output.ndim == 4 else _rgb(output[position])
             error = np.abs(rendered - target[position][..., None])

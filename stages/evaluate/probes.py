@@ -21,7 +21,7 @@ def active_units(means: Moments) -> int:
 
 
 def latent_and_gray(latent: np.ndarray, targets: np.ndarray) -> Moments:
-    """Of the channels of a latent and the target's mean behind each of its cells, a row per cell; for `fit_read_out`.
+    """Moments of a row per cell of the latent: its channels, and the target's mean in that cell; for `fit_read_out`.
 
     Args:
         latent: `(n, rows, columns, channels)`.
@@ -34,10 +34,10 @@ def latent_and_gray(latent: np.ndarray, targets: np.ndarray) -> Moments:
 
 
 def fit_read_out(moments: Moments) -> np.ndarray:
-    """The best gray image that a single latent channel holds: enlarged to the patch and fitted by gain and offset.
+    """The best gray image that a single latent channel holds: enlarged to the patch, times a gain, plus an offset.
 
-    All three are chosen by least squares on validation patches. What a cell can't tell of its pixels is an error of
-    every channel alike, so that the target's mean in the cell is all that the choice needs.
+    All three are least-squares choices on validation patches. A cell is one value, so that only the target's mean in it
+    matters.
 
     Args:
         moments: `latent_and_gray` of the validation patches.
@@ -53,11 +53,7 @@ def fit_read_out(moments: Moments) -> np.ndarray:
 
 
 def read_out(latent: np.ndarray, fitted: np.ndarray, side: int) -> np.ndarray:
-    """Latents `(n, rows, columns, channels)` → gray `(n, side, side)`, as `fit_read_out` found it."""
+    """Latents `(n, rows, columns, channels)` → gray `(n, side, side)`, by what `fit_read_out` fitted."""
     channel, gain, offset = fitted
-    return gain * _enlarge(latent[..., int(channel)], side) + offset
-
-
-def _enlarge(planes: np.ndarray, side: int) -> np.ndarray:
-    """`(n, rows, columns)` → `(n, side, side)` by repeating values."""
-    return planes.repeat(side // planes.shape[1], axis=1).repeat(side // planes.shape[2], axis=2)
+    plane = latent[..., int(channel)]
+    return gain * plane.repeat(side // plane.shape[1], axis=1).repeat(side // plane.shape[2], axis=2) + offset

@@ -36,11 +36,11 @@ def measure(targets: np.ndarray, compared: np.ndarray) -> np.ndarray:
         compared: `(channels, n, height, width)`, the output's `planes`: each is compared with the gray target, errors
             and SSIM are averaged over channels. PSNR is that of the averaged error.
     """
-    found = [
+    columns = [
         measure.after(np.mean([measure.of(targets, plane) for plane in compared], axis=0))
         for measure in measures.MEASURES.values()
     ]
-    return np.stack(found, axis=1)
+    return np.stack(columns, axis=1)
 
 
 def planes(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
@@ -67,12 +67,10 @@ def summarise(table: pd.DataFrame) -> dict[str, Any]:
 
 def by_photograph(table: pd.DataFrame) -> pd.DataFrame:
     """One method's rows averaged per photograph: method, photo, domain, patches, and `MEASURES`."""
-    groups = table.groupby("photo", sort=True)
-    found = groups[list(MEASURES)].mean().reset_index()
-    found.insert(0, "method", table["method"].iloc[0])
-    found.insert(2, "domain", groups["domain"].first().to_numpy())
-    found.insert(3, "patches", groups.size().to_numpy())
-    return found
+    groups = table.groupby(["method", "photo"], sort=True)
+    return groups.agg(
+        domain=("domain", "first"), patches=("domain", "size"), **{m: (m, "mean") for m in MEASURES}
+    ).reset_index()
 
 
 def quantiles(table: pd.DataFrame) -> pd.DataFrame:
@@ -84,7 +82,7 @@ def quantiles(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def of_metrics(name: str, summary: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """What DVC shows as metrics, by method: `latent` and the headline measures; beside a variant nothing else."""
+    """The DVC metrics by method: `latent` and the headline measures; of a variant, not of what is scored beside it."""
     methods = {name: summary["scores"][name]} if name in summary["scores"] else summary["scores"]
     latent = {"latent": summary["latent"]} if "latent" in summary else {}
     return {

@@ -8,12 +8,13 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from stages.common import engine, leftovers
+from stages.common import engine as engines
+from stages.common import leftovers
 from stages.common.artifacts import ArtifactError, sha256_of, write_json, write_table
 from stages.common.stage import Stage, stage
 from stages.evaluate import evaluation
 from stages.evaluate.evaluation import Evaluation
-from stages.evaluate.methods import Subject
+from stages.evaluate.methods import BASELINES, Subject
 from stages.formats import manifest
 from stages.formats.container import MANIFEST, Container
 from stages.formats.patches import PatchSet
@@ -26,11 +27,13 @@ def main() -> None:
     name = parser.parse_args().name
     leftovers.remove()
     with stage("evaluate_set", name) as work:
-        photos = Container(Path(f"data/test_sets/{name}"), needed=("test",))
-        refuse_known(photos.manifest, manifest.read(Path("data/photos") / MANIFEST), name)
-        cut, kept = work.keep / "test-set", work.keep / "test-set-shards"  # no variant can have these names
-        counts = cut_photographs(Path(f"data/test_sets/{name}"), work["targets"], {"test": cut}, kept, engine.load())
-        results = evaluate(name, photos, cut, work)
+        folder = Path(f"data/test_sets/{name}")
+        photos = Container(folder, needed=("test",)).manifest
+        refuse_known(photos, manifest.read(Path("data/photos") / MANIFEST), name)
+        patches, shards = work.keep / "test-set", work.keep / "test-set-shards"  # no variant can have these names
+        counts = cut_photographs(folder, work["targets"], {"test": patches}, shards, engines.load())
+        subject = Subject(patches, folder, work["targets"].conversion, work["evaluate"])
+        results = evaluate(subject, photos, work)
 
         out = work.out(f"data/evaluations/test_sets/{name}")
         tables = [table for result in results.values() for table in result.tables.values()]
@@ -38,7 +41,7 @@ def main() -> None:
         contrast = [pd.DataFrame(result.contrast) for result in results.values()]
         write_table(out / "contrast.csv", once(contrast, ["method", "photo"]))
         write_table(out / "counts.csv", counts)
-        write_table(out / "origin.csv", photos.manifest[["name", "source", "licence", "sha256"]])
+        write_table(out / "origin.csv", photos[["name", "source", "licence", "sha256"]])
         write_json(out / "summary.json", {name: result.summary() for name, result in results.items()})
     print(f"evaluate_set@{name}: {counts['kept'].sum()} patches of {(counts['kept'] > 0).sum()} photographs")
     if line := left_out(counts):
@@ -67,37 +70,30 @@ def refuse_known(test_set: pd.DataFrame, photos: pd.DataFrame, name: str) -> Non
         )
 
 
-def evaluate(name: str, photos: Container, test: Path, work: Stage) -> dict[str, Evaluation]:
-    """The evaluations of `baselines` and of every variant on the patch set `test`, as those of the test photographs."""
-    where = engine.load()
-    wholes = evaluation.whole_photographs(photos.manifest, work["targets"].patch, work["evaluate"].megapixels)
-    baselines = Subject(
-        name="baselines",
-        train=Path("data/pairs/train"),
-        validation=Path("data/pairs/validation"),
-        test=test,
-        photos=Path(f"data/test_sets/{name}"),
-        conversion=work["targets"].conversion,
-        settings=work["evaluate"],
-    )
-    results = {"baselines": evaluation.evaluate(baselines, wholes, work.keep / "baselines", where)}
+def evaluate(baselines: Subject, photos: pd.DataFrame, work: Stage) -> dict[str, Evaluation]:
+    """Evaluate the baselines and every variant on a test set.
+
+    Args:
+        baselines: with the patches and photographs of the test set.
+        photos: manifest of the test set.
+        work: the stage.
+    """
+    photographs = evaluation.whole_photographs(photos, work["targets"].patch, work["evaluate"].megapixels)
+    engine = engines.load()
+    result = evaluation.evaluate(baselines, photographs, work.keep / BASELINES, engine)
+    seen = {f"data/pairs/{split}": PatchSet(Path(f"data/pairs/{split}")).sha256 for split in ("train", "validation")}
+    result.facts.update({"inputs": seen, "environment": work.versions, "targets": work["targets"].model_dump()})
+    results = {BASELINES: result}
     for variant in tqdm(work["variants"], "variants", leave=False, disable=None):
-        folder, keep = Path(f"data/models/{variant}"), work.keep / variant
-        results[variant] = evaluation.of_variant(variant, folder, baselines, wholes, keep, where)
-        results[variant].facts["inputs"] = {str(folder / "model.keras"): sha256_of(folder / "model.keras")}
-    seen = {split: PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation")}
-    results["baselines"].facts.update(
-        {
-            "inputs": {f"data/pairs/{split}": patches.sha256 for split, patches in seen.items()},
-            "environment": work.versions,
-            "targets": work["targets"].model_dump(),
-        }
-    )
+        folder = Path(f"data/models/{variant}")
+        result = evaluation.of_variant(variant, folder, baselines, photographs, work.keep / variant, engine)
+        result.facts["inputs"] = {str(folder / "model.keras"): sha256_of(folder / "model.keras")}
+        results[variant] = result
     return results
 
 
 def once(tables: list[pd.DataFrame], key: list[str]) -> pd.DataFrame:
-    """One table of all, each `key` once: PCA stands beside several variants."""
+    """Concatenate tables, keeping each `key` once: several variants are scored beside the same PCA."""
     return pd.concat(tables, ignore_index=True).drop_duplicates(key)
 
 

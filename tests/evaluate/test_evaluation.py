@@ -19,7 +19,7 @@ from grayscale.conversions import CONVERSIONS, bt601
 from stages.common.artifacts import write_json, write_model
 from stages.common.engine import Engine
 from stages.common.settings import Evaluate
-from stages.evaluate import baselines, chunks, decolorization, evaluation, fits, leakage, networks, probes, shard
+from stages.evaluate import baselines, chunks, decolorization, evaluation, leakage, methods, networks, probes, shard
 from stages.evaluate.evaluation import Evaluation
 from stages.evaluate.methods import Subject
 from stages.formats.patches import PatchSet
@@ -50,7 +50,7 @@ def subject(patch_set: PatchSet, monkeypatch: pytest.MonkeyPatch) -> Subject:
     monkeypatch.setattr(shard, "_photos", lambda folder: Photographs())
     monkeypatch.setattr(precision, "prepare", lambda **_: precision._use("float64"))  # other tests have run TensorFlow
     folder = patch_set.folder
-    return Subject("baselines", folder, folder, folder, Path("none"), "bt601", SETTINGS)
+    return Subject(folder, Path("none"), "bt601", SETTINGS, train=folder, validation=folder)
 
 
 class Photographs:
@@ -63,11 +63,12 @@ class Photographs:
 
 
 def variant(subject: Subject, folder: Path, sees: str, makes: str, model: Any) -> Subject:
+    """A variant `mine` with a network that was not trained."""
     folder.mkdir(parents=True, exist_ok=True)
     write_model(folder / "model.keras", model)
     facts = {"recipe": {"input": sees, "target": makes}, "parameters": 1, "epochs": 2}
     write_json(folder / "facts.json", facts)
-    return replace(subject, name="mine", model=folder / "model.keras", sees=sees, makes=makes)
+    return replace(subject, name="mine", model=folder / "model.keras", input=sees, target=makes)
 
 
 def text(result: Evaluation) -> str:
@@ -121,6 +122,7 @@ def test_baselines_are_probed_and_luma_is_clean(subject: Subject, tmp_path: Path
     assert luma["chroma_levels"] < 0.5 < green["chroma_levels"]
     assert luma["noise"]["5"]["psnr"] > luma["noise"]["25"]["psnr"] > green["noise"]["25"]["psnr"]
     assert found["luma"]["psnr"] > luma["noise"]["5"]["psnr"]
+    assert luma["noise"]["25"]["ssim"] < luma["noise"]["5"]["ssim"] < found["luma"]["ssim"]
     assert luma["smoothness"] == pytest.approx(1, abs=0.01)
     assert luma["noise"]["25"]["smoothness"] > 1.05
     assert sorted(result.pictures) == ["photograph_colour", "photograph_gray"]
@@ -212,9 +214,9 @@ def test_yardsticks_are_fitted_on_training_and_read_outs_on_validation_patches_n
     naive = variant(baseline, tmp_path / "mine", "colour", "colour", simple.build(patch=12, inputs=3, outputs=3))
     for each in (baseline, naive):
         (tmp_path / each.name).mkdir(exist_ok=True)
-        fits.fit(each, tmp_path / each.name)
-    assert fits.load(tmp_path / "baselines")["conv1x1"] == pytest.approx([1, 0, 0, 0], abs=1e-6)
-    found = fits.load(tmp_path / "mine")
+        methods.fit(each, tmp_path / each.name)
+    assert np.load(tmp_path / "baselines" / methods.FITS)["conv1x1"] == pytest.approx([1, 0, 0, 0], abs=1e-6)
+    found = np.load(tmp_path / "mine" / methods.FITS)
     mean, directions = baselines.fit_pca([pairs["train"][1]], 150, int(found["components"]))
     assert found["pca_mean"] == pytest.approx(mean)
     assert np.abs(found["pca_directions"]) == pytest.approx(np.abs(directions), abs=1e-6)
@@ -277,29 +279,6 @@ def test_two_workers_find_what_one_does(subject: Subject, tmp_path: Path, monkey
     assert text(one) == text(two)
     for path in sorted((tmp_path / "1/measured").rglob("*.json")):  # with the hashes of all arrays
         assert path.read_bytes() == (tmp_path / "2" / path.relative_to(tmp_path / "1")).read_bytes()
-
-
-def test_a_killed_evaluation_goes_on_with_the_chunks_that_are_left(
-    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(chunks, "PIXELS", 30 * 144)
-    undisturbed = evaluation.evaluate(subject, WHOLE, tmp_path / "undisturbed", HERE)
-    started: list[Any] = []
-    measure = shard.measure
-
-    def killed(task: Any, folder: Path) -> Any:
-        started.append(task)
-        if len(started) == 3:
-            raise KeyboardInterrupt
-        return measure(task, folder)
-
-    monkeypatch.setattr(shard, "measure", killed)
-    with pytest.raises(KeyboardInterrupt):
-        evaluation.evaluate(subject, WHOLE, tmp_path / "killed", HERE)
-    resumed = evaluation.evaluate(subject, WHOLE, tmp_path / "killed", HERE)
-    numbers = [getattr(task, "number", None) for task in started]
-    assert numbers == [0, 1, 2, 2, 3, None, None]
-    assert text(resumed) == text(undisturbed)
 
 
 def test_only_the_patches_of_the_sheet_are_converted_again(
