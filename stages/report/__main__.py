@@ -1,4 +1,4 @@
-"""Stage `report`: what git keeps of the results, in metrics; the page and the tables of the plots, cached."""
+"""Stage `report`: metrics/results.md and metrics/result.png for git, the page and tables in data/report."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def main() -> None:
     with stage("report") as work:
         results = collect.collect(list(work["variants"]), list(work["test_sets"]))
         pictures = collect.pictures(results)
-        verdicts = claims.settle(claims.Evidence(results.methods, results.probes, results.studies))
+        verdicts = claims.decide(claims.Evidence(results.methods, results.probes, results.studies))
         write_text(work.out("metrics/results.md"), markdown.results(results, verdicts))
         write_png(work.out("metrics/result.png"), result_picture(results, pictures))
         out = work.out("data/report")
@@ -31,16 +31,19 @@ def main() -> None:
 
 
 def write_tables(out: Path, results: Results) -> None:
-    """What the plots of DVC, `make compare` and `make trace` read."""
-    write_table(out / "methods.csv", results.methods)
-    write_table(out / "probes.csv", results.probes)
-    write_table(out / "curves.csv", results.curves)
-    write_table(out / "quantiles.csv", results.distributions)
-    write_table(out / "bands.csv", results.bands)
-    write_table(out / "contrast.csv", results.contrast)
-    write_table(out / "conversions.csv", results.conversions)
-    for name, table in results.test_sets.items():
-        write_table(out / f"test_set_{name}.csv", table)
+    """Write the tables that the plots of DVC, `make compare` and `make trace` read."""
+    tables = {
+        "methods": results.methods,
+        "probes": results.probes,
+        "curves": results.curves,
+        "quantiles": results.distributions,
+        "bands": results.bands,
+        "contrast": results.contrast,
+        "conversions": results.conversions,
+        **{f"test_set_{name}": table for name, table in results.test_sets.items()},
+    }
+    for name, table in tables.items():
+        write_table(out / f"{name}.csv", table)
 
 
 def result_picture(results: Results, pictures: dict[str, dict[str, bytes]]) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""The verdicts on what people say of autoencoders and grayscale, worded by the numbers; no number is written here.
+"""The verdicts on what people say of autoencoders and grayscale; their numbers all come from the evidence.
 
-Each claim is a function of the evidence; what it needs and does not find makes it "not measured".
+Each claim is a function of the evidence. One whose evidence is missing is "not measured".
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ class Row:
 
     table: str
     key: str
+
+
+Verdict = tuple[str, str, list[Row]]  # label, sentence, and the rows that decide
 
 
 @dataclass(frozen=True)
@@ -87,26 +90,29 @@ class Evidence:
         return max(int(found[1]) for name in map(str, self.probes) if (found := NOISE.fullmatch(name)))
 
 
+def _rows(table: str, *keys: object) -> list[Row]:
+    return [Row(table, str(key)) for key in keys]
+
+
 def _row(table: pd.DataFrame, key: str) -> pd.Series:
     if key not in table.index:
         raise NotMeasuredError(f"`{key}`")
     return table.loc[key]
 
 
-def settle(evidence: Evidence) -> list[Claim]:
+def decide(evidence: Evidence) -> list[Claim]:
     """A verdict on every claim, in their order, and on the two questions under them."""
-    return [_verdict(claim, decide, evidence) for claim, decide in CLAIMS.items()]
+    found = []
+    for claim, verdict in CLAIMS.items():
+        try:
+            label, sentence, rows = verdict(evidence)
+        except NotMeasuredError as missing:
+            label, sentence, rows = OPEN, f"This needs {missing}, which is not among the results.", []
+        found.append(Claim(claim, label, sentence, tuple(dict.fromkeys(rows))))
+    return found
 
 
-def _verdict(claim: str, decide: Callable[[Evidence], tuple[str, str, list[Row]]], evidence: Evidence) -> Claim:
-    try:
-        label, sentence, rows = decide(evidence)
-    except NotMeasuredError as missing:
-        return Claim(claim, OPEN, f"This needs {missing}, which is not among the results.", ())
-    return Claim(claim, label, sentence, tuple(rows))
-
-
-def _naive_stays_in_colour(evidence: Evidence) -> tuple[str, str, list[Row]]:
+def _naive_stays_in_colour(evidence: Evidence) -> Verdict:
     naive, gray = evidence.score("naive"), evidence.score("simple")
     if naive["target"] != "colour":
         raise NotMeasuredError("`naive`, trained on colour targets")
@@ -118,10 +124,10 @@ def _naive_stays_in_colour(evidence: Evidence) -> tuple[str, str, list[Row]]:
         f"`naive`'s output keeps {kept:.0%} of the chroma of its input and scores {naive['psnr']:.1f} dB against gray; "
         f"the same network trained on gray targets, `simple`, scores {gray['psnr']:.1f} dB."
     )
-    return _label(holds), sentence, [Row("methods", "naive"), Row("methods", "simple")]
+    return _label(holds), sentence, _rows("methods", "naive", "simple")
 
 
-def _poor_designs_leak_or_blur(evidence: Evidence) -> tuple[str, str, list[Row]]:
+def _poor_designs_leak_or_blur(evidence: Evidence) -> Verdict:
     found = {str(name): evidence.probe(str(name)) for name in evidence.gray().index}
     worst = max(found, key=lambda name: found[name]["isoluma_contrast"])
     dullest = min(found, key=lambda name: found[name]["detail_limit"])
@@ -137,10 +143,10 @@ def _poor_designs_leak_or_blur(evidence: Evidence) -> tuple[str, str, list[Row]]
         f"`{best}` shows {found[best]['isoluma_contrast']:.2f} levels and keeps detail "
         + ("to the last band." if found[best]["detail_limit"] >= NYQUIST else f"to {found[best]['detail_limit']:.2g}.")
     )
-    return _label(holds), sentence, [Row("probes", name) for name in dict.fromkeys((worst, dullest, best))]
+    return _label(holds), sentence, _rows("probes", worst, dullest, best)
 
 
-def _data_and_architecture_matter(evidence: Evidence) -> tuple[str, str, list[Row]]:
+def _data_and_architecture_matter(evidence: Evidence) -> Verdict:
     studies = evidence.studies
     curve = studies[studies["study"] == "photographs"]
     fewest = curve[curve["photographs"] == curve["photographs"].min()]
@@ -151,19 +157,18 @@ def _data_and_architecture_matter(evidence: Evidence) -> tuple[str, str, list[Ro
     scores = {whole[run]["variant"]: whole[run]["psnr"] for run in fewest.index}
     apart = max(scores.values()) - min(scores.values())
     fewer, all_of_them = int(fewest["photographs"].iloc[0]), int(next(iter(whole.values()))["photographs"])
-    told = ", ".join(f"`{whole[run]['variant']}` {_signed(gain[run])}" for run in gain)
+    gains = ", ".join(f"`{whole[run]['variant']}` {_signed(gain[run])}" for run in gain)
     data, architecture = max(gain.values()) > NOTICEABLE, apart > NOTICEABLE
     sentence = (
-        f"From {fewer} to {all_of_them} training photographs at equal steps, in dB: {told}. At {all_of_them}, "
+        f"From {fewer} to {all_of_them} training photographs at equal steps, in dB: {gains}. At {all_of_them}, "
         f"architectures are {apart:.1f} dB apart. By more than {NOTICEABLE:.0f} dB, architecture "
         f"{'matters' if architecture else 'does not matter'}, and more photographs {'help' if data else 'do not help'}."
     )
-    holds = data and architecture
-    rows = [row for run in gain for row in (Row("studies", run), Row("studies", str(whole[run].name)))]
-    return _label(holds), sentence, rows
+    rows = [row for run in gain for row in _rows("studies", run, whole[run].name)]
+    return _label(data and architecture), sentence, rows
 
 
-def _a_third_is_enough(evidence: Evidence) -> tuple[str, str, list[Row]]:
+def _a_third_is_enough(evidence: Evidence) -> Verdict:
     full, third, crude = (evidence.score(name) for name in ("subpixel", "subpixel_bottleneck", "mean_rgb"))
     pca_name = f"pca_{third['latent']}"
     pca = evidence.score(pca_name)
@@ -174,11 +179,10 @@ def _a_third_is_enough(evidence: Evidence) -> tuple[str, str, list[Row]]:
         f"{full['psnr']:.1f} / {full['ssim']:.4f}. Enough would be the SSIM of the crudest formula, the mean of R, G "
         f"and B: {crude['ssim']:.3f}."
     )
-    names = ("subpixel_bottleneck", pca_name, "subpixel", "mean_rgb")
-    return _label(holds), sentence, [Row("methods", name) for name in names]
+    return _label(holds), sentence, _rows("methods", "subpixel_bottleneck", pca_name, "subpixel", "mean_rgb")
 
 
-def _vaes_are_smoother_and_robust(evidence: Evidence) -> tuple[str, str, list[Row]]:
+def _vaes_are_smoother_and_robust(evidence: Evidence) -> Verdict:
     vaes = [str(name) for name, row in evidence.gray().iterrows() if pd.notna(row["kl_nats"])]
     if not vaes:
         raise NotMeasuredError("a variational autoencoder")
@@ -193,28 +197,28 @@ def _vaes_are_smoother_and_robust(evidence: Evidence) -> tuple[str, str, list[Ro
             f"`{name}` scores {vae[key]:.1f} dB with a total variation of {vae['smoothness']:.2f} times the target's "
             f"when clean, PCA at its size {pca[key]:.1f} dB with {pca['smoothness']:.2f}"
         )
-        rows += [Row("probes", name), Row("probes", peer)]
+        rows += _rows("probes", name, peer)
     luma = evidence.probe("luma")[key]
     sentence = f"At noise of {level} gray levels " + "; ".join(parts) + f"; luma of the same input {luma:.1f} dB."
-    return _label(all(better)), sentence, [*dict.fromkeys(rows), Row("probes", "luma")]
+    return _label(all(better)), sentence, [*rows, *_rows("probes", "luma")]
 
 
-def _mae_may_suit(evidence: Evidence) -> tuple[str, str, list[Row]]:
+def _mae_may_suit(evidence: Evidence) -> Verdict:
     mse, mae = evidence.probe("simple"), evidence.probe("simple_mae")
     seeds = evidence.studies.query("study == 'seeds' and variant == 'simple'")["psnr"]
     if len(seeds) < 3:
         raise NotMeasuredError("three seeds of `simple`")
     luck = 2 * seeds.std()
     differences = {domain: mae[f"{domain}_psnr"] - mse[f"{domain}_psnr"] for domain in evidence.domains()}
-    told = ", ".join(f"{value:+.2f} dB on {domain}" for domain, value in differences.items())
+    gains = ", ".join(f"{value:+.2f} dB on {domain}" for domain, value in differences.items())
     sentence = (
-        f"Mean absolute error instead of mean squared error: {told}; two standard deviations of luck: {luck:.2f}."
+        f"Mean absolute error instead of mean squared error: {gains}; two standard deviations of luck: {luck:.2f}."
     )
-    rows = [Row("probes", "simple"), Row("probes", "simple_mae"), *(Row("studies", str(run)) for run in seeds.index)]
+    rows = [*_rows("probes", "simple", "simple_mae"), *_rows("studies", *seeds.index)]
     return _label(max(differences.values()) > luck), sentence, rows
 
 
-def _overfitting_needs_care(evidence: Evidence) -> tuple[str, str, list[Row]]:
+def _overfitting_needs_care(evidence: Evidence) -> Verdict:
     plain, augmented = evidence.run("augmentation_bottleneck_1"), evidence.run("photographs_bottleneck_1")
     lost = plain["val_psnr"] - plain["end_val_psnr"]
     gain = augmented["val_psnr"] - plain["val_psnr"]
@@ -223,24 +227,24 @@ def _overfitting_needs_care(evidence: Evidence) -> tuple[str, str, list[Row]]:
         f"{plain['end_val_psnr']:.1f} dB in validation; stopping at its best epoch saves {lost:.1f} dB, flips and "
         f"quarter turns {gain:.1f} dB."
     )
-    rows = [Row("studies", "augmentation_bottleneck_1"), Row("studies", "photographs_bottleneck_1")]
+    rows = _rows("studies", "augmentation_bottleneck_1", "photographs_bottleneck_1")
     return _label(max(lost, gain) > OVERFIT), sentence, rows
 
 
-def _histology_too(evidence: Evidence) -> tuple[str, str, list[Row]]:
+def _histology_too(evidence: Evidence) -> Verdict:
     best, crude = evidence.best(), evidence.probe("mean_rgb")
     row = evidence.probe(best)
     domains = ("everyday", "histology")
     if not set(domains) <= set(evidence.domains()):
         raise NotMeasuredError("test photographs of the domains `everyday` and `histology`")
-    told = ", ".join(f"{row[f'{name}_psnr']:.1f} dB / {row[f'{name}_ssim']:.4f} on {name}" for name in domains)
+    scores = ", ".join(f"{row[f'{name}_psnr']:.1f} dB / {row[f'{name}_ssim']:.4f} on {name}" for name in domains)
     other = ", ".join(f"{crude[f'{name}_psnr']:.1f} dB" for name in domains)
     holds = all(row[f"{name}_psnr"] > crude[f"{name}_psnr"] for name in domains)
-    sentence = f"`{best}` scores {told}; the mean of R, G and B {other}."
-    return _label(holds), sentence, [Row("probes", best), Row("probes", "mean_rgb")]
+    sentence = f"`{best}` scores {scores}; the mean of R, G and B {other}."
+    return _label(holds), sentence, _rows("probes", best, "mean_rgb")
 
 
-def _colour_or_bottleneck(evidence: Evidence) -> tuple[str, str, list[Row]]:
+def _colour_or_bottleneck(evidence: Evidence) -> Verdict:
     controls = evidence.studies[evidence.studies["study"] == "control"]
     if controls.empty:
         raise NotMeasuredError("the control study")
@@ -248,14 +252,14 @@ def _colour_or_bottleneck(evidence: Evidence) -> tuple[str, str, list[Row]]:
     for run, control in controls.iterrows():
         same = evidence.run(f"seeds_{control['variant']}_1")
         parts.append(f"`{control['variant']}` {_signed(control['psnr'] - same['psnr'])} of {control['psnr']:.1f} dB")
-        rows += [Row("studies", str(run)), Row("studies", str(same.name))]
+        rows += _rows("studies", run, same.name)
     sentence = (
         f"What the same network gains when it is trained gray → gray, with no colour to convert: {', '.join(parts)}."
     )
     return ANSWER, sentence, rows
 
 
-def _an_autoencoder_at_all(evidence: Evidence) -> tuple[str, str, list[Row]]:
+def _an_autoencoder_at_all(evidence: Evidence) -> Verdict:
     best = evidence.best()
     row, learned, formula = evidence.score(best), evidence.score("conv1x1"), evidence.score("luma")
     needless = max(learned["psnr"], formula["psnr"]) >= row["psnr"]
@@ -263,7 +267,7 @@ def _an_autoencoder_at_all(evidence: Evidence) -> tuple[str, str, list[Row]]:
         f"{'No' if needless else 'It does better'}: a fitted 1 × 1 convolution scores {learned['psnr']:.1f} dB and the "
         f"formula {formula['psnr']:.1f} dB, the best autoencoder, `{best}`, {row['psnr']:.1f} dB."
     )
-    return ANSWER, sentence, [Row("methods", name) for name in (best, "conv1x1", "luma")]
+    return ANSWER, sentence, _rows("methods", best, "conv1x1", "luma")
 
 
 def _signed(decibels: float) -> str:
@@ -275,7 +279,7 @@ def _label(holds: bool) -> str:
     return HOLDS if holds else FAILS
 
 
-CLAIMS: dict[str, Callable[[Evidence], tuple[str, str, list[Row]]]] = {
+CLAIMS: dict[str, Callable[[Evidence], Verdict]] = {
     "1. A naive colour → colour autoencoder does not yield gray; one output channel trained on gray targets does.": (
         _naive_stays_in_colour
     ),

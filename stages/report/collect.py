@@ -1,7 +1,8 @@
-"""Reads what the evaluations, training and studies left: all that the report shows, and nothing per patch."""
+"""Reads the results of evaluations, training and studies: all that the report shows, and nothing per patch."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 import pandas as pd
 
 from stages.common.artifacts import read_json, read_table
-from stages.report import studies, summary
+from stages.report import summary
 
 MODELS, EVALUATIONS = Path("data/models"), Path("data/evaluations")
 TEST_SETS, COUNTS = EVALUATIONS / "test_sets", Path("data/pairs/counts.csv")
 BASELINES = "baselines"
+STUDIES = Path("metrics/studies.csv")
+SPLITS = ("train", "validation", "test")  # columns of the studies: the start of each patch set's sha256
 MOST_PHOTOGRAPHS = 24  # that have rows or columns of their own
 
 
@@ -64,20 +67,19 @@ def collect(variants: list[str], test_sets: list[str]) -> Results:
     training = {name: read_json(MODELS / name / "facts.json") for name in variants}
     evaluations = {name: read_json(EVALUATIONS / name / "summary.json") for name in names}
     curves = pd.concat([read_table(MODELS / name / "curve.csv").assign(variant=name) for name in variants])
-    runs = studies.of_these_data(evaluations[variants[0]]["inputs"])
+    runs = studies(evaluations[variants[0]]["inputs"])
     bands = joined("bands.csv", names, ["method", "low"])
     contrast = joined("contrast.csv", names, ["method", "photo"])
     counts = read_table(COUNTS, text=("photo",))
-    origin = read_table(EVALUATIONS / BASELINES / "origin.csv", text=("name", "licence")).rename(
-        columns={"name": "photo"}
-    )
+    origin = read_table(EVALUATIONS / BASELINES / "origin.csv", text=("name", "licence"))
+    origin = origin.rename(columns={"name": "photo"})
     photographs = joined("photographs.csv", names, ["method", "photo"])
     few = photographs["photo"].nunique() <= MOST_PHOTOGRAPHS
     return Results(
         variants=variants,
         evaluations=evaluations,
         training=training,
-        methods=summary.methods(evaluations, training, summary.seeds(runs), "evaluate@{}"),
+        methods=summary.methods(evaluations, training, summary.seeds(runs)),
         probes=summary.probes(evaluations, bands, contrast).set_index("method", drop=False),
         curves=curves[["variant", "epoch", "loss", "val_loss", "psnr", "val_psnr"]],
         distributions=summary.distributions(joined("quantiles.csv", names, ["method", "quantile"])),
@@ -100,10 +102,24 @@ def joined(file: str, names: list[str], key: list[str]) -> pd.DataFrame:
 
 def of_test_set(name: str, training: dict[str, Any]) -> pd.DataFrame:
     """The methods on a further test set, best first, with their means of what contrast they keep."""
-    found = summary.methods(read_json(TEST_SETS / name / "summary.json"), training, {}, f"evaluate_set@{name}")
-    kept = summary.means(read_table(TEST_SETS / name / "contrast.csv", text=("photo", "domain")), "method")
-    found["stage"] = f"evaluate_set@{name}"
-    return found.join(kept.set_index("method"))
+    methods = summary.methods(read_json(TEST_SETS / name / "summary.json"), training, {})
+    contrast = summary.means(read_table(TEST_SETS / name / "contrast.csv", text=("photo", "domain")), "method")
+    return methods.assign(stage=f"evaluate_set@{name}").join(contrast.set_index("method"))
+
+
+def studies(inputs: Mapping[str, str]) -> pd.DataFrame:
+    """The studies that were made from the same patches, by run, without the columns that say from which.
+
+    Args:
+        inputs: of a variant's evaluation: `data/pairs/<split>` → sha256 of its patch set.
+
+    Raises:
+        ArtifactError: metrics/studies.csv, which `make study` writes, is missing or can't be read.
+    """
+    table = read_table(STUDIES, text=(*SPLITS, "made_from"))
+    for split in SPLITS:
+        table = table[table[split].map(inputs[f"data/pairs/{split}"].startswith).astype(bool)]
+    return table.drop(columns=list(SPLITS)).set_index("run", drop=False)
 
 
 def pictures(results: Results) -> dict[str, dict[str, bytes]]:

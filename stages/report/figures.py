@@ -7,6 +7,7 @@ import io
 import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
@@ -20,6 +21,7 @@ TEXT = 36  # pixels, two lines under each crop
 
 matplotlib.rcdefaults()  # whatever the user's matplotlibrc says
 matplotlib.rcParams.update({"svg.hashsalt": "grayscale", "svg.fonttype": "path", "font.size": 10})
+matplotlib.rcParams.update({"axes.grid": True, "grid.alpha": 0.3, "legend.frameon": False})
 
 
 def of_results(results: Results) -> dict[str, str]:
@@ -65,124 +67,109 @@ def of_studies(table: pd.DataFrame) -> dict[str, str]:
 
 
 def curves(table: pd.DataFrame, colour: list[str]) -> str:
-    """PSNR by epoch, a pair of lines per variant: validation, and training dashed. Returns SVG text.
+    """PSNR by epoch, a pair of lines per variant: validation, and training dashed.
 
     Args:
         table: variant, epoch, psnr, val_psnr.
         colour: variants whose PSNR is that of a colour target, marked in the legend.
     """
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    axes = figure.add_subplot()
+    figure, (axes,) = _figure(3.6)
     for variant, rows in table.groupby("variant", sort=False):
         label = f"{variant} (against colour)" if variant in colour else str(variant)
         (line,) = axes.plot(rows["epoch"], rows["val_psnr"], marker=".", label=label)
         axes.plot(rows["epoch"], rows["psnr"], linestyle="--", linewidth=0.8, color=line.get_color())
     axes.set(xlabel="epoch", ylabel="PSNR (dB)")
-    axes.grid(alpha=0.3)
-    _legend(figure)
-    return _svg(figure)
+    return _svg(figure, legend=True)
 
 
 def distributions(table: pd.DataFrame) -> str:
-    """Box plots of each measure, one row per method; `table` has measure, method, p5, p25, p50, p75, p95. SVG text."""
-    measures = list(dict.fromkeys(table["measure"]))
-    methods = list(dict.fromkeys(table["method"]))
-    figure = Figure(figsize=(9, 0.8 + 0.34 * len(methods)), layout="constrained")
-    for axes, measure in zip(figure.subplots(1, len(measures), sharey=True, squeeze=False)[0], measures, strict=True):
+    """Box plots of each measure, one row per method; `table` has measure, method, p5, p25, p50, p75, p95."""
+    measures, methods = table["measure"].unique(), table["method"].unique()
+    figure, panels = _figure(0.8 + 0.34 * len(methods), len(measures), sharey=True)
+    for axes, measure in zip(panels, measures, strict=True):
         boxes = [
             {"label": row.method, "whislo": row.p5, "q1": row.p25, "med": row.p50, "q3": row.p75, "whishi": row.p95}
             for row in table[table["measure"] == measure].itertuples()
         ]
         axes.bxp(boxes, orientation="horizontal", showfliers=False)
         axes.set(xlabel=measure)
-        axes.grid(axis="x", alpha=0.3)
+        axes.grid(visible=False, axis="y")
     axes.invert_yaxis()
     return _svg(figure)
 
 
 def detail(table: pd.DataFrame) -> str:
-    """Error by spatial frequency, a line per method; `table` has method, low, high, relative_error_db. SVG text."""
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    axes = figure.add_subplot()
+    """Error by spatial frequency, a line per method; `table` has method, low, high, relative_error_db."""
+    figure, (axes,) = _figure(4)
     axes.set_prop_cycle(color=matplotlib.color_sequences["tab20"])
     for method, rows in table.groupby("method", sort=False):
         style = "--" if str(method).startswith("pca_") else "-"
         axes.plot((rows["low"] + rows["high"]) / 2, rows["relative_error_db"], style, marker=".", label=method)
     axes.set(xlabel="spatial frequency (cycles per pixel)", ylabel="error / detail (dB; 0: lost)", ylim=(-70, 10))
-    axes.grid(alpha=0.3)
-    _legend(figure)
-    return _svg(figure)
+    return _svg(figure, legend=True)
 
 
 def noise(table: pd.DataFrame) -> str:
-    """PSNR against the clean target by noise, a line per method; `table` has method, noise_<level>_psnr. SVG text."""
-    columns = {int(found[1]): name for name in table if (found := NOISE.fullmatch(name))}
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    axes = figure.add_subplot()
+    """PSNR against the clean target by noise, a line per method; `table` has method, kind, noise_<level>_psnr."""
+    columns = {int(level[1]): name for name in table if (level := NOISE.fullmatch(name))}
+    figure, (axes,) = _figure(4)
     axes.set_prop_cycle(color=matplotlib.color_sequences["tab20"])
     for _, row in table.iterrows():
         style = "-" if row["kind"] == "autoencoder" else "--"
         axes.plot(list(columns), row[list(columns.values())].astype(float), style, marker=".", label=row["method"])
     axes.set(xlabel="standard deviation of the noise (gray levels)", ylabel="PSNR (dB)", xticks=list(columns))
-    axes.grid(alpha=0.3)
-    _legend(figure)
-    return _svg(figure)
+    return _svg(figure, legend=True)
+
+
+# === Studies; `table` has the columns of metrics/studies.csv ===
 
 
 def latent_study(table: pd.DataFrame) -> str:
-    """PSNR and SSIM by latent size, a line per variant, and PCA; `table` has the columns of metrics/studies.csv."""
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    """PSNR and SSIM by latent size, a line per variant, and PCA."""
+    figure, panels = _figure(3.6, 2)
     pca = table.drop_duplicates("pca_components").sort_values("pca_components")
-    for axes, measure, unit in zip(figure.subplots(1, 2), ("psnr", "ssim"), ("PSNR (dB)", "SSIM"), strict=True):
-        for variant, rows in table.sort_values("latent").groupby("variant", sort=False):
-            axes.plot(rows["latent"], rows[measure], marker=".", label=variant)
+    sizes = sorted(table["latent"].unique())
+    for axes, measure, unit in zip(panels, ("psnr", "ssim"), ("PSNR (dB)", "SSIM"), strict=True):
+        _lines(axes, table, "latent", measure)
         axes.plot(pca["pca_components"], pca[f"pca_{measure}"], "--", marker=".", color="gray", label="PCA")
         axes.set_xscale("log", base=2)
-        axes.set_xticks(sorted(table["latent"].unique()), [str(size) for size in sorted(table["latent"].unique())])
+        axes.set_xticks(sizes, [str(size) for size in sizes])
         axes.minorticks_off()
         axes.set(xlabel="numbers in the latent", ylabel=unit)
-        axes.grid(alpha=0.3)
-        axes.legend(frameon=False)
+        axes.legend()
     return _svg(figure)
 
 
 def photographs_study(table: pd.DataFrame) -> str:
-    """PSNR by the number of training photographs, a line per variant; `table` as for `latent_study`. SVG text."""
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
-    axes = figure.add_subplot()
-    for variant, rows in table.sort_values("photographs").groupby("variant", sort=True):
-        axes.plot(rows["photographs"], rows["psnr"], marker=".", label=variant)
+    """PSNR by the number of training photographs, a line per variant."""
+    figure, (axes,) = _figure(3.6, width=7)
+    _lines(axes, table.sort_values("variant", kind="stable"), "photographs", "psnr")
     axes.set(xlabel="training photographs", ylabel="PSNR (dB)", xticks=sorted(table["photographs"].unique()))
-    axes.grid(alpha=0.3)
-    _legend(figure)
-    return _svg(figure)
+    return _svg(figure, legend=True)
 
 
 def sigma_study(table: pd.DataFrame) -> str:
-    """SSIM, KL divergence and active units by σ, a line per variant; `table` as for `latent_study`. SVG text."""
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    """SSIM, KL divergence and active units by σ, a line per variant."""
     titles = {"ssim": "SSIM", "kl_nats": "KL (nats per patch)", "active_units": "active units"}
-    for axes, (measure, title) in zip(figure.subplots(1, 3), titles.items(), strict=True):
-        for variant, rows in table.sort_values("sigma").groupby("variant", sort=False):
-            axes.plot(rows["sigma"], rows[measure], marker=".", label=variant)
+    figure, panels = _figure(3.2, len(titles))
+    for axes, (measure, title) in zip(panels, titles.items(), strict=True):
+        _lines(axes, table, "sigma", measure)
         axes.set(xlabel="σ", title=title, xscale="log")
-        axes.grid(alpha=0.3)
-        axes.legend(frameon=False)
+        axes.legend()
     return _svg(figure)
 
 
 def runs(table: pd.DataFrame) -> str:
-    """PSNR of single runs, a dot each, and the same on validation; `table` as for `latent_study`. SVG text."""
-    figure = Figure(figsize=(7, 0.9 + 0.24 * len(table)), layout="constrained")
-    axes = figure.add_subplot()
+    """PSNR of single runs, a dot each, and the same on validation."""
+    figure, (axes,) = _figure(0.9 + 0.24 * len(table), width=7)
     places = range(len(table))
     axes.plot(table["psnr"], places, "o", label="test")
     axes.plot(table["val_psnr"], places, "o", fillstyle="none", color="gray", label="validation")
     axes.set_yticks(list(places), list(table.index))
     axes.invert_yaxis()
     axes.set(xlabel="PSNR (dB)")
-    axes.grid(axis="x", alpha=0.3)
-    axes.legend(frameon=False)
+    axes.grid(visible=False, axis="y")
+    axes.legend()
     return _svg(figure)
 
 
@@ -209,12 +196,22 @@ def result_picture(panels: dict[str, np.ndarray]) -> np.ndarray:
     return np.asarray(sheet)
 
 
-def _legend(figure: Figure) -> None:
-    """Beside the axes, so that it hides no line."""
-    figure.legend(loc="outside right center", frameon=False, fontsize=8)
+def _figure(height: float, columns: int = 1, width: float = 9, sharey: bool = False) -> tuple[Figure, list[Axes]]:
+    """A figure of so many inches, and its axes side by side."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, list(figure.subplots(1, columns, squeeze=False, sharey=sharey)[0])
 
 
-def _svg(figure: Figure) -> str:
+def _lines(axes: Axes, table: pd.DataFrame, x: str, y: str) -> None:
+    """A line per variant."""
+    for variant, rows in table.sort_values(x).groupby("variant", sort=False):
+        axes.plot(rows[x], rows[y], marker=".", label=variant)
+
+
+def _svg(figure: Figure, legend: bool = False) -> str:
+    """The figure as SVG text, with a legend beside the axes, so that it hides no line."""
+    if legend:
+        figure.legend(loc="outside right center", fontsize=8)
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     svg = buffer.getvalue()

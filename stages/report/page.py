@@ -1,4 +1,4 @@
-"""The report page: one self-contained HTML file, filled from values; everything it shows is inside it."""
+"""The report page: one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -35,20 +35,23 @@ def render(results: Results, claims: list[Claim], pictures: dict[str, dict[str, 
         name: {title: "data:image/png;base64," + base64.b64encode(png).decode() for title, png in pngs.items()}
         for name, pngs in pictures.items()
     }
+    tables = {
+        "methods": shown.methods(results.methods),
+        "domains": shown.photographs(of_domains(results.evaluations), "domain"),
+        "photographs": shown.photographs(results.photographs, "photo"),
+        "probes": shown.cells(results.probes),
+        "contrast": shown.cells(summary.means(results.contrast, "method")),
+        "conversions": shown.cells(summary.means(results.conversions, "conversion")),
+        "studies": shown.cells(results.studies),
+        "origin": shown.cells(results.origin),
+    }
     return environment.get_template(TEMPLATE.name).render(
+        **{name: table.to_dict("records") for name, table in tables.items()},
         results=results,
         answer=summary.answer(results.methods),
         claims=claims,
         shown=compared(results, images),
-        methods=rows(shown.methods(results.methods)),
-        test_sets={name: rows(shown.methods(table)) for name, table in results.test_sets.items()},
-        domains=rows(shown.photographs(of_domains(results.evaluations), "domain")),
-        photographs=rows(shown.photographs(results.photographs, "photo")) if len(results.photographs) else [],
-        probes=rows(shown.cells(results.probes)),
-        contrast=rows(shown.cells(summary.means(results.contrast, "method"))),
-        conversions=rows(shown.cells(summary.means(results.conversions, "conversion"))),
-        studies=rows(shown.cells(results.studies)),
-        origin=rows(shown.cells(results.origin)),
+        test_sets={name: shown.methods(table).to_dict("records") for name, table in results.test_sets.items()},
         targets=results.evaluations["baselines"]["targets"],
         figures=figures.of_results(results),
         drawn_studies=figures.of_studies(results.studies),
@@ -58,28 +61,23 @@ def render(results: Results, claims: list[Claim], pictures: dict[str, dict[str, 
 
 def compared(results: Results, images: dict[str, dict[str, str]]) -> list[dict[str, str]]:
     """The same photograph in colour, as its target, and by each variant, best first: name, numbers and image."""
-    found = [
+    pictures = [
         {"name": "colour", "numbers": "the photograph", "image": images["baselines"]["photograph_colour"]},
         {"name": "target", "numbers": "its gray target", "image": images["baselines"]["photograph_gray"]},
     ]
     for name in (name for name in results.methods.index if name in results.variants):
         row = results.methods.loc[name]
         numbers = f"{row['psnr']:.1f} dB, SSIM {row['ssim']:.4f}"
-        found.append({"name": name, "numbers": numbers, "image": images[name]["photograph"]})
-    return found
+        pictures.append({"name": name, "numbers": numbers, "image": images[name]["photograph"]})
+    return pictures
 
 
 def of_domains(evaluations: dict[str, Any]) -> pd.DataFrame:
     """A row per method and domain: method, domain, and the measures."""
-    found = {
-        (method, domain): {"method": method, "domain": domain, **scores}
+    rows = [
+        {"method": method, "domain": domain, **scores}
         for evaluation in evaluations.values()
         for method, score in evaluation["scores"].items()
         for domain, scores in score["domains"].items()
-    }
-    return pd.DataFrame(list(found.values()))
-
-
-def rows(table: pd.DataFrame) -> list[dict[str, str]]:
-    """The rows of a table of text."""
-    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    ]
+    return pd.DataFrame(rows).drop_duplicates(["method", "domain"])

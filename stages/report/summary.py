@@ -1,4 +1,4 @@
-"""From what evaluations found to a table of methods, one of probes, means over photographs, and the answer."""
+"""Tables of methods and probes from the results of evaluations, means over photographs, and the answer."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ CLOSED_FORMS = ("luma", "mean_rgb", "green")  # baselines that learn nothing
 AUTOENCODER, READ_OUT, BASELINE = "autoencoder", "read-out", "baseline"
 
 
-def methods(evaluations: dict[str, Any], training: dict[str, Any], luck: dict[str, str], stage: str) -> pd.DataFrame:
+def methods(evaluations: dict[str, Any], training: dict[str, Any], over_seeds: dict[str, str]) -> pd.DataFrame:
     """A row per method, best PSNR first.
 
     Args:
         evaluations: the facts of `baselines` and of each variant; PCA stands in several of them.
         training: by variant, the facts that training left.
-        luck: by variant, what `seeds` says of it.
-        stage: the stage that scored them, with `{}` for the evaluation's name.
+        over_seeds: by variant, the text of `seeds`.
 
     Returns:
         Indexed by method: method, kind, stage; of autoencoders latent, parameters, patches_seen, input, target, seeds
@@ -38,12 +37,12 @@ def methods(evaluations: dict[str, Any], training: dict[str, Any], luck: dict[st
     for name, evaluation in evaluations.items():
         for method, score in evaluation["scores"].items():
             kind = AUTOENCODER if method == name else READ_OUT if method.startswith(f"{name}_") else BASELINE
-            row = {"method": method, "kind": kind, "stage": stage.format(name) if name in training else name}
+            row = {"method": method, "kind": kind, "stage": f"evaluate@{name}" if name in training else name}
             if kind == AUTOENCODER:
                 facts, recipe = training[name], training[name]["recipe"]
                 row |= {key: evaluation.get(key) for key in FACTS}
                 row |= {"parameters": facts["parameters"], "patches_seen": facts["patches_seen"]}
-                row |= {"input": recipe["input"], "target": recipe["target"], "seeds": luck.get(name)}
+                row |= {"input": recipe["input"], "target": recipe["target"], "seeds": over_seeds.get(name)}
             for key, measure in MEASURES.items():
                 row[key] = score[key] if measure.decimals is None else round(score[key], measure.decimals)
                 if measure.headline:
@@ -76,7 +75,7 @@ def probes(evaluations: dict[str, Any], bands: pd.DataFrame, contrast: pd.DataFr
         and …_ssim.
     """
     rows: dict[str, dict[str, Any]] = {}
-    kept = means(contrast, "method").set_index("method")
+    contrast = means(contrast, "method").set_index("method")
     for evaluation in evaluations.values():
         for method, score in evaluation["scores"].items():
             found = score["probes"]
@@ -84,7 +83,7 @@ def probes(evaluations: dict[str, Any], bands: pd.DataFrame, contrast: pd.DataFr
                 "method": method,
                 **{key: found[key] for key in PROBES},
                 "detail_limit": detail_limit(bands[bands["method"] == method]),
-                **kept.loc[method],
+                **contrast.loc[method],
                 **{f"noise_{level}_{key}": value for level, at in found["noise"].items() for key, value in at.items()},
                 **{f"{name}_{key}": of[key] for name, of in score["domains"].items() for key in HEADLINE},
             }
@@ -113,21 +112,21 @@ def distributions(quantiles: pd.DataFrame) -> pd.DataFrame:
     Args:
         quantiles: method, quantile (percent), and the measures.
     """
-    found = []
+    tables = []
     for measure in HEADLINE:
         wide = quantiles.pivot_table(index="method", columns="quantile", values=measure, sort=False)
-        wide.columns = pd.Index([f"p{quantile}" for quantile in wide])
-        found.append(wide.reset_index().assign(measure=MEASURES[measure].title))
-    return pd.concat(found, ignore_index=True)
+        wide = wide.rename(columns="p{}".format).rename_axis(columns=None)
+        tables.append(wide.reset_index().assign(measure=MEASURES[measure].title))
+    return pd.concat(tables, ignore_index=True)
 
 
 def seeds(studies: pd.DataFrame) -> dict[str, str]:
     """Variant → mean ± standard deviation of the test PSNR (dB) over its seeds, where there are at least three."""
-    found = {}
-    for variant, runs in studies[studies["study"] == "seeds"].groupby("variant"):
-        if len(runs) >= ENOUGH_SEEDS:
-            found[str(variant)] = f"{runs['psnr'].mean():.2f} ± {runs['psnr'].std():.2f}"
-    return found
+    return {
+        str(variant): f"{psnr.mean():.2f} ± {psnr.std():.2f}"
+        for variant, psnr in studies[studies["study"] == "seeds"].groupby("variant")["psnr"]
+        if len(psnr) >= ENOUGH_SEEDS
+    }
 
 
 def answer(table: pd.DataFrame) -> str:

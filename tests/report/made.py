@@ -1,4 +1,4 @@
-"""Results of evaluations that never took place, as `stages.evaluate` and `stages.train` leave them, in a moment."""
+"""Made-up results, as `stages.evaluate` and `stages.train` write them."""
 
 from __future__ import annotations
 

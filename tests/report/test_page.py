@@ -1,4 +1,4 @@
-"""The page is whole in itself, and what it offers works: opened in a real browser, it asks the network for nothing."""
+"""The page is self-contained and works in a real browser; results.md has the same rows and verdicts."""
 
 from __future__ import annotations
 
@@ -25,14 +25,17 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[collect.Result
         yield collect.collect(list(made.VARIANTS), [])
 
 
-@pytest.fixture(scope="module")
-def html(results: collect.Results) -> str:
-    return rendered(results)
+def verdicts(results: collect.Results) -> list[claims.Claim]:
+    return claims.decide(claims.Evidence(results.methods, results.probes, results.studies))
 
 
 def rendered(results: collect.Results) -> str:
-    found = claims.settle(claims.Evidence(results.methods, results.probes, results.studies))
-    return page.render(results, found, collect.pictures(results))
+    return page.render(results, verdicts(results), collect.pictures(results))
+
+
+@pytest.fixture(scope="module")
+def html(results: collect.Results) -> str:
+    return rendered(results)
 
 
 @pytest.fixture(scope="module")
@@ -51,30 +54,31 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def opened(browser: Browser, html: str, tmp_path: Path) -> Iterator[Page]:
-    """The page at the width of a phone."""
-    path = tmp_path / "index.html"
-    path.write_text(html)
+def file(html: str, tmp_path: Path) -> str:
+    (tmp_path / "index.html").write_text(html)
+    return (tmp_path / "index.html").as_uri()
+
+
+@pytest.fixture
+def opened(browser: Browser, file: str) -> Iterator[Page]:
+    """The page at the width of a phone; it may ask for nothing and complain of nothing."""
     opened = browser.new_page(viewport={"width": 360, "height": 800})
-    opened.goto(path.as_uri(), wait_until="load")
+    requests: list[str] = []
+    complaints: list[str] = []
+    opened.on("request", lambda request: requests.append(request.url))
+    opened.on("console", lambda message: complaints.append(message.text))
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.goto(file, wait_until="load")
     yield opened
     opened.close()
+    assert [url for url in requests if not url.startswith(("data:", file))] == []
+    assert complaints == []
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_the_page_is_whole_at_phone_and_desktop_width(browser: Browser, html: str, tmp_path: Path, width: int) -> None:
-    path = tmp_path / "index.html"
-    path.write_text(html)
-    opened = browser.new_page(viewport={"width": width, "height": 800})
-    asked: list[str] = []
-    complaints: list[str] = []
-    opened.on("request", lambda request: asked.append(request.url))
-    opened.on("console", lambda message: complaints.append(message.text))
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.goto(path.as_uri(), wait_until="load")
+def test_the_page_is_whole_at_phone_and_desktop_width(opened: Page, width: int) -> None:
+    opened.set_viewport_size({"width": width, "height": 800})
     opened.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
-    assert [url for url in asked if not url.startswith(("data:", path.as_uri()))] == []
-    assert complaints == []
     drawn = opened.eval_on_selector_all("img", "images => images.map(image => image.complete && image.naturalWidth)")
     assert len(drawn) == 2 + 2 + 2 * len(made.VARIANTS)
     assert all(drawn)
@@ -83,7 +87,6 @@ def test_the_page_is_whole_at_phone_and_desktop_width(browser: Browser, html: st
     broken = "links => links.map(link => link.getAttribute('href').slice(1)).filter(id => !document.getElementById(id))"
     assert opened.locator("dl a").count() > 5
     assert opened.eval_on_selector_all("dl a", broken) == []
-    opened.close()
 
 
 def test_it_opens_with_the_photograph_and_a_slider_between_two_methods(opened: Page) -> None:
@@ -121,12 +124,11 @@ def test_a_link_into_a_folded_part_unfolds_it(opened: Page) -> None:
 
 
 def test_results_md_has_a_row_per_method_and_a_verdict_per_claim(results: collect.Results) -> None:
-    found = claims.settle(claims.Evidence(results.methods, results.probes, results.studies))
-    text = markdown.results(results, found)
+    text = markdown.results(results, verdicts(results))
     rows = re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)
     assert rows[: len(results.methods)] == list(results.methods.index)
     assert "| `subpixel` | autoencoder | 784 | 60.000 | 59.0 … 61.0 | 0.60000 |" in text
-    assert all(f"- **{claim.claim}** *{claim.label}.* {claim.sentence}" in text for claim in found)
+    assert all(f"- **{claim.claim}** *{claim.label}.* {claim.sentence}" in text for claim in verdicts(results))
 
 
 def test_many_photographs_have_no_columns_of_their_own(
@@ -139,10 +141,6 @@ def test_many_photographs_have_no_columns_of_their_own(
     assert (len(many.photographs), len(many.origin), many.more) == (0, 1, 1)
     assert "coffee SSIM" not in rendered(many)
     assert "everyday SSIM" in rendered(many)
-
-
-def test_the_report_opens_no_table_of_patches(results: collect.Results, html: str) -> None:
-    assert not list(Path("data/evaluations").rglob("scores.csv"))  # the fixture has none, and nobody missed it
 
 
 def test_luma_is_called_the_target_s_formula_only_where_it_is(

@@ -1,4 +1,4 @@
-"""Tables of methods and probes hold what evaluations found; the answer follows the numbers."""
+"""Tables hold what evaluations and studies found; the answer follows the numbers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from stages.report import collect, summary
+from stages.report.collect import SPLITS
 from tests.report import made
 
 
@@ -30,13 +31,6 @@ def test_every_method_has_a_row_best_first_and_the_stage_that_scored_it(results:
     assert table.loc["subpixel", "psnr_low"] == 59
     assert pd.isna(table.loc["luma", "latent"])
     assert set(results.probes["method"]) == set(table["method"])
-
-
-def test_folders_that_no_variant_owns_are_not_looked_at(results: collect.Results) -> None:
-    Path("data/models/gone").mkdir()
-    Path("data/evaluations/gone").mkdir()
-    again = collect.collect(list(made.VARIANTS), [])
-    pd.testing.assert_frame_equal(again.methods, results.methods)
 
 
 def test_a_gray_or_colour_control_does_not_answer_the_question(results: collect.Results) -> None:
@@ -65,6 +59,19 @@ def test_detail_ends_at_the_first_band_that_loses_half_of_its_energy(errors: lis
 def test_seeds_are_told_from_three_runs_on() -> None:
     runs = pd.DataFrame({"study": "seeds", "variant": ["a"] * 3 + ["b"] * 2, "psnr": [30.0, 31, 32, 1, 2]})
     assert summary.seeds(runs) == {"a": "31.00 ± 1.00"}
+
+
+@pytest.mark.parametrize("other", SPLITS)
+def test_studies_of_other_patches_are_left_out(other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pd.DataFrame(
+        {"run": ["a", "b"], "psnr": 30, "made_from": "1e2345678901", **dict.fromkeys(SPLITS, "0" * 12)}
+    )
+    table.loc[1, other] = "4" * 12
+    table.to_csv(tmp_path / "studies.csv", index=False)
+    monkeypatch.setattr(collect, "STUDIES", tmp_path / "studies.csv")
+    found = collect.studies(made.INPUTS)
+    assert found.index.tolist() == ["a"]
+    assert found.to_dict("records") == [{"run": "a", "psnr": 30, "made_from": "1e2345678901"}]
 
 
 def test_distributions_are_the_quantiles_of_psnr_and_ssim(results: collect.Results) -> None:
