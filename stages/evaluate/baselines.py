@@ -46,12 +46,12 @@ def fit_conv1x1(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     Returns:
         The weights of red, green and blue, and the bias: `(4,)`.
     """
-    products, wanted = np.zeros((4, 4)), np.zeros(4)
+    normal, moment = np.zeros((4, 4)), np.zeros(4)  # of the normal equations
     for colour, gray in pairs:
         design = np.hstack([colour.reshape(-1, 3), np.ones((colour.size // 3, 1))])
-        products += design.T @ design
-        wanted += design.T @ gray.reshape(-1)
-    return np.linalg.solve(products, wanted).round(WEIGHT_DECIMALS)
+        normal += design.T @ design
+        moment += design.T @ gray.reshape(-1)
+    return np.linalg.solve(normal, moment).round(WEIGHT_DECIMALS)
 
 
 def conv1x1(colour: np.ndarray, weights: np.ndarray) -> np.ndarray:

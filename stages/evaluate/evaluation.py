@@ -5,7 +5,9 @@ Memory holds the scores of every test patch, and the pixels of one shard.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import operator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +25,8 @@ from stages.evaluate import frequency, intervals, leakage, methods, noise, pictu
 from stages.evaluate.chunks import opened, spans
 from stages.evaluate.methods import Subject
 from stages.evaluate.moments import Moments, of_all
+from stages.evaluate.shard import Chunk, Photograph, Sheet
+from stages.formats.patches import PatchSet
 
 
 @dataclass
@@ -69,14 +73,14 @@ def evaluate(subject: Subject, photographs: pd.DataFrame, keep: Path, engine: En
     (fitted,) = shards.run(methods.fit, [subject], keep / "fits", engine, cpus=cpus)
     measure = partial(shard.measure, subject, fitted.folder)
     test = opened(subject.test)
-    chunks = [shard.Chunk(number, *span) for number, span in enumerate(spans(len(test), test.patch))]
+    chunks = [Chunk(number, *span) for number, span in enumerate(spans(len(test), test.patch))]
     names = zip(photographs["name"], photographs["domain"], strict=True)
-    wholes = [shard.Photograph(*name, shown=number == 0) for number, name in enumerate(names)]
+    wholes = [Photograph(*name, shown=number == 0) for number, name in enumerate(names)]
 
     # One map, so that a worker loads the model once.
     finished = shards.run(measure, [*chunks, *wholes], keep / "measured", engine, cpus=cpus)
-    measured = _combined([next(finished) for _ in chunks], test.index)
-    result = _of_patches(measured, test.index, test.patch, subject.settings, fitted.facts["isoluma_contrast"])
+    parts = [next(finished) for _ in chunks]
+    result = _of_patches(chunks, parts, test, subject.settings, fitted.facts["isoluma_contrast"])
     for whole in finished:
         result.contrast += whole.facts["contrast"]
         result.conversions += whole.facts["conversions"]
@@ -85,7 +89,7 @@ def evaluate(subject: Subject, photographs: pd.DataFrame, keep: Path, engine: En
         result.facts = {"latent": fitted.facts["latent"], **result.facts}
         ssim = result.tables[subject.name]["ssim"].to_numpy()
         numbers = pictures.ranks(ssim, subject.settings.picture_rows).reshape(-1)
-        (sheet,) = shards.run(measure, [shard.Sheet(numbers, ssim[numbers])], keep / "sheet", engine, cpus=cpus)
+        (sheet,) = shards.run(measure, [Sheet(numbers, ssim[numbers])], keep / "sheet", engine, cpus=cpus)
         result.pictures |= _pictures(sheet)
     return result
 
@@ -114,89 +118,69 @@ def whole_photographs(manifest: pd.DataFrame, patch: int, megapixels: float) -> 
 # === From shards to values ===
 
 
-@dataclass
-class Measured:
-    """What the chunks of the test patches measured, combined.
-
-    Attributes:
-        planes: by method, of how many planes its outputs are.
-        scores: `(methods, n, measures)` of `scores.MEASURES`.
-        triangles: by photograph, see `leakage.triangle`.
-        sums: over patches, see `shard.measure`.
-        latent: moments of the latent of a variational autoencoder.
-    """
-
-    planes: dict[str, int]
-    scores: np.ndarray
-    triangles: dict[str, np.ndarray]
-    sums: dict[str, np.ndarray]
-    latent: Moments | None
-
-
-def _combined(chunks: Sequence[Shard], index: pd.DataFrame) -> Measured:
-    """Combine chunks of the patches in `index`, in their order."""
-    measured: list[np.ndarray] = []
-    triangles: dict[str, np.ndarray] = {}
-    sums: dict[str, np.ndarray] = {}
-    latent: list[Moments] = []
-    start = 0
-    for chunk in chunks:
-        with np.load(chunk.folder / shard.ARRAYS) as file:
-            arrays = dict(file)
-        measured.append(arrays.pop("scores"))
-        stop = start + measured[-1].shape[1]
-        photos = pd.unique(index["photo"][start:stop].to_numpy())
-        for photo, triangle in zip(photos, arrays.pop("triangles"), strict=True):
-            triangles[photo] = leakage.joined([triangles[photo], triangle]) if photo in triangles else triangle
-        if "latent_mean" in arrays:
-            latent.append(Moments(stop - start, arrays.pop("latent_mean"), arrays.pop("latent_scatter")))
-        sums = {name: sums.get(name, 0) + array for name, array in arrays.items()}
-        start = stop
-    moments = of_all(latent) if latent else None
-    return Measured(chunks[0].facts["planes"], np.concatenate(measured, axis=1), triangles, sums, moments)
-
-
 def _of_patches(
-    measured: Measured, index: pd.DataFrame, side: int, settings: Evaluate, isoluma: dict[str, float]
+    tasks: Sequence[Chunk], chunks: Sequence[Shard], test: PatchSet, settings: Evaluate, isoluma: dict[str, float]
 ) -> Evaluation:
-    """The evaluation of the patches in `index`."""
-    patches, sums, result = len(index), measured.sums, Evaluation()
-    for name, rows in zip(measured.planes, measured.scores, strict=True):
-        result.tables[name] = scores.per_patch(index, name, rows)
+    """The evaluation of the patches `test`, whose chunks are finished; `isoluma` is the contrast by method."""
+    result, patches, planes = Evaluation(), len(test), chunks[0].facts["planes"]
+    measured = np.concatenate(list(_arrays(chunks, "scores")), axis=1)
+    for name, rows in zip(planes, measured, strict=True):
+        result.tables[name] = scores.per_patch(test.index, name, rows)
     ends = intervals.of_means(result.tables, settings.bootstrap, settings.seed)
-    target_variation = float(sums["target_variation"]) / patches
+    triangles = _triangles(tasks, chunks, test.index["photo"])
+    target_variation = float(_sum(chunks, "target_variation")) / patches
+    error, detail, variation, noisy = (_sum(chunks, name) for name in ("error", "detail", "variation", "noise"))
     first = 0
-    for number, (name, planes) in enumerate(measured.planes.items()):
-        noisy = zip(settings.noise_levels, (sums["noise"][number] / patches).tolist(), strict=True)
-        chroma = leakage.of_triangles(measured.triangles, slice(first, first + planes))
+    for number, (name, count) in enumerate(planes.items()):
+        chroma = leakage.of_triangles(triangles, slice(first, first + count))
         per_photo = chroma.pop("chroma_r2_per_photo")
         photographs = scores.by_photograph(result.tables[name])
         result.photographs[name] = photographs.assign(chroma_r2=photographs["photo"].map(per_photo))
-        result.bands[name] = frequency.bands(name, sums["error"][number], sums["detail"], patches * side**2)
+        result.bands[name] = frequency.bands(name, error[number], detail, patches * test.patch**2)
+        levels = zip(settings.noise_levels, (noisy[number] / patches).tolist(), strict=True)
         result.probes[name] = {
             "interval": ends[name],
             "probes": {
                 **chroma,
                 "isoluma_contrast": isoluma[name],
-                "smoothness": noise.smoothness(float(sums["variation"][number]) / patches, target_variation),
+                "smoothness": noise.smoothness(float(variation[number]) / patches, target_variation),
                 "noise": {
-                    str(level): {
-                        "psnr": psnr,
-                        "ssim": ssim,
-                        "smoothness": noise.smoothness(variation, target_variation),
-                    }
-                    for level, (psnr, ssim, variation) in noisy
+                    str(level): {"psnr": psnr, "ssim": ssim, "smoothness": noise.smoothness(found, target_variation)}
+                    for level, (psnr, ssim, found) in levels
                 },
             },
         }
-        first += planes
-    if measured.latent:
-        result.facts["kl_nats"] = float(sums["kl_nats"]) / patches
-        result.facts["active_units"] = probes.active_units(measured.latent)
+        first += count
+    arrays = chunks[0].facts["arrays"]
+    if "kl_nats" in arrays:
+        result.facts["kl_nats"] = float(_sum(chunks, "kl_nats")) / patches
+        sizes = (stop - start for _, start, stop in tasks)
+        latent = map(Moments, sizes, _arrays(chunks, "latent_mean"), _arrays(chunks, "latent_scatter"))
+        result.facts["active_units"] = probes.active_units(of_all(latent))
     for fact in ("chroma_of_input", "chroma_of_output"):
-        if fact in sums:
-            result.facts[fact] = float(sums[fact]) / patches
+        if fact in arrays:
+            result.facts[fact] = float(_sum(chunks, fact)) / patches
     return result
+
+
+def _arrays(chunks: Sequence[Shard], name: str) -> Iterator[np.ndarray]:
+    """The array `name` of each chunk, see `shard.measure`; memory holds one at a time."""
+    for chunk in chunks:
+        with np.load(chunk.folder / shard.ARRAYS) as file:
+            yield file[name]
+
+
+def _sum(chunks: Sequence[Shard], name: str) -> np.ndarray:
+    return functools.reduce(operator.add, _arrays(chunks, name))
+
+
+def _triangles(tasks: Sequence[Chunk], chunks: Sequence[Shard], photos: pd.Series) -> dict[str, np.ndarray]:
+    """The triangle of each photograph, see `leakage.triangle`, from those of its parts in the chunks."""
+    joined: dict[str, np.ndarray] = {}
+    for (_, start, stop), triangles in zip(tasks, _arrays(chunks, "triangles"), strict=True):
+        for photo, triangle in zip(photos[start:stop].unique(), triangles, strict=True):
+            joined[photo] = leakage.joined([joined[photo], triangle]) if photo in joined else triangle
+    return joined
 
 
 def _pictures(finished: Shard) -> dict[str, np.ndarray]:

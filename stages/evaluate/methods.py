@@ -129,7 +129,7 @@ def of(subject: Subject, fitted: Path) -> dict[str, Method]:
 
 
 def on_colour(method: Method) -> Closed:
-    """The method for colour without a target, such as a whole photograph: gray is its luma, unrounded."""
+    """The method for colour without a target, such as a whole photograph; its luma, unrounded, stands for gray."""
     return lambda colour: method(colour, baselines.luma(colour))
 
 

@@ -1,4 +1,4 @@
-"""Questions to a model beyond its scores: is the latent used, is the output gray, where could gray be read out."""
+"""Whether a latent is used, and which gray image could be read out of it."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def measure(subject: Subject, fitted: Path, task: Chunk | Photograph | Sheet, fo
 
 
 def _chunk(subject: Subject, used: dict[str, Method], chunk: Chunk, folder: Path) -> dict[str, Any]:
-    """Facts: `planes`, by method how many its outputs have. Arrays, in the order of the methods:
+    """Facts: `planes`, by method how many its outputs have, and the names of the `arrays`. Arrays, by method:
 
     `scores` `(methods, n, measures)` of `scores.MEASURES`; the sums over patches `error` `(methods, bands)`, `detail`
     `(bands,)`, `variation` `(methods,)`, `target_variation` `()`, `noise` `(methods, levels, 3)`; `triangles`
@@ -100,13 +100,13 @@ def _chunk(subject: Subject, used: dict[str, Method], chunk: Chunk, folder: Path
         "variation": [noise.variation(planes) for planes in outputs.values()],
         "triangles": leakage.triangles(photos, colour, np.concatenate(list(residuals.values()))),
     }
-    facts = {"planes": {name: len(planes) for name, planes in outputs.items()}}
+    planes = {name: len(output) for name, output in outputs.items()}
     del outputs, residuals  # before as much memory goes into noise
     arrays["noise"] = _under_noise(subject, used, chunk, colour, targets)
     if subject.model:
         arrays |= _of_network(subject, colour, targets)
     np.savez(folder / ARRAYS, allow_pickle=False, **arrays)
-    return facts
+    return {"planes": planes, "arrays": list(arrays)}
 
 
 def _under_noise(

@@ -57,17 +57,12 @@ class Evidence:
     probes: pd.DataFrame
     studies: pd.DataFrame
 
-    def score(self, method: str) -> pd.Series:
-        """The scores and facts of a method; `NotMeasuredError` without them."""
-        return _row(self.methods, method)
-
-    def probe(self, method: str) -> pd.Series:
-        """The probes of a method; `NotMeasuredError` without them."""
-        return _row(self.probes, method)
-
-    def run(self, name: str) -> pd.Series:
-        """A run of the studies; `NotMeasuredError` without it."""
-        return _row(self.studies, name)
+    def row(self, table: str, key: str) -> pd.Series:
+        """The row of a method or run in `methods`, `probes` or `studies`; `NotMeasuredError` without it."""
+        rows = getattr(self, table)
+        if key not in rows.index:
+            raise NotMeasuredError(f"`{key}`")
+        return rows.loc[key]
 
     def gray(self) -> pd.DataFrame:
         """The variants from colour to gray, and their scores; `NotMeasuredError` if there is none."""
@@ -94,12 +89,6 @@ def _rows(table: str, *keys: object) -> list[Row]:
     return [Row(table, str(key)) for key in keys]
 
 
-def _row(table: pd.DataFrame, key: str) -> pd.Series:
-    if key not in table.index:
-        raise NotMeasuredError(f"`{key}`")
-    return table.loc[key]
-
-
 def decide(evidence: Evidence) -> list[Claim]:
     """A verdict on every claim, in their order, and on the two questions under them."""
     found = []
@@ -113,7 +102,7 @@ def decide(evidence: Evidence) -> list[Claim]:
 
 
 def _naive_stays_in_colour(evidence: Evidence) -> Verdict:
-    naive, gray = evidence.score("naive"), evidence.score("simple")
+    naive, gray = evidence.row("methods", "naive"), evidence.row("methods", "simple")
     if naive["target"] != "colour":
         raise NotMeasuredError("`naive`, trained on colour targets")
     if "simple" not in evidence.gray().index:
@@ -128,7 +117,7 @@ def _naive_stays_in_colour(evidence: Evidence) -> Verdict:
 
 
 def _poor_designs_leak_or_blur(evidence: Evidence) -> Verdict:
-    found = {str(name): evidence.probe(str(name)) for name in evidence.gray().index}
+    found = {str(name): evidence.row("probes", str(name)) for name in evidence.gray().index}
     worst = max(found, key=lambda name: found[name]["isoluma_contrast"])
     dullest = min(found, key=lambda name: found[name]["detail_limit"])
     best = min(found, key=lambda name: (-found[name]["detail_limit"], found[name]["isoluma_contrast"]))
@@ -152,7 +141,7 @@ def _data_and_architecture_matter(evidence: Evidence) -> Verdict:
     fewest = curve[curve["photographs"] == curve["photographs"].min()]
     if fewest.empty:
         raise NotMeasuredError("the study of photographs")
-    whole = {run: evidence.run(f"seeds_{fewest.loc[run, 'variant']}_1") for run in fewest.index}
+    whole = {run: evidence.row("studies", f"seeds_{fewest.loc[run, 'variant']}_1") for run in fewest.index}
     gain = {run: whole[run]["psnr"] - fewest.loc[run, "psnr"] for run in fewest.index}
     scores = {whole[run]["variant"]: whole[run]["psnr"] for run in fewest.index}
     apart = max(scores.values()) - min(scores.values())
@@ -169,9 +158,9 @@ def _data_and_architecture_matter(evidence: Evidence) -> Verdict:
 
 
 def _a_third_is_enough(evidence: Evidence) -> Verdict:
-    full, third, crude = (evidence.score(name) for name in ("subpixel", "subpixel_bottleneck", "mean_rgb"))
+    full, third, crude = (evidence.row("methods", name) for name in ("subpixel", "subpixel_bottleneck", "mean_rgb"))
     pca_name = f"pca_{third['latent']}"
-    pca = evidence.score(pca_name)
+    pca = evidence.row("methods", pca_name)
     holds = third["ssim"] >= crude["ssim"]
     sentence = (
         f"With {third['latent']} of {full['latent']} numbers `subpixel_bottleneck` scores {third['psnr']:.1f} dB / "
@@ -190,21 +179,21 @@ def _vaes_are_smoother_and_robust(evidence: Evidence) -> Verdict:
     key = f"noise_{level}_psnr"
     parts, rows, better = [], [], []
     for name in vaes:
-        peer = f"pca_{evidence.score(name)['latent']}"
-        vae, pca = evidence.probe(name), evidence.probe(peer)
+        peer = f"pca_{evidence.row('methods', name)['latent']}"
+        vae, pca = evidence.row("probes", name), evidence.row("probes", peer)
         better.append(vae["smoothness"] < pca["smoothness"] and vae[key] > pca[key])
         parts.append(
             f"`{name}` scores {vae[key]:.1f} dB with a total variation of {vae['smoothness']:.2f} times the target's "
             f"when clean, PCA at its size {pca[key]:.1f} dB with {pca['smoothness']:.2f}"
         )
         rows += _rows("probes", name, peer)
-    luma = evidence.probe("luma")[key]
+    luma = evidence.row("probes", "luma")[key]
     sentence = f"At noise of {level} gray levels " + "; ".join(parts) + f"; luma of the same input {luma:.1f} dB."
     return _label(all(better)), sentence, [*rows, *_rows("probes", "luma")]
 
 
 def _mae_may_suit(evidence: Evidence) -> Verdict:
-    mse, mae = evidence.probe("simple"), evidence.probe("simple_mae")
+    mse, mae = evidence.row("probes", "simple"), evidence.row("probes", "simple_mae")
     seeds = evidence.studies.query("study == 'seeds' and variant == 'simple'")["psnr"]
     if len(seeds) < 3:
         raise NotMeasuredError("three seeds of `simple`")
@@ -219,7 +208,10 @@ def _mae_may_suit(evidence: Evidence) -> Verdict:
 
 
 def _overfitting_needs_care(evidence: Evidence) -> Verdict:
-    plain, augmented = evidence.run("augmentation_bottleneck_1"), evidence.run("photographs_bottleneck_1")
+    plain, augmented = (
+        evidence.row("studies", "augmentation_bottleneck_1"),
+        evidence.row("studies", "photographs_bottleneck_1"),
+    )
     lost = plain["val_psnr"] - plain["end_val_psnr"]
     gain = augmented["val_psnr"] - plain["val_psnr"]
     sentence = (
@@ -232,8 +224,8 @@ def _overfitting_needs_care(evidence: Evidence) -> Verdict:
 
 
 def _histology_too(evidence: Evidence) -> Verdict:
-    best, crude = evidence.best(), evidence.probe("mean_rgb")
-    row = evidence.probe(best)
+    best, crude = evidence.best(), evidence.row("probes", "mean_rgb")
+    row = evidence.row("probes", best)
     domains = ("everyday", "histology")
     if not set(domains) <= set(evidence.domains()):
         raise NotMeasuredError("test photographs of the domains `everyday` and `histology`")
@@ -250,7 +242,7 @@ def _colour_or_bottleneck(evidence: Evidence) -> Verdict:
         raise NotMeasuredError("the control study")
     parts, rows = [], []
     for run, control in controls.iterrows():
-        same = evidence.run(f"seeds_{control['variant']}_1")
+        same = evidence.row("studies", f"seeds_{control['variant']}_1")
         parts.append(f"`{control['variant']}` {_signed(control['psnr'] - same['psnr'])} of {control['psnr']:.1f} dB")
         rows += _rows("studies", run, same.name)
     sentence = (
@@ -261,7 +253,11 @@ def _colour_or_bottleneck(evidence: Evidence) -> Verdict:
 
 def _an_autoencoder_at_all(evidence: Evidence) -> Verdict:
     best = evidence.best()
-    row, learned, formula = evidence.score(best), evidence.score("conv1x1"), evidence.score("luma")
+    row, learned, formula = (
+        evidence.row("methods", best),
+        evidence.row("methods", "conv1x1"),
+        evidence.row("methods", "luma"),
+    )
     needless = max(learned["psnr"], formula["psnr"]) >= row["psnr"]
     sentence = (
         f"{'No' if needless else 'It does better'}: a fitted 1 × 1 convolution scores {learned['psnr']:.1f} dB and the "
