@@ -107,16 +107,17 @@ def of_test_set(name: str, training: dict[str, Any]) -> pd.DataFrame:
     return methods.assign(stage=f"evaluate_set@{name}").join(contrast.set_index("method"))
 
 
-def studies(inputs: Mapping[str, str]) -> pd.DataFrame:
+def studies(inputs: Mapping[str, str], path: Path = STUDIES) -> pd.DataFrame:
     """The studies that were made from the same patches, by run, without the columns that say from which.
 
     Args:
         inputs: of a variant's evaluation: `data/pairs/<split>` → sha256 of its patch set.
+        path: the table.
 
     Raises:
         ArtifactError: metrics/studies.csv, which `make study` writes, is missing or can't be read.
     """
-    table = read_table(STUDIES, text=(*SPLITS, "made_from"))
+    table = read_table(path, text=(*SPLITS, "made_from"))
     for split in SPLITS:
         table = table[table[split].map(inputs[f"data/pairs/{split}"].startswith).astype(bool)]
     return table.drop(columns=list(SPLITS)).set_index("run", drop=False)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from stages.common.artifacts import DIGITS, ArtifactError
 from stages.evaluate.measures import HEADLINE, MEASURES
-from stages.report import studies, summary
+from stages.report import collect, summary
 from tools import trace
 from tools.compare import paired
 from tools.compare.revisions import Changes, Revision, UnavailableError, changes, parsed
@@ -276,7 +276,7 @@ def luck_of_seeds(revision: Revision) -> dict[tuple[str, str], float]:
     """Variant and measure → standard deviation over at least three seeds, of the studies on this revision's patches."""
     try:
         inputs = json.loads(revision.read(f"{EVALUATIONS}/{revision.variants[0]}/summary.json"))["inputs"]
-        runs = parsed(revision.git_file(str(studies.TABLE)), partial(studies.of_these_data, inputs))
+        runs = parsed(revision.git_file(str(collect.STUDIES)), partial(collect.studies, inputs))
         seeds = runs[runs["study"] == "seeds"].groupby("variant")
     except (ArtifactError, LookupError):  # there is no such table, or it does not say what it was made from
         return {}
