@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 from pathlib import Path
@@ -131,9 +133,8 @@ def test_a_settings_fault_stops_before_any_work(workspace: Workspace) -> None:
 @pytest.mark.long
 def test_an_experiment_changes_a_param_from_the_command_line(workspace: Workspace) -> None:
     workspace.run("dvc", "exp", "run", "--name", "another", "--set-param", "train.recipe.seed=2", "train@subpixel")
-    rows = [row.split(",") for row in workspace.run("dvc", "exp", "show", "--csv").stdout.splitlines()]
-    (another,) = (row for row in rows if "another" in row)
-    assert another[rows[0].index("train.recipe.seed")] == "2"
+    rows = csv.DictReader(io.StringIO(workspace.run("dvc", "exp", "show", "--csv").stdout))
+    assert [row["train.recipe.seed"] for row in rows if "another" in row.values()] == ["2"]
 
 
 def test_plots_show_a_curve_for_every_variant(first_rebuild: Workspace, tmp_path: Path) -> None:

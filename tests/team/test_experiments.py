@@ -70,7 +70,7 @@ def test_a_colleague_gets_an_experiment_with_its_results(people: dict[str, Works
     assert (ben.folder / "metrics/scores/simple.json").read_text() == ada_has
 
 
-def test_editors_read_experiments_metrics_params_and_plots(people: dict[str, Workspace], tmp_path: Path) -> None:
+def test_editors_read_experiments_metrics_params_and_models(people: dict[str, Workspace]) -> None:
     ada = people["ada"]
     table = json.loads(ada.run("dvc", "exp", "show", "--json", "--num", "2").stdout)
     (before,) = (row for row in table if row["experiments"])
@@ -83,11 +83,6 @@ def test_editors_read_experiments_metrics_params_and_plots(people: dict[str, Wor
         }
         assert scores["before"] != scores["after"]
         assert "data/models/simple" in found[name]["outs"]
-
-    plots = json.loads(ada.run("dvc", "plots", "diff", "--json", "--split", "--out", str(tmp_path), "try-mae").stdout)
-    drawn = {"training curves", "scores of test patches", "isoluma contrast", "metrics/result.png"}
-    assert drawn <= set(plots["data"])
-    assert "errors" not in plots
     artifacts = ada.run("python", "-c", "from dvc.repo import Repo; print(*Repo().artifacts.read()['dvc.yaml'])").stdout
     assert "subpixel" in artifacts.split()
 
@@ -105,7 +100,7 @@ def test_a_review_compares_what_was_committed_with_where_it_came_from(people: di
 def test_a_review_refuses_metrics_that_are_not_those_of_the_code(people: dict[str, Workspace]) -> None:
     edited = people["ada"].copy(people["ada"].folder.with_name("edited"))
     summary = edited.folder / "metrics/scores/simple.json"
-    summary.write_text(summary.read_text().replace('"ssim": 0.', '"ssim": 0.9'))
+    summary.write_text(summary.read_text().replace('"psnr": ', '"psnr": 9'))
     edited.commit("Better scores")
     refused = edited.run("make", "review", "REV=HEAD~1", ok=False, **HERE)
     assert refused.returncode != 0
@@ -117,5 +112,8 @@ def test_a_review_refuses_metrics_that_are_not_those_of_the_code(people: dict[st
 @pytest.mark.long
 def test_the_section_holds_for_the_real_stages(first_rebuild: Workspace, tmp_path: Path) -> None:
     ada = followed(first_rebuild, tmp_path)["ada"]
+    plots = json.loads(ada.run("dvc", "plots", "diff", "--json", "--out", str(tmp_path / "plots"), "try-mae").stdout)
+    assert {"training curves", "scores of test patches", "isoluma contrast", "metrics/result.png"} <= set(plots["data"])
+    assert "errors" not in plots
     ada.run("make", "review", "REV=HEAD~1", **HERE)
     assert "| simple | psnr (dB) |" in (ada.folder / "comparison.md").read_text()

@@ -117,7 +117,7 @@ def go_back(members: Team) -> None:
     """Follow the third section in new clones, and see what runs."""
     members.clone("ben")
     members.clone("ada")
-    assert members.follow(BACK) == [[], ["report"]]
+    assert members.follow(BACK) == [[], ["evaluate@simple", "report"]]
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def test_every_kind_of_remote_gives_known_states_back(knowing: Workspace, tmp_pa
         assert stages(typed(ben, "make pull")) == []
         assert typed(ben, "git status --short") == ""
         typed(ben, "git restore --source main~2 params.yaml")
-        assert stages(typed(ben, "make pull")) == ["report"]
+        assert stages(typed(ben, "make pull")) == ["evaluate@simple", "report"]
         assert typed(ben, "git diff main~2 -- params.yaml dvc.lock metrics") == ""
 
 
