@@ -164,13 +164,13 @@ def test_an_address_is_shown_without_secrets_and_without_this_machine(address: s
         (
             archive,
             {"urls": ["https://me:secret@example.org/a.zip", "https://x.net/"], "sha256": "0" * 64},
-            "https://x.org/a.zip",
+            "https://example.org/a.zip",
         ),
         (archive, {"sha256": "0" * 64}, "x.py"),
         (
             repository,
             {"url": "https://me:secret@example.org/r.git", "path": "a/b", "rev": NO_COMMIT},
-            "https://x.org/r.git: a/b",
+            "https://example.org/r.git: a/b",
         ),
         (keras, {"dataset": "cifar100", "images": 1}, "cifar100"),
         (bundled, {}, "x.py"),
