@@ -41,7 +41,8 @@ def patch_set(tmp_path_factory: pytest.TempPathFactory) -> PatchSet:
     colour = rng.integers(0, 256, (100, 3, 3, 3)).repeat(4, axis=1).repeat(4, axis=2).astype(np.uint8)
     index = pd.DataFrame({"photo": np.repeat(["d", "b", "c", "a"], [10, 50, 20, 20]), "domain": "everyday", "row": 0})
     index["column"] = np.arange(100)
-    return patch_sets.write(tmp_path_factory.mktemp("patches"), index, colour, bt601(colour)[..., None], [40, 40, 20])
+    gray = bt601(colour.reshape(100, 144, 3)).reshape(100, 12, 12, 1)
+    return patch_sets.write(tmp_path_factory.mktemp("patches"), index, colour, gray, [40, 40, 20])
 
 
 @pytest.fixture

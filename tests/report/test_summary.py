@@ -62,14 +62,13 @@ def test_seeds_are_told_from_three_runs_on() -> None:
 
 
 @pytest.mark.parametrize("other", SPLITS)
-def test_studies_of_other_patches_are_left_out(other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_studies_of_other_patches_are_left_out(other: str, tmp_path: Path) -> None:
     table = pd.DataFrame(
         {"run": ["a", "b"], "psnr": 30, "made_from": "1e2345678901", **dict.fromkeys(SPLITS, "0" * 12)}
     )
     table.loc[1, other] = "4" * 12
     table.to_csv(tmp_path / "studies.csv", index=False)
-    monkeypatch.setattr(collect, "STUDIES", tmp_path / "studies.csv")
-    found = collect.studies(made.INPUTS)
+    found = collect.studies(made.INPUTS, tmp_path / "studies.csv")
     assert found.index.tolist() == ["a"]
     assert found.to_dict("records") == [{"run": "a", "psnr": 30, "made_from": "1e2345678901"}]
 
