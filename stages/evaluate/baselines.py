@@ -117,16 +117,16 @@ def fit_pca(gray: Iterable[np.ndarray], patches: int, components: int) -> tuple[
         The mean `(pixels,)` and the directions of largest variance `(pixels, components)`, orthonormal; directions in
         which the training patches don't vary are left out.
     """
-    chunks = map(_even_and_odd, gray)
-    first = next(chunks)
-    chunks, half = itertools.chain([first], chunks), first.shape[2]
-    if 4 * patches > half:
+    halves = map(_even_and_odd, gray)
+    first = next(halves)
+    chunks = itertools.chain([first], halves)
+    if 4 * patches > first.shape[2]:
         even, odd = functools.reduce(
             lambda done, new: [one + other for one, other in zip(done, new, strict=True)],
             ([Moments.of(rows) for rows in chunk] for chunk in chunks),
         )
         mean, about_zero = even.mean, odd.scatter + odd.count * np.outer(odd.mean, odd.mean)
-        solved = [np.linalg.eigh(scatter) for scatter in (even.scatter, about_zero)]
+        solved = [tuple(np.linalg.eigh(scatter)) for scatter in (even.scatter, about_zero)]
     else:
         evens, odds = np.concatenate(list(chunks), axis=1)
         mean = evens.mean(axis=0)

@@ -209,7 +209,8 @@ class _Reference:
 
 def _of_network(tasks: Sequence[Chunk], chunks: Sequence[Shard], patches: int) -> dict[str, Any]:
     """What the summary says of a network itself; nothing for the baselines."""
-    arrays, facts = chunks[0].facts["arrays"], {}
+    arrays = chunks[0].facts["arrays"]
+    facts: dict[str, Any] = {}
     if "start" in arrays:
         at_start = scores.averages(np.concatenate(list(_arrays(chunks, "start"))))
         facts["start"] = {key: at_start[key] for key in HEADLINE}

@@ -26,7 +26,7 @@ FITS = "fits.npz"
 START = "start.keras"
 
 # Colour (n, side, side, 3) in [0, 1] → (n, side, side) or (n, side, side, 3), whatever is outside [0, 1] to be clipped.
-# PCA, DCT and a network that sees gray convert nothing: they look at the second argument, gray (n, side, side), instead.
+# PCA, DCT and a network that sees gray convert nothing: they look at the second argument, gray (n, side, side).
 Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 

@@ -29,7 +29,7 @@ PATCHES, EVALUATIONS = "data/pairs/test", "data/evaluations"
 SETS = f"{EVALUATIONS}/test_sets/"
 CAUSES = 3  # named in a sentence
 CUTTING = "stages/targets/"
-NO_SCORE = ("evaluate.bootstrap:", "evaluate.picture_rows:", "targets.shard_patches:")
+NO_SCORE = ("evaluate.picture_rows:", "targets.shard_patches:")
 
 
 @dataclass(frozen=True)
