@@ -113,7 +113,7 @@ def test_a_review_refuses_metrics_that_are_not_those_of_the_code(people: dict[st
 def test_the_section_holds_for_the_real_stages(first_rebuild: Workspace, tmp_path: Path) -> None:
     ada = followed(first_rebuild, tmp_path)["ada"]
     plots = json.loads(ada.run("dvc", "plots", "diff", "--json", "--out", str(tmp_path / "plots"), "try-mae").stdout)
-    assert {"training curves", "scores of test patches", "hue contrast", "metrics/result.png"} <= set(plots["data"])
+    assert {"training curves", "scores of test patches", "isoluma contrast", "metrics/result.png"} <= set(plots["data"])
     assert "errors" not in plots
     ada.run("make", "review", "REV=HEAD~1", **HERE)
     assert "| simple | psnr (dB) |" in (ada.folder / "comparison.md").read_text()
