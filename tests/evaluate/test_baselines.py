@@ -150,6 +150,7 @@ def test_errors_and_ssim_of_a_colour_output_are_averaged_over_channels(patch_set
     third = per_patch(patch_set.index, gray, outputs[..., 2])
     assert found["ssim"].to_numpy() == pytest.approx((2 + third["ssim"]) / 3)
     assert found["exact"].to_numpy() == pytest.approx(2 / 3)
+    assert scores.summarise(found)["identical"] == 0
 
 
 def test_quantiles_and_means_per_photograph_are_those_of_the_patches(patch_set: PatchSet) -> None:

@@ -25,9 +25,11 @@ from stages.evaluate import (
     decolorization,
     evaluation,
     leakage,
+    measures,
     methods,
     networks,
     probes,
+    reference,
     scores,
     shard,
 )
@@ -161,6 +163,25 @@ def test_baselines_are_probed_and_luma_is_clean(subject: Subject, tmp_path: Path
     assert sorted(result.pictures) == ["photograph_colour", "photograph_gray"]
     meadow = Photographs().read("meadow")[:24, :36]
     assert (result.pictures["photograph_gray"] == bt601(meadow)[..., None]).all()
+
+
+def test_chroma_and_smoothness_stand_beside_those_of_codes_of_equal_error(
+    subject: Subject, patch_set: PatchSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "PIXELS", 60 * 144)
+    found = evaluation.evaluate(subject, NONE, tmp_path, HERE).probes["green"]["probes"]
+    colour, gray = patch_set.read("colour") / 255, patch_set.read("gray")[..., 0] / 255
+    photos = patch_set.index["photo"].to_numpy()
+    blind = reference.outputs(gray)
+    triangles = dict(zip(pd.unique(photos), leakage.triangles(photos, colour, blind - gray), strict=True))
+    levels = [leakage.of_triangles(triangles, slice(size, size + 1))["chroma_levels"] for size in range(len(blind))]
+    errors = np.square(blind - gray).mean(axis=(1, 2, 3))
+    error = np.square(colour[..., 1] - gray).mean()
+    assert errors.min() < error < errors.max()
+    floor = reference.at(error, errors, np.array(levels), exact=0)
+    assert found["chroma_levels"] - found["chroma_excess"] == pytest.approx(floor) != pytest.approx(0, abs=0.1)
+    rough = [measures.total_variation(plane).mean() / measures.total_variation(gray).mean() for plane in blind]
+    assert found["smoothness_reference"] == pytest.approx(reference.at(error, errors, np.array(rough), exact=1))
 
 
 def test_whole_photographs_are_scored_beside_their_target_and_the_standard_conversions(
