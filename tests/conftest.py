@@ -152,7 +152,6 @@ def small_workspace(folder: Path) -> Workspace:
         fetch={**source, "split": {"by": "subfolder", "validation": 0, "test": 0}},
         train__recipe__epochs=1,
         train__recipe__warmup_epochs=0,
-        evaluate__bootstrap=100,
     )
     return workspace
 

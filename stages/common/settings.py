@@ -127,14 +127,22 @@ class Train(Section):
             raise ValueError(f"{name}.batch ({batch}) must be a multiple of train.replicas ({self.replicas})")
 
 
+class Noise(Section):
+    """The levels of each kind of noise under which every method is scored."""
+
+    gaussian: list[Annotated[int, Field(ge=1, le=128)]] = Field(min_length=1)
+    correlated: list[Annotated[int, Field(ge=1, le=128)]]
+    poisson: list[Annotated[int, Field(ge=1, le=1_000_000)]]
+    jpeg: list[Annotated[int, Field(ge=1, le=95)]]
+
+
 class Evaluate(Section):
     """How TensorFlow computes while it scores, what the pictures show, and what chance the probes take."""
 
     threads: int = Field(ge=1, le=64)
     picture_rows: int = Field(ge=1, le=16)
     megapixels: float = Field(gt=0)
-    noise_levels: list[Annotated[int, Field(ge=1, le=128)]] = Field(min_length=1)
-    bootstrap: int = Field(ge=100, le=100_000)
+    noise: Noise
     seed: int = Field(ge=0, lt=2**31)
 
 
@@ -161,7 +169,7 @@ class Settings(Section):
     @model_validator(mode="after")
     def names_are_free_and_replicas_share_each_batch(self) -> Settings:
         for name, variant in self.variants.items():
-            if name in RESERVED or name.startswith("pca_"):
+            if name in RESERVED or name.startswith(("pca_", "dct_")):
                 raise ValueError(f"variants.{name}: the name is taken by a baseline")
             self.train.require_equal_parts(f"variants.{name}", variant.batch)
         return self

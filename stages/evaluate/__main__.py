@@ -42,7 +42,8 @@ def main() -> None:
         for title, pixels in result.pictures.items():
             pictures.write_png(out / f"{title}.png", pixels)
     for method, score in summary["scores"].items():
-        print(f"{name}: {method} has PSNR {score['psnr']:.2f} dB, SSIM {score['ssim']:.4f}")
+        psnr = "no PSNR, as all are exact" if score["psnr"] is None else f"PSNR {score['psnr']:.2f} dB"
+        print(f"{name}: {method} has {psnr}, SSIM {score['ssim']:.4f}")
 
 
 def evaluate(name: str, work: Stage) -> Evaluation:

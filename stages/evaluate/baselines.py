@@ -1,22 +1,26 @@
-"""What needs no autoencoder: closed forms, a fitted 1 × 1 convolution, and PCA at an autoencoder's latent size.
+"""What needs no autoencoder: closed forms, a fitted 1 × 1 convolution; PCA and DCT at an autoencoder's latent size.
 
-Images are float64 in [0, 1]; outputs are unrounded, as those of networks, and clipped to [0, 1] later.
+Images are float64 in [0, 1]; outputs are clipped to [0, 1] and rounded later, as those of networks.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
+from scipy.fft import dctn, idctn
 
 from grayscale.conversions import BT601
-from stages.evaluate.moments import Moments, of_all
+from stages.evaluate.moments import Moments
 
 WEIGHT_DECIMALS = 9  # of a fitted weight: the digits after them depend on the processor
 NO_VARIANCE = 1e-12  # of the largest: what is below is rounding
+SAME_VARIANCE = 10  # decimals of the same ratio; after them variances count as equal
 
-Closed = Callable[[np.ndarray], np.ndarray]  # colour (n, height, width, 3) → gray (n, height, width)
+Closed = Callable[[np.ndarray], np.ndarray]  # images (n, height, width, …) → gray (n, height, width)
 
 
 def luma(colour: np.ndarray) -> np.ndarray:
@@ -66,36 +70,95 @@ def _weighted(colour: np.ndarray, weights: Sequence[float]) -> np.ndarray:
     return weights[0] * red + weights[1] * green + weights[2] * blue
 
 
-def fit_pca(gray: Iterable[np.ndarray], patches: int, components: int) -> tuple[np.ndarray, np.ndarray]:
-    """Principal components of gray training patches: the best linear code of its size (Eckart and Young 1936).
+# === Codes of the gray image itself ===
 
-    Memory holds a square matrix of a patch's pixels, or, where they are fewer than its pixels, all patches.
+
+def codes(size: int, fitted: tuple[np.ndarray, np.ndarray]) -> dict[str, Closed]:
+    """The linear codes of `size` numbers that a network of that size must beat: by name, functions gray → gray.
+
+    At as many numbers as pixels all of them are the identity, and no yardstick. `fitted` is what `fit_pca` gave.
+    """
+    return {
+        f"pca_{size}": lambda gray: pca(gray, *fitted),
+        f"dct_{size}": lambda gray: dct(gray, size),
+        f"dct_radial_{size}": lambda gray: dct(gray, size, radial=True),
+    }
+
+
+def dct(images: np.ndarray, size: int, *, radial: bool = False) -> np.ndarray:
+    """Gray `(n, side, side)` → the same from its `size` lowest coefficients of the orthonormal two-dimensional DCT-II.
+
+    Lowest are those of least u + v, as in JPEG's zigzag, or, if `radial`, of least √(u² + v²); of equal ones those of
+    least u.
+    """
+    u, v = np.indices(images.shape[1:])
+    order = np.argsort(u * u + v * v if radial else u + v, axis=None, kind="stable")
+    spectra = dctn(images, norm="ortho", axes=(1, 2)).reshape(len(images), -1)
+    spectra[:, order[size:]] = 0
+    return np.asarray(idctn(spectra.reshape(images.shape), norm="ortho", axes=(1, 2)))
+
+
+def fit_pca(gray: Iterable[np.ndarray], patches: int, components: int) -> tuple[np.ndarray, np.ndarray]:
+    """Principal components of training patches in all eight flips and turns: the best linear code (Eckart, Young 1936).
+
+    Mean and scatter are exactly those of the eight copies. These are closed under flipping, so that images which are
+    even from top to bottom and those which are odd vary independently, and each half has components of its own. An odd
+    component is often an even one turned by 90 degrees, of the same variance: then the even one comes first, so that
+    no rounding chooses between them.
+
+    Memory holds two square matrices of half a patch's pixels, or, where they are fewer than its pixels, all copies.
 
     Args:
-        gray: training patches chunk by chunk, `(n, height, width)`.
+        gray: training patches chunk by chunk, `(n, side, side)`, of even side.
         patches: how many they are.
-        components: numbers per patch; as many as pixels, or as training patches, are the most there can be.
+        components: numbers per patch; as many as pixels, or as copies, are the most there can be.
 
     Returns:
         The mean `(pixels,)` and the directions of largest variance `(pixels, components)`, orthonormal; directions in
         which the training patches don't vary are left out.
     """
-    rows = (chunk.reshape(len(chunk), -1) for chunk in gray)
-    first = next(rows)
-    if patches > first.shape[1]:
-        moments = of_all(map(Moments.of, itertools.chain([first], rows)))
-        mean, (variances, directions) = moments.mean, np.linalg.eigh(moments.scatter)
-        variances, directions = variances[::-1], directions[:, ::-1]
+    halves = map(_even_and_odd, gray)
+    first = next(halves)
+    chunks = itertools.chain([first], halves)
+    if 4 * patches > first.shape[2]:
+        even, odd = functools.reduce(
+            lambda done, new: [one + other for one, other in zip(done, new, strict=True)],
+            ([Moments.of(rows) for rows in chunk] for chunk in chunks),
+        )
+        mean, about_zero = even.mean, odd.scatter + odd.count * np.outer(odd.mean, odd.mean)
+        solved = [tuple(np.linalg.eigh(scatter)) for scatter in (even.scatter, about_zero)]
     else:
-        every = np.concatenate([first, *rows])
-        mean = every.mean(axis=0)
-        _, deviations, across = np.linalg.svd(every - mean, full_matrices=False)
-        variances, directions = np.square(deviations), across.T
-    kept = min(components, int((variances > NO_VARIANCE * variances[0]).sum()))
-    return mean, directions[:, :kept]
+        evens, odds = np.concatenate(list(chunks), axis=1)
+        mean = evens.mean(axis=0)
+        factors = [np.linalg.svd(rows, full_matrices=False) for rows in (evens - mean, odds)]
+        solved = [(np.square(lengths[::-1]), across[::-1].T) for _, lengths, across in factors]
+    variances = np.concatenate([found[::-1] for found, _ in solved])
+    directions = np.hstack([_unfolded(found[:, ::-1], sign) for (_, found), sign in zip(solved, (1, -1), strict=True)])
+    relative = variances / variances.max()
+    order = np.argsort(-relative.round(SAME_VARIANCE), kind="stable")
+    order = order[relative[order] > NO_VARIANCE]
+    return _unfolded(mean[:, None], 1)[:, 0], directions[:, order[:components]]
+
+
+def _even_and_odd(images: np.ndarray) -> np.ndarray:
+    """The parts that are even and odd from top to bottom, `(2, 4 n, pixels / 2)`, of `(n, side, side)` in four copies.
+
+    The other four copies, upside down, have the same even parts, and the odd parts with the opposite sign.
+    """
+    turned = np.concatenate([images, images.transpose(0, 2, 1)])
+    upper, lower = np.split(np.concatenate([turned, turned[:, :, ::-1]]), 2, axis=1)
+    lower = lower[:, ::-1]
+    return np.stack([upper + lower, upper - lower]).reshape(2, len(upper), -1) / np.sqrt(2)
+
+
+def _unfolded(halves: np.ndarray, sign: int) -> np.ndarray:
+    """Columns `(pixels / 2, n)`, upper halves of even (`sign` 1) or odd (−1) images → those images, `(pixels, n)`."""
+    side = math.isqrt(2 * len(halves))
+    upper = halves.reshape(side // 2, side, -1) / np.sqrt(2)
+    return np.concatenate([upper, sign * upper[::-1]]).reshape(side * side, -1)
 
 
 def pca(images: np.ndarray, mean: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """Gray `(n, height, width)` → the same through the code of `fit_pca`; at as many numbers as pixels the identity."""
+    """Gray `(n, side, side)` → the same through the code of `fit_pca`."""
     rows = images.reshape(len(images), -1) - mean
     return (rows @ directions @ directions.T + mean).reshape(images.shape)

@@ -21,12 +21,26 @@ from stages.common.artifacts import read_json
 from stages.common.engine import Engine
 from stages.common.settings import Evaluate
 from stages.common.shards import Shard
-from stages.evaluate import frequency, intervals, leakage, methods, noise, pictures, probes, scores, shard
+from stages.evaluate import (
+    frequency,
+    intervals,
+    leakage,
+    methods,
+    noise,
+    pictures,
+    probes,
+    reference,
+    scores,
+    shard,
+)
 from stages.evaluate.chunks import opened, spans
+from stages.evaluate.measures import HEADLINE
 from stages.evaluate.methods import Subject
 from stages.evaluate.moments import Moments, of_all
 from stages.evaluate.shard import Chunk, Photograph, Sheet
 from stages.formats.patches import PatchSet
+
+TRAINED = ("trainable", "parameters", "epochs", "steps", "macs")  # facts of training that the summary repeats
 
 
 @dataclass
@@ -39,7 +53,7 @@ class Evaluation:
         bands: a row per band of spatial frequency.
         contrast: rows, one per method and whole test photograph.
         conversions: rows, one per standard conversion and whole test photograph, for the baselines alone.
-        probes: interval and probes, what the summary says of a method beside its scores.
+        probes: interval over photographs and probes, what the summary says of a method beside its scores.
         facts: what it says beside the methods.
         pictures: `(height, width, channels)` uint8.
     """
@@ -80,7 +94,7 @@ def evaluate(subject: Subject, photographs: pd.DataFrame, keep: Path, engine: En
     # One map, so that a worker loads the model once.
     finished = shards.run(measure, [*chunks, *wholes], keep / "measured", engine, cpus=cpus)
     parts = [next(finished) for _ in chunks]
-    result = _of_patches(chunks, parts, test, subject.settings, fitted.facts["isoluma_contrast"])
+    result = _of_patches(chunks, parts, test, subject.settings, fitted.facts["hue_contrast"])
     for whole in finished:
         result.contrast += whole.facts["contrast"]
         result.conversions += whole.facts["conversions"]
@@ -103,7 +117,7 @@ def of_variant(
     model = folder / "model.keras"
     subject = replace(baselines, name=name, model=model, input=recipe["input"], target=recipe["target"])
     result = evaluate(subject, photographs, keep, engine)
-    result.facts = {**{fact: trained[fact] for fact in ("parameters", "epochs")}, **result.facts}
+    result.facts = {**{fact: trained[fact] for fact in TRAINED}, **result.facts}
     return result
 
 
@@ -119,48 +133,96 @@ def whole_photographs(manifest: pd.DataFrame, patch: int, megapixels: float) -> 
 
 
 def _of_patches(
-    tasks: Sequence[Chunk], chunks: Sequence[Shard], test: PatchSet, settings: Evaluate, isoluma: dict[str, float]
+    tasks: Sequence[Chunk], chunks: Sequence[Shard], test: PatchSet, settings: Evaluate, hue: dict[str, float]
 ) -> Evaluation:
-    """The evaluation of the patches `test`, whose chunks are finished; `isoluma` is the contrast by method."""
+    """The evaluation of the patches `test`, whose chunks are finished; `hue` is the hue contrast by method."""
     result, patches, planes = Evaluation(), len(test), chunks[0].facts["planes"]
     measured = np.concatenate(list(_arrays(chunks, "scores")), axis=1)
-    for name, rows in zip(planes, measured, strict=True):
-        result.tables[name] = scores.per_patch(test.index, name, rows)
-    ends = intervals.of_means(result.tables, settings.bootstrap, settings.seed)
+    noisy = np.concatenate(list(_arrays(chunks, "noise")), axis=2)
     triangles = _triangles(tasks, chunks, test.index["photo"])
-    target_variation = float(_sum(chunks, "target_variation")) / patches
-    error, detail, variation, noisy = (_sum(chunks, name) for name in ("error", "detail", "variation", "noise"))
+    blind = _Reference.of(chunks, patches, triangles, sum(planes.values()))
+    error, detail, variation = (_sum(chunks, name) for name in ("error", "detail", "variation"))
     first = 0
     for number, (name, count) in enumerate(planes.items()):
+        table = result.tables[name] = scores.per_patch(test.index, name, measured[number])
         chroma = leakage.of_triangles(triangles, slice(first, first + count))
         per_photo = chroma.pop("chroma_r2_per_photo")
-        photographs = scores.by_photograph(result.tables[name])
+        photographs = scores.by_photograph(table)
         result.photographs[name] = photographs.assign(chroma_r2=photographs["photo"].map(per_photo))
         result.bands[name] = frequency.bands(name, error[number], detail, patches * test.patch**2)
-        levels = zip(settings.noise_levels, (noisy[number] / patches).tolist(), strict=True)
         result.probes[name] = {
-            "interval": ends[name],
+            "interval": intervals.of_means(photographs),
             "probes": {
                 **chroma,
-                "isoluma_contrast": isoluma[name],
-                "smoothness": noise.smoothness(float(variation[number]) / patches, target_variation),
+                **blind.beside(float(table["mse"].mean()), chroma["chroma_levels"], variation[number] / patches),
+                "hue_contrast": hue[name],
                 "noise": {
-                    str(level): {"psnr": psnr, "ssim": ssim, "smoothness": noise.smoothness(found, target_variation)}
-                    for level, (psnr, ssim, found) in levels
+                    f"{kind}_{level}": {key: found[key] for key in HEADLINE}
+                    for (kind, level), found in zip(
+                        noise.conditions(settings.noise), map(scores.averages, noisy[number]), strict=True
+                    )
                 },
             },
         }
         first += count
+    result.facts = _of_network(tasks, chunks, patches)
+    return result
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """The codes of `reference` on the test patches.
+
+    Attributes:
+        target_variation: total variation of the targets.
+        mse: `(sizes,)`.
+        smoothness: `(sizes,)`.
+        chroma_levels: `(sizes,)`.
+    """
+
+    target_variation: float
+    mse: np.ndarray
+    smoothness: np.ndarray
+    chroma_levels: np.ndarray
+
+    @classmethod
+    def of(cls, chunks: Sequence[Shard], patches: int, triangles: dict[str, np.ndarray], first: int) -> _Reference:
+        """From the chunks, and the triangles of which these codes are the planes from `first` on."""
+        target = float(_sum(chunks, "target_variation")) / patches
+        variation = _sum(chunks, "reference_variation") / patches
+        planes = [slice(first + number, first + number + 1) for number in range(len(variation))]
+        return cls(
+            target,
+            _sum(chunks, "reference_mse") / patches,
+            np.array([noise.smoothness(float(each), target) for each in variation]),
+            np.array([leakage.of_triangles(triangles, plane)["chroma_levels"] for plane in planes]),
+        )
+
+    def beside(self, mse: float, chroma_levels: float, variation: float) -> dict[str, float]:
+        """Probes of a method beside the code of its error `mse`."""
+        return {
+            "chroma_excess": chroma_levels - reference.at(mse, self.mse, self.chroma_levels, exact=0),
+            "smoothness": noise.smoothness(variation, self.target_variation),
+            "smoothness_reference": reference.at(mse, self.mse, self.smoothness, exact=1),
+        }
+
+
+def _of_network(tasks: Sequence[Chunk], chunks: Sequence[Shard], patches: int) -> dict[str, Any]:
+    """What the summary says of a network itself; nothing for the baselines."""
     arrays = chunks[0].facts["arrays"]
+    facts: dict[str, Any] = {}
+    if "start" in arrays:
+        at_start = scores.averages(np.concatenate(list(_arrays(chunks, "start"))))
+        facts["start"] = {key: at_start[key] for key in HEADLINE}
     if "kl_nats" in arrays:
-        result.facts["kl_nats"] = float(_sum(chunks, "kl_nats")) / patches
+        facts["kl_nats"] = float(_sum(chunks, "kl_nats")) / patches
         sizes = (stop - start for _, start, stop in tasks)
         latent = map(Moments, sizes, _arrays(chunks, "latent_mean"), _arrays(chunks, "latent_scatter"))
-        result.facts["active_units"] = probes.active_units(of_all(latent))
+        facts["active_units"] = probes.active_units(of_all(latent))
     for fact in ("chroma_of_input", "chroma_of_output"):
         if fact in arrays:
-            result.facts[fact] = float(_sum(chunks, fact)) / patches
-    return result
+            facts[fact] = float(_sum(chunks, fact)) / patches
+    return facts
 
 
 def _arrays(chunks: Sequence[Shard], name: str) -> Iterator[np.ndarray]:

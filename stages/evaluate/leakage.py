@@ -1,4 +1,4 @@
-"""Does colour leak into gray? A regression of the error on chroma, and patches that a perfect conversion makes flat.
+"""Does colour leak into gray? A regression of the error on chroma, and flat patches that differ in hue alone.
 
 Chroma is Cb and Cr of BT.601, so that luma leaks nothing but the rounding of the target. Results of a colour output are
 averaged over its channels, as in the scores.
@@ -18,8 +18,7 @@ from stages.evaluate.scores import ROUNDING
 
 RED, GREEN, BLUE = BT601
 CR_SCALE, CB_SCALE = 2 * (1 - RED), 2 * (1 - BLUE)  # 1.402 and 1.772: red − luma and blue − luma at full saturation
-LUMAS = (0.3, 0.5, 0.7)  # of the isoluma patches
-TURNS = (1, 2, 4)  # of their hue
+LUMAS, HUES = (0.3, 0.5, 0.7), 24  # of the flat patches
 REGRESSORS = 5  # beside the constant
 PIXELS_AT_ONCE = 1 << 16  # in a regression; memory depends on it
 
@@ -106,26 +105,27 @@ def _explained(factor: np.ndarray, planes: slice) -> tuple[float, float]:
     return float(share.mean()), float(255 * np.sqrt(power).mean())
 
 
-def isoluma_patches(side: int) -> np.ndarray:
-    """Patches `(27, side, side, 3)` in [0, 1] of constant BT.601 luma and turning hue: three lumas × nine patterns.
+def hues(side: int) -> np.ndarray:
+    """Flat patches `(lumas, hues, side, side, 3)` in [0, 1] of three BT.601 lumas and `HUES` hues.
 
-    The hue, the angle in the plane of Cb and Cr, turns 1, 2 or 4 times down the rows, along the columns, or along both
-    at once. The chroma is the largest at which every hue of that luma lies within RGB.
+    The hue is the angle in the plane of Cb and Cr. The chroma is the largest at which every hue of that luma lies
+    within RGB.
     """
-    row, column = np.indices((side, side)) / side
-    hue = 2 * np.pi * np.stack([turns * across for across in (row, column, row + column) for turns in TURNS])
-    patches = []
-    for level in LUMAS:
-        chroma = min(level, 1 - level) / CB_SCALE  # blue is the first to reach 0 or 1
-        red, blue = level + CR_SCALE * chroma * np.sin(hue), level + CB_SCALE * chroma * np.cos(hue)
-        patches.append(np.stack([red, (level - RED * red - BLUE * blue) / GREEN, blue], axis=-1))
-    return np.concatenate(patches)
+    angle = 2 * np.pi * np.arange(HUES) / HUES
+    level = np.array(LUMAS)[:, None]
+    chroma = np.minimum(level, 1 - level) / CB_SCALE  # blue is the first to reach 0 or 1
+    red, blue = level + CR_SCALE * chroma * np.sin(angle), level + CB_SCALE * chroma * np.cos(angle)
+    colour = np.stack([red, (level - RED * red - BLUE * blue) / GREEN, blue], axis=-1)
+    return np.broadcast_to(colour[:, :, None, None], (*colour.shape[:2], side, side, 3))
 
 
-def isoluma_contrast(convert: Callable[[np.ndarray], np.ndarray], side: int) -> float:
-    """The standard deviation of the output within an isoluma patch, in gray levels of 255, averaged over the patches.
+def hue_contrast(convert: Callable[[np.ndarray], np.ndarray], side: int) -> float:
+    """How much hue alone changes the gray: the standard deviation over `hues` of the output's mean in a flat patch.
 
-    A perfect conversion gives 0. What a network draws into flat patches of any colour counts, too.
+    In gray levels of 255, averaged over lumas and over the output's channels; clipped, but not rounded. A perfect
+    conversion gives 0. A pattern that a network draws into every flat patch does not count.
     """
-    deviation = np.clip(convert(isoluma_patches(side)), 0, 1).std(axis=(1, 2))
+    patches = hues(side)
+    outputs = np.clip(convert(patches.reshape(-1, *patches.shape[2:])), 0, 1).reshape(*patches.shape[:4], -1)
+    deviation = outputs.mean(axis=(2, 3)).std(axis=1)
     return float(255 * np.where(deviation < ROUNDING, 0, deviation).mean())

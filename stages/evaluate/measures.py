@@ -1,8 +1,8 @@
 """Image-quality measures, vectorised over a batch: one number per image, float64.
 
 `MEASURES` at the end lists those by which every method is scored. To add one, write it here and add its line there:
-tables, `metrics/results.md` and the page follow. Images are `(n, height, width)` in [0, 1]; outputs are clipped to
-[0, 1] by the caller. An image is one gray plane.
+tables, `metrics/results.md` and the page follow. Images are `(n, height, width)` in [0, 1], outputs clipped to that and
+rounded to 8 bits by the caller, see `scores.planes`. An image is one gray plane.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from functools import cache
 
 import numpy as np
 
-PSNR_CAP = 100.0  # dB; identical images would be infinite
 K1, K2 = 0.01, 0.03
 SIGMA = 1.5  # pixels
 RADIUS = 5  # pixels: an 11 × 11 window
@@ -32,13 +31,18 @@ def mae(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
 
 
 def psnr(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Peak signal-to-noise ratio per image, `(n,)`, in dB for a peak of 1; identical images give `PSNR_CAP`."""
+    """Peak signal-to-noise ratio per image, `(n,)`, in dB for a peak of 1; NaN for identical images."""
     return decibels(mse(targets, outputs))
 
 
 def decibels(error: np.ndarray) -> np.ndarray:
-    """Mean squared error, any shape, as PSNR in dB for a peak of 1, at most `PSNR_CAP`."""
-    return -10 * np.log10(np.maximum(error, 10 ** (-PSNR_CAP / 10)))
+    """Mean squared error, any shape, as PSNR in dB for a peak of 1; NaN where there is no error."""
+    return -10 * np.log10(np.where(error == 0, np.nan, error))
+
+
+def exact(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Share of the pixels that are equal per image, `(n,)`, in [0, 1]."""
+    return (targets == outputs).mean(axis=(1, 2))
 
 
 def ssim(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
@@ -144,5 +148,6 @@ MEASURES = {
     "ssim": Measure(ssim, "SSIM", decimals=5, headline=True),
     "mse": Measure(mse, "MSE", more_is_better=False),
     "mae": Measure(mae, "MAE", more_is_better=False),
+    "exact": Measure(exact, "exact pixels", decimals=4),
 }
 HEADLINE = tuple(name for name, measure in MEASURES.items() if measure.headline)

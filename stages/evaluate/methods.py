@@ -1,4 +1,4 @@
-"""The methods that an evaluation scores: closed forms and a 1 × 1 convolution, or a network beside PCA and read-outs.
+"""The methods that are scored: closed forms and a 1 × 1 convolution, or a network beside PCA, DCT and read-outs.
 
 `fit` fits on training and validation patches what they need; `of` gives them as functions. Nothing is scored here.
 """
@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -23,9 +23,10 @@ from stages.evaluate.moments import of_all
 
 BASELINES = "baselines"
 FITS = "fits.npz"
+START = "start.keras"
 
 # Colour (n, side, side, 3) in [0, 1] → (n, side, side) or (n, side, side, 3), whatever is outside [0, 1] to be clipped.
-# PCA and a network that sees gray convert nothing: they look at the second argument, gray (n, side, side), instead.
+# PCA, DCT and a network that sees gray convert nothing: they look at the second argument, gray (n, side, side).
 Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -39,7 +40,7 @@ class Subject:
         conversion: the key of `CONVERSIONS` that makes their targets.
         settings: of the probes and pictures.
         name: of the variant, or `BASELINES`.
-        model: the model file.
+        model: the model file; `start.keras` beside it is the same network before its first step.
         input: what the network sees, "colour" or "gray".
         target: what it was trained to make, "colour" or "gray".
         train: the patch set that PCA and the 1 × 1 convolution are fitted on.
@@ -62,6 +63,11 @@ class Subject:
         networks, model = self.network()
         return networks.predict(model, self._seen(colour, gray))
 
+    def start(self) -> Subject:
+        """The same with the network as it was before its first step."""
+        assert self.model
+        return replace(self, model=self.model.with_name(START))
+
     def encode(self, colour: np.ndarray, gray: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """The latent of each image, and of a variational autoencoder its log-variance; arguments as for `predict`."""
         networks, model = self.network()
@@ -77,10 +83,10 @@ class Subject:
 
 
 def fit(subject: Subject, folder: Path) -> dict[str, Any]:
-    """Fit what the methods of `subject` need, chunk by chunk, into `folder`; measure their contrast at constant luma.
+    """Fit what the methods of `subject` need, chunk by chunk, into `folder`; measure how hue alone changes their gray.
 
     Returns:
-        `isoluma_contrast` by method; of a variant `latent`, the size of its code, too.
+        `hue_contrast` by method; of a variant `latent`, the size of its code, too.
     """
     train = opened(subject.train)
     facts: dict[str, Any] = {}
@@ -89,16 +95,17 @@ def fit(subject: Subject, folder: Path) -> dict[str, Any]:
     else:
         latent, _ = subject.encode(*pair(train, np.arange(1)))
         facts["latent"] = int(np.prod(latent.shape[1:]))
-        components = min(facts["latent"], train.patch**2, len(train))  # what PCA can give of them
-        mean, directions = baselines.fit_pca(grays(train), len(train), components)
-        fits = {"components": np.array(components), "pca_mean": mean, "pca_directions": directions}
+        fits = {"latent": np.array(facts["latent"])}
+        if facts["latent"] < train.patch**2:
+            mean, directions = baselines.fit_pca(grays(train), len(train), facts["latent"])
+            fits |= {"pca_mean": mean, "pca_directions": directions}
         if subject.target == "colour" and latent.ndim == 4:  # (n, rows, columns, channels): it is still an image
             seen = pairs(opened(subject.validation))
             moments = (probes.latent_and_gray(subject.encode(colour, gray)[0], gray) for colour, gray in seen)
             fits["read_out"] = probes.fit_read_out(of_all(moments))
     np.savez(folder / FITS, allow_pickle=False, **fits)
-    facts["isoluma_contrast"] = {
-        name: leakage.isoluma_contrast(on_colour(method), train.patch) for name, method in of(subject, folder).items()
+    facts["hue_contrast"] = {
+        name: leakage.hue_contrast(on_colour(method), train.patch) for name, method in of(subject, folder).items()
     }
     return facts
 
@@ -111,21 +118,21 @@ def of(subject: Subject, fitted: Path) -> dict[str, Method]:
         closed = {name: _of_colour(form) for name, form in baselines.CLOSED_FORMS.items()}
         return {**closed, "conv1x1": lambda colour, _: baselines.conv1x1(colour, fits["conv1x1"])}
 
-    def pca(_: np.ndarray, gray: np.ndarray) -> np.ndarray:
-        return baselines.pca(gray, fits["pca_mean"], fits["pca_directions"])
-
     def latent_channel(colour: np.ndarray, gray: np.ndarray) -> np.ndarray:
         return probes.read_out(subject.encode(colour, gray)[0], fits["read_out"], gray.shape[1])
 
-    reference = {f"pca_{fits['components']}": pca}
+    beside: dict[str, Method] = {}
+    if "pca_mean" in fits:  # its code has fewer numbers than pixels
+        codes = baselines.codes(int(fits["latent"]), (fits["pca_mean"], fits["pca_directions"]))
+        beside = {name: _of_gray(code) for name, code in codes.items()}
     if subject.target == "gray":
-        return {subject.name: lambda colour, gray: subject.predict(colour, gray)[..., 0], **reference}
+        return {subject.name: lambda colour, gray: subject.predict(colour, gray)[..., 0], **beside}
     read_outs: dict[str, Method] = {
         f"{subject.name}_luma": lambda colour, gray: baselines.luma(subject.predict(colour, gray))
     }
     if "read_out" in fits:
         read_outs[f"{subject.name}_latent_channel"] = latent_channel
-    return {subject.name: subject.predict, **reference, **read_outs}
+    return {subject.name: subject.predict, **beside, **read_outs}
 
 
 def on_colour(method: Method) -> Closed:
@@ -137,7 +144,11 @@ def _of_colour(form: Closed) -> Method:
     return lambda colour, _: form(colour)
 
 
-@lru_cache(maxsize=1)
+def _of_gray(code: Closed) -> Method:
+    return lambda _, gray: code(gray)
+
+
+@lru_cache(maxsize=2)  # a network and its start
 def _loaded(path: Path, threads: int) -> tuple[ModuleType, Any]:
     networks = _prepared(threads)
     return networks, networks.load(path)

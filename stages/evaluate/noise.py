@@ -1,37 +1,49 @@
-"""Does noise in the colour reach the gray? Outputs of noisy patches against clean targets, and how smooth they are."""
+"""Noise in the colour of patches, whose outputs are compared with clean targets; and how smooth outputs are."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from PIL import Image
 
-from stages.evaluate import measures, scores
+from stages.common.settings import Noise
+from stages.evaluate import measures
 from stages.evaluate.scores import ROUNDING
 
 
-def noisy(colour: np.ndarray, level: float, seed: Sequence[int]) -> np.ndarray:
-    """Colour in [0, 1], any shape, with Gaussian noise added to each value independently, clipped to [0, 1].
+def conditions(settings: Noise) -> Iterator[tuple[str, int]]:
+    """Kind and level of each noise, in the order of the settings."""
+    return ((kind, level) for kind, levels in settings.model_dump().items() for level in levels)
+
+
+def noisy(colour: np.ndarray, kind: str, level: int, seed: Sequence[int]) -> np.ndarray:
+    """Colour with noise, clipped to [0, 1] and rounded to 8 bits as a noisy photograph is.
 
     Args:
-        colour: the clean images.
-        level: standard deviation of the noise, gray levels of 255.
-        seed: of the noise, and the number of these images' chunk, so that no two chunks share noise; levels of one seed
+        colour: the clean images, `(n, side, side, 3)` in [0, 1].
+        kind: gaussian, independent in each value; correlated, the same Gaussian field in red, green and blue; poisson,
+            of counted photons; jpeg, each patch compressed by itself, chroma at half the resolution.
+        level: standard deviation of Gaussian noise in gray levels of 255; photons at full scale; JPEG quality.
+        seed: of the noise, and the number of these images' chunk, so that no two chunks share noise; Gaussian levels
             differ by a factor only, so that methods and levels can be compared.
     """
-    noise = np.random.default_rng(seed).standard_normal(colour.shape)
-    return np.clip(colour + level / 255 * noise, 0, 1)
+    if kind == "jpeg":
+        return np.stack([_jpeg(patch, level) for patch in np.rint(255 * colour).astype(np.uint8)]) / 255
+    generator = np.random.default_rng(seed)
+    if kind == "poisson":
+        found = generator.poisson(level * colour) / level
+    else:
+        shape = colour.shape if kind == "gaussian" else (*colour.shape[:-1], 1)
+        found = colour + level / 255 * generator.standard_normal(shape)
+    return np.rint(255 * np.clip(found, 0, 1)) / 255
 
 
-def sums(targets: np.ndarray, planes: np.ndarray) -> np.ndarray:
-    """Sums over patches of psnr (dB) and ssim against clean targets, and of total variation: `(3,)`.
-
-    Args:
-        targets: `(n, side, side)` in [0, 1].
-        planes: outputs of noisy patches, `(channels, n, side, side)` in [0, 1]; channels are averaged.
-    """
-    total = dict(zip(scores.MEASURES, scores.measure(targets, planes).sum(axis=0), strict=True))
-    return np.array([total["psnr"], total["ssim"], variation(planes)])
+def _jpeg(patch: np.ndarray, quality: int) -> np.ndarray:
+    with io.BytesIO() as file:
+        Image.fromarray(patch).save(file, "JPEG", quality=quality, subsampling="4:2:0")
+        return np.asarray(Image.open(file))
 
 
 def variation(planes: np.ndarray) -> float:

@@ -34,7 +34,7 @@ def measure(targets: np.ndarray, compared: np.ndarray) -> np.ndarray:
     Args:
         targets: `(n, height, width)` in [0, 1].
         compared: `(channels, n, height, width)`, the output's `planes`: each is compared with the gray target, errors
-            and SSIM are averaged over channels. PSNR is that of the averaged error.
+            and SSIM are averaged over channels. PSNR is that of the averaged error, and NaN where there is none.
     """
     columns = [
         measure.after(np.mean([measure.of(targets, plane) for plane in compared], axis=0))
@@ -43,30 +43,43 @@ def measure(targets: np.ndarray, compared: np.ndarray) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-def planes(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Outputs as they are compared with `(n, height, width)` targets: `(channels, n, height, width)` in [0, 1].
+def planes(outputs: np.ndarray) -> np.ndarray:
+    """Outputs as they are compared with targets: `(channels, n, height, width)`, 8-bit levels as fractions.
 
     Args:
-        targets: `(n, height, width)` in [0, 1].
-        outputs: `(n, height, width)`, one channel, or `(n, height, width, channels)`; clipped to [0, 1], and exact
-            where they differ from the targets by less than `ROUNDING`.
+        outputs: `(n, height, width)`, one channel, or `(n, height, width, channels)`; clipped to [0, 1] and rounded to
+            8 bits like the targets.
     """
-    outputs = np.clip(outputs, 0, 1)
-    channels = np.moveaxis(outputs, 3, 0) if outputs.ndim == 4 else outputs[None]
-    return np.where(np.abs(channels - targets) < ROUNDING, targets, channels)
+    rounded = np.rint(255 * np.clip(outputs, 0, 1)) / 255
+    return np.moveaxis(rounded, 3, 0) if rounded.ndim == 4 else rounded[None]
 
 
 def summarise(table: pd.DataFrame) -> dict[str, Any]:
-    """Averages of one method's rows: means over patches, `psnr_of_mean_mse`, exact copies; the same per domain.
+    """`averages` of one method's rows and how many `patches` they are; the same per domain."""
 
-    `psnr` is the mean of the patches' dB; `psnr_of_mean_mse` the dB of their mean squared error. They differ.
+    def of(rows: pd.DataFrame) -> dict[str, Any]:
+        return {**averages(rows[list(MEASURES)].to_numpy()), "patches": len(rows)}
+
+    return {**of(table), "domains": {str(domain): of(rows) for domain, rows in table.groupby("domain", sort=True)}}
+
+
+def averages(measured: np.ndarray) -> dict[str, Any]:
+    """Means over patches of `(n, measures)`, as `measure` gives them; None for what is not finite.
+
+    `psnr` is the mean dB of the patches that are not identical with their target, of which there are `identical`;
+    `psnr_of_mean_mse` is the dB of the mean squared error of all. They differ.
     """
-    domains = {str(domain): _averages(rows) for domain, rows in table.groupby("domain", sort=True)}
-    return {**_averages(table), "domains": domains}
+    table = pd.DataFrame(measured, columns=list(MEASURES))
+    means = {**table.mean(), "psnr_of_mean_mse": measures.decibels(table["mse"].mean())}
+    found = {name: float(mean) if np.isfinite(mean) else None for name, mean in means.items()}
+    return {**found, "identical": int(table["psnr"].isna().sum())}
 
 
 def by_photograph(table: pd.DataFrame) -> pd.DataFrame:
-    """One method's rows averaged per photograph: method, photo, domain, patches, and `MEASURES`."""
+    """One method's rows averaged per photograph: method, photo, domain, patches, and `MEASURES`.
+
+    PSNR is that of the patches that are not identical with their target, NaN if all are.
+    """
     groups = table.groupby(["method", "photo"], sort=True)
     return groups.agg(
         domain=("domain", "first"), patches=("domain", "size"), **{m: (m, "mean") for m in MEASURES}
@@ -74,28 +87,23 @@ def by_photograph(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def quantiles(table: pd.DataFrame) -> pd.DataFrame:
-    """How one method's scores are distributed over patches: method, quantile (percent), and `MEASURES`."""
-    found = pd.DataFrame(np.percentile(table[list(MEASURES)], QUANTILES, axis=0), columns=list(MEASURES))
+    """How one method's scores are distributed over patches: method, quantile (percent), and `MEASURES`.
+
+    PSNR: over the patches that are not identical with their target.
+    """
+    found = table[list(MEASURES)].quantile(np.array(QUANTILES) / 100).reset_index(drop=True)
     found.insert(0, "method", table["method"].iloc[0])
     found.insert(1, "quantile", QUANTILES)
     return found
 
 
-def of_metrics(name: str, summary: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """The DVC metrics by method: `latent` and the headline measures; of a variant, not of what is scored beside it."""
-    methods = {name: summary["scores"][name]} if name in summary["scores"] else summary["scores"]
-    latent = {"latent": summary["latent"]} if "latent" in summary else {}
-    return {
-        method: {**latent, **{key: round(score[key], measures.MEASURES[key].decimals) for key in measures.HEADLINE}}
-        for method, score in methods.items()
-    }
+def of_metrics(name: str, summary: dict[str, Any]) -> dict[str, dict[str, float | None]]:
+    """The DVC metrics by method: the headline measures; of a variant, `latent` and its PSNR at the start, too."""
 
+    def kept(score: dict[str, Any], key: str) -> float | None:
+        return None if score[key] is None else round(score[key], measures.MEASURES[key].decimals)
 
-def _averages(rows: pd.DataFrame) -> dict[str, Any]:
-    means = {measure: float(rows[measure].mean()) for measure in MEASURES}
-    return {
-        **means,
-        "psnr_of_mean_mse": float(measures.decibels(np.asarray(means["mse"]))),
-        "patches": len(rows),
-        "exact": int((rows["psnr"] >= measures.PSNR_CAP).sum()),
-    }
+    if name not in summary["scores"]:
+        return {method: {key: kept(of, key) for key in measures.HEADLINE} for method, of in summary["scores"].items()}
+    found = {key: kept(summary["scores"][name], key) for key in measures.HEADLINE}
+    return {name: {"latent": summary["latent"], **found, "start_psnr": kept(summary["start"], "psnr")}}

@@ -25,6 +25,7 @@ from stages.evaluate import (
     noise,
     pictures,
     probes,
+    reference,
     scores,
 )
 from stages.evaluate.chunks import opened, pair, spans
@@ -83,25 +84,30 @@ def _chunk(subject: Subject, used: dict[str, Method], chunk: Chunk, folder: Path
     """Facts: `planes`, by method how many its outputs have, and the names of the `arrays`. Arrays, by method:
 
     `scores` `(methods, n, measures)` of `scores.MEASURES`; the sums over patches `error` `(methods, bands)`, `detail`
-    `(bands,)`, `variation` `(methods,)`, `target_variation` `()`, `noise` `(methods, levels, 3)`; `triangles`
-    `(photographs, …)`; for a colour output the sums `chroma_of_input` and `chroma_of_output`; for a variational
-    autoencoder the sum `kl_nats` and the moments of the latent, `latent_mean` and `latent_scatter`.
+    `(bands,)`, `variation` `(methods,)`, `target_variation` `()`; `noise` `(methods, conditions, n, measures)`; of the
+    codes of `reference` the sums `reference_mse` and `reference_variation`, both `(sizes,)`; `triangles`
+    `(photographs, …)` of all methods, then of these codes. Of a network `start` `(n, measures)`; for a colour output
+    the sums `chroma_of_input` and `chroma_of_output`; for a variational autoencoder the sum `kl_nats` and the moments
+    of the latent, `latent_mean` and `latent_scatter`.
     """
     test = opened(subject.test)
     colour, targets = pair(test, np.arange(chunk.start, chunk.stop))
     photos = test.index["photo"][chunk.start : chunk.stop].to_numpy()
-    outputs = {name: scores.planes(targets, method(colour, targets)) for name, method in used.items()}
+    outputs = {name: scores.planes(method(colour, targets)) for name, method in used.items()}
     residuals = {name: planes - targets for name, planes in outputs.items()}
+    blind = reference.outputs(targets)
     arrays: dict[str, Any] = {
         "scores": [scores.measure(targets, planes) for planes in outputs.values()],
         "detail": frequency.energies(targets),
         "error": [np.mean([frequency.energies(plane) for plane in planes], axis=0) for planes in residuals.values()],
         "target_variation": noise.variation(targets[None]),
         "variation": [noise.variation(planes) for planes in outputs.values()],
-        "triangles": leakage.triangles(photos, colour, np.concatenate(list(residuals.values()))),
+        "reference_mse": [measures.mse(targets, plane).sum() for plane in blind],
+        "reference_variation": [noise.variation(plane[None]) for plane in blind],
+        "triangles": leakage.triangles(photos, colour, np.concatenate([*residuals.values(), blind - targets])),
     }
     planes = {name: len(output) for name, output in outputs.items()}
-    del outputs, residuals  # before as much memory goes into noise
+    del outputs, residuals, blind  # before as much memory goes into noise
     arrays["noise"] = _under_noise(subject, used, chunk, colour, targets)
     if subject.model:
         arrays |= _of_network(subject, colour, targets)
@@ -112,17 +118,18 @@ def _chunk(subject: Subject, used: dict[str, Method], chunk: Chunk, folder: Path
 def _under_noise(
     subject: Subject, used: dict[str, Method], chunk: Chunk, colour: np.ndarray, targets: np.ndarray
 ) -> np.ndarray:
-    """`(methods, levels, 3)`, see `noise.sums`; every chunk has its own noise."""
+    """Scores against clean targets, `(methods, conditions, n, measures)`; every chunk has its own noise."""
     found = []
-    for level in subject.settings.noise_levels:
-        noisy = noise.noisy(colour, level, [subject.settings.seed, chunk.number])
+    for kind, level in noise.conditions(subject.settings.noise):
+        noisy = noise.noisy(colour, kind, level, [subject.settings.seed, chunk.number])
         gray = baselines.luma(noisy)
-        found.append([noise.sums(targets, scores.planes(targets, method(noisy, gray))) for method in used.values()])
+        found.append([scores.measure(targets, scores.planes(method(noisy, gray))) for method in used.values()])
     return np.stack(found, axis=1)
 
 
 def _of_network(subject: Subject, colour: np.ndarray, gray: np.ndarray) -> dict[str, Any]:
-    arrays: dict[str, Any] = {}
+    at_start = scores.planes(subject.start().predict(colour, gray))
+    arrays: dict[str, Any] = {"start": scores.measure(gray, at_start)}
     networks, model = subject.network()
     if networks.is_variational(model):
         latent, log_variance = subject.encode(colour, gray)
@@ -162,13 +169,15 @@ def _photograph(subject: Subject, used: dict[str, Method], task: Photograph, fol
     return {"contrast": contrast, "conversions": conversions}
 
 
-def of_whole(target: np.ndarray, pairs: Pairs, output: np.ndarray) -> dict[str, float]:
+def of_whole(target: np.ndarray, pairs: Pairs, output: np.ndarray) -> dict[str, float | None]:
     """Scores of an output of a whole photograph: PSNR and SSIM against its target, and what contrast it keeps.
+
+    PSNR is None where both are identical.
 
     Args:
         target: `(height, width)` in [0, 1].
         pairs: of the photograph's colour.
-        output: `(height, width)`, or `(height, width, 3)` whose channels are averaged; clipped to [0, 1].
+        output: `(height, width)`, or `(height, width, 3)` whose channels are averaged; see `scores.planes`.
     """
     rows = [
         {
@@ -176,9 +185,10 @@ def of_whole(target: np.ndarray, pairs: Pairs, output: np.ndarray) -> dict[str, 
             "whole_ssim": float(measures.ssim(target[None], plane)[0]),
             **decolorization.contrast(pairs, plane[0]),
         }
-        for plane in scores.planes(target[None], output[None])
+        for plane in scores.planes(output[None])
     ]
-    return pd.DataFrame(rows).mean().to_dict()
+    means = pd.DataFrame(rows).mean()
+    return {name: None if np.isnan(mean) else float(mean) for name, mean in means.items()}
 
 
 def _shown(

@@ -18,8 +18,21 @@ from grayscale import tiles
 from grayscale.conversions import CONVERSIONS, bt601
 from stages.common.artifacts import write_json, write_model
 from stages.common.engine import Engine
-from stages.common.settings import Evaluate
-from stages.evaluate import baselines, chunks, decolorization, evaluation, leakage, methods, networks, probes, shard
+from stages.common.settings import Evaluate, Noise
+from stages.evaluate import (
+    baselines,
+    chunks,
+    decolorization,
+    evaluation,
+    leakage,
+    measures,
+    methods,
+    networks,
+    probes,
+    reference,
+    scores,
+    shard,
+)
 from stages.evaluate.evaluation import Evaluation
 from stages.evaluate.methods import Subject
 from stages.formats.patches import PatchSet
@@ -29,16 +42,22 @@ from tests import patch_sets
 
 HERE = Engine(engine="local", workers=1, address="auto")
 TWO = Engine(engine="local", workers=2, address="auto")
-SETTINGS = Evaluate(threads=2, picture_rows=1, megapixels=4, noise_levels=[5, 25], bootstrap=100, seed=1)
+NOISE = Noise(gaussian=[5, 25], correlated=[25], poisson=[100], jpeg=[])
+SETTINGS = Evaluate(threads=2, picture_rows=1, megapixels=4, noise=NOISE, seed=1)
+CONDITIONS = ["gaussian_5", "gaussian_25", "correlated_25", "poisson_100"]
+CODES = ["pca_100", "dct_100", "dct_radial_100"]
+PROBES = ["chroma_r2", "chroma_levels", "chroma_excess", "smoothness", "smoothness_reference", "hue_contrast", "noise"]
+FACTS = {"trainable": 3, "parameters": 4, "epochs": 5, "steps": 6, "macs": 7}
 NONE = pd.DataFrame({"name": [], "domain": []})
 WHOLE = pd.DataFrame({"name": ["meadow", "section"], "domain": ["everyday", "histology"]})
 
 
 @pytest.fixture(scope="module")
 def patch_set(tmp_path_factory: pytest.TempPathFactory) -> PatchSet:
-    """100 smooth patches of 12 pixels, of four photographs, so that PCA has more patches than pixels of the latent."""
+    """100 patches of 12 pixels with structure and texture, of four photographs."""
     rng = np.random.default_rng(7)
-    colour = rng.integers(0, 256, (100, 3, 3, 3)).repeat(4, axis=1).repeat(4, axis=2).astype(np.uint8)
+    colour = rng.integers(0, 216, (100, 3, 3, 3)).repeat(4, axis=1).repeat(4, axis=2)
+    colour = (colour + rng.integers(0, 40, colour.shape)).astype(np.uint8)
     index = pd.DataFrame({"photo": np.repeat(["d", "b", "c", "a"], [10, 50, 20, 20]), "domain": "everyday", "row": 0})
     index["column"] = np.arange(100)
     gray = bt601(colour.reshape(100, 144, 3)).reshape(100, 12, 12, 1)
@@ -64,10 +83,14 @@ class Photographs:
 
 
 def variant(subject: Subject, folder: Path, sees: str, makes: str, model: Any) -> Subject:
-    """A variant `mine` with a network that was not trained."""
+    """A variant `mine` with a network that was not trained; at its start it had half its weights."""
     folder.mkdir(parents=True, exist_ok=True)
     write_model(folder / "model.keras", model)
-    facts = {"recipe": {"input": sees, "target": makes}, "parameters": 1, "epochs": 2}
+    weights = model.get_weights()
+    model.set_weights([0.5 * weight if weight.dtype.kind == "f" else weight for weight in weights])
+    write_model(folder / "start.keras", model)
+    model.set_weights(weights)
+    facts = {"recipe": {"input": sees, "target": makes}, "curve": 0, **FACTS}
     write_json(folder / "facts.json", facts)
     return replace(subject, name="mine", model=folder / "model.keras", input=sees, target=makes)
 
@@ -79,7 +102,7 @@ def text(result: Evaluation) -> str:
 
 
 def leaves(tree: Any) -> list[float]:
-    return [leaf for part in tree.values() for leaf in leaves(part)] if isinstance(tree, dict) else [tree]
+    return [leaf for part in tree.values() for leaf in leaves(part)] if isinstance(tree, dict) else [tree or 0]
 
 
 def check(result: Evaluation, names: list[str]) -> dict[str, Any]:
@@ -87,11 +110,16 @@ def check(result: Evaluation, names: list[str]) -> dict[str, Any]:
     found = json.loads(json.dumps(result.summary()["scores"]))
     assert list(found) == list(result.bands) == names
     for method, row in found.items():
-        assert row["interval"]["psnr"]["low"] <= row["psnr"] <= row["interval"]["psnr"]["high"]
-        assert row["interval"]["ssim"]["low"] <= row["ssim"] <= row["interval"]["ssim"]["high"]
+        for key, interval in row["interval"].items():
+            means = result.photographs[method][key].dropna()
+            assert (interval is None) == (len(means) < 2)  # most patches of luma have no PSNR
+            if interval:
+                assert interval["mean"] == pytest.approx(means.mean())
+                assert interval["low"] < interval["mean"] < interval["high"]
         probes = row["probes"]
-        assert list(probes["noise"]) == ["5", "25"]
-        assert list(probes["noise"]["5"]) == ["psnr", "ssim", "smoothness"]
+        assert list(probes) == PROBES
+        assert list(probes["noise"]) == CONDITIONS
+        assert all(list(found) == ["psnr", "ssim"] for found in probes["noise"].values())
         assert list(result.photographs[method]["photo"]) == ["a", "b", "c", "d"]
         assert result.photographs[method]["chroma_r2"].mean() == pytest.approx(probes["chroma_r2"])
         assert all(math.isfinite(leaf) for leaf in leaves(probes))
@@ -118,17 +146,42 @@ def test_baselines_are_probed_and_luma_is_clean(subject: Subject, tmp_path: Path
     result = evaluation.evaluate(subject, WHOLE, tmp_path, HERE)
     found = check(result, ["luma", "mean_rgb", "green", "conv1x1"])
     luma, green = found["luma"]["probes"], found["green"]["probes"]
-    assert luma["isoluma_contrast"] == 0 < 20 < green["isoluma_contrast"]
+    assert found["luma"]["identical"] > 80
+    assert found["luma"]["exact"] > 0.999 > 0.2 > found["green"]["exact"]
+    assert luma["hue_contrast"] == 0 < 20 < green["hue_contrast"]
     assert luma["chroma_r2"] < 0.1 < 0.9 < green["chroma_r2"]
-    assert luma["chroma_levels"] < 0.5 < green["chroma_levels"]
-    assert luma["noise"]["5"]["psnr"] > luma["noise"]["25"]["psnr"] > green["noise"]["25"]["psnr"]
-    assert found["luma"]["psnr"] > luma["noise"]["5"]["psnr"]
-    assert luma["noise"]["25"]["ssim"] < luma["noise"]["5"]["ssim"] < found["luma"]["ssim"]
-    assert luma["smoothness"] == pytest.approx(1, abs=0.01)
-    assert luma["noise"]["25"]["smoothness"] > 1.05
+    assert abs(luma["chroma_excess"]) < 0.1 < 5 < green["chroma_excess"] < green["chroma_levels"]
+    noise = {
+        name: [of["noise"][condition]["psnr"] for condition in CONDITIONS]
+        for name, of in {"luma": luma, "green": green}.items()
+    }
+    assert found["luma"]["psnr"] > noise["luma"][0] > noise["luma"][1] > noise["luma"][2] + 1  # one field adds up
+    assert noise["green"][1] < noise["luma"][1]
+    assert luma["noise"]["gaussian_25"]["ssim"] < luma["noise"]["gaussian_5"]["ssim"] < found["luma"]["ssim"]
+    assert luma["smoothness"] == pytest.approx(1, abs=0.01) == luma["smoothness_reference"]
+    assert green["smoothness"] > green["smoothness_reference"] + 0.1
     assert sorted(result.pictures) == ["photograph_colour", "photograph_gray"]
     meadow = Photographs().read("meadow")[:24, :36]
     assert (result.pictures["photograph_gray"] == bt601(meadow)[..., None]).all()
+
+
+def test_chroma_and_smoothness_stand_beside_those_of_codes_of_equal_error(
+    subject: Subject, patch_set: PatchSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "PIXELS", 60 * 144)
+    found = evaluation.evaluate(subject, NONE, tmp_path, HERE).probes["green"]["probes"]
+    colour, gray = patch_set.read("colour") / 255, patch_set.read("gray")[..., 0] / 255
+    photos = patch_set.index["photo"].to_numpy()
+    blind = reference.outputs(gray)
+    triangles = dict(zip(pd.unique(photos), leakage.triangles(photos, colour, blind - gray), strict=True))
+    levels = [leakage.of_triangles(triangles, slice(size, size + 1))["chroma_levels"] for size in range(len(blind))]
+    errors = np.square(blind - gray).mean(axis=(1, 2, 3))
+    error = np.square(colour[..., 1] - gray).mean()
+    assert errors.min() < error < errors.max()
+    floor = reference.at(error, errors, np.array(levels), exact=0)
+    assert found["chroma_levels"] - found["chroma_excess"] == pytest.approx(floor) != pytest.approx(0, abs=0.1)
+    rough = [measures.total_variation(plane).mean() / measures.total_variation(gray).mean() for plane in blind]
+    assert found["smoothness_reference"] == pytest.approx(reference.at(error, errors, np.array(rough), exact=1))
 
 
 def test_whole_photographs_are_scored_beside_their_target_and_the_standard_conversions(
@@ -139,7 +192,8 @@ def test_whole_photographs_are_scored_beside_their_target_and_the_standard_conve
     contrast = check_contrast(result, ["target", "luma", "mean_rgb", "green", "conv1x1"])
     conversions = pd.DataFrame(result.conversions).set_index(["conversion", "photo"])
     assert len(conversions) == 2 * len(CONVERSIONS)
-    assert conversions.loc["bt601", ["whole_psnr", "whole_ssim"]].to_numpy().tolist() == [[100, 1], [100, 1]]
+    assert conversions.loc["bt601", "whole_psnr"].isna().all()  # the target itself
+    assert (conversions.loc["bt601", "whole_ssim"] == 1).all()
     for name in WHOLE["name"]:
         colour = Photographs().read(name)
         pairs = decolorization.pairs_of(colour, SETTINGS.seed)
@@ -158,39 +212,54 @@ def test_whole_photographs_are_scored_beside_their_target_and_the_standard_conve
 def test_a_variant_and_all_its_yardsticks_are_probed(
     subject: Subject, patch_set: PatchSet, tmp_path: Path, sees: str, makes: str
 ) -> None:
-    network = simple.build(patch=12, inputs=3 if sees == "colour" else 1, outputs=3 if makes == "colour" else 1)
+    sizes = {"patch": 12, "inputs": 3 if sees == "colour" else 1, "outputs": 3 if makes == "colour" else 1}
+    small = makes == "gray"  # the other has as many numbers as pixels
+    network = vae.build(latent=100, sigma=0.1, **sizes) if small else simple.build(**sizes)
     variant(subject, tmp_path, sees, makes, network)
     result = evaluation.of_variant("mine", tmp_path, subject, WHOLE, tmp_path / "kept", HERE)
     model = networks.load(tmp_path / "model.keras")
     read_outs = ["mine_luma", "mine_latent_channel"] if makes == "colour" else []
-    found = check(result, ["mine", "pca_100", *read_outs])
-    contrast = check_contrast(result, ["mine", "pca_100", *read_outs])
-    assert list(result.facts)[:3] == ["parameters", "epochs", "latent"]
+    found = check(result, ["mine", *(CODES if small else read_outs)])
+    contrast = check_contrast(result, ["mine", *(CODES if small else read_outs)])
+    assert {name: result.facts[name] for name in FACTS} == FACTS
+    assert result.facts["latent"] == (100 if small else 144)
+    assert result.facts["start"] == at_start(tmp_path, patch_set, sees)
     meadow = Photographs().read("meadow")
     gray = patch_set.read("gray")[..., 0] / 255
-    pca = baselines.fit_pca([gray], len(gray), 100)
-    rebuilt = np.clip(tiles.whole(lambda colour: baselines.pca(baselines.luma(colour), *pca), meadow, 12), 0, 1)
-    expected = decolorization.contrast(decolorization.pairs_of(meadow, SETTINGS.seed), rebuilt)
-    assert contrast.loc[("pca_100", "meadow")].to_dict() == pytest.approx(expected)
+    codes = baselines.codes(100, baselines.fit_pca([gray], len(gray), 100)) if small else {}
+    for name, code in codes.items():
+        rebuilt = tiles.whole(lambda colour, code=code: code(baselines.luma(colour)), meadow, 12)
+        rounded = scores.planes(rebuilt[None])[0, 0]
+        expected = decolorization.contrast(decolorization.pairs_of(meadow, SETTINGS.seed), rounded)
+        assert contrast.loc[(name, "meadow")].to_dict() == pytest.approx(expected)
+        assert found[name]["mse"] == pytest.approx(np.square(scores.planes(code(gray))[0] - gray).mean())
+        assert found[name]["probes"]["hue_contrast"] < 1e-3  # it sees luma only
     shape = (24, 36, 3 if makes == "colour" else 1)
     assert (result.pictures["photograph"].shape, result.conversions) == (shape, [])
-    assert found["pca_100"]["probes"]["isoluma_contrast"] < 1  # it sees luma only, which is flat
     if makes == "colour":
-        drawn = baselines.luma(networks.predict(model, leakage.isoluma_patches(12))).std(axis=(1, 2)).mean()
-        assert found["mine_luma"]["probes"]["isoluma_contrast"] == pytest.approx(255 * drawn)
+        flat = leakage.hues(12).reshape(-1, 12, 12, 3)
+        means = baselines.luma(networks.predict(model, flat)).mean(axis=(1, 2)).reshape(3, 24)
+        assert found["mine_luma"]["probes"]["hue_contrast"] == pytest.approx(255 * means.std(axis=1).mean())
         noise = found["mine_latent_channel"]["probes"]["noise"]
-        assert noise["5"]["psnr"] != pytest.approx(noise["25"]["psnr"], rel=1e-6)
-    if sees == "gray":  # what is drawn into flat patches does not know their hue
-        flat = np.repeat([0.3, 0.5, 0.7], 9)[:, None, None, None] * np.ones((12, 12, 1))
-        drawn = 255 * networks.predict(model, flat).std(axis=(1, 2)).mean()
-        assert found["mine"]["probes"]["isoluma_contrast"] == pytest.approx(drawn, rel=1e-4)
+        assert noise["gaussian_5"]["psnr"] != pytest.approx(noise["gaussian_25"]["psnr"], rel=1e-6)
+    if sees == "gray":
+        assert found["mine"]["probes"]["hue_contrast"] < 1e-3
+
+
+def at_start(folder: Path, patch_set: PatchSet, sees: str) -> dict[str, Any]:
+    """The scores of the network before its first step."""
+    colour, gray = patch_set.read("colour") / 255, patch_set.read("gray")[..., 0] / 255
+    model = networks.load(folder / "start.keras")
+    output = networks.predict(model, colour if sees == "colour" else gray[..., None])
+    found = scores.averages(scores.measure(gray, scores.planes(output)))
+    return {key: pytest.approx(found[key]) for key in ("psnr", "ssim")}
 
 
 def test_a_colour_output_keeps_the_contrast_of_its_channels_on_average() -> None:
     colour = Photographs().read("meadow")
     pairs = decolorization.pairs_of(colour, SETTINGS.seed)
     found = shard.of_whole(bt601(colour) / 255, pairs, 1.5 * (colour / 255) - 0.25)  # is clipped
-    stretched = np.clip(1.5 * (colour / 255) - 0.25, 0, 1)
+    stretched = np.rint(255 * np.clip(1.5 * (colour / 255) - 0.25, 0, 1)) / 255
     channels = pd.DataFrame([decolorization.contrast(pairs, stretched[..., channel]) for channel in range(3)])
     assert {name: found[name] for name in channels} == pytest.approx(channels.mean().to_dict())
 
@@ -213,18 +282,20 @@ def test_yardsticks_are_fitted_on_training_and_read_outs_on_validation_patches_n
         sets[split], pairs[split] = tmp_path / split, (colour / 255, gray / 255)
     baseline = replace(subject, **sets)
     naive = variant(baseline, tmp_path / "mine", "colour", "colour", simple.build(patch=12, inputs=3, outputs=3))
-    for each in (baseline, naive):
+    code = vae.build(patch=12, inputs=3, outputs=1, latent=100, sigma=0.1)
+    small = replace(variant(baseline, tmp_path / "small", "colour", "gray", code), name="small")
+    for each in (baseline, naive, small):
         (tmp_path / each.name).mkdir(exist_ok=True)
         methods.fit(each, tmp_path / each.name)
     assert np.load(tmp_path / "baselines" / methods.FITS)["conv1x1"] == pytest.approx([1, 0, 0, 0], abs=1e-6)
-    found = np.load(tmp_path / "mine" / methods.FITS)
-    mean, directions = baselines.fit_pca([pairs["train"][1]], 150, int(found["components"]))
+    found = np.load(tmp_path / "small" / methods.FITS)
+    mean, directions = baselines.fit_pca([pairs["train"][1]], 150, 100)
     assert found["pca_mean"] == pytest.approx(mean)
     assert np.abs(found["pca_directions"]) == pytest.approx(np.abs(directions), abs=1e-6)
     assert naive.model
     latent, _ = networks.encode(networks.load(naive.model), pairs["validation"][0])
     expected = probes.fit_read_out(probes.latent_and_gray(latent, pairs["validation"][1]))
-    assert found["read_out"] == pytest.approx(expected)
+    assert np.load(tmp_path / "mine" / methods.FITS)["read_out"] == pytest.approx(expected)
 
 
 def test_whole_photographs_are_those_of_the_test_split_that_hold_a_patch() -> None:
@@ -244,13 +315,13 @@ def test_chunks_change_nothing_but_the_noise(subject: Subject, tmp_path: Path, m
     seeds: list[Any] = []
     noisy = shard.noise.noisy
 
-    def noted(colour: np.ndarray, level: float, seed: Any) -> np.ndarray:
+    def noted(colour: np.ndarray, kind: str, level: int, seed: Any) -> np.ndarray:
         seeds.append(seed)
-        return noisy(colour, level, seed)
+        return noisy(colour, kind, level, seed)
 
     monkeypatch.setattr(shard.noise, "noisy", noted)
     parts = evaluation.evaluate(subject, NONE, tmp_path / "parts", HERE)
-    assert seeds == [[1, chunk] for chunk in range(4) for _ in SETTINGS.noise_levels]
+    assert seeds == [[1, chunk] for chunk in range(4) for _ in CONDITIONS]
     for method, table in whole.tables.items():
         pd.testing.assert_frame_equal(parts.tables[method], table, rtol=1e-12)
         pd.testing.assert_frame_equal(parts.bands[method], whole.bands[method], rtol=1e-9)
@@ -271,6 +342,7 @@ def test_a_latent_that_is_measured_in_chunks_is_that_of_all_patches(
     mean, log_variance = networks.encode(networks.load(mine.model), patch_set.read("colour") / 255)
     assert log_variance is not None
     nats = 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance).sum(axis=1).mean()
+    assert facts.pop("start")["psnr"] > 1
     assert facts == {"latent": 6, "kl_nats": pytest.approx(nats), "active_units": int((mean.var(axis=0) > 0.01).sum())}
 
 

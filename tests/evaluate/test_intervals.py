@@ -1,4 +1,4 @@
-"""Intervals cover what they promise, and know that patches of one photograph are alike."""
+"""Intervals hold as often as they say, with few photographs, too."""
 
 from __future__ import annotations
 
@@ -8,83 +8,32 @@ import pytest
 
 from stages.evaluate import intervals
 
-RNG = np.random.default_rng(23)
+SLEEP = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]  # Student 1908: hours that two drugs differ by
 
 
-def of_means(rows: pd.DataFrame, resamples: int, seed: int) -> dict[str, dict[str, float]]:
-    return intervals.of_means({"m": rows}, resamples, seed)["m"]
+def test_the_interval_of_students_own_data_is_the_known_one() -> None:
+    found = intervals.student(np.array(SLEEP))
+    assert found == {"mean": pytest.approx(1.58), "low": pytest.approx(0.7001142), "high": pytest.approx(2.4598858)}
 
 
-def clustered(photos: int, patches: int, between: float, within: float) -> pd.DataFrame:
-    psnr = RNG.normal(30, between, photos).repeat(patches) + RNG.normal(0, within, photos * patches)
-    return pd.DataFrame({"photo": np.arange(photos).astype(str).repeat(patches), "psnr": psnr, "ssim": psnr / 100})
+@pytest.mark.parametrize("photographs", [3, 10])
+def test_95_of_100_intervals_hold_the_truth(photographs: int) -> None:
+    rng = np.random.default_rng(photographs)
+    samples = 30 + 4 * rng.standard_normal((4000, photographs))  # dB: photographs differ by more than their patches
+    patches = rng.integers(20, 400, samples.shape)
+    samples += 3 * rng.standard_normal(samples.shape) / np.sqrt(patches)
+    found = pd.DataFrame(map(intervals.student, samples))
+    assert 0.93 <= np.mean((found["low"] <= 30) & (found["high"] >= 30)) <= 0.97
+    assert np.mean(found["low"] > 30) == pytest.approx(np.mean(found["high"] < 30), abs=0.01)
 
 
-def test_an_interval_lies_between_the_percentiles_of_the_resampled_means() -> None:
-    rows = clustered(5, 40, 2, 3)
-    means = intervals.bootstrap_means(rows["photo"].to_numpy(), rows[["psnr", "ssim"]].to_numpy(), 1000, 1)
-    found = of_means(rows, 1000, 1)
-    for number, name in enumerate(("psnr", "ssim")):
-        ends = np.sort(means[:, number])[[24, 25, 974, 975]]  # 2.5 and 97.5 % of 1,000
-        assert ends[0] <= found[name]["low"] <= ends[1]
-        assert ends[2] <= found[name]["high"] <= ends[3]
+def test_photographs_count_alike_and_those_without_a_value_not_at_all() -> None:
+    table = pd.DataFrame({"psnr": [30.0, np.nan, 34.0], "ssim": [0.9, 1.0, np.nan], "patches": [1, 500, 20]})
+    found = intervals.of_means(table)
+    reach = 2 * 12.7062047  # the standard error times Student's t for one degree of freedom
+    assert found["psnr"] == {"mean": 32, "low": pytest.approx(32 - reach), "high": pytest.approx(32 + reach)}
+    assert found["ssim"] == intervals.student(np.array([0.9, 1.0]))
 
 
-def test_the_spread_is_that_of_both_levels() -> None:
-    photos, patches = 40, 10
-    rows = clustered(photos, patches, 2, 3)
-    means = intervals.bootstrap_means(rows["photo"].to_numpy(), rows[["psnr"]].to_numpy(), 20_000, 1)
-    groups = rows.groupby("photo")["psnr"]
-    expected = groups.mean().var(ddof=0) / photos + groups.var(ddof=0).mean() / (photos * patches)
-    assert means.shape == (20_000, 1)
-    assert means.var() == pytest.approx(expected, rel=0.05)  # independent draws at both levels: variances add
-    assert means.mean() == pytest.approx(rows["psnr"].mean(), abs=0.02)
-
-
-def test_photographs_weigh_by_their_patches() -> None:
-    photos = np.array(["a"] * 30 + ["b"] * 10)
-    values = np.where(photos == "a", 1.0, 5.0)[:, None]
-    means = intervals.bootstrap_means(photos, values, 5000, 1)
-    assert set(means[:, 0].tolist()) == {1.0, 2.0, 5.0}  # a twice; both: (30 · 1 + 10 · 5) / 40; b twice
-    assert np.mean(means == 2.0) == pytest.approx(0.5, abs=0.03)
-
-
-def test_methods_are_resampled_alike_and_by_the_seed() -> None:
-    rows = clustered(4, 20, 2, 3)
-    assert of_means(rows, 300, 2) != of_means(rows, 300, 1)
-    shifted = rows.assign(psnr=rows["psnr"] + 1)
-    found = intervals.of_means({"one": rows, "other": shifted}, 300, 1)
-    assert found["one"] == of_means(rows, 300, 1)
-    for end in ("low", "high"):
-        assert found["other"]["psnr"][end] == pytest.approx(found["one"]["psnr"][end] + 1)
-        assert found["other"]["ssim"] == found["one"]["ssim"]
-
-
-def by_photograph(photos: np.ndarray, values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """The same bootstrap, photograph by photograph instead of all at once."""
-    generator = np.random.default_rng(seed)
-    names = np.unique(photos)
-    drawn = generator.integers(len(names), size=(resamples, len(names)))
-    sums, patches = np.zeros((*drawn.shape, values.shape[1])), np.zeros(drawn.shape)
-    for number, name in enumerate(names):
-        mine, places = values[photos == name], drawn == number
-        picks = generator.integers(len(mine), size=(np.count_nonzero(places), len(mine)))
-        sums[places], patches[places] = mine[picks].sum(axis=1), len(mine)
-    return sums.sum(axis=1) / patches.sum(axis=1)[:, None]
-
-
-@pytest.mark.parametrize("at_once", [1, 50, 1 << 20])
-def test_how_many_patches_are_drawn_at_once_changes_nothing(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intervals, "PATCHES_AT_ONCE", at_once)
-    photos = RNG.permutation(np.array(["c"] * 7 + ["a"] * 20 + ["b"]))
-    values = RNG.normal(30, 2, (28, 2))
-    assert intervals.bootstrap_means(photos, values, 40, 3) == pytest.approx(by_photograph(photos, values, 40, 3))
-
-
-def test_resamples_in_many_blocks_spread_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = clustered(10, 5, 2, 3)
-    whole = intervals.bootstrap_means(rows["photo"].to_numpy(), rows[["psnr"]].to_numpy(), 4000, 1)
-    monkeypatch.setattr(intervals, "PHOTOGRAPHS_AT_ONCE", 70)
-    blocks = intervals.bootstrap_means(rows["photo"].to_numpy(), rows[["psnr"]].to_numpy(), 4000, 1)
-    assert len(np.unique(blocks)) > 3900  # each block has draws of its own
-    assert (blocks.mean(), blocks.std()) == (pytest.approx(whole.mean(), abs=0.1), pytest.approx(whole.std(), rel=0.1))
+def test_a_single_photograph_tells_nothing_of_others() -> None:
+    assert intervals.student(np.array([30.0])) is intervals.student(np.array([np.nan, 30.0])) is None

@@ -1,4 +1,4 @@
-"""Chroma in the error, and contrast where there is none in luma, are found where they are and only there."""
+"""Chroma in the error, and hue in the gray, are found where they are and only there."""
 
 from __future__ import annotations
 
@@ -91,32 +91,30 @@ def test_a_photograph_in_parts_is_explained_as_in_one_piece() -> None:
         assert found == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("side", [12, 28, 36])
-def test_isoluma_patches_have_one_luma_all_hues_and_as_much_chroma_as_fits(side: int) -> None:
-    patches = leakage.isoluma_patches(side)
-    assert patches.shape == (27, side, side, 3)
-    assert baselines.luma(patches) == pytest.approx(np.repeat(leakage.LUMAS, 9)[:, None, None] * np.ones((side, side)))
-    assert patches.min() == pytest.approx(0, abs=1e-12)
-    assert patches.max() == pytest.approx(1)
-    cb, cr = leakage.cb_cr(patches)
-    assert np.hypot(cb, cr) == pytest.approx(
-        np.repeat([0.3, 0.5, 0.3], 9)[:, None, None] / 1.772 * np.ones((side, side))
-    )
-    across = np.diff(np.unwrap(np.arctan2(cr, cb)[:9], axis=2), axis=2).sum(axis=2)[:, 0] * side / (side - 1)
-    assert across / (2 * np.pi) == pytest.approx([0, 0, 0, 1, 2, 4, 1, 2, 4])  # turns from the left to the right
+def test_flat_patches_have_one_luma_all_hues_and_as_much_chroma_as_fits() -> None:
+    patches = leakage.hues(12)
+    assert patches.shape == (3, 24, 12, 12, 3)
+    assert (patches == patches[:, :, :1, :1]).all()
+    colour = patches[:, :, 0]
+    assert baselines.luma(colour) == pytest.approx(np.array([0.3, 0.5, 0.7])[:, None, None] + np.zeros((3, 24, 12)))
+    assert (colour.min(), colour.max()) == (pytest.approx(0, abs=1e-12), pytest.approx(1))
+    cb, cr = leakage.cb_cr(colour)
+    assert np.hypot(cb, cr) == pytest.approx(np.array([0.3, 0.5, 0.3])[:, None, None] / 1.772 + np.zeros(cb.shape))
+    turns = np.diff(np.unwrap(np.arctan2(cr, cb)[:, :, 0], axis=1), axis=1) / (2 * np.pi)
+    assert np.abs(turns) == pytest.approx(np.full((3, 23), 1 / 24))
 
 
-@pytest.mark.parametrize("side", [12, 28, 36])
-def test_isoluma_contrast_is_none_for_luma_and_known_for_other_formulas(side: int) -> None:
+def test_hue_contrast_is_none_for_luma_and_known_for_other_formulas() -> None:
     chroma = np.mean([0.3, 0.5, 0.3]) / 1.772  # the radius in the plane of Cb and Cr; a sinusoid's deviation is it / √2
     in_green, in_mean = np.hypot(0.344136, 0.714136), np.hypot(1.772 - 0.344136, 1.402 - 0.714136) / 3
-    assert leakage.isoluma_contrast(baselines.luma, side) == 0
-    assert leakage.isoluma_contrast(baselines.green, side) == pytest.approx(255 * chroma * in_green / np.sqrt(2))
-    assert leakage.isoluma_contrast(baselines.mean_rgb, side) == pytest.approx(255 * chroma * in_mean / np.sqrt(2))
+    assert leakage.hue_contrast(baselines.luma, 12) == 0
+    assert leakage.hue_contrast(baselines.green, 12) == pytest.approx(255 * chroma * in_green / np.sqrt(2))
+    assert leakage.hue_contrast(baselines.mean_rgb, 12) == pytest.approx(255 * chroma * in_mean / np.sqrt(2))
 
 
-def test_isoluma_contrast_is_that_within_patches_and_sees_channels() -> None:
-    assert leakage.isoluma_contrast(lambda colour: np.linspace(0, 1, 27)[:, None, None] + 0 * colour[..., 0], 12) == 0
-    assert leakage.isoluma_contrast(lambda colour: 1 + colour[..., 0], 12) == 0  # clipped to white
-    red_only = leakage.isoluma_contrast(lambda colour: colour * [1, 0, 0], 12)
-    assert red_only == pytest.approx(leakage.isoluma_contrast(lambda colour: colour[..., 0], 12) / 3)
+def test_hue_contrast_is_no_pattern_no_luma_and_sees_channels() -> None:
+    grid = np.indices((12, 12)).sum(axis=0) % 2 / 4
+    assert leakage.hue_contrast(lambda colour: baselines.luma(colour) + grid - 0.2, 12) == pytest.approx(0, abs=1e-12)
+    assert leakage.hue_contrast(lambda colour: 1 + colour[..., 0], 12) == 0  # clipped to white
+    red_only = leakage.hue_contrast(lambda colour: colour * [1, 0, 0], 12)
+    assert red_only == pytest.approx(leakage.hue_contrast(lambda colour: colour[..., 0], 12) / 3)

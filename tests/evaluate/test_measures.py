@@ -22,9 +22,16 @@ def test_psnr_and_mse_agree_with_scikit_image() -> None:
     )
 
 
-def test_identical_images_score_the_cap_and_one() -> None:
-    assert measures.psnr(TARGETS, TARGETS).tolist() == [measures.PSNR_CAP] * 20
+def test_identical_images_have_no_psnr_and_an_ssim_of_one() -> None:
+    found = measures.psnr(TARGETS, np.where(np.arange(20)[:, None, None] == 3, OUTPUTS, TARGETS))
+    assert np.isnan(found).tolist() == [number != 3 for number in range(20)]
     assert measures.ssim(TARGETS, TARGETS) == pytest.approx(np.ones(20))
+
+
+def test_exact_is_the_share_of_equal_pixels() -> None:
+    outputs = TARGETS.copy()
+    outputs[0, :7] += 1e-9
+    assert measures.exact(TARGETS, outputs).tolist() == [0.75, *[1] * 19]
 
 
 @pytest.mark.parametrize("shape", [(20, 28, 28), (3, 90, 141)])  # the larger is cut into pieces

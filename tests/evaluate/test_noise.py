@@ -1,56 +1,70 @@
-"""Noise is the same for every method and as strong as it says; scores under noise are those against clean targets."""
+"""Noise is the same for every method, of the kind and as strong as it says; smoothness is that of the outputs."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
-from stages.evaluate import baselines, measures, noise, scores
-from stages.formats.patches import PatchSet
+from stages.common.settings import Noise
+from stages.evaluate import measures, noise
+from tests import leaves
 
 RNG = np.random.default_rng(19)
+GRAY = np.full((200, 28, 28, 3), 128 / 255)
+
+
+def added(kind: str, level: int, seed: int = 1) -> np.ndarray:
+    """To `GRAY`, in gray levels."""
+    return 255 * (noise.noisy(GRAY, kind, level, [seed, 0]) - GRAY)
 
 
 def test_noise_is_that_of_the_seed_and_chunks_do_not_share_it() -> None:
-    gray = np.full((4, 12, 12, 3), 0.5)
-    first, *others = (noise.noisy(gray, 10, seed) - gray for seed in ([1, 0], [1, 1], [2, 0]))
-    assert first == pytest.approx(10 / 255 * np.random.default_rng(1).standard_normal(gray.shape))
-    for other in others:
-        assert abs(np.corrcoef(first.ravel(), other.ravel())[0, 1]) < 0.1
+    for kind in ("gaussian", "correlated", "poisson"):
+        first, *others = (noise.noisy(GRAY[:4], kind, 20, seed) for seed in ([1, 0], [1, 1], [2, 0]))
+        assert (first == noise.noisy(GRAY[:4], kind, 20, [1, 0])).all()
+        for other in others:
+            assert abs(np.corrcoef(first.ravel(), other.ravel())[0, 1]) < 0.1
+    expected = np.rint(128 + 10 * np.random.default_rng([1, 0]).standard_normal(GRAY.shape))
+    assert added("gaussian", 10) + 128 == pytest.approx(expected)  # rounded to 8 bits
 
 
-def test_noise_is_gaussian_independent_and_of_its_level() -> None:
-    gray = np.full((200, 28, 28, 3), 0.5)
-    added = 255 * (noise.noisy(gray, 10, seed=[1]) - gray)
-    assert added.std() == pytest.approx(10, rel=0.01)
-    assert added.mean() == pytest.approx(0, abs=0.1)
-    assert np.mean(np.abs(added) < 10) == pytest.approx(0.6827, abs=0.005)
-    channels = np.corrcoef(added.reshape(-1, 3).T)
-    assert channels[np.triu_indices(3, 1)] == pytest.approx(np.zeros(3), abs=0.02)
-    assert np.corrcoef(added[:, :, 1:, 0].ravel(), added[:, :, :-1, 0].ravel())[0, 1] == pytest.approx(0, abs=0.02)
+@pytest.mark.parametrize(
+    ("kind", "level", "deviation"),
+    [("gaussian", 10, 10), ("correlated", 10, 10), ("poisson", 100, 255 * np.sqrt(128 / 255 / 100))],
+)
+def test_noise_is_of_its_level_and_kind(kind: str, level: int, deviation: float) -> None:
+    found = added(kind, level)
+    assert found.std() == pytest.approx(deviation, rel=0.01)
+    assert found.mean() == pytest.approx(0, abs=0.1)
+    channels = np.corrcoef(found.reshape(-1, 3).T)[np.triu_indices(3, 1)]
+    assert channels == pytest.approx(np.full(3, float(kind == "correlated")), abs=0.02)
+    for near, far in ((found[:, 1:], found[:, :-1]), (found[:, :, 1:], found[:, :, :-1])):
+        assert np.corrcoef(near.ravel(), far.ravel())[0, 1] == pytest.approx(0, abs=0.02)
+    if kind == "gaussian":
+        assert np.mean(np.abs(found) < 10.5) == pytest.approx(0.7063, abs=0.005)
 
 
-def under_noise(gray: np.ndarray, targets: np.ndarray, level: float, convert: baselines.Closed) -> np.ndarray:
-    """Mean psnr, ssim and total variation."""
-    planes = scores.planes(targets, convert(noise.noisy(gray, level, [1])))
-    return noise.sums(targets, planes) / len(targets)
+def test_noise_is_clipped_and_photons_leave_black_alone() -> None:
+    edges = np.tile([0.0, 1.0], (4, 12, 6))[..., None].repeat(3, axis=3)
+    for kind in ("gaussian", "correlated", "poisson"):
+        found = noise.noisy(edges, kind, 50, [1, 0])
+        assert (found.min(), found.max()) == (0, 1)
+        assert ((found - edges)[edges == 0] == 0).all() == (kind == "poisson")
 
 
-def test_luma_under_noise_has_the_error_that_its_weights_give() -> None:
-    gray = np.full((48, 28, 28, 3), 0.5)
-    found = {level: under_noise(gray, gray[..., 0], level, baselines.luma) for level in (5, 10)}
-    for level, row in found.items():
-        error = (level / 255) ** 2 * (0.299**2 + 0.587**2 + 0.114**2)
-        assert row[0] == pytest.approx(-10 * np.log10(error), abs=0.05)
-    assert found[10][1] < found[5][1] < 0.9
+@pytest.mark.parametrize("quality", [10, 30])
+def test_jpeg_is_that_of_another_encoder(quality: int) -> None:
+    patches = np.stack([leaves.photograph(seed, 28, 28) for seed in range(3)])
+    found = 255 * noise.noisy(patches / 255, "jpeg", quality, [1, 0])
+    for patch, compressed in zip(patches, found, strict=True):
+        _, data = cv2.imencode(".jpg", patch[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+        assert compressed == pytest.approx(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1], abs=1)
 
 
-def test_means_under_noise_are_those_of_the_patches(patch_set: PatchSet) -> None:
-    colour, targets = patch_set.read("colour") / 255, patch_set.read("gray")[..., 0] / 255
-    row = under_noise(colour, targets, 25, baselines.green)
-    output = noise.noisy(colour, 25, [1])[..., 1]
-    found = (measure(targets, output).mean() for measure in (measures.psnr, measures.ssim))
-    assert row == pytest.approx([*found, measures.total_variation(output).mean()])
+def test_conditions_are_the_kinds_and_levels_of_the_settings() -> None:
+    settings = Noise(gaussian=[5, 10], correlated=[], poisson=[7], jpeg=[30])
+    assert list(noise.conditions(settings)) == [("gaussian", 5), ("gaussian", 10), ("poisson", 7), ("jpeg", 30)]
 
 
 def test_total_variation_of_a_ramp_is_its_slope() -> None:

@@ -375,6 +375,19 @@ def test_a_value_that_is_no_number_gives_no_verdict_and_takes_none_away() -> Non
     assert "simple mae: not a number of every patch or photograph" not in compare.compare(both, new).unpaired
 
 
+def test_patches_that_are_identical_with_their_target_are_left_out_of_psnr_alone() -> None:
+    scored = "data/evaluations/simple/scores.csv"
+    new = held(3)
+    psnr = new.tables[scored]["psnr"]
+    new.tables[scored] = new.tables[scored].assign(psnr=psnr.where(psnr.index != 1))
+    found = {row.measure: row for row in compare.compare(held(0), new).rows if not row.test_set}
+    rows = scores("simple").drop(index=1)
+    assert found["psnr"].old == pytest.approx(rows.groupby("photo")["psnr"].mean().mean(), rel=1e-6)
+    assert found["mse"].old == pytest.approx(scores("simple").groupby("photo")["mse"].mean().mean(), rel=1e-6)
+    new.tables[scored] = new.tables[scored].assign(psnr=np.nan)
+    assert "simple psnr: not a number of every patch or photograph" in compare.compare(held(0), new).unpaired
+
+
 def test_columns_and_tables_that_only_one_revision_has_are_named() -> None:
     scored, kept, other = held(0).tables
     new = held(3)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -29,7 +29,7 @@ PATCHES, EVALUATIONS = "data/pairs/test", "data/evaluations"
 SETS = f"{EVALUATIONS}/test_sets/"
 CAUSES = 3  # named in a sentence
 CUTTING = "stages/targets/"
-NO_SCORE = ("evaluate.bootstrap:", "evaluate.picture_rows:", "targets.shard_patches:")
+NO_SCORE = ("evaluate.picture_rows:", "targets.shard_patches:")
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,8 @@ def compare(old: Revision, new: Revision) -> Comparison:
 def scores(old: Revision, new: Revision, refused: Collection[str]) -> tuple[int, list[Pair], list[str]]:
     """How many scores are the same in both revisions, those that differ, and what can't be compared, with the reason.
 
+    Images that are identical with their target in either revision have no PSNR and are left out of its comparison.
+
     Raises:
         UnavailableError: a table of one of the revisions can't be had here.
     """
@@ -162,7 +164,10 @@ def scores(old: Revision, new: Revision, refused: Collection[str]) -> tuple[int,
         where = f" on {pair.test_set}" if pair.test_set else ""
         if np.allclose(pair.values["old"], pair.values["new"], RELATIVE, ABSOLUTE, equal_nan=True):
             same += 1
-        elif np.isfinite(pair.values).all(axis=None):
+            continue
+        if pair.measure.endswith("psnr"):
+            pair = replace(pair, values=pair.values.dropna())
+        if len(pair.values) and np.isfinite(pair.values).all(axis=None):
             changed.append(pair)
         else:
             unpaired.append(f"{pair.method}{where} {pair.measure}: not a number of every patch or photograph")
