@@ -10,6 +10,5 @@ NETWORKS: dict[str, dict[str, list[float]]] = {
     "bottleneck": {"latent_divisor": [1, 784]},
     "vae": {"latent": [1, 784], "sigma": [0.001, 1.0]},
     "subpixel": {},
-    "subpixel_bottleneck": {"latent_divisor": [1, 784]},
-    "subpixel_vae": {"latent": [1, 784], "sigma": [0.001, 1.0]},
+    "adaptive": {"latent": [2, 784], "sets": [1, 1024]},
 }

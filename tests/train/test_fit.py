@@ -92,24 +92,15 @@ def test_the_curve_has_means_over_patches(patch_set: PatchSet, monkeypatch: pyte
     assert list(curve.loc[0, ["loss", "val_loss"]]) == pytest.approx([wanted, wanted], rel=1e-4)
 
 
-def test_what_was_validated_lies_on_the_grid_and_is_what_is_kept(patch_set: PatchSet) -> None:
+def test_what_was_validated_is_what_is_kept(patch_set: PatchSet) -> None:
     model = network()
     curve = fit.fit(model, patch_set, patch_set, recipe(epochs=2))
-    assert all(np.array_equal(weight, np.rint(weight * 2**18) / 2**18) for weight in model.get_weights())
     assert errors(model, patch_set).mean() == pytest.approx(curve["val_loss"].min(), rel=1e-5)
-
-
-def test_weights_are_settled_in_long_epochs_too(patch_set: PatchSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    settled: list[int] = []
-    monkeypatch.setattr(callbacks, "SETTLE_EVERY", 2)
-    monkeypatch.setattr(precision, "settle", lambda model: settled.append(int(model.optimizer.iterations)))
-    fit.fit(network(), patch_set, patch_set, recipe(epochs=2))
-    assert settled == [2, 4, 5, 7, 9, 10]
 
 
 def test_a_loss_that_is_not_finite_stops_training_and_says_when(patch_set: PatchSet) -> None:
     model = network()
-    model.get_layer("latent").kernel.assign(np.full((1, 1, 48, 16), np.inf))
+    model.get_layer("latent").kernel.assign(np.full((4, 4, 3, 16), np.inf))
     with pytest.raises(callbacks.TrainingDivergedError, match=r"loss became nan in epoch 1; no model was written"):
         fit.fit(model, patch_set, patch_set, recipe())
 
@@ -138,7 +129,8 @@ def test_computing_convolutions_before_enlarging_changes_no_weight(
         model = import_module("stages.networks.simple").build(patch=12, inputs=3, outputs=1)
         found.append((fit.fit(model, patch_set, patch_set, recipe(batch=16)), model.get_weights()))
     pd.testing.assert_frame_equal(found[0][0], found[1][0], check_exact=False, rtol=1e-9)
-    assert all(np.array_equal(a, b) for a, b in zip(found[0][1], found[1][1], strict=True))
+    for mine, other in zip(found[0][1], found[1][1], strict=True):
+        np.testing.assert_allclose(mine, other, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
@@ -170,6 +162,8 @@ def test_losses_are_per_image_and_agree_with_the_measures() -> None:
     assert float(losses.psnr(targets, targets)[0]) == pytest.approx(100)
     similarity = measures.ssim(*flat)
     assert np.asarray(losses.ssim(targets, outputs)) == pytest.approx(similarity, rel=1e-5)
+    decades = np.log10(measures.mse(*flat) + 1 / 12 / 255**2)
+    assert np.asarray(losses.log_mse(targets, outputs)) == pytest.approx(decades, rel=1e-5)
     mixed = measures.mse(*flat) + 0.005 * (1 - similarity)  # as params.yaml says
     assert np.asarray(losses.mse_ssim(targets, outputs)) == pytest.approx(mixed, rel=1e-5)
 
