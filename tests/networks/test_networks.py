@@ -22,7 +22,7 @@ from stages.train import losses, precision
 from stages.train.macs import macs
 
 OPTIONS: dict[str, dict[str, Any]] = {
-    "bottleneck": {"latent_divisor": 3},
+    "bottleneck": {"latent_divisor": 3, "linear": 1},
     "vae": {"latent": 32, "sigma": 0.05},
     "adaptive": {"latent": 261, "sets": 32},
 }
@@ -125,9 +125,18 @@ def test_a_trained_model_loads_and_predicts_the_same_where_only_keras_is(tmp_pat
 
 def test_a_divisor_leaves_at_least_one_number() -> None:
     network = import_module("stages.networks.bottleneck")
-    assert network.build(patch=12, inputs=3, outputs=1, latent_divisor=144).get_layer("latent").output.shape[1] == 1
+    smallest = network.build(patch=12, inputs=3, outputs=1, latent_divisor=144, linear=1)
+    assert smallest.get_layer("latent").output.shape[1] == 1
     with pytest.raises(ValueError, match="latent_divisor is 145; for patches of 12 it must be at most 144"):
-        network.build(patch=12, inputs=3, outputs=1, latent_divisor=145)
+        network.build(patch=12, inputs=3, outputs=1, latent_divisor=145, linear=1)
+
+
+@pytest.mark.parametrize("linear", [0, 1])
+def test_only_a_linear_latent_has_negative_numbers(linear: int) -> None:
+    model = import_module("stages.networks.bottleneck").build(
+        patch=28, inputs=3, outputs=1, latent_divisor=3, linear=linear
+    )
+    assert (networks.encode(model, IMAGES)[0].min() < 0) == bool(linear)
 
 
 # === Variational ===
