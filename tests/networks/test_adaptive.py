@@ -54,7 +54,9 @@ def test_each_patch_sends_the_coefficients_of_the_set_that_keeps_most_energy() -
     assert code.shape == (40, KEEP + 1)
     assert np.array_equal(code[:, -1], best)
     for numbers, spectrum in zip(code[:, :-1], found, strict=True):
-        np.testing.assert_allclose(np.sort(numbers), np.sort(spectrum[np.argsort(-np.abs(spectrum))[:KEEP]]), atol=1e-12)
+        np.testing.assert_allclose(
+            np.sort(numbers), np.sort(spectrum[np.argsort(-np.abs(spectrum))[:KEEP]]), atol=1e-12
+        )
 
 
 def test_the_form_to_use_computes_what_the_trained_one_does() -> None:
