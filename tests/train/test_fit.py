@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from stages.common.artifacts import write_model
 from stages.common.settings import Recipe
 from stages.evaluate import measures
 from stages.formats.patches import PatchSet
-from stages.networks import subpixel, vae
+from stages.networks import simple, subpixel, vae
 from stages.train import batches, callbacks, fit, losses, precision
 from tests import patch_sets
 from tests.train.test_batches import RECIPE
@@ -28,6 +27,12 @@ def recipe(**changes: object) -> Recipe:
 def network(seed: int = 0) -> keras.Model:
     keras.utils.set_random_seed(seed)
     return subpixel.build(patch=12, inputs=3, outputs=1)
+
+
+def gray(seed: int = 0) -> keras.Model:
+    """`simple`, whose sigmoid starts near middle gray and passes no target."""
+    keras.utils.set_random_seed(seed)
+    return simple.build(patch=12, inputs=3, outputs=1)
 
 
 def errors(model: keras.Model, patches: PatchSet) -> np.ndarray:
@@ -63,7 +68,7 @@ def test_training_learns_and_leaves_the_best_epoch(
         begin(self, epoch)
 
     monkeypatch.setattr(batches.TrainingBatches, "begin", noted)
-    model, (white, black) = network(), opposites
+    model, (white, black) = gray(), opposites
     curve = fit.fit(model, white, black, recipe(epochs=5, schedule="constant", learning_rate=0.01, patience=0))
     assert list(curve["epoch"]) == begun[1:] == [1, 2, 3, 4, 5]  # each with an order of its own
     assert curve["loss"].is_monotonic_decreasing
@@ -75,7 +80,7 @@ def test_training_stops_after_as_many_worse_epochs_as_the_recipe_has_patience(
     opposites: tuple[PatchSet, PatchSet], tmp_path: Path
 ) -> None:
     options = {"epochs": 8, "schedule": "constant", "learning_rate": 0.01, "patience": 2}
-    model, again = network(), network()
+    model, again = gray(), gray()
     curve = fit.fit(model, *opposites, recipe(**options), tmp_path / "kept")
     assert len(curve) == 3
     same = fit.fit(again, *opposites, recipe(**options), tmp_path / "kept")  # as after a kill behind the last epoch
@@ -126,7 +131,7 @@ def test_computing_convolutions_before_enlarging_changes_no_weight(
     for form in (fit.computed_small, lambda model: model):
         monkeypatch.setattr(fit, "computed_small", form)
         keras.utils.set_random_seed(1)
-        model = import_module("stages.networks.simple").build(patch=12, inputs=3, outputs=1)
+        model = simple.build(patch=12, inputs=3, outputs=1)
         found.append((fit.fit(model, patch_set, patch_set, recipe(batch=16)), model.get_weights()))
     pd.testing.assert_frame_equal(found[0][0], found[1][0], check_exact=False, rtol=1e-9)
     for mine, other in zip(found[0][1], found[1][1], strict=True):
