@@ -16,7 +16,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import scipy.fft
 from keras import layers, ops
 
 from stages.networks.layers import ROUNDING
@@ -74,7 +73,7 @@ class Adaptive(keras.Model):
 
         # === Encoder ===
         x = self.get_layer("coefficients").output  # (784,)
-        best = ops.argmax(energy(layers.Multiply(name="square")([x, x])), axis=1, keepdims=True)  # (1,)
+        _, best = ops.top_k(energy(layers.Multiply(name="square")([x, x])), 1)  # (1,)
         numbers = ops.take_along_axis(x, ops.cast(unfold[0](sent(best)), "int32"), axis=1)  # (260,)
         code = layers.Concatenate(name="latent")([numbers, ops.cast(best, x.dtype)])  # (261,)
 
@@ -156,4 +155,5 @@ def _filled(layer: keras.layers.Layer, kernel: np.ndarray) -> keras.layers.Layer
 
 def _cosines(n: int) -> np.ndarray:
     """The orthonormal DCT-II (Ahmed, Natarajan and Rao 1974) of `n` values: `(frequency, position)`."""
-    return scipy.fft.dct(np.eye(n), norm="ortho", axis=0)
+    waves = np.cos(np.pi / n * np.outer(np.arange(n), np.arange(n) + 0.5))
+    return waves * np.where(np.arange(n) == 0, 1, 2**0.5)[:, None] / n**0.5
