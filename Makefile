@@ -13,9 +13,9 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --fork-strat
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links
 TESTS := pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-# Stages side by side, of about 1 GB each; on a cluster the work is elsewhere, and what runs here waits for it.
+# Stages side by side, of about 1 GB and one thread each; on a cluster the work is elsewhere, and what runs here waits.
 WHERE := $(or $(ENGINE),$(shell sed -n 's/^engine: *\([a-z]*\).*/\1/p' engine.yaml))
-JOBS ?= $(if $(filter ray,$(WHERE)),8,1)
+JOBS ?= $(if $(filter ray,$(WHERE)),8,$(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4))))
 in-parallel = dvc status --json | grep -o '"$(1)@[^"]*"' | xargs -P "$(JOBS)" -I '{}' dvc --wait-for-lock repro --single-item '{}'
 # A kill can leave DVC's list of running commands empty, at which every later command stops.
 unlock := test -s .dvc/tmp/rwlock || rm -f .dvc/tmp/rwlock

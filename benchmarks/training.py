@@ -11,7 +11,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -27,15 +27,10 @@ from stages.formats.patches import PatchSet
 
 PAIRS = Path("data/pairs")
 THREADS = 2
-PEER, PATCHES = "plain Keras", "patches"  # beside the variants of params.yaml
-EPOCHS, EPOCHS_TO_QUALITY = 8, 50  # the first as in params.yaml
+PEER, OURS = "plain Keras", "subpixel"
+EPOCHS, EPOCHS_TO_QUALITY = 8, 50
 CLOSE = 0.005  # how far ours may end below the SSIM of the peer
 RECIPE = {"batch": 64, "learning_rate": 0.004, "flips": False, "quarter_turns": False}  # what differs
-TO_QUALITY: dict[str, dict[str, Any]] = {  # and what differs from the recipe of params.yaml
-    "subpixel": {},
-    "subpixel_bottleneck": {},
-    PATCHES: {"learning_rate": 0.02, "flips": False, "quarter_turns": False},
-}
 Seen = list[tuple[float, list[np.ndarray]]]  # CPU seconds since the start, and the weights at that moment
 
 
@@ -63,29 +58,27 @@ def training(rounds: int) -> list[Row]:
 def quality(rounds: int) -> list[Row]:
     """Time to quality: CPU seconds until validation SSIM passes what plain Keras ends with after 50 epochs.
 
-    The networks of the family of `subpixel` start from a fixed transform and near the mean of red, green and blue: they
-    pass before their first step, so that what is timed is how long it takes to build one and to make its first step.
-    Plain patch convolutions with random weights show what is left without that.
+    Ours is `subpixel`, which starts at random, too, and has a latent of the same size.
 
     Raises:
-        BenchmarkError: one of ours did not reach that quality.
+        BenchmarkError: it did not reach that quality.
     """
-    candidates = {PEER: partial(child, network=PEER, epochs=EPOCHS_TO_QUALITY, every=1)}
-    for name, recipe in TO_QUALITY.items():
-        candidates[name] = partial(child, network=name, epochs=EPOCHS, dtype="float64", recipe=recipe, every=0.05)
-    runs = by_turns(candidates, rounds)
-    rows = []
-    for name in TO_QUALITY:
-        moments = []
-        for took, of_peer in zip(runs[name], runs[PEER], strict=True):
-            moment = reached(took["curve"], of_peer["ssim"])
-            if moment is None:
-                raise BenchmarkError(f"{name} ended at SSIM {took['ssim']:.4f}, {PEER} at {of_peer['ssim']:.4f}")
-            moments.append(max(moment, took["first_step"]))
-        start = f"{name} ({runs[name][-1]['curve'][0][1]:.3f} before its first step)"
-        what = f"time to quality: {start} to the SSIM of {PEER}, {EPOCHS_TO_QUALITY} epochs"
-        rows.append(row(what, "CPU s", moments, [took["cpu_seconds"] for took in runs[PEER]], "≥ 100", faster=True))
-    return rows
+    runs = by_turns(
+        {
+            PEER: partial(child, network=PEER, epochs=EPOCHS_TO_QUALITY, every=1),
+            OURS: partial(child, network=OURS, epochs=EPOCHS, dtype="float64", every=0.05),
+        },
+        rounds,
+    )
+    moments = []
+    for took, of_peer in zip(runs[OURS], runs[PEER], strict=True):
+        moment = reached(took["curve"], of_peer["ssim"])
+        if moment is None:
+            raise BenchmarkError(f"{OURS} ended at SSIM {took['ssim']:.4f}, {PEER} at {of_peer['ssim']:.4f}")
+        moments.append(moment)
+    start = f"{OURS} ({runs[OURS][-1]['curve'][0][1]:.3f} before its first step)"
+    what = f"time to quality: {start} to the SSIM of {PEER}, {EPOCHS_TO_QUALITY} epochs"
+    return [row(what, "CPU s", moments, [took["cpu_seconds"] for took in runs[PEER]], "≥ 100", faster=True)]
 
 
 def reached(curve: list[list[float]], quality: float) -> float | None:
@@ -113,7 +106,7 @@ def learned(
     """Train a network and say what it took, imports apart.
 
     Args:
-        network: `PEER`, `PATCHES`, or a variant of params.yaml.
+        network: `PEER`, or a variant of params.yaml.
         epochs: how many.
         dtype: of ours, as `train.precision`.
         recipe: what differs from the variant's recipe.
@@ -121,22 +114,20 @@ def learned(
 
     Returns:
         `seconds` and `cpu_seconds` of building and fitting; `images` learned from; `ssim` of the validation patches in
-        the end; `first_step`, the CPU seconds after which the weights had changed; `curve`, pairs of CPU seconds and
-        that SSIM.
+        the end; `curve`, pairs of CPU seconds and that SSIM.
     """
     with tensorflow_import():
         from stages.train import build, fit, precision
     train, validation = (PatchSet(PAIRS / split) for split in ("train", "validation"))
-    variant = settings.load().variants["subpixel" if network in (PEER, PATCHES) else network]
+    variant = settings.load().variants[OURS if network == PEER else network]
     variant = variant.model_copy(update={"epochs": epochs, **(recipe or {})})
     if network == PEER:
         prepare_peer()
     else:
         precision.prepare(threads=THREADS, dtype=dtype, seed=variant.seed)
     arrays = unit(train) if network == PEER else ()
-    builders: dict[str, Callable[[], Any]] = {PEER: plain_keras, PATCHES: partial(plain_patches, train.patch)}
     cpu, start = time.process_time(), time.perf_counter()
-    model = builders.get(network, partial(build.build, variant, train.patch))()
+    model = plain_keras() if network == PEER else build.build(variant, train.patch)
     with watched(model, every, cpu) as seen:
         if network == PEER:
             model.compile(optimizer="adam", loss="mse")  # at 0.001
@@ -145,13 +136,12 @@ def learned(
             fit.fit(model, train, validation, variant)
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
     seen.append((cpu_seconds, model.get_weights()))
-    changed = [at for at, weights in seen if not all(map(np.array_equal, seen[0][1], weights))]
     curve = []
     for at, weights in seen:
         model.set_weights(weights)
         curve.append([at, ssim(model, *unit(validation))])
     took = {"seconds": seconds, "cpu_seconds": cpu_seconds, "images": epochs * len(train)}
-    return took | {"ssim": curve[-1][1], "first_step": changed[0], "curve": curve}
+    return took | {"ssim": curve[-1][1], "curve": curve}
 
 
 @contextmanager
@@ -220,23 +210,6 @@ def plain_keras() -> Any:
             layers.Conv2D(1, 3, activation="sigmoid", padding="same"),
         ]
     )
-
-
-def plain_patches(patch: int) -> Any:
-    """A network without any head start: patch convolutions with random weights and depth to space, 1,056 parameters.
-
-    The latent has the 784 numbers of `simple`. Initial weights are orthogonal (Saxe et al. 2014, arXiv:1312.6120).
-    """
-    import keras
-    from keras import layers, ops
-
-    cells = patch // 4
-    image = keras.Input((patch, patch, 3), name="image")
-    x = layers.Conv2D(16, 4, strides=4, kernel_initializer="orthogonal", name="latent")(image)  # (7, 7, 16)
-    x = layers.Conv2D(16, 1, kernel_initializer="orthogonal", name="decode")(x)  # (7, 7, 16)
-    x = ops.reshape(x, (-1, cells, cells, 4, 4))  # (7, 7, 4, 4)
-    x = ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4)), (-1, patch, patch, 1))  # (28, 28, 1)
-    return keras.Model(image, x, name=PATCHES)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ class Recipe(Section):
 
     input: Literal["colour", "gray"]
     target: Literal["gray", "colour"]
-    loss: Literal["mse", "mae", "mse_ssim"]
+    loss: Literal["mse", "mae", "mse_ssim", "log_mse"]
     batch: int = Field(ge=1)
     epochs: int = Field(ge=1)
     patience: int = Field(ge=0)

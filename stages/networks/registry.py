@@ -7,9 +7,8 @@ so that a new entry makes nothing stale.
 
 NETWORKS: dict[str, dict[str, list[float]]] = {
     "simple": {},
-    "bottleneck": {"latent_divisor": [1, 784]},
+    "bottleneck": {"latent_divisor": [1, 784], "linear": [0, 1]},
     "vae": {"latent": [1, 784], "sigma": [0.001, 1.0]},
     "subpixel": {},
-    "subpixel_bottleneck": {"latent_divisor": [1, 784]},
-    "subpixel_vae": {"latent": [1, 784], "sigma": [0.001, 1.0]},
+    "adaptive": {"latent": [2, 784], "sets": [1, 1024]},
 }

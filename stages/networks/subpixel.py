@@ -1,26 +1,24 @@
-"""`subpixel`: each 4 × 4 cell becomes 16 numbers, and 16 numbers become 4 × 4 gray pixels.
+"""`subpixel`: a linear filter: each 4 × 4 cell becomes 16 numbers, and 16 numbers become 4 × 4 gray pixels.
 
 The latent has the size of that of `simple` (7 × 7 × 16 = 784 for 28-pixel patches), but nothing is pooled away: gray
-is linear in colour, so linear patch convolutions can carry every gray pixel. What decides is the coordinates in which
-they learn: between fixed transforms to and from whitened cosines, see `stages.networks.layers`.
+is linear in colour, so 784 numbers can carry every gray pixel. Nothing is fixed, and all weights start at random.
 """
 
 from __future__ import annotations
 
 import keras
+from keras import layers
 
-from stages.networks.layers import colour_to_gray, gray_to_channels, unwhitening, whitening
+CELL = 4  # pixels on a side
 
 
 def build(*, patch: int, inputs: int, outputs: int) -> keras.Model:
-    """A learned 1 × 1 convolution from whitened colour to 16 channels, and one from there to the whitened output."""
+    """A convolution of cells, and a sub-pixel convolution back (Shi et al. 2016, arXiv:1609.05158).
+
+    The second is written as the transposed convolution that it equals when stride and kernel are the same.
+    """
+    cells = {"kernel_size": CELL, "strides": CELL, "kernel_initializer": "orthogonal"}
     image = keras.Input((patch, patch, inputs), name="image")
-
-    # === Encoder ===
-    x = whitening(inputs)(image)  # (7, 7, 48)
-    x = colour_to_gray(inputs, name="latent")(x)  # (7, 7, 16)
-
-    # === Decoder ===
-    x = gray_to_channels(outputs)(x)  # (7, 7, 16)
-    x = unwhitening(outputs)(x)  # (28, 28, 1)
+    x = layers.Conv2D(CELL * CELL, name="latent", **cells)(image)  # (7, 7, 16)
+    x = layers.Conv2DTranspose(outputs, name="output", **cells)(x)  # (28, 28, 1)
     return keras.Model(image, x, name="subpixel")

@@ -1,4 +1,4 @@
-"""What happens between the steps and epochs of Keras's `fit`: rounding, the stopping rule, the checkpoint, progress.
+"""What happens between the steps and epochs of Keras's `fit`: the stopping rule, the checkpoint, progress.
 
 Keras's own BackupAndRestore and EarlyStopping do not fit together: after a kill the first knows neither the state of
 the random generators nor the curve, and the second forgets the best weights. One callback holds all of it instead.
@@ -19,21 +19,10 @@ from tqdm import tqdm
 
 from grayscale.core.atomic import atomic
 from stages.common.settings import Recipe
-from stages.train import precision
-
-SETTLE_EVERY = 64  # steps
 
 
 class TrainingDivergedError(Exception):
     """The loss became NaN or infinite."""
-
-
-class Settle(keras.callbacks.Callback):
-    """Round the weights every `SETTLE_EVERY` steps and at the end of an epoch, before validation."""
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if (batch + 1) % SETTLE_EVERY == 0 or batch + 1 == self.params["steps"]:
-            precision.settle(self.model)
 
 
 class Epochs(keras.callbacks.Callback):

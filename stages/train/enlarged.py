@@ -21,7 +21,7 @@ ROWS = np.array([[[1, 0, 0], [0, 1, 0], [0, 1, 0]], [[0, 1, 0], [0, 1, 0], [0, 0
 def computed_small(model: keras.Model) -> keras.Model:
     """`model` in the form to train it in: it shares all variables, and learns by `fit` as `model` itself would.
 
-    Sums are in another order, so that results differ as much as between processors, which `precision.settle` removes.
+    Sums are in another order, so that results differ in their last bits.
 
     Returns:
         `model` itself if it has no convolution that this is for.

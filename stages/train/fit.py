@@ -16,7 +16,7 @@ from stages.common.settings import Recipe
 from stages.formats.patches import PatchSet
 from stages.train import losses
 from stages.train.batches import TrainingBatches, ValidationBatches
-from stages.train.callbacks import Epochs, Progress, Settle
+from stages.train.callbacks import Epochs, Progress
 from stages.train.enlarged import computed_small
 
 
@@ -65,7 +65,7 @@ def fit(
             initial_epoch=done,
             shuffle=False,  # `batches` does it
             verbose=0,
-            callbacks=[batches.follow, Settle(), epochs, Progress(done)],
+            callbacks=[batches.follow, epochs, Progress(done)],
         )
     model.set_weights(epochs.best)
     return pd.DataFrame(epochs.rows)

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from stages.networks.layers import ROUNDING
+
 PSNR_CAP = 100.0  # dB; what an exact copy scores
 K1, K2 = 0.01, 0.03
 SIGMA, RADIUS = 1.5, 5  # pixels: SSIM's Gaussian window, 11 × 11
@@ -21,6 +23,11 @@ def mse(targets: Any, outputs: Any) -> Any:
 def mae(targets: Any, outputs: Any) -> Any:
     """Mean absolute error: two `(batch, height, width, channels)` in [0, 1] → `(batch,)`."""
     return ops.mean(ops.abs(targets - outputs), axis=(1, 2, 3))
+
+
+def log_mse(targets: Any, outputs: Any) -> Any:
+    """log10 of (mean squared error + `ROUNDING`) → `(batch,)`: a decibel counts the same on every image."""
+    return ops.log10(mse(targets, outputs) + ROUNDING)
 
 
 def mse_ssim(targets: Any, outputs: Any) -> Any:
@@ -63,4 +70,4 @@ def psnr(targets: Any, outputs: Any) -> Any:
     return -10 * ops.log10(error)
 
 
-LOSSES = {"mse": mse, "mae": mae, "mse_ssim": mse_ssim}
+LOSSES = {"mse": mse, "mae": mae, "mse_ssim": mse_ssim, "log_mse": log_mse}

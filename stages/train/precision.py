@@ -8,12 +8,9 @@ import platform
 import re
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from stages.common.stage import StageError
-
-GRID = 2.0**-18  # of weights; what it moves in an output is tens of times below one gray level
 
 
 def prepare(*, threads: int, dtype: str, seed: int = 0, device: str = "cpu", replicas: int = 1) -> None:
@@ -63,20 +60,6 @@ def convert(model: keras.Model, dtype: str) -> keras.Model:
     copy = keras.saving.deserialize_keras_object({**json.loads(config), "compile_config": None})
     copy.set_weights(model.get_weights())
     return copy
-
-
-def settle(model: keras.Model) -> None:
-    """Round every weight to a multiple of `GRID`, in place.
-
-    The last bits of a sum depend on processor and threads, and training lets such a difference grow, with mean absolute
-    error a thousandfold in a hundred steps. In float64 it starts ten orders of magnitude below the grid: rounding now
-    and then removes it before it is large enough to send a weight to another multiple.
-    """
-    rounded = [
-        np.rint(weight / GRID) * GRID if np.issubdtype(weight.dtype, np.floating) else weight
-        for weight in model.get_weights()
-    ]
-    model.set_weights(rounded)
 
 
 def _use_gpus(wanted: int) -> None:

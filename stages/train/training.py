@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,9 +57,12 @@ def done(work: Callable[[Any, Path], Any], task: Any, keep: Path, where: Engine)
 
 
 def train(task: Task, folder: Path) -> dict[str, Any]:
-    """Train a variant on data/pairs; `folder` gets model.keras, in float32, and curve.csv; returns facts."""
+    """Train a variant on data/pairs; returns facts.
+
+    `folder` gets model.keras, start.keras (the same network before its first step), both in float32, and curve.csv.
+    """
     train, validation = (PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation"))
-    model, curve = trained(task, train, validation)
+    model, curve = trained(task, train, validation, folder / "start.keras")
     write_model(folder / "model.keras", model)
     write_table(folder / "curve.csv", curve)
     return {
@@ -68,8 +72,12 @@ def train(task: Task, folder: Path) -> dict[str, Any]:
     }
 
 
-def trained(task: Task, train: PatchSet, validation: PatchSet) -> tuple[keras.Model, pd.DataFrame]:
+def trained(
+    task: Task, train: PatchSet, validation: PatchSet, start: Path | None = None
+) -> tuple[keras.Model, pd.DataFrame]:
     """Train the network of `task` in this process: it in float32, and its curve, see `stages.train.fit.fit`.
+
+    `start` is the file that gets the network before its first step, in the form that is returned.
 
     Raises:
         StageError: the network does not go with the patches, the loss became NaN, or the device is not there.
@@ -90,21 +98,39 @@ def trained(task: Task, train: PatchSet, validation: PatchSet) -> tuple[keras.Mo
     )
     with precision.strategy(settings.device, settings.replicas).scope():
         model = build.build(variant, train.patch)
+    first = model.get_weights()
     try:
         curve = fit.fit(model, train, validation, variant, task.checkpoint)
     except callbacks.TrainingDivergedError as error:
         raise StageError(str(error)) from error
-    return precision.convert(model.inference() if hasattr(model, "inference") else model, "float32"), curve
+
+    def result() -> keras.Model:
+        return precision.convert(model.inference() if hasattr(model, "inference") else model, "float32")
+
+    best = result()
+    if start is not None:
+        model.set_weights(first)
+        write_model(start, result())
+    return best, curve
 
 
 def facts(task: Task, model: keras.Model, curve: pd.DataFrame, train: PatchSet) -> dict[str, Any]:
-    """What is to be known of a trained network, whatever it was trained for."""
+    """What is to be known of a trained network, whatever it was trained for.
+
+    `parameters` are all weights of `model`, `trainable` those that training decided, `macs` multiply-adds per patch.
+    """
+    from stages.train.macs import macs
+
+    seen = seen_in_an_epoch(len(train), task.settings)
     how = {key: value for key, value in task.settings.model_dump().items() if key != "recipe"}
     return {
         "recipe": {**task.variant.model_dump(), **how},
         "parameters": model.count_params(),
+        "trainable": sum(math.prod(weight.shape) for weight in model.trainable_weights),
+        "macs": macs(model),
         "epochs": len(curve),
-        "patches_seen": len(curve) * seen_in_an_epoch(len(train), task.settings),
+        "steps": len(curve) * -(-seen // task.variant.batch),
+        "patches_seen": len(curve) * seen,
         "best_epoch": int(curve["epoch"][curve["val_loss"].idxmin()]),
     }
 

@@ -120,7 +120,9 @@ def test_no_stage_has_the_engine_among_its_inputs() -> None:
     assert "engine.yaml" not in (REPOSITORY / "dvc.yaml").read_text()
 
 
-@pytest.mark.parametrize(("said", "jobs"), [((), "1"), (("ENGINE=ray",), "8"), (("ENGINE=ray", "JOBS=3"), "3")])
+@pytest.mark.parametrize(
+    ("said", "jobs"), [((), str(min(os.cpu_count() or 1, 4))), (("ENGINE=ray",), "8"), (("ENGINE=ray", "JOBS=3"), "3")]
+)
 def test_make_hands_the_engine_on_and_runs_several_clients_of_a_cluster(said: tuple[str, ...], jobs: str) -> None:
     show = 'show: ; @echo "$(JOBS) $$ENGINE $$WORKERS"'
     command = ["make", "--silent", "--eval", show, "show", "WORKERS=4", *said]

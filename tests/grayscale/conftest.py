@@ -14,7 +14,7 @@ from tests.conftest import REPOSITORY
 
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`subpixel`, untrained: near luma from the start."""
+    """`subpixel`, untrained."""
     return write_network(tmp_path_factory.mktemp("models"), "subpixel")
 
 

@@ -14,7 +14,7 @@ from tests.grayscale.conftest import write_network
 
 @pytest.mark.parametrize(
     ("variant", "shape", "output"),
-    [("naive", ["batch", "height", "width", 3], "colour"), ("subpixel_vae", ["batch", 12, 12, 3], "gray")],
+    [("naive", ["batch", "height", "width", 3], "colour"), ("adaptive", ["batch", 12, 12, 3], "gray")],
 )
 def test_onnx_runtime_computes_what_keras_does(tmp_path: Path, variant: str, shape: list[object], output: str) -> None:
     import onnxruntime

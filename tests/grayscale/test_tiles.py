@@ -19,7 +19,7 @@ from tests.conftest import REPOSITORY
 
 PATCH = 28
 FULLY_CONVOLUTIONAL = ("simple", "naive", "subpixel")
-NETWORKS = (*FULLY_CONVOLUTIONAL, "bottleneck", "vae", "subpixel_bottleneck", "subpixel_vae")
+NETWORKS = (*FULLY_CONVOLUTIONAL, "bottleneck", "vae", "adaptive")
 
 
 def network(name: str, patch: int = PATCH) -> keras.Model:

@@ -19,7 +19,12 @@ from stages.common.settings import Variant
 from stages.train import training
 
 RECIPE = {"batch": 8, "epochs": 3, "warmup_epochs": 1}
-NETWORKS: dict[str, dict[str, Any]] = {"simple": {}, "subpixel": {}, "vae": {"latent": 8, "sigma": 0.05}}
+NETWORKS: dict[str, dict[str, Any]] = {
+    "simple": {},
+    "subpixel": {},
+    "vae": {"latent": 8, "sigma": 0.05},
+    "adaptive": {"latent": 40, "sets": 4},
+}
 
 
 def task(network: str, checkpoint: Path, replicas: int, changes: dict[str, Any]) -> training.Task:
@@ -34,7 +39,7 @@ def train(task: training.Task, folder: Path, die: tuple[int, int] | None) -> dic
     """`stages.train.training.train`, with death behind a step of an epoch, both from 0."""
     callbacks: Any = import_module("stages.train.callbacks")
 
-    class Watched(callbacks.Settle):
+    class Watched(callbacks.Progress):
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             self.epoch = epoch
             with task.checkpoint.with_suffix(".epochs").open("a") as file:
@@ -46,7 +51,7 @@ def train(task: training.Task, folder: Path, die: tuple[int, int] | None) -> dic
                 os.kill(os.getpid(), signal.SIGKILL)
 
     fit: Any = import_module("stages.train.fit")
-    fit.Settle = Watched
+    fit.Progress = Watched
     return training.train(task, folder)
 
 

@@ -92,5 +92,5 @@ def test_other_layers_stay_as_they_are(convolution: layers.Layer, options: dict[
 
 
 def test_a_network_that_enlarges_nothing_is_itself() -> None:
-    model = bottleneck.build(patch=8, inputs=3, outputs=1, latent_divisor=3)
+    model = bottleneck.build(patch=8, inputs=3, outputs=1, latent_divisor=3, linear=1)
     assert computed_small(model) is model

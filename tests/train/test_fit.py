@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from stages.common.artifacts import write_model
 from stages.common.settings import Recipe
 from stages.evaluate import measures
 from stages.formats.patches import PatchSet
-from stages.networks import subpixel, vae
+from stages.networks import simple, subpixel, vae
 from stages.train import batches, callbacks, fit, losses, precision
 from tests import patch_sets
 from tests.train.test_batches import RECIPE
@@ -28,6 +27,12 @@ def recipe(**changes: object) -> Recipe:
 def network(seed: int = 0) -> keras.Model:
     keras.utils.set_random_seed(seed)
     return subpixel.build(patch=12, inputs=3, outputs=1)
+
+
+def gray(seed: int = 0) -> keras.Model:
+    """`simple`, whose sigmoid starts near middle gray and passes no target."""
+    keras.utils.set_random_seed(seed)
+    return simple.build(patch=12, inputs=3, outputs=1)
 
 
 def errors(model: keras.Model, patches: PatchSet) -> np.ndarray:
@@ -63,7 +68,7 @@ def test_training_learns_and_leaves_the_best_epoch(
         begin(self, epoch)
 
     monkeypatch.setattr(batches.TrainingBatches, "begin", noted)
-    model, (white, black) = network(), opposites
+    model, (white, black) = gray(), opposites
     curve = fit.fit(model, white, black, recipe(epochs=5, schedule="constant", learning_rate=0.01, patience=0))
     assert list(curve["epoch"]) == begun[1:] == [1, 2, 3, 4, 5]  # each with an order of its own
     assert curve["loss"].is_monotonic_decreasing
@@ -75,7 +80,7 @@ def test_training_stops_after_as_many_worse_epochs_as_the_recipe_has_patience(
     opposites: tuple[PatchSet, PatchSet], tmp_path: Path
 ) -> None:
     options = {"epochs": 8, "schedule": "constant", "learning_rate": 0.01, "patience": 2}
-    model, again = network(), network()
+    model, again = gray(), gray()
     curve = fit.fit(model, *opposites, recipe(**options), tmp_path / "kept")
     assert len(curve) == 3
     same = fit.fit(again, *opposites, recipe(**options), tmp_path / "kept")  # as after a kill behind the last epoch
@@ -92,24 +97,15 @@ def test_the_curve_has_means_over_patches(patch_set: PatchSet, monkeypatch: pyte
     assert list(curve.loc[0, ["loss", "val_loss"]]) == pytest.approx([wanted, wanted], rel=1e-4)
 
 
-def test_what_was_validated_lies_on_the_grid_and_is_what_is_kept(patch_set: PatchSet) -> None:
+def test_what_was_validated_is_what_is_kept(patch_set: PatchSet) -> None:
     model = network()
     curve = fit.fit(model, patch_set, patch_set, recipe(epochs=2))
-    assert all(np.array_equal(weight, np.rint(weight * 2**18) / 2**18) for weight in model.get_weights())
     assert errors(model, patch_set).mean() == pytest.approx(curve["val_loss"].min(), rel=1e-5)
-
-
-def test_weights_are_settled_in_long_epochs_too(patch_set: PatchSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    settled: list[int] = []
-    monkeypatch.setattr(callbacks, "SETTLE_EVERY", 2)
-    monkeypatch.setattr(precision, "settle", lambda model: settled.append(int(model.optimizer.iterations)))
-    fit.fit(network(), patch_set, patch_set, recipe(epochs=2))
-    assert settled == [2, 4, 5, 7, 9, 10]
 
 
 def test_a_loss_that_is_not_finite_stops_training_and_says_when(patch_set: PatchSet) -> None:
     model = network()
-    model.get_layer("latent").kernel.assign(np.full((1, 1, 48, 16), np.inf))
+    model.get_layer("latent").kernel.assign(np.full((4, 4, 3, 16), np.inf))
     with pytest.raises(callbacks.TrainingDivergedError, match=r"loss became nan in epoch 1; no model was written"):
         fit.fit(model, patch_set, patch_set, recipe())
 
@@ -135,10 +131,11 @@ def test_computing_convolutions_before_enlarging_changes_no_weight(
     for form in (fit.computed_small, lambda model: model):
         monkeypatch.setattr(fit, "computed_small", form)
         keras.utils.set_random_seed(1)
-        model = import_module("stages.networks.simple").build(patch=12, inputs=3, outputs=1)
+        model = simple.build(patch=12, inputs=3, outputs=1)
         found.append((fit.fit(model, patch_set, patch_set, recipe(batch=16)), model.get_weights()))
     pd.testing.assert_frame_equal(found[0][0], found[1][0], check_exact=False, rtol=1e-9)
-    assert all(np.array_equal(a, b) for a, b in zip(found[0][1], found[1][1], strict=True))
+    for mine, other in zip(found[0][1], found[1][1], strict=True):
+        np.testing.assert_allclose(mine, other, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
@@ -170,6 +167,8 @@ def test_losses_are_per_image_and_agree_with_the_measures() -> None:
     assert float(losses.psnr(targets, targets)[0]) == pytest.approx(100)
     similarity = measures.ssim(*flat)
     assert np.asarray(losses.ssim(targets, outputs)) == pytest.approx(similarity, rel=1e-5)
+    decades = np.log10(measures.mse(*flat) + 1 / 12 / 255**2)
+    assert np.asarray(losses.log_mse(targets, outputs)) == pytest.approx(decades, rel=1e-5)
     mixed = measures.mse(*flat) + 0.005 * (1 - similarity)  # as params.yaml says
     assert np.asarray(losses.mse_ssim(targets, outputs)) == pytest.approx(mixed, rel=1e-5)
 
