@@ -7,6 +7,7 @@ and is not shown where the interval includes both. One whose evidence is missing
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -175,13 +176,12 @@ def _data_and_architecture_matter(evidence: Evidence) -> Verdict:
     if gain is None:
         raise NotMeasuredError("more runs of the study `photographs`, which `make study STUDY=photographs` measures")
     designs = evidence.designs()
-    sizes = {name: int(rows["latent"].iloc[0]) for name, rows in designs.items()}
-    pairs = [(a, b) for a in designs for b in designs if sizes[a] == sizes[b] and a != b] or [
-        (a, b) for a in designs for b in designs if a != b
-    ]
+    shape = {name: rows[["latent", "parameters"]].iloc[0].tolist() for name, rows in designs.items()}
+    pairs = [pair for pair in itertools.combinations(designs, 2) if shape[pair[0]] != shape[pair[1]]]
+    pairs = [(one, other) for one, other in pairs if shape[one][0] == shape[other][0]] or pairs
     if not pairs:
         raise NotMeasuredError(f"two designs on left-out scenes, which `{SCENES}` measures")
-    apart = {pair: Interval.of(designs[pair[0]]["psnr"] - designs[pair[1]]["psnr"]) for pair in pairs}
+    apart = {(a, b): Interval.of(designs[a]["psnr"] - designs[b]["psnr"], len(pairs)) for a, b in pairs}
     best, worst = max(apart, key=lambda pair: apart[pair].mean)
     sentence = (
         f"Each doubling of the training photographs, at equal steps, gains {gain.text(2)} over "
@@ -244,8 +244,7 @@ def _mae_may_suit(evidence: Evidence) -> Verdict:
     sentence = f"Mean absolute error instead of mean squared error, on left-out scenes: {told}."
     if single:
         sentence += f" Too few scenes to tell: {single}."
-    label = some([*(above(one) for one in intervals.values()), *([NOT_SHOWN] if single else [])])
-    return label, sentence, [mse, mae]
+    return some([above(one) for one in intervals.values()]), sentence, [mse, mae]
 
 
 def _overfitting_needs_care(evidence: Evidence) -> Verdict:
@@ -304,7 +303,8 @@ def _an_autoencoder_at_all(evidence: Evidence) -> Verdict:
     sentence = (
         f"{ {HOLDS: 'Yes', FAILS: 'No', NOT_SHOWN: 'That is open'}[label] }: on left-out scenes the best autoencoder, "
         f"`{best}`, is {formulae['luma'].text(3, '')} in SSIM from the formula and "
-        f"{formulae['conv1x1'].text(3, '')} from a fitted 1 × 1 convolution. These are clean photographs, and the target is the formula's."
+        f"{formulae['conv1x1'].text(3, '')} from a fitted 1 × 1 convolution. "
+        "These are clean photographs, and the target is the formula's."
     )
     return NOT_SHOWN if label == NOT_SHOWN else ANSWER, sentence, [rows]
 

@@ -140,7 +140,7 @@ def _current(table: pd.DataFrame, variant: str, evaluation: Any) -> pd.Series:
     for key, decimals in {"psnr": 3, "ssim": 5}.items():  # as in the table
         wanted = np.nan if score[key] is None else score[key]
         same = same[np.isclose(same[key].astype(float), wanted, rtol=0, atol=10**-decimals, equal_nan=True)]
-    return mine & table["variant_from"].isin(same["variant_from"])
+    return mine & table["variant_from"].isin(same["variant_from"]) & (table["variant_from"] != "")
 
 
 def pictures(results: Results) -> dict[str, dict[str, bytes]]:
