@@ -13,51 +13,7 @@ from scipy import stats
 
 from stages.report import claims
 from stages.report.claims import ANSWER, FAILS, HOLDS, NOT_SHOWN, OPEN, Claim, Evidence, Interval
-
-SCENES = [f"scene{number}" for number in range(10)]
-DOMAINS = [*["everyday"] * 8, "histology", "medical"]
-NARROW = np.tile([-0.1, 0.1], 5)  # around a mean that is known well
-WIDE = 50 * NARROW
-CODES = {"pca_psnr": 38 - NARROW, "dct_psnr": 38.2 - NARROW, "dct_radial_psnr": 38.4 - NARROW}
-VARIANTS: dict[str, dict[str, Any]] = {
-    "simple": {"latent": 784, "psnr": 32 + NARROW, "mse": 6e-4},
-    "simple_mae": {"latent": 784, "psnr": 32.5 - NARROW, "mse": 7e-4},
-    "bottleneck": {"parameters": 2, "latent": 261, "psnr": 30 - NARROW, "mse": 1e-3},
-    "adaptive": {"latent": 261, "psnr": [*[38.9, 39.1] * 4, 39.5, 39.1], "mse": 1e-4, **CODES},
-    "naive": {"latent": 784, "psnr": 20 - NARROW, "mse": 1e-2, "target": "colour", "chroma_kept": 0.95 + NARROW / 9},
-    "vae": {"latent": 32, "psnr": 28, "mse": 2e-3, "noise_psnr": 27 + NARROW, "smoothness": 0.3 + NARROW / 9},
-}
-NOISE = {"luma_noise_psnr": 24, "pca_noise_psnr": 26, "dct_noise_psnr": 26, "dct_radial_noise_psnr": 26}
-EVERY = {
-    "parameters": 1,
-    "hue_contrast": 3 + NARROW,
-    "detail_limit": 0.125,
-    "ssim": 0.95 + NARROW / 9,
-    "smoothness_reference": 0.4,
-}
-BESIDE = {"luma_ssim": 1.0, "conv1x1_ssim": 1.0, "mean_rgb_ssim": 0.996, **NOISE}
-
-
-def runs(study: str, variant: str, names: list[str], **columns: Any) -> pd.DataFrame:
-    told = {"study": study, "variant": variant, "input": "colour", "target": "gray", **columns}
-    return pd.DataFrame(told, index=[f"{study}_{variant}_{name}" for name in names])
-
-
-def studies() -> pd.DataFrame:
-    """Numbers of nothing real, of which every claim holds."""
-    tables = []
-    for variant, columns in VARIANTS.items():
-        tables.append(runs("scenes", variant, SCENES, leave=SCENES, domain=DOMAINS, **{**EVERY, **BESIDE, **columns}))
-        tables.append(runs("seeds", variant, ["1"], photographs=6, psnr=30))
-    for variant in ("bottleneck", "vae", "adaptive"):
-        tables.append(runs("photographs", variant, ["1", "2", "4"], photographs=[1, 2, 4], psnr=[27.3, 28.3, 29.5]))
-    tables += [
-        runs("control", variant, ["gray"], input="gray", psnr=30.2) for variant in ("simple", "bottleneck", "vae")
-    ]
-    plain = {"half_val_psnr": [25, 25.1, 25.2], "end_val_psnr": [24, 24, 24.1], "end_train_psnr": 30}
-    tables.append(runs("augmentation", "bottleneck", ["1", "2", "3"], **plain))
-    table = pd.concat(tables)
-    return table.assign(run=table.index)
+from tests.report.made import DESIGNS, NARROW, SCENES, WIDE, studies
 
 
 def changed(study: str, variant: str, **columns: Any) -> pd.DataFrame:
@@ -138,7 +94,7 @@ def test_mae_is_judged_by_domain_and_says_where_scenes_are_too_few() -> None:
     assert "+0.50 dB (+0.32 … +0.68) on everyday (8 scenes)" in sentence
     assert "Too few scenes to tell: +0.70 dB on histology, +0.30 dB on medical." in sentence
     two = studies()
-    two.loc[two["domain"] == "everyday", "domain"] = (["everyday"] * 4 + ["food"] * 4) * len(VARIANTS)
+    two.loc[two["domain"] == "everyday", "domain"] = (["everyday"] * 4 + ["food"] * 4) * len(DESIGNS)
     two.loc[(two["variant"] == "simple_mae") & (two["domain"] == "everyday"), "psnr"] = 20
     assert verdict(two, 6).label == HOLDS  # one domain is enough
 
