@@ -124,11 +124,10 @@ def studies(evaluations: Mapping[str, Any], path: Path = STUDIES) -> pd.DataFram
         ArtifactError: metrics/studies.csv, which `make study` writes, is missing or can't be read.
     """
     table = read_table(path, text=(*SPLITS, *ORIGIN, "leave", "domain"))
-    if not {*SPLITS, *ORIGIN} <= {*table}:
-        return pd.DataFrame(columns=["study", "run", "variant"])
-    kept = [_current(table, name, evaluation) for name, evaluation in evaluations.items()]
-    table = table[np.any(kept, axis=0)]
-    return table.drop(columns=[*SPLITS, *ORIGIN]).set_index("run", drop=False).rename_axis(None)
+    told = {*SPLITS, *ORIGIN} <= {*table}
+    kept = [_current(table, name, evaluation) for name, evaluation in evaluations.items() if told]
+    table = table[np.any(kept, axis=0)] if kept else table.head(0)
+    return table.drop(columns=[*SPLITS, *ORIGIN], errors="ignore").set_index("run", drop=False).rename_axis(None)
 
 
 def _current(table: pd.DataFrame, variant: str, evaluation: Any) -> pd.Series:

@@ -31,7 +31,7 @@ def methods(table: pd.DataFrame) -> pd.DataFrame:
     columns["PSNR over seeds"] = texts(table["seeds"])
     columns["dB of mean MSE"] = [score("psnr", value) for value in table["psnr_of_mean_mse"]]
     columns["identical patches"] = texts(table["identical"])
-    for title, column in TITLES.items():
+    for column, title in TITLES.items():
         columns[title] = ["" if pd.isna(value) else f"{value:,}" for value in table[column]]
     after = list(table.columns).index("patches") + 1
     return pd.DataFrame({**columns, **{name: texts(table[name]) for name in table.columns[after:]}}, index=table.index)

@@ -48,8 +48,8 @@ def declared(name: str, item: str | None) -> door.Declaration:
 
 
 def network_file(name: str, item: str) -> Path:
-    """Imported by the name that params.yaml gives, or, for a run, by that of its variant."""
-    network = RUNS[item]["variant"] if name == "run" else VARIANTS[item]["network"]
+    """Imported by the name that params.yaml gives the variant, or that of a run."""
+    network = VARIANTS[RUNS[item]["variant"] if name == "run" else item]["network"]
     return Path(f"stages/networks/{network}.py")
 
 
