@@ -156,7 +156,7 @@ def scenes(studies: pd.DataFrame) -> pd.DataFrame:
     """The study of left-out scenes as text, a row per variant: what it scores, and its differences to yardsticks."""
     rows = []
     for variant, runs in studies[studies["study"] == "scenes"].groupby("variant", sort=False):
-        row = {"variant": variant, "latent": str(runs["latent"].iloc[0]), "scenes": str(len(runs))}
+        row = {"variant": variant, "latent": f"{runs['latent'].iloc[0]:.0f}", "scenes": str(len(runs))}
         row |= {"PSNR dB": f"{runs['psnr'].mean():.2f}", "SSIM": f"{runs['ssim'].mean():.4f}"}
         row |= {f"− {title} dB": _difference(runs["psnr"] - runs[f"{code}_psnr"], 2) for code, title in CODES.items()}
         rows.append({**row, "− luma SSIM": _difference(runs["ssim"] - runs["luma_ssim"], 3)})
@@ -185,7 +185,7 @@ def crossing(axis: pd.DataFrame) -> str:
     """At which latent sizes the best of the variants is above every fixed code, and at which below: a sentence."""
     gain = axis.drop(columns=["latent", *CODES]).max(axis=1) - axis[list(CODES)].max(axis=1)
     parts = {"above": axis["latent"][gain > 0], "below": axis["latent"][gain < 0]}
-    told = [f"{word} it at {', '.join(map(str, sizes))}" for word, sizes in parts.items() if len(sizes)]
+    told = [f"{word} it at {', '.join(f'{size:.0f}' for size in sizes)}" for word, sizes in parts.items() if len(sizes)]
     return (
         f"Beside the best fixed code of as many numbers, the best learned code is {', and '.join(told)}; one seed each."
     )

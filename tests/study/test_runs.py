@@ -42,9 +42,9 @@ def test_the_study_of_scenes_has_a_run_for_each_variant_and_each_of_the_first_sc
     assert found == {
         "a": ("vae", None),
         "scenes_vae_coffee": ("vae", "coffee"),
-        "scenes_vae_a_1_b_jpg_c68d2b": ("vae", "A 1/b.jpg"),
+        "scenes_vae_a_1_b_jpg_2a9ea8": ("vae", "A 1/b.jpg"),
         "scenes_simple_mae_coffee": ("simple_mae", "coffee"),
-        "scenes_simple_mae_a_1_b_jpg_c68d2b": ("simple_mae", "A 1/b.jpg"),
+        "scenes_simple_mae_a_1_b_jpg_2a9ea8": ("simple_mae", "A 1/b.jpg"),
     }
     assert list(runs.load()) == ["a"]  # no photographs yet
     for scenes, words in (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -158,11 +158,11 @@ def scores(old: Revision, new: Revision, refused: Collection[str]) -> tuple[int,
                 for pair in found:
                     pairs.setdefault((test_set, pair.method, pair.measure), pair)  # PCA stands in several tables
     changed, same = [], 0
-    for pair in pairs.values():
+    for pair in map(_finite, pairs.values()):
         where = f" on {pair.test_set}" if pair.test_set else ""
         if np.allclose(pair.values["old"], pair.values["new"], RELATIVE, ABSOLUTE, equal_nan=True):
             same += 1
-        elif np.isfinite(pair.values).all(axis=None):
+        elif len(pair.values) and np.isfinite(pair.values).all(axis=None):
             changed.append(pair)
         else:
             unpaired.append(f"{pair.method}{where} {pair.measure}: not a number of every patch or photograph")
@@ -273,10 +273,11 @@ def judged(pairs: list[Pair], luck: dict[tuple[str, str], float]) -> list[Row]:
 
 
 def luck_of_seeds(revision: Revision) -> dict[tuple[str, str], float]:
-    """Variant and measure → standard deviation over at least three seeds, of the studies on this revision's patches."""
+    """Variant and measure → standard deviation over at least three seeds, of the studies of this revision's results."""
     try:
-        inputs = json.loads(revision.read(f"{EVALUATIONS}/{revision.variants[0]}/summary.json"))["inputs"]
-        runs = parsed(revision.git_file(str(collect.STUDIES)), partial(collect.studies, inputs))
+        summaries = {name: revision.read(f"{EVALUATIONS}/{name}/summary.json") for name in revision.variants}
+        evaluations = {name: json.loads(text) for name, text in summaries.items()}
+        runs = parsed(revision.git_file(str(collect.STUDIES)), partial(collect.studies, evaluations))
         seeds = runs[runs["study"] == "seeds"].groupby("variant")
     except (ArtifactError, LookupError):  # there is no such table, or it does not say what it was made from
         return {}
@@ -301,6 +302,11 @@ def pictures(old: Revision, new: Revision) -> dict[str, dict[str, tuple[bytes, b
                 if sides[0] != sides[1]:
                     found.setdefault(name, {})[picture.removesuffix(".png")] = sides
     return found
+
+
+def _finite(pair: Pair) -> Pair:
+    """Without those patches whose PSNR is missing in one of the revisions: they are identical with their target."""
+    return replace(pair, values=pair.values.dropna()) if pair.measure.endswith("psnr") else pair
 
 
 def _measures(table: pd.DataFrame) -> list[str]:
