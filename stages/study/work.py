@@ -76,7 +76,7 @@ class Chosen(PatchSet):
         kept = [np.flatnonzero(patches.index["photo"].isin(photographs)) for patches in sets]
         if not sum(map(len, kept)):
             raise SettingsError(f"no patches of {', '.join(photographs)}")
-        self._sets, self.patch = sets, sets[0].patch  # type: ignore[misc]
+        self._sets, self.patch = sets, sets[0].patch
         self.index = pd.concat(
             [of.index.iloc[numbers] for of, numbers in zip(sets, kept, strict=True)], ignore_index=True
         )
@@ -144,7 +144,7 @@ def measured(model: Any, variant: Variant, splits: Mapping[str, PatchSet]) -> di
     train, test = splits["train"], splits["test"]
     size = int(np.prod(networks.encode(model, see(*next(pairs(train)))[:1])[0].shape[1:]))
     domains = test.index["domain"].unique()
-    found = {
+    found: dict[str, Any] = {
         "latent": size,
         "domain": domains[0] if len(domains) == 1 else None,
         "scores": {split: averages(network, patches) for split, patches in splits.items()},

@@ -199,8 +199,7 @@ def test_every_stage_declares_python_and_the_packages_that_it_imports(name: str,
         code -= {Path("stages/evaluate/measures.py")}
     used = libraries(code) & set(environment.PACKAGES)
     assert {"python", *used} <= packages
-    of_others = {"pillow"} if name == "run" else set()  # a run declares what evaluate does
-    assert packages - used - {"python", "h5py", "ml-dtypes", "keras", "tensorflow"} == of_others
+    assert packages - used - {"python", "h5py", "ml-dtypes", "keras", "tensorflow"} == set()
     assert ("tensorflow" in packages) == (name in {"train", "evaluate", "evaluate_set", "run"})
 
 

@@ -61,8 +61,8 @@ def studies() -> pd.DataFrame:
     tables += [
         runs("control", variant, ["gray"], input="gray", psnr=30.2) for variant in ("simple", "bottleneck", "vae")
     ]
-    codes = {f"{code}_psnr": [21.0, 28.0] for code in ("pca", "dct", "dct_radial")}
-    tables.append(runs("latent", "adaptive", ["8", "32"], latent=[8, 32], psnr=[20, 28.5], **codes))
+    twice: dict[str, Any] = {f"{code}_psnr": [21.0, 28.0] for code in ("pca", "dct", "dct_radial")}
+    tables.append(runs("latent", "adaptive", ["8", "32"], latent=[8, 32], psnr=[20, 28.5], **twice))
     plain = {"half_val_psnr": [25, 25.1, 25.2], "end_val_psnr": [24, 24, 24.1], "end_train_psnr": 30}
     tables.append(runs("augmentation", "bottleneck", ["1", "2", "3"], **plain))
     table = pd.concat(tables)

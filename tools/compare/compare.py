@@ -160,7 +160,7 @@ def scores(old: Revision, new: Revision, refused: Collection[str]) -> tuple[int,
     changed, same = [], 0
     for pair in map(_finite, pairs.values()):
         where = f" on {pair.test_set}" if pair.test_set else ""
-        if np.allclose(pair.values["old"], pair.values["new"], RELATIVE, ABSOLUTE, equal_nan=True):
+        if len(pair.values) and np.allclose(pair.values["old"], pair.values["new"], RELATIVE, ABSOLUTE, equal_nan=True):
             same += 1
         elif len(pair.values) and np.isfinite(pair.values).all(axis=None):
             changed.append(pair)
