@@ -366,17 +366,6 @@ def test_what_rounding_alone_may_change_is_the_same() -> None:
     assert compare.compare(held(0), new).rows == []
 
 
-def test_psnr_is_compared_on_patches_that_are_not_identical_with_their_target() -> None:
-    scored = "data/evaluations/simple/scores.csv"
-    new, none = held(3), held(3)
-    new.tables[scored] = new.tables[scored].assign(psnr=[np.nan, *new.tables[scored]["psnr"][1:]])
-    found = compare.compare(held(0), new)
-    assert [row.measure for row in found.rows if not row.test_set] == ["psnr", "mse"]
-    assert found.unpaired == []
-    none.tables[scored] = none.tables[scored].assign(psnr=np.nan)
-    assert compare.compare(held(0), none).unpaired == ["simple psnr: not a number of every patch or photograph"]
-
-
 def test_a_value_that_is_no_number_gives_no_verdict_and_takes_none_away() -> None:
     scored = "data/evaluations/simple/scores.csv"
     new = held(3)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -158,11 +158,11 @@ def scores(old: Revision, new: Revision, refused: Collection[str]) -> tuple[int,
                 for pair in found:
                     pairs.setdefault((test_set, pair.method, pair.measure), pair)  # PCA stands in several tables
     changed, same = [], 0
-    for pair in map(_finite, pairs.values()):
+    for pair in pairs.values():
         where = f" on {pair.test_set}" if pair.test_set else ""
-        if len(pair.values) and np.allclose(pair.values["old"], pair.values["new"], RELATIVE, ABSOLUTE, equal_nan=True):
+        if np.allclose(pair.values["old"], pair.values["new"], RELATIVE, ABSOLUTE, equal_nan=True):
             same += 1
-        elif len(pair.values) and np.isfinite(pair.values).all(axis=None):
+        elif np.isfinite(pair.values).all(axis=None):
             changed.append(pair)
         else:
             unpaired.append(f"{pair.method}{where} {pair.measure}: not a number of every patch or photograph")
@@ -302,11 +302,6 @@ def pictures(old: Revision, new: Revision) -> dict[str, dict[str, tuple[bytes, b
                 if sides[0] != sides[1]:
                     found.setdefault(name, {})[picture.removesuffix(".png")] = sides
     return found
-
-
-def _finite(pair: Pair) -> Pair:
-    """Without those patches whose PSNR is missing in one of the revisions: they are identical with their target."""
-    return replace(pair, values=pair.values.dropna()) if pair.measure.endswith("psnr") else pair
 
 
 def _measures(table: pd.DataFrame) -> list[str]:
