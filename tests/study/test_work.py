@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stages.common import settings
 from stages.common.settings import SettingsError
 from stages.formats.patches import PatchSet
-from stages.study.work import Chosen, first, with_equal_steps
+from stages.study.work import Chosen, averages, first, with_equal_steps, yardsticks
 from tests import patch_sets
 from tests.conftest import REPOSITORY
 
@@ -97,3 +97,17 @@ def test_a_subset_takes_as_many_steps_or_less_than_an_epoch_more(
     assert 0 <= changed.epochs * steps[1] - epochs * steps[0] < steps[1]
     assert changed.warmup_epochs < changed.epochs
     settings.Variant.model_validate(changed.model_dump())
+
+
+def test_yardsticks_are_formulae_and_codes_of_as_many_numbers(tmp_path: Path) -> None:
+    colour = np.random.default_rng(1).integers(0, 256, (20, 12, 12, 3), np.uint8)
+    gray = np.rint(colour @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)[..., None]
+    index = pd.DataFrame({"photo": "a", "domain": "everyday", "row": 0, "column": range(20)})
+    train = patch_sets.write(tmp_path, index, colour, gray, shards=[20])
+    formulae = ["luma", "mean_rgb", "conv1x1"]
+    assert list(yardsticks(train, 144)) == formulae  # a code of as many numbers as pixels is the identity
+    found = {name: averages(method, train) for name, method in yardsticks(train, 100).items()}
+    assert list(found) == [*formulae, "pca", "dct", "dct_radial"]
+    assert found["luma"]["exact"] == 1
+    assert found["pca"]["mse"] < min(found["dct"]["mse"], found["dct_radial"]["mse"])  # fitted on these patches
+    assert averages(yardsticks(train, 144)["luma"], train, level=25)["psnr"] < 30
