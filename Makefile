@@ -40,11 +40,11 @@ repro: $(RUNTIME) ## rebuild what is not current, and check that all is; JOBS=n,
 	dvc repro
 	@dvc status --quiet || { echo "make repro: not all is current (see dvc status); is the disk full?" >&2; exit 1; }
 	@python -m tools.trace --page data/provenance.html
-study: $(RUNTIME) ## run the studies that are not current; JOBS=2: all in about half an hour on two cores; ENGINE=ray
+study: $(RUNTIME) ## run the studies that are not current, about an hour on two cores; STUDY=scenes: only one; ENGINE=ray
 	@python -m stages.check
 	@$(unlock)
 	dvc repro targets
-	@python -m stages.study --jobs "$(JOBS)"
+	@python -m stages.study $(STUDY) --jobs "$(JOBS)"
 current: $(RUNTIME) ## fail if dvc.lock does not belong to this code, these params and these packages
 	@plan=$$(dvc repro --dry --allow-missing 2>&1) || { echo "$$plan" >&2; exit 1; }; \
 	if echo "$$plan" | grep "Running stage"; then echo "make current: run make repro, and commit the result" >&2; exit 1; fi

@@ -21,13 +21,13 @@ def main() -> None:
     with stage("report") as work:
         results = collect.collect(list(work["variants"]), list(work["test_sets"]))
         pictures = collect.pictures(results)
-        verdicts = claims.decide(claims.Evidence(results.methods, results.probes, results.studies))
+        verdicts = claims.decide(claims.Evidence(results.studies))
         write_text(work.out("metrics/results.md"), markdown.results(results, verdicts))
         write_png(work.out("metrics/result.png"), result_picture(results, pictures))
         out = work.out("data/report")
         write_tables(out, results)
         write_text(out / "index.html", page.render(results, verdicts, pictures))
-    print(f"report: {summary.answer(results.methods)} See data/report/index.html")
+    print(f"report: {summary.answer(results.methods, results.studies)} See data/report/index.html")
 
 
 def write_tables(out: Path, results: Results) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from stages.common.artifacts import read_json, read_table
@@ -17,6 +18,7 @@ TEST_SETS, COUNTS = EVALUATIONS / "test_sets", Path("data/pairs/counts.csv")
 BASELINES = "baselines"
 STUDIES = Path("metrics/studies.csv")
 SPLITS = ("train", "validation", "test")  # columns of the studies: the start of each patch set's sha256
+ORIGIN = ("made_from", "variant_from")  # the start of a sha256 of what made a run, and of what its variant's runs share
 MOST_PHOTOGRAPHS = 24  # that have rows or columns of their own
 
 
@@ -35,7 +37,7 @@ class Results:
         contrast: method, photo, domain, and the measures of decolorization; `conversions` the same by conversion.
         photographs: method, photo, patches, and the measures; empty where there are too many photographs.
         test_sets: by name, `methods` of each with its means of `contrast`.
-        studies: those rows of metrics/studies.csv that were made from these patches, by run.
+        studies: see `studies`.
         origin: photo, split, patches, kept, licence, sha256 of the first photographs.
         more: how many further photographs there are.
     """
@@ -67,7 +69,7 @@ def collect(variants: list[str], test_sets: list[str]) -> Results:
     training = {name: read_json(MODELS / name / "facts.json") for name in variants}
     evaluations = {name: read_json(EVALUATIONS / name / "summary.json") for name in names}
     curves = pd.concat([read_table(MODELS / name / "curve.csv").assign(variant=name) for name in variants])
-    runs = studies(evaluations[variants[0]]["inputs"])
+    runs = studies({name: evaluations[name] for name in variants})
     bands = joined("bands.csv", names, ["method", "low"])
     contrast = joined("contrast.csv", names, ["method", "photo"])
     counts = read_table(COUNTS, text=("photo",))
@@ -107,20 +109,37 @@ def of_test_set(name: str, training: dict[str, Any]) -> pd.DataFrame:
     return methods.assign(stage=f"evaluate_set@{name}").join(contrast.set_index("method"))
 
 
-def studies(inputs: Mapping[str, str], path: Path = STUDIES) -> pd.DataFrame:
-    """The studies that were made from the same patches, by run, without the columns that say from which.
+def studies(evaluations: Mapping[str, Any], path: Path = STUDIES) -> pd.DataFrame:
+    """The runs of the studies that go with the pipeline's results, by run, without the columns that say from what.
+
+    They were made from the same patches; the run that repeats a variant as it is, `seeds_<variant>_1`, has the scores
+    of its evaluation; and they were made from the same code and settings as that run. Others are left out: `make study`
+    does them again.
 
     Args:
-        inputs: of a variant's evaluation: `data/pairs/<split>` → sha256 of its patch set.
+        evaluations: by variant its summary, with scores and the hashes of its patches.
         path: the table.
 
     Raises:
         ArtifactError: metrics/studies.csv, which `make study` writes, is missing or can't be read.
     """
-    table = read_table(path, text=(*SPLITS, "made_from"))
+    table = read_table(path, text=(*SPLITS, *ORIGIN, "leave", "domain"))
+    told = {*SPLITS, *ORIGIN} <= {*table}
+    kept = [_current(table, name, evaluation) for name, evaluation in evaluations.items() if told]
+    table = table[np.any(kept, axis=0)] if kept else table.head(0)
+    return table.drop(columns=[*SPLITS, *ORIGIN], errors="ignore").set_index("run", drop=False).rename_axis(None)
+
+
+def _current(table: pd.DataFrame, variant: str, evaluation: Any) -> pd.Series:
+    """Which rows are those of a variant as it was evaluated."""
+    mine, score = table["variant"] == variant, evaluation["scores"][variant]
     for split in SPLITS:
-        table = table[table[split].map(inputs[f"data/pairs/{split}"].startswith).astype(bool)]
-    return table.drop(columns=list(SPLITS)).set_index("run", drop=False)
+        mine &= table[split].map(evaluation["inputs"][f"data/pairs/{split}"].startswith).astype(bool)
+    same = table[mine & (table["run"] == f"seeds_{variant}_1")]
+    for key, decimals in {"psnr": 3, "ssim": 5}.items():  # as in the table
+        wanted = np.nan if score[key] is None else score[key]
+        same = same[np.isclose(same[key].astype(float), wanted, rtol=0, atol=10**-decimals, equal_nan=True)]
+    return mine & table["variant_from"].isin(same["variant_from"]) & (table["variant_from"] != "")
 
 
 def pictures(results: Results) -> dict[str, dict[str, bytes]]:

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
-from stages.report.claims import NOISE
+from stages.report import summary
 from stages.report.collect import Results
-from stages.report.summary import READ_OUT
+from stages.report.summary import CODED, CODES, NOISE, READ_OUT
 
 CROP = 160  # pixels, of the photograph in the result picture
 GAP = 8  # pixels
@@ -35,8 +35,8 @@ def of_results(results: Results) -> dict[str, str]:
     return {
         "PSNR during training: validation patches, and training patches dashed": curves(results.curves, colour),
         "Test patches: median, quartiles, and 5 to 95 %": distributions(drawn),
-        "Luminance detail: what each spatial frequency loses, PCA dashed": detail(bands),
-        "Noise on the colour, scored against the clean target, baselines dashed": noise(probes),
+        "Luminance detail: what each spatial frequency loses, fixed codes dashed": detail(bands),
+        "Gaussian noise on the colour, scored against the clean target, baselines dashed": noise(probes),
     }
 
 
@@ -48,11 +48,11 @@ def of_studies(table: pd.DataFrame) -> dict[str, str]:
         mine = table[table["study"] == study]
         beside = {f"seeds_{variant}_1" for variant in mine["variant"]}
         if study == "augmentation":
-            beside = {f"photographs_{run['variant']}_{run['photographs']}" for _, run in mine.iterrows()}
+            beside = {f"photographs_{run['variant']}_{run['photographs']:.0f}" for _, run in mine.iterrows()}
         return table[table.index.isin({*mine.index, *beside})].sort_values("variant", kind="stable")
 
     drawn = {
-        "latent": ("Quality by latent size, beside PCA", latent_study),
+        "latent": ("Latent size: learned codes beside PCA and DCT, and where they cross", latent_study),
         "photographs": (
             "Learning curve: PSNR by the number of training photographs, at equal steps",
             photographs_study,
@@ -61,7 +61,8 @@ def of_studies(table: pd.DataFrame) -> dict[str, str]:
         "sigma": ("The output noise σ that a variational autoencoder assumes", sigma_study),
         "seeds": ("Luck: the same variant from several seeds", runs),
         "control": ("No colour to convert: the same network gray → gray, beside colour → gray (seeds)", runs),
-        "augmentation": ("Overfitting: without flips and quarter turns, twice as long and to the end", runs),
+        "augmentation": ("Overfitting: without flips and quarter turns, to the end", runs),
+        "original": ("The recipe that the original prints, beside ours (seeds)", runs),
     }
     return {title: draw(rows(study)) for study, (title, draw) in drawn.items() if (table["study"] == study).any()}
 
@@ -103,15 +104,16 @@ def detail(table: pd.DataFrame) -> str:
     figure, (axes,) = _figure(4)
     axes.set_prop_cycle(color=matplotlib.color_sequences["tab20"])
     for method, rows in table.groupby("method", sort=False):
-        style = "--" if str(method).startswith("pca_") else "-"
+        style = "--" if str(method).startswith(CODED) else "-"
         axes.plot((rows["low"] + rows["high"]) / 2, rows["relative_error_db"], style, marker=".", label=method)
     axes.set(xlabel="spatial frequency (cycles per pixel)", ylabel="error / detail (dB; 0: lost)", ylim=(-70, 10))
     return _svg(figure, legend=True)
 
 
 def noise(table: pd.DataFrame) -> str:
-    """PSNR against the clean target by noise, a line per method; `table` has method, kind, noise_<level>_psnr."""
-    columns = {int(level[1]): name for name in table if (level := NOISE.fullmatch(name))}
+    """PSNR against the clean target by Gaussian noise, a line per method; `table` has the columns of the probes."""
+    found = {name: NOISE.fullmatch(name) for name in table}
+    columns = {int(kind[2]): name for name, kind in found.items() if kind and kind[1] == "gaussian"}
     figure, (axes,) = _figure(4)
     axes.set_prop_cycle(color=matplotlib.color_sequences["tab20"])
     for _, row in table.iterrows():
@@ -125,18 +127,22 @@ def noise(table: pd.DataFrame) -> str:
 
 
 def latent_study(table: pd.DataFrame) -> str:
-    """PSNR and SSIM by latent size, a line per variant, and PCA."""
+    """PSNR by latent size, a line per variant and, dashed, per fixed code; and beside the best of these."""
     figure, panels = _figure(3.6, 2)
-    pca = table.drop_duplicates("pca_components").sort_values("pca_components")
-    sizes = sorted(table["latent"].unique())
-    for axes, measure, unit in zip(panels, ("psnr", "ssim"), ("PSNR (dB)", "SSIM"), strict=True):
-        _lines(axes, table, "latent", measure)
-        axes.plot(pca["pca_components"], pca[f"pca_{measure}"], "--", marker=".", color="gray", label="PCA")
+    axis = summary.latent_axis(table)
+    best = axis[list(CODES)].max(axis=1)
+    for name in axis.columns.drop("latent"):
+        style = {"linestyle": "--", "label": CODES[name]} if name in CODES else {"label": name}
+        known = axis[name].notna()
+        for axes, values in zip(panels, (axis[name], axis[name] - best), strict=True):
+            axes.plot(axis["latent"][known], values[known], marker=".", **style)
+    for axes, title in zip(panels, ("PSNR (dB)", "above the best fixed code (dB)"), strict=True):
         axes.set_xscale("log", base=2)
-        axes.set_xticks(sizes, [str(size) for size in sizes])
+        axes.set_xticks(axis["latent"], [str(size) for size in axis["latent"]])
         axes.minorticks_off()
-        axes.set(xlabel="numbers in the latent", ylabel=unit)
-        axes.legend()
+        axes.set(xlabel="numbers in the latent", ylabel=title)
+    panels[0].legend()
+    panels[1].axhline(0, color="black", linewidth=0.8)
     return _svg(figure)
 
 

@@ -10,7 +10,7 @@ from stages.report import shown, summary
 from stages.report.claims import Claim
 from stages.report.collect import Results
 
-PROBES = ("method", "chroma_r2", "chroma_levels", "isoluma_contrast", "smoothness", "detail_limit")
+PROBES = ("method", *summary.PROBES, "detail_limit")
 
 
 def results(found: Results, claims: list[Claim]) -> str:
@@ -21,14 +21,22 @@ def results(found: Results, claims: list[Claim]) -> str:
 def _lines(found: Results, claims: list[Claim]) -> Iterator[str]:
     photographs = found.contrast["photo"].nunique()
     yield from ("# Results", "", "`dvc repro` writes this file. What the columns mean stands on the page,", "")
-    yield from ("`data/report/index.html`.", "", f"**{summary.answer(found.methods)}**", "")
-    yield from (f"Means over {found.methods['patches'].max()} test patches; bootstrap intervals over photographs.", "")
+    yield from ("`data/report/index.html`.", "", f"**{summary.answer(found.methods, found.studies)}**", "")
+    yield from (f"Means over {found.methods['patches'].max()} test patches; Student's intervals over photographs.", "")
     yield from table(shown.methods(found.methods))
     yield from ("", "## Verdicts", "")
     for claim in claims:
         yield from (f"- **{claim.claim}** *{claim.label}.* {claim.sentence}",)
+    scenes = summary.scenes(found.studies)
+    if len(scenes):
+        yield from ("", "## Left-out scenes", "", "Mean differences to yardsticks on the same patches, and 95 %.", "")
+        yield from table(scenes)
+    axis = summary.latent_axis(found.studies)
+    if len(axis):
+        yield from ("", "## Latent size", "", f"PSNR dB of the test patches. {summary.crossing(axis)}", "")
+        yield from table(shown.cells(axis))
     yield from ("", "## Probes", "")
-    levels = [name for name in found.probes if str(name).startswith("noise_") and str(name).endswith("_psnr")]
+    levels = [name for name in found.probes if summary.NOISE.fullmatch(str(name))]
     yield from table(shown.cells(found.probes[[*PROBES, *levels]]))
     yield from ("", "## Contrast kept", "", f"Means over {photographs} whole test photographs.", "")
     yield from table(shown.cells(summary.means(found.contrast, "method")))

@@ -35,6 +35,7 @@ def render(results: Results, claims: list[Claim], pictures: dict[str, dict[str, 
         name: {title: "data:image/png;base64," + base64.b64encode(png).decode() for title, png in pngs.items()}
         for name, pngs in pictures.items()
     }
+    axis = summary.latent_axis(results.studies)
     tables = {
         "methods": shown.methods(results.methods),
         "domains": shown.photographs(of_domains(results.evaluations), "domain"),
@@ -42,13 +43,16 @@ def render(results: Results, claims: list[Claim], pictures: dict[str, dict[str, 
         "probes": shown.cells(results.probes),
         "contrast": shown.cells(summary.means(results.contrast, "method")),
         "conversions": shown.cells(summary.means(results.conversions, "conversion")),
+        "scenes": summary.scenes(results.studies),
+        "axis": shown.cells(axis),
         "studies": shown.cells(results.studies),
         "origin": shown.cells(results.origin),
     }
     return environment.get_template(TEMPLATE.name).render(
         **{name: table.to_dict("records") for name, table in tables.items()},
         results=results,
-        answer=summary.answer(results.methods),
+        answer=summary.answer(results.methods, results.studies),
+        crossing=summary.crossing(axis) if len(axis) else "",
         claims=claims,
         shown=compared(results, images),
         test_sets={name: shown.methods(table).to_dict("records") for name, table in results.test_sets.items()},

@@ -9,6 +9,7 @@ import pandas as pd
 from stages.evaluate.measures import MEASURES
 
 DIGITS = 3  # of a measure without decimals of its own
+TITLES = {"trainable": "trainable", "parameters": "parameters", "steps": "steps", "macs": "multiply-adds per patch"}
 
 
 def methods(table: pd.DataFrame) -> pd.DataFrame:
@@ -22,11 +23,15 @@ def methods(table: pd.DataFrame) -> pd.DataFrame:
         if measure.headline:
             short = max((measure.decimals or DIGITS) - 2, 0)
             ends = zip(table[f"{name}_low"], table[f"{name}_high"], strict=True)
-            columns[f"{measure.title} 95 %"] = [f"{low:.{short}f} … {high:.{short}f}" for low, high in ends]
+            columns[f"{measure.title} 95 %"] = [
+                "" if pd.isna(low) else f"{low:.{short}f} … {high:.{short}f}" for low, high in ends
+            ]
+            columns[f"{measure.title} at start"] = [score(name, value) for value in table[f"start_{name}"]]
+    columns["dB above codes"] = ["" if pd.isna(value) else f"{value:+.2f}" for value in table["gain"]]
     columns["PSNR over seeds"] = texts(table["seeds"])
     columns["dB of mean MSE"] = [score("psnr", value) for value in table["psnr_of_mean_mse"]]
-    columns["exact copies"] = texts(table["exact"])
-    for title, column in {"parameters": "parameters", "patches shown": "patches_seen"}.items():
+    columns["identical patches"] = texts(table["identical"])
+    for column, title in TITLES.items():
         columns[title] = ["" if pd.isna(value) else f"{value:,}" for value in table[column]]
     after = list(table.columns).index("patches") + 1
     return pd.DataFrame({**columns, **{name: texts(table[name]) for name in table.columns[after:]}}, index=table.index)
@@ -44,8 +49,10 @@ def photographs(table: pd.DataFrame, by: str) -> pd.DataFrame:
 
 
 def score(name: str, value: float) -> str:
-    """A measure's value as text."""
+    """A measure's value as text; what is missing is empty."""
     decimals = MEASURES[name].decimals
+    if pd.isna(value):
+        return ""
     return f"{value:.{DIGITS}g}" if decimals is None else f"{value:.{decimals}f}"
 
 

@@ -2,58 +2,82 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
 from stages.evaluate.measures import HEADLINE, MEASURES
+from stages.report.claims import CODES, Interval
 
 DECIMALS = {**{name: MEASURES[name].decimals for name in HEADLINE}, "nats": 3}  # by the last word of a column
 DEFAULT_DECIMALS = 4
 FACTS = ("latent", "kl_nats", "active_units", "chroma_of_input", "chroma_of_output")
-COUNTS = ("latent", "parameters", "patches_seen", "active_units", "exact", "patches")
-PROBES = ("chroma_r2", "chroma_levels", "isoluma_contrast", "smoothness")
+WORK = ("trainable", "parameters", "steps", "macs")  # what training and the network take
+COUNTS = ("latent", *WORK, "active_units", "identical", "patches")
+PROBES = ("chroma_r2", "chroma_levels", "chroma_excess", "hue_contrast", "smoothness", "smoothness_reference")
+NOISE = re.compile(r"noise_([a-z]+)_(\d+)_psnr")  # columns of the probes; scores by domain are called <domain>_psnr
 HALF = -3.0  # dB
 ENOUGH_SEEDS = 3
 CLOSED_FORMS = ("luma", "mean_rgb", "green")  # baselines that learn nothing
+CODED = tuple(f"{code}_" for code in CODES)
+NUMBERS = (
+    "start_psnr",
+    "start_ssim",
+    "gain",
+    "psnr",
+    "psnr_low",
+    "psnr_high",
+    "ssim_low",
+    "ssim_high",
+    "psnr_of_mean_mse",
+)
 AUTOENCODER, READ_OUT, BASELINE = "autoencoder", "read-out", "baseline"
 
 
 def methods(evaluations: dict[str, Any], training: dict[str, Any], over_seeds: dict[str, str]) -> pd.DataFrame:
-    """A row per method, best PSNR first.
+    """A row per method, smallest mean squared error first.
 
     Args:
-        evaluations: the facts of `baselines` and of each variant; PCA stands in several of them.
+        evaluations: the facts of `baselines` and of each variant; codes stand in several of them.
         training: by variant, the facts that training left.
         over_seeds: by variant, the text of `seeds`.
 
     Returns:
-        Indexed by method: method, kind, stage; of autoencoders latent, parameters, patches_seen, input, target, seeds
-        and what their probes found; the measures, the headline ones with `_low` and `_high`; psnr_of_mean_mse, exact,
+        Indexed by method: method, kind, stage; of autoencoders latent, what their probes found, input, target, seeds,
+        start_psnr and start_ssim before the first step, gain in PSNR over the best code of as many numbers, trainable,
+        parameters, steps, macs; the measures, the headline ones with `_low` and `_high`; psnr_of_mean_mse, identical,
         patches. What a method does not have is missing.
     """
     rows: dict[str, dict[str, Any]] = {}
     for name, evaluation in evaluations.items():
+        codes = [score["psnr"] for method, score in evaluation["scores"].items() if method.startswith(CODED)]
         for method, score in evaluation["scores"].items():
             kind = AUTOENCODER if method == name else READ_OUT if method.startswith(f"{name}_") else BASELINE
             row = {"method": method, "kind": kind, "stage": f"evaluate@{name}" if name in training else name}
             if kind == AUTOENCODER:
-                facts, recipe = training[name], training[name]["recipe"]
-                row |= {key: evaluation.get(key) for key in FACTS}
-                row |= {"parameters": facts["parameters"], "patches_seen": facts["patches_seen"]}
+                recipe = training[name]["recipe"]
+                row |= {key: evaluation.get(key) for key in FACTS} | {key: training[name].get(key) for key in WORK}
                 row |= {"input": recipe["input"], "target": recipe["target"], "seeds": over_seeds.get(name)}
+                row |= {f"start_{key}": _decimals(key, value) for key, value in evaluation.get("start", {}).items()}
+                row["gain"] = _decimals("psnr", score["psnr"] - max(codes)) if codes else None
             for key, measure in MEASURES.items():
-                row[key] = score[key] if measure.decimals is None else round(score[key], measure.decimals)
+                row[key] = _decimals(key, score[key])
                 if measure.headline:
-                    ends = score["interval"][key]
-                    row |= {f"{key}_{end}": round(ends[end], measure.decimals or 0) for end in ("low", "high")}
-            rows.setdefault(method, row | {key: score[key] for key in ("psnr_of_mean_mse", "exact", "patches")})
-    columns = ["method", "kind", "stage", *FACTS, "parameters", "patches_seen", "input", "target", "seeds"]
+                    ends = score["interval"][key] or {}
+                    row |= {f"{key}_{end}": _decimals(key, ends.get(end)) for end in ("low", "high")}
+            rows.setdefault(method, row | {key: score[key] for key in ("psnr_of_mean_mse", "identical", "patches")})
+    columns = ["method", "kind", "stage", *FACTS, "input", "target", "seeds", "start_psnr", "start_ssim", "gain", *WORK]
     table = pd.DataFrame(list(rows.values()))
     table = table.reindex(columns=[*columns, *(key for key in table if key not in columns)])
-    table = table.astype(dict.fromkeys(COUNTS, "Int64"))
-    return table.sort_values("psnr", ascending=False, kind="stable").set_index("method", drop=False)
+    table = table.astype({**dict.fromkeys(COUNTS, "Int64"), **dict.fromkeys(NUMBERS, float)})
+    return table.sort_values("mse", kind="stable").set_index("method", drop=False)
+
+
+def _decimals(key: str, value: float | None) -> float | None:
+    decimals = MEASURES[key].decimals
+    return value if value is None or decimals is None else round(value, decimals)
 
 
 def from_colour_to_gray(table: pd.DataFrame) -> pd.DataFrame:
@@ -70,9 +94,8 @@ def probes(evaluations: dict[str, Any], bands: pd.DataFrame, contrast: pd.DataFr
         contrast: method, photo, domain, and the measures of decolorization.
 
     Returns:
-        method; chroma_r2, chroma_levels, isoluma_contrast, smoothness; detail_limit (cycles per pixel); the measures of
-        decolorization, averaged over photographs; then noise_<level>_psnr, …_ssim and …_smoothness, and <domain>_psnr
-        and …_ssim.
+        method; `PROBES`; detail_limit (cycles per pixel); the measures of decolorization, averaged over photographs;
+        then noise_<kind>_<level>_psnr and …_ssim, and <domain>_psnr and …_ssim.
     """
     rows: dict[str, dict[str, Any]] = {}
     contrast = means(contrast, "method").set_index("method")
@@ -129,21 +152,70 @@ def seeds(studies: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def answer(table: pd.DataFrame) -> str:
-    """One or two sentences that answer the question, worded by the numbers of `methods`."""
+def scenes(studies: pd.DataFrame) -> pd.DataFrame:
+    """The study of left-out scenes as text, a row per variant: what it scores, and its differences to yardsticks."""
+    rows = []
+    for variant, runs in studies[studies["study"] == "scenes"].groupby("variant", sort=False):
+        row = {"variant": variant, "latent": f"{runs['latent'].iloc[0]:.0f}", "scenes": str(len(runs))}
+        row |= {"PSNR dB": f"{runs['psnr'].mean():.2f}", "SSIM": f"{runs['ssim'].mean():.4f}"}
+        row |= {f"− {title} dB": _difference(runs["psnr"] - runs[f"{code}_psnr"], 2) for code, title in CODES.items()}
+        rows.append({**row, "− luma SSIM": _difference(runs["ssim"] - runs["luma_ssim"], 3)})
+    return pd.DataFrame(rows)
+
+
+def _difference(values: pd.Series, decimals: int) -> str:
+    return Interval.of(values).text(decimals, "") if values.count() > 1 else ""
+
+
+def latent_axis(studies: pd.DataFrame) -> pd.DataFrame:
+    """PSNR (dB) by latent size: latent, a column for each variant of the study, then those of `CODES`, ascending.
+
+    A code has the same score beside every variant: all are fitted and scored on the same patches.
+    """
+    learned = studies.loc[studies["study"] == "latent", "variant"].unique()
+    runs = studies[(studies["study"] == "latent") | studies["run"].isin([f"seeds_{variant}_1" for variant in learned])]
+    if runs.empty:
+        return pd.DataFrame()
+    wide = runs.pivot_table(index="latent", columns="variant", values="psnr").reindex(columns=learned)
+    codes = runs.groupby("latent")[[f"{code}_psnr" for code in CODES]].first().set_axis(list(CODES), axis=1)
+    return wide.join(codes).rename_axis(columns=None).reset_index()
+
+
+def crossing(axis: pd.DataFrame) -> str:
+    """At which latent sizes the best of the variants is above every fixed code, and at which below: a sentence."""
+    gain = axis.drop(columns=["latent", *CODES]).max(axis=1) - axis[list(CODES)].max(axis=1)
+    parts = {"above": axis["latent"][gain > 0], "below": axis["latent"][gain < 0]}
+    told = [f"{word} it at {', '.join(f'{size:.0f}' for size in sizes)}" for word, sizes in parts.items() if len(sizes)]
+    return (
+        f"Beside the best fixed code of as many numbers, the best learned code is {', and '.join(told)}; one seed each."
+    )
+
+
+def answer(table: pd.DataFrame, studies: pd.DataFrame) -> str:
+    """Two sentences that answer the question, worded by the numbers of `methods` and of left-out scenes."""
     gray = from_colour_to_gray(table)
     if gray.empty:
         return "No variant in this run was trained from colour to gray."
-    row, other = gray.iloc[0], table[table["method"].isin(CLOSED_FORMS)].iloc[0]
-    sentence = (
-        f"The best autoencoder here, {row['method']}, turns unseen colour photographs into gray at {row['psnr']:.1f} "
-        f"dB PSNR and {row['ssim']:.4f} SSIM, through {row['latent']} latent numbers. "
+    best, formula = gray.iloc[0], table[table["method"].isin(CLOSED_FORMS)].iloc[0]
+    does = "does it as well or better" if formula["mse"] <= best["mse"] else "does not do it as well"
+    first = (
+        f"An autoencoder can learn to turn colour photographs into gray: {best['method']}, the best here, gets "
+        f"{best['exact']:.1%} of the pixels of unseen photographs exactly right (SSIM {best['ssim']:.4f}), and the "
+        f"formula {formula['method']}, which learns nothing, {does} ({formula['exact']:.1%}, {formula['ssim']:.4f})."
     )
-    rival = f"{other['psnr']:.1f} dB"
-    if other["psnr"] > row["psnr"]:
-        return sentence + f"The formula {other['method']}, which needs no learning at all, reaches {rival}."
-    formulae = f"{', '.join(CLOSED_FORMS[:-1])} and {CLOSED_FORMS[-1]}"
-    return sentence + f"Of the formulae {formulae} none does better: the best, {other['method']}, reaches {rival}."
+    better = gray[gray["gain"] > 0]
+    if better.empty:
+        return f"{first} Learning is not worth it here: no network is above the best fixed code of as many numbers."
+    row = better.loc[better["gain"].idxmax()]
+    runs = studies[(studies["study"] == "scenes") & (studies["variant"] == row["method"])]
+    told = ""
+    if len(runs) > 1:
+        gains = runs["psnr"] - runs[[f"{code}_psnr" for code in CODES]].max(axis=1)
+        told = f", over {len(runs)} left-out scenes by {Interval.of(gains).text(2)}"
+    return (
+        f"{first} Learning is worth it, as far as is known here, where the code must be small: with {row['latent']} "
+        f"numbers per patch {row['method']} is {row['gain']:.2f} dB above the best fixed code of as many{told}."
+    )
 
 
 def _rounded(rows: Iterable[dict[Any, Any]]) -> pd.DataFrame:

@@ -1,7 +1,8 @@
 """Studies: `python -m stages.study` does the runs of studies.yaml that are not current, one after another or `--jobs`.
 
 A run is current if its row in metrics/studies.csv was made from this code, these params, packages and patches. Its
-model is not kept: a variant to use belongs into params.yaml. `python -m stages.study <run>` does one, in this process.
+model is not kept: a variant to use belongs into params.yaml. `python -m stages.study <study>` does the runs of one
+study, `python -m stages.study <run>` one run, in this process.
 """
 
 from __future__ import annotations
@@ -22,29 +23,37 @@ from stages.train import training
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.study", description=__doc__)
-    parser.add_argument("run", nargs="?", help="a key of `runs` in studies.yaml (default: all that are not current)")
+    parser.add_argument("what", nargs="?", help="a study or a run (default: all runs that are not current)")
     parser.add_argument("--jobs", type=int, default=1, help="how many runs side by side (default 1)")
     arguments = parser.parse_args()
     try:
-        wanted = {name: run for name, (run, _) in runs.load().items()}
-        if arguments.run is None:
-            do_all(wanted, max(1, arguments.jobs))
-        elif arguments.run in wanted:
-            do_one(arguments.run, wanted)
+        wanted = {name: run for name, (run, _) in runs.load(inputs.scenes()).items()}
+        studies = {run.study for run in wanted.values()}
+        if arguments.what in wanted:
+            do_one(arguments.what, wanted)
+        elif arguments.what in (None, *studies):
+            do_all(wanted, arguments.what, max(1, arguments.jobs))
         else:
-            raise SettingsError(f"{runs.PARAMS} has no run {arguments.run!r}; it has {', '.join(wanted)}")
+            known = ", ".join([*sorted(studies), *wanted])
+            raise SettingsError(f"{runs.PARAMS} has no study and no run {arguments.what!r}; it has {known}")
     except (SettingsError, ArtifactError, StageError) as error:
         raise SystemExit(f"studies: {error}") from None
 
 
-def do_all(wanted: dict[str, runs.Run], jobs: int) -> None:
+def do_all(wanted: dict[str, runs.Run], study: str | None, jobs: int) -> None:
     """Do what is not current, each run in a process of its own; a run that fails does not keep the others from theirs.
+
+    Args:
+        wanted: all runs of all studies.
+        study: the one that is done; None: all.
+        jobs: how many runs side by side.
 
     Raises:
         StageError: names the runs that failed.
     """
-    due = not_current(wanted)
-    print(f"studies: {len(due)} of {len(wanted)} runs are not current", flush=True)
+    mine = {name: run for name, run in wanted.items() if study in (None, run.study)}
+    due = not_current(mine)
+    print(f"studies: {len(due)} of {len(mine)} runs are not current", flush=True)
 
     def succeeds(name: str) -> bool:
         return subprocess.run([sys.executable, "-m", "stages.study", name], check=False).returncode == 0
@@ -63,7 +72,7 @@ def not_current(wanted: dict[str, runs.Run]) -> list[str]:
     rows, data = table.read(), inputs.data()
     due = []
     for name, run in wanted.items():
-        now = {**data, "made_from": inputs.made_from(run)}
+        now = {**data, **inputs.made_from(run)}
         if {key: rows.get(name, {}).get(key) for key in now} != now:
             due.append(name)
     return due
@@ -72,15 +81,15 @@ def not_current(wanted: dict[str, runs.Run]) -> list[str]:
 def do_one(name: str, wanted: dict[str, runs.Run]) -> None:
     """Train and score one run, and write its row."""
     with stage("run", name, declaration=inputs.declaration(name, wanted[name].variant)) as work:
-        settings, raw = work["train"], work[f"runs.{name}"]
-        run, variant = runs.check(name, raw, {raw["variant"]: work[f"variants.{raw['variant']}"]}, settings)
+        run, variant = runs.load(inputs.scenes())[name]
         made_from, data = inputs.made_from(run), inputs.data()
-        task = room.Task(variant, settings, work.keep / "checkpoint", photographs=run.photographs)
+        split = inputs.leave_out(run.leave) if run.leave else None
+        task = room.Task(variant, work["train"], work.keep / "checkpoint", photographs=run.photographs, split=split)
         result = training.done(room.do, task, work.keep, engine.load())
-    facts = {"study": run.study, "run": name, "variant": run.variant, **result.facts}
-    table.update({name: table.row(facts, made_from, data)}, list(wanted))
-    score = facts["scores"]["test"]
-    print(f"run@{name}: test PSNR {score['psnr']:.2f} dB, SSIM {score['ssim']:.4f}")
+    facts = {"study": run.study, "run": name, "variant": run.variant, "leave": run.leave, **result.facts}
+    row = table.row(facts, {**data, **made_from})
+    table.update({name: row}, list(wanted))
+    print(f"run@{name}: test PSNR {row['psnr']} dB, SSIM {row['ssim']}")
 
 
 if __name__ == "__main__":

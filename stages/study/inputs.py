@@ -11,15 +11,23 @@ import json
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
+
+from stages.common import settings
 from stages.common import stage as door
+from stages.common.artifacts import read_table
 from stages.common.stage import Declaration
+from stages.formats import manifest
 from stages.formats.patches import PatchSet
 from stages.networks.registry import NETWORKS
 from stages.study import runs
 from stages.study.runs import Run
 
 SPLITS = ("train", "validation", "test")
+MANIFEST, COUNTS = Path("data/photos/manifest.csv"), Path("data/pairs/counts.csv")
+HELD_BACK = 2  # scenes of validation, where a scene is left out
 HEXADECIMALS = 12  # of each sha256 in the table
 
 
@@ -30,18 +38,49 @@ def declaration(name: str, variant: str) -> Declaration:
         StageError: dvc.yaml has no such stages.
     """
     train, evaluate = (door.declared(stage, variant) for stage in ("train", "evaluate"))
-    deps = [*train.deps, Path("data/pairs/test"), Path("stages/study"), *_code(evaluate)]
+    deps = [*train.deps, Path("data/pairs/test"), COUNTS, MANIFEST, Path("stages/study"), *_code(evaluate)]
     return Declaration(
         deps=list(dict.fromkeys(deps)),
         params=train.params,
         packages=list(dict.fromkeys([*train.packages, *evaluate.packages])),
-        others={runs.PARAMS: [f"runs.{name}"]},
+        others={runs.PARAMS: [runs.SCENES if name.startswith(f"{runs.SCENES}_") else f"runs.{name}"]},
     )
 
 
-def made_from(run: Run) -> str:
-    """The start of a sha256 of all that a run is made from, the patches apart."""
-    found = [_of_variant(run.variant), run.model_dump(), NETWORKS[run.variant]]
+def made_from(run: Run) -> dict[str, str]:
+    """The start of a sha256 of all that a run is made from, the patches apart, and of it what its variant's share."""
+    variant = _of_variant(run.variant)
+    split = leave_out(run.leave) if run.leave else {}
+    return {"made_from": _hash([variant, run.model_dump(), split]), "variant_from": variant}
+
+
+def scenes() -> list[str]:
+    """The scenes of the photographs that have patches, in the order of their manifest; none where they are too few.
+
+    Raises:
+        ArtifactError: data/photos or data/pairs is not there.
+    """
+    found = list(dict.fromkeys(_photographs()["scene"]))
+    return found if len(found) > 1 + HELD_BACK else []
+
+
+def leave_out(scene: str) -> dict[str, list[str]]:
+    """The photographs by split where `scene` alone is tested: the next two, in turn, validate, all others train."""
+    photographs = _photographs()
+    order = list(dict.fromkeys(photographs["scene"]))
+    start = order.index(scene)
+    order = order[start:] + order[:start]
+    parts = {"test": order[:1], "validation": order[1 : 1 + HELD_BACK], "train": order[1 + HELD_BACK :]}
+    return {split: photographs["name"][photographs["scene"].isin(part)].tolist() for split, part in parts.items()}
+
+
+def _photographs() -> pd.DataFrame:
+    counts = read_table(COUNTS, text=("photo",))
+    table = manifest.rows(MANIFEST)
+    return table[table["name"].isin(counts["photo"][counts["kept"] > 0])]
+
+
+def _hash(found: Any) -> str:
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:HEXADECIMALS]
 
 
@@ -58,7 +97,7 @@ def data() -> dict[str, str]:
 def _of_variant(variant: str) -> str:
     declared = declaration("", variant)
     fingerprint = door.fingerprint(replace(declared, deps=_code(declared), others={}))
-    return hashlib.sha256(json.dumps(sorted(fingerprint.items())).encode()).hexdigest()
+    return _hash([sorted(fingerprint.items()), NETWORKS[settings.load().variants[variant].network]])
 
 
 def _code(declared: Declaration) -> list[Path]:

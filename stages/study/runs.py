@@ -1,10 +1,13 @@
-"""What studies.yaml may say: runs, each a variant of params.yaml with something changed.
+"""What studies.yaml may say: runs, each a variant of params.yaml with something changed, and the study of scenes.
 
 How a run is done stands in `stages.study.work`.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,16 +19,27 @@ from stages.common.settings import Name, Section, SettingsError, Train, Variant
 PARAMS = Path("studies.yaml")
 
 NAME = TypeAdapter(Name)
+SCENES = "scenes"
+
+Study = Literal["seeds", "latent", "photographs", "loss", "sigma", "control", "augmentation", "original", "scenes"]
+
+
+class Scenes(Section):
+    """The entry `scenes`: a run of each variant for each scene that is left out, at most so many."""
+
+    variants: list[str] = Field(min_length=1)
+    at_most: int = Field(ge=1)
 
 
 class Run(Section):
-    """One entry of `runs`: the study that it belongs to, its variant, and what is changed."""
+    """One entry of `runs`, or a run of the study of scenes: its study, its variant, and what is changed."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
-    study: Literal["latent", "photographs", "loss", "sigma", "seeds", "control", "augmentation"]
+    study: Study
     variant: str
     photographs: int | None = Field(default=None, ge=1)
+    leave: str | None = None
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -57,11 +71,6 @@ def check(name: str, raw: Any, variants: dict[str, Variant], train: Train) -> tu
                 f"{key}.variant: no variant {run.variant!r} in params.yaml; it has {', '.join(variants)}"
             )
         variant = variants[run.variant]
-        if variant.network != run.variant:  # its file is a dependency in dvc.yaml, by the variant's name
-            raise SettingsError(
-                f"{key}.variant: {run.variant!r} has network {variant.network!r}; "
-                "studies take variants that are named as their network"
-            )
         if "network" in run.overrides:
             raise SettingsError(f"{key}.network: a run keeps the network of its variant; name another variant")
         changed = Variant.model_validate({**variant.model_dump(), **run.overrides})
@@ -74,17 +83,27 @@ def check(name: str, raw: Any, variants: dict[str, Variant], train: Train) -> tu
         raise SettingsError(f"{PARAMS}: {error}") from error
 
 
-def load() -> dict[str, tuple[Run, Variant]]:
+def load(scenes: Sequence[str] = ()) -> dict[str, tuple[Run, Variant]]:
     """Read and check params.yaml and all of studies.yaml: name → run and complete variant, in the file's order.
+
+    Args:
+        scenes: of the photographs, in the order of their manifest; see `stages.study.inputs.scenes`.
 
     Raises:
         SettingsError: a file is missing, is not YAML, or says something impossible; names each key.
     """
     checked, raw = settings.load(), settings.read_yaml(PARAMS)
-    if not isinstance(raw, dict) or list(raw) != ["runs"] or not isinstance(raw["runs"], dict) or not raw["runs"]:
-        raise SettingsError(f"{PARAMS}: must have one key, `runs`, with at least one run under it")
+    if (
+        not isinstance(raw, dict)
+        or not isinstance(raw.get("runs"), dict)
+        or not raw["runs"]
+        or {*raw} - {"runs", SCENES}
+    ):
+        raise SettingsError(
+            f"{PARAMS}: must have the key `runs` with at least one run under it, and may have `{SCENES}`"
+        )
     found, faults = {}, []
-    for name, run in raw["runs"].items():
+    for name, run in {**raw["runs"], **_of_scenes(raw, scenes)}.items():
         try:
             found[name] = check(name, run, checked.variants, checked.train)
         except SettingsError as error:
@@ -92,3 +111,25 @@ def load() -> dict[str, tuple[Run, Variant]]:
     if faults:
         raise SettingsError("\n".join(faults))
     return found
+
+
+def _of_scenes(raw: dict[str, Any], scenes: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The runs of the study of scenes by name: one for each of its variants and each of the first scenes."""
+    if SCENES not in raw:
+        return {}
+    try:
+        study = Scenes.model_validate(raw[SCENES])
+    except ValidationError as error:
+        faults = [settings.explain(str(PARAMS), item, model=Scenes, section=SCENES) for item in error.errors()]
+        raise SettingsError("\n".join(faults)) from error
+    return {
+        f"{SCENES}_{variant}_{_as_name(scene)}": {"study": SCENES, "variant": variant, "leave": scene}
+        for variant in study.variants
+        for scene in scenes[: study.at_most]
+    }
+
+
+def _as_name(scene: str) -> str:
+    """A scene as a part of a name; with a few digits of its hash where letters had to be replaced."""
+    plain = re.sub(r"[^a-z0-9]+", "_", scene.lower())
+    return plain if plain == scene else f"{plain}_{hashlib.sha256(scene.encode()).hexdigest()[:6]}"

@@ -13,8 +13,10 @@ from stages.common.artifacts import ArtifactError, write_text
 from stages.common.stage import LOCKS
 
 TABLE = Path("metrics/studies.csv")
-SETTINGS = ("loss", "sigma", "seed", "input", "flips", "quarter_turns", "patience")  # of the recipe as it was run
-COUNTS = ("parameters", "epochs", "best_epoch", "patches_seen")
+SETTINGS = ("loss", "sigma", "seed", "input", "target", "flips", "quarter_turns", "patience")  # as it was run
+COUNTS = ("trainable", "parameters", "steps", "epochs", "best_epoch", "patches_seen")
+PROBES = ("noise_psnr", "hue_contrast", "detail_limit", "smoothness", "smoothness_reference", "chroma_kept")
+YARDSTICKS = ("luma", "mean_rgb", "conv1x1", "pca", "dct", "dct_radial")
 DECIMALS = {"psnr": 3, "ssim": 5, "nats": 3}  # by the last word of a column
 
 Rows = dict[str, dict[str, str]]
@@ -52,45 +54,45 @@ def update(new: Rows, order: Sequence[str]) -> None:
         write_text(TABLE, text.getvalue())
 
 
-def row(facts: dict[str, Any], made_from: str, data: dict[str, str]) -> dict[str, str]:
+def row(facts: dict[str, Any], origin: dict[str, str]) -> dict[str, str]:
     """The row of a run: what it was, its settings and sizes, its scores, and what it was made from.
 
     `train_`, `val_`: on the patches that it learned from, not augmented, and on validation patches, with the weights of
-    its best epoch, as without prefix on test patches. `end_`: after the last epoch, as in its training curve.
+    its best epoch, as without prefix on test patches. `end_`, `half_`: after the last epoch and after half of them, as
+    in its training curve. `luma_` … `dct_radial_`: of a yardstick on the test patches, codes at its latent size.
 
     Args:
-        facts: as `stages.study.work.do` returns them, with study, run and variant.
-        made_from: see `stages.study.inputs`.
-        data: the same.
+        facts: as `stages.study.work.do` returns them, with study, run, variant and leave.
+        origin: `data` and `made_from` of `stages.study.inputs`.
     """
-    recipe, scores, pca = facts["recipe"], facts["scores"], facts["pca"]
+    recipe, scores, end, probes = (facts[key] for key in ("recipe", "scores", "end", "probes"))
+    keys = ("study", "run", "variant", "leave", "domain", "latent", "photographs", "patches")
     values = {
-        **{key: facts[key] for key in ("study", "run", "variant", "latent", "photographs", "patches")},
+        **{key: facts[key] for key in keys},
         **{key: recipe.get(key) for key in SETTINGS},
-        **{key: facts[key] for key in COUNTS},
-        "train_psnr": scores["train"]["psnr"],
-        "train_ssim": scores["train"]["ssim"],
-        "val_psnr": scores["validation"]["psnr"],
-        "val_ssim": scores["validation"]["ssim"],
-        "psnr": scores["test"]["psnr"],
-        "ssim": scores["test"]["ssim"],
-        "end_train_psnr": facts["end"]["psnr"],
-        "end_val_psnr": facts["end"]["val_psnr"],
-        "pca_components": pca["components"],
-        "pca_val_psnr": pca["validation"]["psnr"],
-        "pca_psnr": pca["test"]["psnr"],
-        "pca_ssim": pca["test"]["ssim"],
-        "kl_nats": facts.get("kl_nats"),
-        "active_units": facts.get("active_units"),
-        **data,
-        "made_from": made_from,
+        **{key: facts.get(key) for key in COUNTS},
+        **{f"train_{key}": scores["train"][key] for key in ("psnr", "ssim")},
+        **{f"val_{key}": scores["validation"][key] for key in ("psnr", "ssim")},
+        **{key: scores["test"][key] for key in ("psnr", "ssim", "mse")},
+        "end_train_psnr": end["psnr"],
+        "end_val_psnr": end["val_psnr"],
+        "half_val_psnr": end["half_val_psnr"],
+        **{key: probes.get(key) for key in (*PROBES, "kl_nats", "active_units")},
+        **{
+            f"{name}_{key}": facts["yardsticks"].get(name, {}).get(key)
+            for name in YARDSTICKS
+            for key in ("psnr", "ssim", "mse", "noise_psnr")
+        },
+        **origin,
     }
     return {key: _text(key, value) for key, value in values.items()}
 
 
 def _text(column: str, value: Any) -> str:
-    """A score with the decimals of its measure, nothing for None, anything else as Python writes it."""
+    """A score with the decimals of its measure, other floats with four digits, nothing for None, the rest as it is."""
     if value is None:
         return ""
     decimals = DECIMALS.get(column.split("_")[-1])
-    return str(value) if decimals is None else f"{round(value, decimals):.7g}"
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.4g}" if decimals is None else f"{round(value, decimals):.7g}"

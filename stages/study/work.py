@@ -1,16 +1,18 @@
-"""A run as a task: its network is trained on the photographs that it has, and measured on every split."""
+"""A run as a task: its network is trained on the photographs that it has, and measured beside all yardsticks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from stages.common.settings import SettingsError, Variant
-from stages.evaluate import baselines, probes, scores
+from stages.evaluate import baselines, frequency, leakage, measures, noise, probes, reference, scores
 from stages.evaluate.chunks import grays, pairs
 from stages.evaluate.moments import Moments, of_all
 from stages.formats.patches import PatchSet
@@ -18,57 +20,99 @@ from stages.train import training
 
 Method = Callable[[np.ndarray, np.ndarray], np.ndarray]  # colour and gray patches → what is made of them
 
+NOISE = 25  # gray levels: the standard deviation of what is added to red, green and blue
+HALF = -3.0  # dB
+
 
 @dataclass(frozen=True)
 class Task(training.Task):
-    """A training on the first `photographs`, or on all if None."""
+    """A training on part of the photographs.
+
+    Attributes:
+        photographs: train on the first so many, or on all if None.
+        split: the photographs of each split; None: as data/pairs has them.
+    """
 
     photographs: int | None = None
+    split: dict[str, list[str]] | None = None
 
 
 def do(task: Task, folder: Path) -> dict[str, Any]:
     """Train on data/pairs and measure. Returns facts, and writes nothing: `folder` stays empty."""
-    train = FirstPhotographs(Path("data/pairs/train"), task.photographs)
-    splits = {"train": train, **{split: PatchSet(Path(f"data/pairs/{split}")) for split in ("validation", "test")}}
-    counts = (training.seen_in_an_epoch(count, task.settings) for count in (len(train), train.of_all))
+    sets = {split: PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation", "test")}
+    of_all = sets["train"]
+    if task.split:
+        sets = {split: Chosen(list(sets.values()), task.split[split]) for split in sets}
+    elif task.photographs:
+        sets["train"] = Chosen([of_all], first(of_all, task.photographs))
+    train = sets["train"]
+    counts = (training.seen_in_an_epoch(len(patches), task.settings) for patches in (train, of_all))
     task = replace(task, variant=with_equal_steps(task.variant, *counts))
-    model, curve = training.trained(task, train, splits["validation"])
+    model, curve = training.trained(task, train, sets["validation"])
 
     from stages.train import precision
 
+    end, half = (float(curve["val_psnr"].iloc[row]) for row in (-1, (len(curve) - 1) // 2))
     return {
-        "photographs": train.photographs,
+        "photographs": train.index["photo"].nunique(),
         "patches": len(train),
         **training.facts(task, model, curve, train),
         # as the file would be that training leaves
-        **measured(precision.convert(model, "float64"), task.variant, splits),
-        "end": {key: float(curve[key].iloc[-1]) for key in ("psnr", "val_psnr")},
+        **measured(precision.convert(model, "float64"), task.variant, sets),
+        "end": {"psnr": float(curve["psnr"].iloc[-1]), "val_psnr": end, "half_val_psnr": half},
     }
 
 
-class FirstPhotographs(PatchSet):
-    """The patches of the first photographs of a patch set, in the order of its index.
-
-    Attributes:
-        photographs: how many there are.
-        of_all: the number of patches of all photographs.
+class Chosen(PatchSet):
+    """The patches of chosen photographs of several patch sets, in the order of the sets.
 
     Raises:
-        SettingsError: there are fewer photographs than wanted.
+        SettingsError: there are no such patches.
         ArtifactError: a file is missing or damaged.
     """
 
-    def __init__(self, folder: Path, photographs: int | None) -> None:
-        """Keep the first `photographs`, or all if None."""
-        super().__init__(folder)
-        names = self.index["photo"].unique()
-        self.photographs = len(names) if photographs is None else photographs
-        if self.photographs > len(names):
-            raise SettingsError(f"photographs is {photographs}; {folder} has {len(names)}")
-        self.of_all = len(self)
-        kept = int(self.index["photo"].isin(names[: self.photographs]).sum())  # the first: a photograph's are together
-        self.index = self.index[:kept]
-        self._starts = np.append(self._starts[self._starts < kept], kept)
+    def __init__(self, sets: Sequence[PatchSet], photographs: Collection[str]) -> None:
+        """Keep the patches of `photographs` alone."""
+        kept = [np.flatnonzero(patches.index["photo"].isin(photographs)) for patches in sets]
+        if not sum(map(len, kept)):
+            raise SettingsError(f"no patches of {', '.join(photographs)}")
+        self._sets, self.patch = sets, sets[0].patch
+        self.index = pd.concat(
+            [of.index.iloc[numbers] for of, numbers in zip(sets, kept, strict=True)], ignore_index=True
+        )
+        self._origin = np.concatenate([np.full(len(numbers), number) for number, numbers in enumerate(kept)])
+        self._numbers = np.concatenate(kept)
+        inside = [
+            np.searchsorted(numbers, [stop for _, stop in of.shards]) for of, numbers in zip(sets, kept, strict=True)
+        ]
+        ends = np.concatenate(
+            [found + start for found, start in zip(inside, np.cumsum([0, *map(len, kept)]), strict=False)]
+        )
+        self._starts = np.unique(np.append(0, ends))
+
+    def read(self, kind: str, numbers: np.ndarray | None = None) -> np.ndarray:
+        """As of any patch set."""
+        numbers = np.arange(len(self)) if numbers is None else np.asarray(numbers)
+        if len(numbers) and (numbers.min() < 0 or numbers.max() >= len(self)):
+            raise IndexError(f"there are the patches 0 to {len(self) - 1}")
+        origin = self._origin[numbers]
+        found = {
+            int(number): self._sets[number].read(kind, self._numbers[numbers[origin == number]])
+            for number in set(origin)
+        }
+        channels = next(iter(found.values())).shape[1:] if found else self._sets[0].read(kind, numbers).shape[1:]
+        patches = np.empty((len(numbers), *channels), np.uint8)
+        for number, part in found.items():
+            patches[origin == number] = part
+        return patches
+
+
+def first(patches: PatchSet, photographs: int) -> list[str]:
+    """The names of the first photographs of a patch set; `SettingsError` if there are fewer."""
+    names = patches.index["photo"].unique().tolist()
+    if photographs > len(names):
+        raise SettingsError(f"photographs is {photographs}; {patches.folder} has {len(names)}")
+    return names[:photographs]
 
 
 def with_equal_steps(variant: Variant, patches: int, of_all: int) -> Variant:
@@ -82,12 +126,12 @@ def with_equal_steps(variant: Variant, patches: int, of_all: int) -> Variant:
 
 
 def measured(model: Any, variant: Variant, splits: Mapping[str, PatchSet]) -> dict[str, Any]:
-    """Latent size, scores of a float64 network and of PCA at that size on every split, and probes of a VAE's latent.
+    """Latent size, scores and probes of a float64 network, and the scores of all yardsticks on the test patches.
 
     Args:
         model: the network.
         variant: its `input` says what it sees.
-        splits: train, on which PCA is fitted, validation and test; the latent is that of test.
+        splits: train, on which yardsticks are fitted, validation and test.
     """
     from stages.evaluate import networks
 
@@ -97,32 +141,94 @@ def measured(model: Any, variant: Variant, splits: Mapping[str, PatchSet]) -> di
     def network(colour: np.ndarray, gray: np.ndarray) -> np.ndarray:
         return networks.predict(model, see(colour, gray))
 
-    def pca(_: np.ndarray, gray: np.ndarray) -> np.ndarray:
-        return baselines.pca(gray, mean, directions)
-
-    train = splits["train"]
+    train, test = splits["train"], splits["test"]
     size = int(np.prod(networks.encode(model, see(*next(pairs(train)))[:1])[0].shape[1:]))
-    components = min(size, train.patch**2, len(train))  # more than fit_pca can give are no code
-    mean, directions = baselines.fit_pca(grays(train), len(train), components)
-    found = {
+    domains = test.index["domain"].unique()
+    found: dict[str, Any] = {
         "latent": size,
-        "scores": {split: _means(network, patches) for split, patches in splits.items()},
-        "pca": {"components": components, **{split: _means(pca, patches) for split, patches in splits.items()}},
+        "domain": domains[0] if len(domains) == 1 else None,
+        "scores": {split: averages(network, patches) for split, patches in splits.items()},
+        "probes": _probes(network, test),
+        "yardsticks": {
+            name: {**averages(method, test), "noise_psnr": averages(method, test, NOISE)["psnr"]}
+            for name, method in yardsticks(train, size).items()
+        },
     }
     if not networks.is_variational(model):
         return found
     nats, moments = [], []
-    for colour, gray in pairs(splits["test"]):
+    for colour, gray in pairs(test):
         latent, log_variance = networks.encode(model, see(colour, gray))
         assert log_variance is not None
         nats.append(probes.kl_nats(latent, log_variance))
         moments.append(Moments.of(latent))
-    kl_nats, active = float(np.concatenate(nats).mean()), probes.active_units(of_all(moments))
-    return {**found, "kl_nats": kl_nats, "active_units": active}
+    found["probes"] |= {
+        "kl_nats": float(np.concatenate(nats).mean()),
+        "active_units": probes.active_units(of_all(moments)),
+    }
+    return found
 
 
-def _means(method: Method, split: PatchSet) -> dict[str, float]:
-    """Mean PSNR (dB) and SSIM of a method over the patches of a split."""
-    chunks = (scores.measure(gray, scores.planes(gray, method(colour, gray))) for colour, gray in pairs(split))
-    averages = np.concatenate(list(chunks)).mean(axis=0)
-    return {measure: float(averages[scores.MEASURES.index(measure)]) for measure in ("psnr", "ssim")}
+def yardsticks(train: PatchSet, size: int) -> dict[str, Method]:
+    """What a network is compared with, fitted on its training patches: formulae, and codes of `size` numbers.
+
+    At as many numbers as pixels a code is the identity, and no yardstick.
+    """
+    weights = baselines.fit_conv1x1(pairs(train))
+    found: dict[str, Method] = {
+        "luma": lambda colour, _: baselines.luma(colour),
+        "mean_rgb": lambda colour, _: baselines.mean_rgb(colour),
+        "conv1x1": lambda colour, _: baselines.conv1x1(colour, weights),
+    }
+    if size >= train.patch**2:
+        return found
+    codes = baselines.codes(size, baselines.fit_pca(grays(train), len(train), size))
+    return {**found, **{name.removesuffix(f"_{size}"): partial(_of_gray, code) for name, code in codes.items()}}
+
+
+def averages(method: Method, split: PatchSet, level: int = 0) -> dict[str, Any]:
+    """`scores.averages` of a method over the patches of a split, with noise of so many gray levels on the colour."""
+    chunks = []
+    for number, (colour, gray) in enumerate(pairs(split)):
+        seen = (colour, gray)
+        if level:
+            noisy = noise.noisy(colour, "gaussian", level, [1, number])
+            seen = (noisy, baselines.luma(noisy))
+        chunks.append(scores.measure(gray, scores.planes(method(*seen))))
+    return scores.averages(np.concatenate(chunks))
+
+
+def _of_gray(code: baselines.Closed, _: np.ndarray, gray: np.ndarray) -> np.ndarray:
+    return code(gray)
+
+
+def _probes(network: Method, test: PatchSet) -> dict[str, Any]:
+    """What a network does to noise, to colour of constant luma, to detail, and, if it makes colour, to chroma."""
+    sums: dict[str, Any] = dict.fromkeys(("error", "detail", "mse", "errors", "variations", "out", "of", "chroma"), 0)
+    for colour, gray in pairs(test):
+        output = network(colour, gray)
+        planes, blind = scores.planes(output), reference.outputs(gray)
+        found = {
+            "error": np.mean([frequency.energies(plane - gray) for plane in planes], axis=0),
+            "detail": frequency.energies(gray),
+            "mse": measures.mse(gray, planes.mean(axis=0)).sum(),
+            "errors": np.array([measures.mse(gray, plane).sum() for plane in blind]),
+            "variations": np.array([noise.variation(plane[None]) for plane in blind]),
+            "out": noise.variation(planes),
+            "of": noise.variation(gray[None]),
+            "chroma": np.array([measures.chroma(image).sum() for image in (np.clip(output, 0, 1), colour)])
+            if output.ndim == 4 and output.shape[3] == 3
+            else 0,
+        }
+        sums = {key: sums[key] + value for key, value in found.items()}
+    bands = frequency.bands("", sums["error"], sums["detail"], len(test) * test.patch**2)
+    lost = bands["low"][bands["relative_error_db"] > HALF]
+    smoothness = sums["variations"] / sums["of"]
+    return {
+        "noise_psnr": averages(network, test, NOISE)["psnr"],
+        "hue_contrast": leakage.hue_contrast(lambda colour: network(colour, baselines.luma(colour)), test.patch),
+        "detail_limit": float(bands["high"].max() if lost.empty else lost.min()),
+        "smoothness": float(sums["out"] / sums["of"]),
+        "smoothness_reference": reference.at(sums["mse"] / len(test), sums["errors"] / len(test), smoothness, exact=1),
+        "chroma_kept": float(sums["chroma"][0] / sums["chroma"][1]) if np.any(sums["chroma"]) else None,
+    }

@@ -48,8 +48,8 @@ def declared(name: str, item: str | None) -> door.Declaration:
 
 
 def network_file(name: str, item: str) -> Path:
-    """Imported by the name that params.yaml gives, or, for a run, by that of its variant."""
-    network = RUNS[item]["variant"] if name == "run" else VARIANTS[item]["network"]
+    """Imported by the name that params.yaml gives the variant, or that of a run."""
+    network = VARIANTS[RUNS[item]["variant"] if name == "run" else item]["network"]
     return Path(f"stages/networks/{network}.py")
 
 
@@ -199,8 +199,7 @@ def test_every_stage_declares_python_and_the_packages_that_it_imports(name: str,
         code -= {Path("stages/evaluate/measures.py")}
     used = libraries(code) & set(environment.PACKAGES)
     assert {"python", *used} <= packages
-    of_others = {"pillow"} if name == "run" else set()  # a run declares what evaluate does
-    assert packages - used - {"python", "h5py", "ml-dtypes", "keras", "tensorflow"} == of_others
+    assert packages - used - {"python", "h5py", "ml-dtypes", "keras", "tensorflow"} == set()
     assert ("tensorflow" in packages) == (name in {"train", "evaluate", "evaluate_set", "run"})
 
 

@@ -47,7 +47,7 @@ def test_runs_leave_a_table_and_touch_nothing_of_the_pipeline(studied: Workspace
     table = pd.read_csv(studied.folder / TABLE)
     assert table["run"].tolist() == list(RUNS)
     assert table["input"].tolist() == ["colour", "gray"]
-    assert table.notna().all()[["latent", "psnr", "ssim", "train_psnr", "val_psnr", "pca_psnr"]].all()
+    assert table.notna().all()[["latent", "psnr", "ssim", "train_psnr", "val_psnr", "mean_rgb_psnr"]].all()
     changed = studied.run("git", "diff", "--name-only", "HEAD~1").stdout.splitlines()
     assert changed == [TABLE, "studies.yaml"]
 
@@ -55,7 +55,11 @@ def test_runs_leave_a_table_and_touch_nothing_of_the_pipeline(studied: Workspace
 def test_a_run_that_changes_nothing_scores_as_the_pipeline_does(studied: Workspace) -> None:
     run = pd.read_csv(studied.folder / TABLE).set_index("run").loc["seeds_subpixel_1"]
     scores = json.loads((studied.folder / "data/evaluations/subpixel/summary.json").read_text())["scores"]
-    for prefix, method in (("", "subpixel"), ("pca_", f"pca_{run['pca_components']}")):
+    for prefix, method in (("", "subpixel"), ("mean_rgb_", "mean_rgb")):
+        scores = {
+            **scores,
+            **json.loads((studied.folder / "data/evaluations/baselines/summary.json").read_text())["scores"],
+        }
         assert run[f"{prefix}psnr"] == round(scores[method]["psnr"], 3)
         assert run[f"{prefix}ssim"] == round(scores[method]["ssim"], 5)
     curve = pd.read_csv(studied.folder / "data/models/subpixel/curve.csv")

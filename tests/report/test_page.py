@@ -26,7 +26,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[collect.Result
 
 
 def verdicts(results: collect.Results) -> list[claims.Claim]:
-    return claims.decide(claims.Evidence(results.methods, results.probes, results.studies))
+    return claims.decide(claims.Evidence(results.studies))
 
 
 def rendered(results: collect.Results) -> str:
@@ -83,7 +83,7 @@ def test_the_page_is_whole_at_phone_and_desktop_width(opened: Page, width: int) 
     assert len(drawn) == 2 + 2 + 2 * len(made.VARIANTS)
     assert all(drawn)
     assert opened.evaluate("document.documentElement.scrollWidth") <= width
-    assert "dB PSNR" in opened.locator("p.answer").inner_text()
+    assert "exactly right" in opened.locator("p.answer").inner_text()
     broken = "links => links.map(link => link.getAttribute('href').slice(1)).filter(id => !document.getElementById(id))"
     assert opened.locator("dl a").count() > 5
     assert opened.eval_on_selector_all("dl a", broken) == []
@@ -93,8 +93,8 @@ def test_it_opens_with_the_photograph_and_a_slider_between_two_methods(opened: P
     first = opened.locator("body > *").nth(1)
     assert first.get_attribute("id") == "compare"
     sides, row = opened.locator("#compare img"), opened.locator("#row button")
-    assert row.locator("span").all_inner_texts()[2] == "60.0 dB, SSIM 0.6000"
-    assert opened.locator("#ends strong").all_inner_texts() == ["colour", "subpixel"]
+    assert row.locator("span").all_inner_texts()[2] == "38.5 dB, SSIM 0.3850"
+    assert opened.locator("#ends strong").all_inner_texts() == ["colour", "adaptive"]
     opened.locator("#compare input").fill("20")
     assert "20%" in sides.nth(1).evaluate("image => getComputedStyle(image).clipPath")
     row.filter(has_text="simple").click()
@@ -117,17 +117,23 @@ def test_a_click_on_a_title_sorts_by_number_and_back(opened: Page) -> None:
 
 
 def test_a_link_into_a_folded_part_unfolds_it(opened: Page) -> None:
-    row = opened.locator("#probes-subpixel")
+    row = opened.locator("#studies-scenes_naive_scene0")
     assert not row.is_visible()
-    opened.locator("dl a[href='#probes-subpixel']").first.click()
+    opened.locator("dl a[href='#studies-scenes_naive_scene0']").first.click()
     row.wait_for(state="visible")
 
 
 def test_results_md_has_a_row_per_method_and_a_verdict_per_claim(results: collect.Results) -> None:
     text = markdown.results(results, verdicts(results))
     rows = re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)
+    assert "| `naive` | 784 | 10 | 20.00 |" in text  # left-out scenes
+    assert (
+        "Beside the best fixed code of as many numbers, the best learned code is above it at 32, 261, and below it at 8"
+        in text
+    )
+    assert "| `8` | 20 | 21 | 21 | 21 |" in text
     assert rows[: len(results.methods)] == list(results.methods.index)
-    assert "| `subpixel` | autoencoder | 784 | 60.000 | 59.0 … 61.0 | 0.60000 |" in text
+    assert "| `adaptive` | autoencoder | 261 | 38.500 | 37.5 … 39.5 | 16.000 | 0.38500 |" in text
     assert all(f"- **{claim.claim}** *{claim.label}.* {claim.sentence}" in text for claim in verdicts(results))
 
 
@@ -152,7 +158,8 @@ def test_luma_is_called_the_target_s_formula_only_where_it_is(
     assert "its own formula" not in rendered(results)
 
 
-def test_a_domain_called_noise_is_no_level_of_noise() -> None:
-    probes = {"method": ["luma"], "kind": [""], "noise_5_psnr": [30.0], "noise_25_psnr": [20.0]}
-    both = [figures.noise(pd.DataFrame(columns)) for columns in (probes, {**probes, "noise_psnr": [40.0]})]
+def test_only_gaussian_noise_is_drawn_by_its_level() -> None:
+    probes = {"method": ["luma"], "kind": [""], "noise_gaussian_5_psnr": [30.0], "noise_gaussian_25_psnr": [20.0]}
+    others = {"noise_psnr": [40.0], "noise_jpeg_10_psnr": [40.0]}
+    both = [figures.noise(pd.DataFrame(columns)) for columns in (probes, {**probes, **others})]
     assert both[0] == both[1]

@@ -21,32 +21,39 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> collect.Results:
 
 def test_every_method_has_a_row_best_first_and_the_stage_that_scored_it(results: collect.Results) -> None:
     table = results.methods
-    assert table["psnr"].is_monotonic_decreasing
-    assert table.loc["subpixel", ["kind", "stage", "latent", "psnr"]].tolist() == [
-        "autoencoder", "evaluate@subpixel", 784, 60.0,
+    assert table["mse"].is_monotonic_increasing
+    assert table.loc["adaptive", ["kind", "stage", "latent", "psnr"]].tolist() == [
+        "autoencoder", "evaluate@adaptive", 261, 38.5,
     ]  # fmt: skip
+    assert table.loc["adaptive", ["start_psnr", "gain", "trainable", "steps"]].tolist() == [16, 8.5, 12000, 784]
+    assert pd.isna(table.loc["simple", "gain"])  # no code of as many numbers as pixels
     assert table.loc["luma", ["kind", "stage"]].tolist() == ["baseline", "baselines"]
     assert table.loc["naive_luma", ["kind", "stage"]].tolist() == ["read-out", "evaluate@naive"]
-    assert list(table.index).count("pca_784") == 1
-    assert table.loc["subpixel", "psnr_low"] == 59
+    assert table.loc["adaptive", "psnr_low"] == 37.5
     assert pd.isna(table.loc["luma", "latent"])
     assert set(results.probes["method"]) == set(table["method"])
 
 
 def test_a_gray_or_colour_control_does_not_answer_the_question(results: collect.Results) -> None:
     table = results.methods
-    assert set(summary.from_colour_to_gray(table).index) == {"simple", "subpixel"}
-    table.loc["subpixel", "input"] = "gray"
-    assert summary.answer(table).startswith("The best autoencoder here, simple,")
+    assert set(summary.from_colour_to_gray(table).index) == {"simple", "adaptive"}
+    table.loc["adaptive", "input"] = "gray"
+    assert "adaptive, the best here" not in summary.answer(table, results.studies)
     table.loc["simple", "target"] = "colour"
-    assert summary.answer(table) == "No variant in this run was trained from colour to gray."
+    assert summary.answer(table, results.studies) == "No variant in this run was trained from colour to gray."
 
 
-def test_the_answer_names_the_best_formula_and_says_whether_it_is_better(results: collect.Results) -> None:
-    assert "The formula luma, which needs no learning at all, reaches 61.0 dB." in summary.answer(results.methods)
-    results.methods.loc["luma", "psnr"] = 59
-    ordered = results.methods.sort_values("psnr", ascending=False)
-    assert "luma, mean_rgb and green none does better: the best, luma, reaches 59.0 dB." in summary.answer(ordered)
+def test_the_answer_says_what_the_formula_does_as_well_and_where_learning_is_worth_it(results: collect.Results) -> None:
+    table, told = results.methods, summary.answer(results.methods, results.studies)
+    assert "adaptive, the best here, gets 38.5% of the pixels" in told
+    assert "the formula luma, which learns nothing, does it as well or better (61.0%, 0.6100)." in told
+    assert (
+        "with 261 numbers per patch adaptive is 8.50 dB above the best fixed code of as many, over 10 left-out" in told
+    )
+    table.loc["adaptive", ["mse", "gain"]] = [0, -1]
+    told = summary.answer(table, results.studies)
+    assert "which learns nothing, does not do it as well" in told
+    assert told.endswith("Learning is not worth it here: no network is above the best fixed code of as many numbers.")
 
 
 @pytest.mark.parametrize(("errors", "limit"), [([-20, -3.0, -2.9, 0], 0.5), ([-20, -10, -4, -3.1], 1.0), ([0] * 4, 0)])
@@ -61,19 +68,34 @@ def test_seeds_are_told_from_three_runs_on() -> None:
     assert summary.seeds(runs) == {"a": "31.00 ± 1.00"}
 
 
-@pytest.mark.parametrize("other", SPLITS)
-def test_studies_of_other_patches_are_left_out(other: str, tmp_path: Path) -> None:
-    table = pd.DataFrame(
-        {"run": ["a", "b"], "psnr": 30, "made_from": "1e2345678901", **dict.fromkeys(SPLITS, "0" * 12)}
-    )
-    table.loc[1, other] = "4" * 12
-    table.to_csv(tmp_path / "studies.csv", index=False)
-    found = collect.studies(made.INPUTS, tmp_path / "studies.csv")
-    assert found.index.tolist() == ["a"]
-    assert found.to_dict("records") == [{"run": "a", "psnr": 30, "made_from": "1e2345678901"}]
+def test_studies_that_do_not_go_with_the_results_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made.write(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    table = made.table_of_studies()
+
+    def kept(row: str, **changed: object) -> set[str]:
+        """The variants whose runs are shown if this row is changed."""
+        other = table.copy()
+        for column, value in changed.items():
+            other.loc[row, column] = value
+        other.to_csv(collect.STUDIES, index=False)
+        found = collect.collect(list(made.VARIANTS), []).studies
+        assert "made_from" not in found
+        return set(found["run"])
+
+    mine = set(table.index[table["variant"].isin(made.VARIANTS)])  # others are of no variant that there is
+    of_simple = set(table.index[table["variant"] == "simple"])
+    assert kept("seeds_simple_1") == mine
+    for split in SPLITS:  # other patches
+        assert kept("scenes_simple_scene3", **{split: "4" * 12}) == mine - {"scenes_simple_scene3"}
+    assert kept("scenes_simple_scene3", variant_from="f" * 12) == mine - {"scenes_simple_scene3"}  # other code
+    assert kept("seeds_simple_1", psnr=28.1) == mine - of_simple  # not what the pipeline finds
+    assert kept("seeds_simple_1", run="seeds_simple_2") == (mine | {"seeds_simple_2"}) - of_simple - {"seeds_simple_2"}
+    table = table.drop(columns="variant_from")  # as it was
+    assert kept("seeds_simple_1") == set()
 
 
 def test_distributions_are_the_quantiles_of_psnr_and_ssim(results: collect.Results) -> None:
-    row = results.distributions.query("method == 'subpixel' and measure == 'PSNR dB'").iloc[0]
-    assert (row["p0"], row["p50"], row["p100"]) == (59, 60, 61)
+    row = results.distributions.query("method == 'adaptive' and measure == 'PSNR dB'").iloc[0]
+    assert (row["p0"], row["p50"], row["p100"]) == (37.5, 38.5, 39.5)
     assert list(results.distributions["measure"].unique()) == ["PSNR dB", "SSIM"]

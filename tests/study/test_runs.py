@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stages.common.settings import SettingsError
+from stages.formats import manifest
 from stages.study import runs
 from tests.conftest import REPOSITORY
 
@@ -21,13 +22,38 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_committed_runs_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
-    loaded = runs.load()
-    for name, (run, variant) in loaded.items():
+    scenes = list(dict.fromkeys(manifest.rows(Path("stages/fetch/bundled.csv"))["scene"]))
+    assert len(scenes) == 10
+    loaded = runs.load(scenes)
+    for name, (run, _) in loaded.items():
         assert name.startswith(f"{run.study}_{run.variant}")
-        assert run.overrides or run.photographs, f"{name} changes nothing"
-        assert variant.network == run.variant
-    trainings = [(run.photographs, variant) for run, variant in loaded.values()]
+        assert run.overrides or run.photographs or run.leave, f"{name} changes nothing"
+        assert f"seeds_{run.variant}_1" in loaded, "by which the report tells whether runs go with its results"
+    trainings = [(run.photographs, run.leave, variant) for run, variant in loaded.values()]
     assert all(trainings.count(training) == 1 for training in trainings), "the same training twice"
+    left = {(run.variant, run.leave) for run, _ in loaded.values() if run.leave}
+    assert {("simple", "motorcycle"), ("bottleneck", "coffee"), ("vae", "retina"), ("adaptive", "chelsea")} <= left
+
+
+def test_the_study_of_scenes_has_a_run_for_each_variant_and_each_of_the_first_scenes(folder: Path) -> None:
+    entry = "runs:\n  a: {study: loss, variant: vae, loss: mae}\nscenes: {variants: [vae, simple_mae], at_most: 2}\n"
+    runs.PARAMS.write_text(entry)
+    found = {name: (run.variant, run.leave) for name, (run, _) in runs.load(["coffee", "A 1/b.jpg", "x"]).items()}
+    assert found == {
+        "a": ("vae", None),
+        "scenes_vae_coffee": ("vae", "coffee"),
+        "scenes_vae_a_1_b_jpg_2a9ea8": ("vae", "A 1/b.jpg"),
+        "scenes_simple_mae_coffee": ("simple_mae", "coffee"),
+        "scenes_simple_mae_a_1_b_jpg_2a9ea8": ("simple_mae", "A 1/b.jpg"),
+    }
+    assert list(runs.load()) == ["a"]  # no photographs yet
+    for scenes, words in (
+        ("{variants: [lenet], at_most: 1}", "no variant 'lenet'"),
+        ("{at_most: 0}", "scenes.at_most"),
+    ):
+        runs.PARAMS.write_text(entry.partition("scenes")[0] + f"scenes: {scenes}\n")
+        with pytest.raises(SettingsError, match=words):
+            runs.load(["coffee"])
 
 
 def test_a_run_overrides_its_variant_and_keeps_the_rest(folder: Path) -> None:
@@ -36,14 +62,13 @@ def test_a_run_overrides_its_variant_and_keeps_the_rest(folder: Path) -> None:
     assert (run.study, run.variant, run.photographs) == ("sigma", "vae", 2)
     assert run.overrides == {"sigma": 0.1, "seed": 5}
     assert variant.options == {"latent": 32, "sigma": 0.1}
-    assert (variant.seed, variant.epochs) == (5, 8)
+    assert (variant.seed, variant.batch) == (5, 32)
 
 
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
         ("a: {study: loss, variant: resnet}", ["runs.a.variant", "no variant 'resnet' in params.yaml", "simple"]),
-        ("a: {study: loss, variant: simple_mae}", ["runs.a.variant", "network 'simple'", "named as their network"]),
         ("a: {study: luck, variant: simple}", ["runs.a.study", "'seeds'", "'luck'"]),
         ("a: {variant: simple}", ["runs.a.study", "missing"]),
         ("a: {study: loss}", ["runs.a.variant", "missing"]),
@@ -75,7 +100,9 @@ def test_every_fault_has_its_line(folder: Path) -> None:
     assert len(str(caught.value).splitlines()) == 2
 
 
-@pytest.mark.parametrize("text", ["", "- 1", "runs: {}", "runs: [a]", "run: {a: 1}", "a: [", None])
+@pytest.mark.parametrize(
+    "text", ["", "- 1", "runs: {}", "runs: [a]", "run: {a: 1}", "{runs: {a: {}}, scene: 1}", "a: [", None]
+)
 def test_a_file_of_another_shape_or_none_is_refused(folder: Path, text: str | None) -> None:
     if text is not None:
         runs.PARAMS.write_text(text)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from stages.common import settings
-from stages.common.artifacts import ArtifactError
+from stages.common.artifacts import ArtifactError, write_table
+from stages.formats import manifest
 from stages.study import __main__ as study
 from stages.study import inputs, runs, table
 from tests.conftest import REPOSITORY
@@ -25,7 +27,17 @@ FACTS: dict[str, Any] = {
     "study": "sigma",
     "run": "sigma_vae_0_1",
     "variant": "vae",
-    "recipe": {"loss": "mse", "seed": 1, "input": "colour", "flips": True, "quarter_turns": True, "patience": 4},
+    "leave": None,
+    "domain": None,
+    "recipe": {
+        "target": "gray",
+        "loss": "mse",
+        "seed": 1,
+        "input": "colour",
+        "flips": True,
+        "quarter_turns": True,
+        "patience": 4,
+    },
     "photographs": 6,
     "patches": 3111,
     "parameters": 250_000,
@@ -36,14 +48,11 @@ FACTS: dict[str, Any] = {
     "scores": {
         "train": {"psnr": 23.123456, "ssim": 0.5123456},
         "validation": {"psnr": 22.5, "ssim": 0.5},
-        "test": {"psnr": 21.98765, "ssim": 0.4987654},
+        "test": {"psnr": 21.98765, "ssim": 0.4987654, "mse": 0.0063},
     },
-    "end": {"psnr": 24.12345, "val_psnr": 22.25},
-    "pca": {
-        "components": 32,
-        "validation": {"psnr": 29.0, "ssim": 0.68},
-        "test": {"psnr": 28.8123, "ssim": 0.6691234},
-    },
+    "end": {"psnr": 24.12345, "val_psnr": 22.25, "half_val_psnr": 22.0},
+    "yardsticks": {"pca": {"psnr": 28.8123, "ssim": 0.6691234, "mse": 0.0012345678, "noise_psnr": 27.0}},
+    "probes": {"hue_contrast": 5.2345678, "smoothness": 0.25},
 }
 
 
@@ -51,23 +60,24 @@ FACTS: dict[str, Any] = {
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(inputs, "data", lambda: DATA)
-    monkeypatch.setattr(inputs, "made_from", lambda run: f"of {run.variant} {run.overrides['seed']}")
+    monkeypatch.setattr(inputs, "made_from", lambda run: {"made_from": f"of {run.variant} {run.overrides['seed']}"})
     return tmp_path
 
 
 def test_a_row_says_what_was_run_what_it_scored_and_from_what() -> None:
-    row = table.row(FACTS, "fedcba987654", DATA)
+    row = table.row(FACTS, {**DATA, "made_from": "fedcba987654"})
     assert (row["run"], row["loss"], row["photographs"], row["latent"]) == ("sigma_vae_0_1", "mse", "6", "32")
     scores = ("train_psnr", "val_psnr", "psnr", "ssim", "end_train_psnr", "end_val_psnr", "pca_psnr", "pca_ssim")
     expected = ["23.123", "22.5", "21.988", "0.49877", "24.123", "22.25", "28.812", "0.66912"]
     assert [row[column] for column in scores] == expected
-    assert [column for column, value in row.items() if not value] == ["sigma", "kl_nats", "active_units"]
+    probes = ("half_val_psnr", "hue_contrast", "pca_mse", "pca_noise_psnr", "leave", "luma_psnr", "kl_nats")
+    assert [row[column] for column in probes] == ["22", "5.235", "0.001235", "27", "", "", ""]
     assert (row["test"], row["made_from"]) == (DATA["test"], "fedcba987654")
 
 
 def test_a_run_is_due_exactly_when_its_row_was_made_from_something_else(folder: Path) -> None:
     assert study.not_current(RUNS) == list(RUNS)  # no table yet
-    made = {name: table.row({**FACTS, "run": name}, inputs.made_from(run), DATA) for name, run in RUNS.items()}
+    made = {name: table.row({**FACTS, "run": name}, {**DATA, **inputs.made_from(run)}) for name, run in RUNS.items()}
     table.update(made, list(RUNS))
     assert study.not_current(RUNS) == []
     again = {**RUNS, "seeds_vae_1": run("vae", seed=2)}
@@ -80,7 +90,7 @@ def test_a_run_is_due_exactly_when_its_row_was_made_from_something_else(folder: 
 
 
 def test_an_update_keeps_every_other_row_byte_for_byte_and_drops_runs_that_are_no_more(folder: Path) -> None:
-    rows = {name: table.row({**FACTS, "run": name}, "1e23456789012"[:12], DATA) for name in "abc"}
+    rows = {name: table.row({**FACTS, "run": name}, {**DATA, "made_from": "1e2345678901"}) for name in "abc"}
     table.update(rows, "abc")
     before = table.TABLE.read_text().splitlines()
     table.update({"b": {**rows["b"], "psnr": "30"}}, "cba")
@@ -102,12 +112,17 @@ def test_made_from_moves_with_code_settings_and_packages_alone(tmp_path: Path, m
         (tmp_path / path.name).symlink_to(path)
     monkeypatch.chdir(tmp_path)
 
+    (tmp_path / "data").unlink(missing_ok=True)
+
     def made_from(changed: runs.Run = RUNS["seeds_vae_1"]) -> str:
         inputs._of_variant.cache_clear()
-        return inputs.made_from(changed)
+        return inputs.made_from(changed)["made_from"]
 
     seen = [made_from()]
-    seen.append(made_from(run("vae", seed=1, photographs=2)))
+    of_variant = inputs.made_from(RUNS["seeds_vae_1"])["variant_from"]
+    other = run("vae", seed=1, photographs=2)
+    seen.append(made_from(other))
+    assert inputs.made_from(other)["variant_from"] == of_variant
     for file, old, new in (
         (settings.PARAMS, "seed: 1 ", "seed: 7 "),
         (Path("environment.yaml"), "scipy: ", "scipy: 0."),
@@ -119,12 +134,26 @@ def test_made_from_moves_with_code_settings_and_packages_alone(tmp_path: Path, m
         (tmp_path / file).write_text(text.replace(old, new))
         seen.append(made_from())
         (tmp_path / file).write_text(text + "# said in passing\n")
+        assert inputs.made_from(RUNS["seeds_vae_1"])["variant_from"] != of_variant
     assert len(set(seen)) == len(seen)
     assert made_from() == seen[0]
+
+
+def test_a_scene_is_left_out_with_all_of_its_photographs(folder: Path) -> None:
+    scenes = {"a": "one", "b": "two", "c": "two", "empty": "three", "d": "four", "e": "five"}
+    photographs = pd.DataFrame({"name": list(scenes), "scene": list(scenes.values())})
+    write_table(inputs.MANIFEST, photographs.reindex(columns=manifest.COLUMNS, fill_value="1"))
+    counts = pd.DataFrame({"photo": list(scenes), "kept": [int(name != "empty") for name in scenes]})
+    write_table(inputs.COUNTS, counts)
+    assert inputs.scenes() == ["one", "two", "four", "five"]
+    assert inputs.leave_out("two") == {"test": ["b", "c"], "validation": ["d", "e"], "train": ["a"]}
+    assert inputs.leave_out("five") == {"test": ["e"], "validation": ["a", "b", "c"], "train": ["d"]}
+    write_table(inputs.COUNTS, counts[counts["photo"] != "e"])
+    assert inputs.scenes() == []  # nothing would be left to train on
 
 
 def test_the_committed_table_has_every_run_and_one_kind_of_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
     rows = table.read()
-    assert list(rows) == list(runs.load())
+    assert list(rows) == list(runs.load(list(dict.fromkeys(manifest.rows(Path("stages/fetch/bundled.csv"))["scene"]))))
     assert len({tuple(row[split] for split in inputs.SPLITS) for row in rows.values()}) == 1

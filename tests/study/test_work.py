@@ -1,4 +1,4 @@
-"""Fewer photographs: which patches are left, and that training takes as long."""
+"""Other photographs: which patches are read, and that training takes as long."""
 
 from __future__ import annotations
 
@@ -13,45 +13,66 @@ from hypothesis import strategies as st
 from stages.common import settings
 from stages.common.settings import SettingsError
 from stages.formats.patches import PatchSet
-from stages.study.work import FirstPhotographs, with_equal_steps
+from stages.study.work import Chosen, averages, first, with_equal_steps, yardsticks
 from tests import patch_sets
 from tests.conftest import REPOSITORY
 
 SIMPLE = settings.load(REPOSITORY / "params.yaml").variants["simple"]
 
 
+ORDER = ("zebra", "apple", "mango", "kiwi")
+
+
+def patches(folder: Path, photos: list[str], shards: list[int], start: int = 0) -> Path:
+    """Flat patches, each of the level of its number."""
+    levels = (
+        np.arange(start, start + len(photos), dtype=np.uint8)[:, None, None, None].repeat(12, axis=1).repeat(12, axis=2)
+    )
+    index = pd.DataFrame({"photo": photos, "domain": "everyday", "row": 0, "column": np.arange(len(photos))})
+    return patch_sets.write(folder, index, levels.repeat(3, axis=3), levels, shards=shards).folder
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """9 patches of the photographs zebra, apple and mango, in this order, in shards of 6 and 3."""
-    levels = np.arange(9, dtype=np.uint8).reshape(9, 1, 1, 1).repeat(12, axis=1).repeat(12, axis=2)
-    photos = ["zebra"] * 2 + ["apple"] * 4 + ["mango"] * 3
-    index = pd.DataFrame({"photo": photos, "domain": "everyday", "row": 0, "column": np.arange(9)})
-    folder = tmp_path_factory.mktemp("patches")
-    return patch_sets.write(folder, index, levels.repeat(3, axis=3), levels, shards=[6, 3]).folder
+    return patches(tmp_path_factory.mktemp("patches"), ["zebra"] * 2 + ["apple"] * 4 + ["mango"] * 3, [6, 3])
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two more, of the photograph kiwi."""
+    return patches(tmp_path_factory.mktemp("other"), ["kiwi"] * 2, [2], start=9)
 
 
 @pytest.mark.parametrize(
-    ("photographs", "patches", "shards"),
-    [(1, 2, [(0, 2)]), (2, 6, [(0, 6)]), (3, 9, [(0, 6), (6, 9)]), (None, 9, [(0, 6), (6, 9)])],
+    ("photographs", "numbers", "shards"),
+    [
+        (["zebra"], [0, 1], [(0, 2)]),
+        (["zebra", "apple"], [0, 1, 2, 3, 4, 5], [(0, 6)]),
+        (["mango", "zebra"], [0, 1, 6, 7, 8], [(0, 2), (2, 5)]),
+        (["zebra", "apple", "mango"], list(range(9)), [(0, 6), (6, 9)]),
+        (["mango", "kiwi"], [6, 7, 8, 9, 10], [(0, 3), (3, 5)]),  # of two sets
+    ],
 )
-def test_the_first_photographs_are_those_of_the_index(
-    folder: Path, photographs: int | None, patches: int, shards: list[tuple[int, int]]
+def test_chosen_photographs_read_like_a_patch_set(
+    folder: Path, other: Path, photographs: list[str], numbers: list[int], shards: list[tuple[int, int]]
 ) -> None:
-    subset = FirstPhotographs(folder, photographs)
-    assert len(subset) == patches
-    assert subset.shards == shards
+    chosen = Chosen([PatchSet(folder), PatchSet(other)], photographs)
+    assert (len(chosen), chosen.shards, chosen.patch) == (len(numbers), shards, 12)
+    assert chosen.read("gray")[:, 0, 0, 0].tolist() == numbers
+    backwards = chosen.read("colour", np.arange(len(numbers))[::-1])
+    assert backwards[:, 0, 0, 2].tolist() == numbers[::-1]
+    assert chosen.index["photo"].unique().tolist() == [name for name in ORDER if name in photographs]
     with pytest.raises(IndexError):
-        subset.read("gray", np.array([patches]))
-    assert subset.of_all == 9
-    assert subset.photographs == (photographs or 3)
-    assert subset.read("gray")[:, 0, 0, 0].tolist() == list(range(patches))
-    assert subset.read("colour", np.array([1, 0]))[:, 0, 0, 2].tolist() == [1, 0]
-    assert subset.index["photo"].tolist() == PatchSet(folder).index["photo"].tolist()[:patches]
+        chosen.read("gray", np.array([len(numbers)]))
 
 
-def test_more_photographs_than_there_are_is_refused(folder: Path) -> None:
+def test_photographs_that_are_not_there_are_refused(folder: Path) -> None:
+    assert first(PatchSet(folder), 2) == ["zebra", "apple"]
     with pytest.raises(SettingsError, match=r"photographs is 4; .* has 3$"):
-        FirstPhotographs(folder, 4)
+        first(PatchSet(folder), 4)
+    with pytest.raises(SettingsError, match="no patches of kiwi"):
+        Chosen([PatchSet(folder)], ["kiwi"])
 
 
 def test_all_photographs_change_nothing() -> None:
@@ -60,7 +81,8 @@ def test_all_photographs_change_nothing() -> None:
 
 def test_one_photograph_of_290_patches_is_seen_79_times() -> None:
     # 3,111 patches in batches of 32 are 98 steps, 784 in eight epochs; 290 patches are 10 steps.
-    changed = with_equal_steps(SIMPLE, 290, 3111)
+    variant = SIMPLE.model_copy(update={"epochs": 8, "warmup_epochs": 1, "patience": 4})
+    changed = with_equal_steps(variant, 290, 3111)
     assert (changed.epochs, changed.warmup_epochs, changed.patience) == (79, 10, 40)
 
 
@@ -75,3 +97,17 @@ def test_a_subset_takes_as_many_steps_or_less_than_an_epoch_more(
     assert 0 <= changed.epochs * steps[1] - epochs * steps[0] < steps[1]
     assert changed.warmup_epochs < changed.epochs
     settings.Variant.model_validate(changed.model_dump())
+
+
+def test_yardsticks_are_formulae_and_codes_of_as_many_numbers(tmp_path: Path) -> None:
+    colour = np.random.default_rng(1).integers(0, 256, (20, 12, 12, 3), np.uint8)
+    gray = np.rint(colour @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)[..., None]
+    index = pd.DataFrame({"photo": "a", "domain": "everyday", "row": 0, "column": range(20)})
+    train = patch_sets.write(tmp_path, index, colour, gray, shards=[20])
+    formulae = ["luma", "mean_rgb", "conv1x1"]
+    assert list(yardsticks(train, 144)) == formulae  # a code of as many numbers as pixels is the identity
+    found = {name: averages(method, train) for name, method in yardsticks(train, 100).items()}
+    assert list(found) == [*formulae, "pca", "dct", "dct_radial"]
+    assert found["luma"]["exact"] == 1
+    assert found["pca"]["mse"] < min(found["dct"]["mse"], found["dct_radial"]["mse"])  # fitted on these patches
+    assert averages(yardsticks(train, 144)["luma"], train, level=25)["psnr"] < 30

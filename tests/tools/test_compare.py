@@ -68,6 +68,11 @@ def contrast(method: str) -> pd.DataFrame:
     return pd.DataFrame({"method": method, "photo": list(COUNTS), "domain": "leaves", "whole_psnr": 30.0})
 
 
+def summary(name: str, psnr: float = 20) -> dict[str, Any]:
+    inputs = {f"data/pairs/{split}": "p" * 64 for split in SPLITS}
+    return {"inputs": inputs, "scores": {name: {"psnr": psnr, "ssim": 0.9}}}
+
+
 def evaluate(folder: Path, name: str, gain: float = 0.0, level: int = 0) -> None:
     """Results of an evaluation that never took place."""
     to = folder / "data/evaluations" / name
@@ -75,15 +80,15 @@ def evaluate(folder: Path, name: str, gain: float = 0.0, level: int = 0) -> None
     write_table(to / "contrast.csv", contrast(name))
     write_bytes(to / "photograph.png", png(level))
     write_bytes(to / "patches.png", png(100))
-    write_json(to / "summary.json", {"inputs": {f"data/pairs/{split}": "p" * 64 for split in SPLITS}})
+    write_json(to / "summary.json", summary(name))
     write_json(folder / f"metrics/scores/{name}.json", {"psnr": 30 + gain})
 
 
 def study(*patches: str) -> str:
     """metrics/studies.csv with three seeds of subpixel for each start of a sha256 of patches; PSNR 20, 21 and 22 dB."""
-    rows = ["study,run,variant,seed,psnr,train,validation,test,made_from"]
+    rows = ["study,run,variant,seed,psnr,ssim,train,validation,test,made_from,variant_from"]
     rows += [
-        f"seeds,seeds_subpixel_{seed}_{made},subpixel,{seed},{19 + seed},p,p,{made},c"
+        f"seeds,seeds_subpixel_{seed},subpixel,{seed},{19 + seed},0.9,p,p,{made},c,v"
         for made in patches
         for seed in (1, 2, 3)
     ]
@@ -405,11 +410,23 @@ def test_columns_and_tables_that_only_one_revision_has_are_named() -> None:
     assert compare.compare(held(0), new).unpaired[0] == "data/evaluations/test_sets/other: only in held"
 
 
+def of_simple(table: str) -> bytes:
+    return table.replace("subpixel", "simple").encode()
+
+
 @pytest.mark.parametrize("table", ["", "run\n1\n", study("p").replace(",psnr,", ",other,"), study("q")])
 def test_a_study_without_scores_of_these_patches_knows_of_no_luck(table: str) -> None:
-    inputs = {"inputs": {f"data/pairs/{split}": "p" * 64 for split in SPLITS}}
-    files = {"metrics/studies.csv": table.encode(), SUMMARY: json.dumps(inputs).encode()}
+    files = {"metrics/studies.csv": of_simple(table), SUMMARY: json.dumps(summary("simple")).encode()}
     assert compare.luck_of_seeds(Held(held(0).stages, {}, files)) == {}
+
+
+def test_luck_is_that_of_seeds_which_go_with_the_scores() -> None:
+    def luck(psnr: float) -> dict[tuple[str, str], float]:
+        files = {"metrics/studies.csv": of_simple(study("p")), SUMMARY: json.dumps(summary("simple", psnr)).encode()}
+        return compare.luck_of_seeds(Held(held(0).stages, {}, files))
+
+    assert luck(20) == {("simple", "psnr"): 1, ("simple", "ssim"): 0}
+    assert luck(20.1) == {}
 
 
 def test_stages_are_named_by_their_group_whatever_variants_came_or_went() -> None:

@@ -278,10 +278,11 @@ def judged(pairs: list[Pair], luck: dict[tuple[str, str], float]) -> list[Row]:
 
 
 def luck_of_seeds(revision: Revision) -> dict[tuple[str, str], float]:
-    """Variant and measure → standard deviation over at least three seeds, of the studies on this revision's patches."""
+    """Variant and measure → standard deviation over at least three seeds, of the studies of this revision's results."""
     try:
-        inputs = json.loads(revision.read(f"{EVALUATIONS}/{revision.variants[0]}/summary.json"))["inputs"]
-        runs = parsed(revision.git_file(str(collect.STUDIES)), partial(collect.studies, inputs))
+        summaries = {name: revision.read(f"{EVALUATIONS}/{name}/summary.json") for name in revision.variants}
+        evaluations = {name: json.loads(text) for name, text in summaries.items()}
+        runs = parsed(revision.git_file(str(collect.STUDIES)), partial(collect.studies, evaluations))
         seeds = runs[runs["study"] == "seeds"].groupby("variant")
     except (ArtifactError, LookupError):  # there is no such table, or it does not say what it was made from
         return {}
