@@ -51,12 +51,18 @@ def of_colour_science(name: str) -> np.ndarray:
     return 255 * colour.models.eotf_inverse_sRGB(luminance)
 
 
+def of_scikit_image(stain: int) -> np.ndarray:
+    """The stain's density, whose unit in scikit-image is an optical density of 6, of 1.5 at most."""
+    return 255 * np.minimum(6 * skimage.color.rgb2hed(COLOURS)[..., stain], 1.5) / 1.5
+
+
 PEERS: dict[str, Callable[[], np.ndarray]] = {
     **{name: partial(of_colour_science, name) for name in ("bt601", "bt709", "linear_luminance", "lightness")},
     "average": lambda: COLOURS.mean(axis=-1),
     "value": lambda: 255 * skimage.color.rgb2hsv(COLOURS)[..., 2],
     "hsl_lightness": lambda: np.array([[colorsys.rgb_to_hls(*pixel)[1] for pixel in COLOURS[0].tolist()]]),
     "green": lambda: np.asarray(Image.fromarray(COLOURS).getchannel("G")),
+    **{name: partial(of_scikit_image, stain) for stain, name in enumerate(("haematoxylin", "eosin", "dab"))},
 }
 
 
