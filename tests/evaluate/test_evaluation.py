@@ -234,7 +234,7 @@ def test_a_variant_and_all_its_yardsticks_are_probed(
         assert contrast.loc[(name, "meadow")].to_dict() == pytest.approx(expected)
         assert found[name]["mse"] == pytest.approx(np.square(scores.planes(code(gray))[0] - gray).mean())
         assert found[name]["probes"]["hue_contrast"] < 1e-3  # it sees luma only
-        assert found[name]["probes"]["noise"]["gaussian_25"]["psnr"] < found[name]["psnr"] - 1  # that of the noisy colour
+        assert found[name]["probes"]["noise"]["gaussian_25"]["psnr"] < found[name]["psnr"] - 1
     shape = (24, 36, 3 if makes == "colour" else 1)
     assert (result.pictures["photograph"].shape, result.conversions) == (shape, [])
     if makes == "colour":
