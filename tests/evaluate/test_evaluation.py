@@ -234,6 +234,7 @@ def test_a_variant_and_all_its_yardsticks_are_probed(
         assert contrast.loc[(name, "meadow")].to_dict() == pytest.approx(expected)
         assert found[name]["mse"] == pytest.approx(np.square(scores.planes(code(gray))[0] - gray).mean())
         assert found[name]["probes"]["hue_contrast"] < 1e-3  # it sees luma only
+        assert found[name]["probes"]["noise"]["gaussian_25"]["psnr"] < found[name]["psnr"] - 1
     shape = (24, 36, 3 if makes == "colour" else 1)
     assert (result.pictures["photograph"].shape, result.conversions) == (shape, [])
     if makes == "colour":
@@ -342,7 +343,7 @@ def test_a_latent_that_is_measured_in_chunks_is_that_of_all_patches(
     mean, log_variance = networks.encode(networks.load(mine.model), patch_set.read("colour") / 255)
     assert log_variance is not None
     nats = 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance).sum(axis=1).mean()
-    assert facts.pop("start")["psnr"] > 1
+    assert facts.pop("start") == at_start(tmp_path, patch_set, "colour")
     assert facts == {"latent": 6, "kl_nats": pytest.approx(nats), "active_units": int((mean.var(axis=0) > 0.01).sum())}
 
 
