@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,10 @@ PROBES = ["chroma_r2", "chroma_levels", "chroma_excess", "smoothness", "smoothne
 FACTS = {"trainable": 3, "parameters": 4, "epochs": 5, "steps": 6, "macs": 7}
 NONE = pd.DataFrame({"name": [], "domain": []})
 WHOLE = pd.DataFrame({"name": ["meadow", "section"], "domain": ["everyday", "histology"]})
+
+
+def _of_luma(code: baselines.Closed, colour: np.ndarray) -> np.ndarray:
+    return code(baselines.luma(colour))
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +233,7 @@ def test_a_variant_and_all_its_yardsticks_are_probed(
     gray = patch_set.read("gray")[..., 0] / 255
     codes = baselines.codes(100, baselines.fit_pca([gray], len(gray), 100)) if small else {}
     for name, code in codes.items():
-        rebuilt = tiles.whole(lambda colour, code=code: code(baselines.luma(colour)), meadow, 12)
+        rebuilt = tiles.whole(partial(_of_luma, code), meadow, 12)
         rounded = scores.planes(rebuilt[None])[0, 0]
         expected = decolorization.contrast(decolorization.pairs_of(meadow, SETTINGS.seed), rounded)
         assert contrast.loc[(name, "meadow")].to_dict() == pytest.approx(expected)

@@ -59,7 +59,9 @@ def test_jpeg_is_that_of_another_encoder(quality: int) -> None:
     found = 255 * noise.noisy(patches / 255, "jpeg", quality, [1, 0])
     for patch, compressed in zip(patches, found, strict=True):
         _, data = cv2.imencode(".jpg", patch[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-        assert compressed == pytest.approx(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1], abs=1)
+        decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        assert decoded is not None
+        assert compressed == pytest.approx(decoded[..., ::-1], abs=1)
 
 
 def test_conditions_are_the_kinds_and_levels_of_the_settings() -> None:
