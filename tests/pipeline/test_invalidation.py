@@ -86,7 +86,7 @@ def test_a_test_photograph_trains_nothing_and_a_comment_moves_no_score(workspace
     without_a_test_photograph(workspace)
     assert set(workspace.stages_run()) == {"fetch", "targets", "baselines", *EVALUATE, "report"}
     workspace.run("git", "checkout", "--quiet", ".")
-    assert workspace.stages_run() == []
+    assert set(workspace.stages_run()) <= {"report"}  # which DVC never restores
     assert workspace.run("git", "status", "--porcelain").stdout == ""
 
 
