@@ -24,7 +24,7 @@ from tests.conftest import REPOSITORY
 RAY = str(Path(sys.executable).with_name("ray"))
 CPUS = (2, 3)  # that Ray is told of; the second machine has more, so that one can ask for it
 SMALL = ["--object-store-memory=100000000", "--disable-usage-stats"]  # bytes; Ray takes 75 MB or more
-PORT = 6379
+PORT, ADDRESSES = 6379, ("10.77.0.1", "10.77.0.2")
 
 
 class Cluster:
@@ -38,9 +38,9 @@ class Cluster:
 
     def __init__(self, folder: Path, secret: dict[str, str]) -> None:
         name = f"ray{os.getpid()}"
-        self.names, self.addresses = (f"{name}a", f"{name}b"), ("10.77.0.1", "10.77.0.2")
+        self.names = (f"{name}a", f"{name}b")
         self.folder, self.secret = folder, secret
-        self.address = f"{self.addresses[0]}:{PORT}"
+        self.address = f"{ADDRESSES[0]}:{PORT}"
         self.environment = {**secret, "ENGINE": "ray", "RAY_ADDRESS": self.address}
         self.prefix = ["ip", "netns", "exec", self.names[0]]
 
@@ -50,7 +50,7 @@ class Cluster:
             ip("netns", "add", name)
         first, second = self.names  # the ends of the cable are called like the machines
         ip("link", "add", first, "netns", first, "type", "veth", "peer", "name", second, "netns", second)
-        for name, address in zip(self.names, self.addresses, strict=True):
+        for name, address in zip(self.names, ADDRESSES, strict=True):
             ip("-n", name, "addr", "add", f"{address}/24", "dev", name)
             for device in ("lo", name):
                 ip("-n", name, "link", "set", device, "up")
@@ -88,7 +88,7 @@ class Cluster:
     def _ray(self, machine: int, *options: str) -> None:
         place = ["ip", "netns", "exec", self.names[machine], RAY, "start"]
         size = [f"--num-cpus={CPUS[machine]}", *SMALL]
-        command = [*place, f"--node-ip-address={self.addresses[machine]}", *size, *options]
+        command = [*place, f"--node-ip-address={ADDRESSES[machine]}", *size, *options]
         run(command, {**os.environ, **self.secret})
 
     def _processes(self, machine: int) -> list[int]:

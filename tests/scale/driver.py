@@ -16,7 +16,7 @@ from stages.common import engine, ray_engine, shards
 from stages.common.artifacts import ArtifactError, sha256_of
 from stages.common.stage import StageError
 from tests import tasks
-from tests.scale.cluster import CPUS, wait_until
+from tests.scale.cluster import ADDRESSES, CPUS, wait_until
 
 SHARDS = 12
 
@@ -27,7 +27,7 @@ def main() -> None:
     found: dict[str, Any] = {"split": on_both_nodes(where)}
     found["killed worker"] = sha256s(tasks.noise_or_kill, folder / "worker", where)
     (folder / "node").mkdir()
-    found["killed node"] = sha256s(slow_noise, folder / "node", where)  # the tests kill it as it works
+    found["killed node"] = sha256s(noise_on_the_head, folder / "node", where)  # the tests kill the other node
     for name, function, jobs in (
         ("fault", tasks.faulty, range(6)),
         ("killed always", tasks.killed_always, [(number, str(folder / "tries")) for number in range(6)]),
@@ -71,10 +71,17 @@ def on_node(number: int) -> tuple[int, str, str]:
     return number**2, ray.get_runtime_context().get_node_id(), str(stages.__file__)
 
 
-def slow_noise(seed: int, folder: Path) -> dict[str, Any]:
-    """A shard that takes a second after its file is written."""
-    facts = tasks.noise(seed, folder)
-    time.sleep(1)
+def noise_on_the_head(seed: int, folder: Path) -> dict[str, Any]:
+    """A shard that only the head ends: the other node stays at its first ones until it is killed, and the head waits.
+
+    So the killed node always leaves shards that are to be done again, however fast either is.
+    """
+    import ray
+
+    facts, stuck = tasks.noise(seed, folder), folder.parent.parent / "stuck"
+    if ray.util.get_node_ip_address() != ADDRESSES[0]:
+        tasks.endless(str(stuck))
+    assert wait_until(stuck.exists)
     return facts
 
 

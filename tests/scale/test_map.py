@@ -32,9 +32,7 @@ def found(cluster: Cluster, home: Path) -> Any:
     folder = home / "work"
     folder.mkdir()
     process = cluster.start("python", "-m", "tests.scale.driver", str(folder), cwd=home)
-    tries = folder / "node/tries"
-    begun = wait_until(lambda: process.poll() is not None or (tries.exists() and len(tries.read_text().split()) > 5))
-    if begun and process.poll() is None:
+    if wait_until(lambda: process.poll() is not None or (folder / "node/stuck").exists()) and process.poll() is None:
         cluster.kill_node()
         wait_until(lambda: process.poll() is not None or (folder / "alone").exists(), 120)
         cluster.add_node()
