@@ -1,4 +1,4 @@
-"""A small untrained model, and photographs as files."""
+"""Small models, and photographs as files."""
 
 from __future__ import annotations
 
@@ -14,8 +14,15 @@ from tests.conftest import REPOSITORY
 
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`subpixel`, untrained."""
-    return write_network(tmp_path_factory.mktemp("models"), "subpixel")
+    """`subpixel` with weights that take the mean of red, green and blue."""
+    import keras
+
+    path = write_network(tmp_path_factory.mktemp("models"), "subpixel")
+    model = keras.saving.load_model(path)
+    pixels = np.eye(16).reshape(4, 4, 1, 16)
+    model.set_weights([pixels.repeat(3, axis=2) / 3, np.zeros(16), pixels, np.zeros(1)])
+    model.save(path)
+    return path
 
 
 def write_network(folder: Path, variant: str) -> Path:
