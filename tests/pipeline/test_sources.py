@@ -47,7 +47,8 @@ def test_a_folder_of_photographs_is_split_by_content_and_what_is_broken_is_told(
 def test_a_further_test_set_has_rows_of_its_own(walked: Workspace) -> None:
     found = json.loads((walked.folder / "data/evaluations/test_sets/garden/summary.json").read_text())
     scores = {name: score for evaluation in found.values() for name, score in evaluation["scores"].items()}
-    assert scores["subpixel"]["psnr"] > scores["mean_rgb"]["psnr"]
+    assert scores["luma"]["psnr"] > scores["mean_rgb"]["psnr"]
+    assert scores["subpixel"]["patches"] == scores["luma"]["patches"] > 0
     assert "garden" in (walked.folder / "metrics/results.md").read_text()
     assert "garden" in (walked.folder / "data/report/index.html").read_text()
 
