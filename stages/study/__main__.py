@@ -1,8 +1,8 @@
 """Studies: `python -m stages.study` does the runs of studies.yaml that are not current, one after another or `--jobs`.
 
-A run is current if its row in metrics/studies.csv was made from this code, these params, packages and patches. Its
-model is not kept: a variant to use belongs into params.yaml. `python -m stages.study <study>` does the runs of one
-study, `python -m stages.study <run>` one run, in this process.
+A run is current if its row in metrics/studies.csv was made from these settings and patches, and the pipeline makes the
+same of its variant now. Its model is not kept: a variant to use belongs into params.yaml. `python -m stages.study
+<study>` does the runs of one study, `python -m stages.study <run>` one run, in this process.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def do_one(name: str, run: runs.Run, variant: Variant, order: list[str]) -> None
     A run that changes nothing takes the model that the pipeline has trained.
     """
     model = inputs.shipped(run, variant)
-    with stage("run", name, declaration=inputs.declaration(name, run.variant, model)) as work:
+    with stage("run", name, declaration=inputs.declaration(name, run.variant)) as work:
         made_from, data = inputs.made_from(run), inputs.data()
         split = inputs.leave_out(run.leave) if run.leave else None
         patches: dict[str, Any] = {"photographs": run.photographs, "split": split, "model": model}

@@ -1,7 +1,8 @@
-"""What a run is made from: the code, params and packages that its training and its scoring declare, and the patches.
+"""What a run is made from: what its training and its scoring declare, and the patches.
 
 Studies are no DVC stages, so that `dvc status` and `dvc repro` are about the pipeline alone. Their inputs are those
-that dvc.yaml declares for the variant; `made_from` and `data` identify them in a row of the table.
+that dvc.yaml declares for the variant. `made_from` and `data` identify them in a row of the table: by what the pipeline
+makes of the variant, so that an edit of code which leaves its weights and scores as they are leaves its runs, too.
 """
 
 from __future__ import annotations
@@ -17,35 +18,30 @@ import pandas as pd
 
 from stages.common import settings
 from stages.common import stage as door
-from stages.common.artifacts import read_table
+from stages.common.artifacts import read_json, read_table, sha256_of
 from stages.common.settings import Variant
 from stages.common.stage import Declaration
 from stages.formats import manifest
 from stages.formats.patches import PatchSet
-from stages.networks.registry import NETWORKS
 from stages.study import runs
 from stages.study.runs import Run
 
 SPLITS = ("train", "validation", "test")
 MANIFEST, COUNTS = Path("data/photos/manifest.csv"), Path("data/pairs/counts.csv")
 HELD_BACK = 2  # scenes of validation, where a scene is left out
+MEASURED, PROBED = ("psnr", "ssim", "mse"), ("hue_contrast", "smoothness", "smoothness_reference")  # of rows, too
 HEXADECIMALS = 12  # of each sha256 in the table
 
 
-def declaration(name: str, variant: str, model: Path | None = None) -> Declaration:
+def declaration(name: str, variant: str) -> Declaration:
     """What the run `name` of a variant may use: what `train` and `evaluate` declare, but no photograph.
-
-    Args:
-        name: its key in studies.yaml.
-        variant: its variant.
-        model: see `shipped`; a run that trains uses none.
 
     Raises:
         StageError: dvc.yaml has no such stages.
     """
     train, evaluate = (door.declared(stage, variant) for stage in ("train", "evaluate"))
-    deps = [*train.deps, Path("data/pairs/test"), COUNTS, MANIFEST, Path("stages/study"), *_code(evaluate)]
-    deps += [model] if model else []
+    code = [dep for dep in evaluate.deps if dep.parts[0] != "data"]
+    deps = [*train.deps, Path("data/pairs/test"), COUNTS, MANIFEST, *_results(variant), Path("stages/study"), *code]
     return Declaration(
         deps=list(dict.fromkeys(deps)),
         params=train.params,
@@ -57,11 +53,15 @@ def declaration(name: str, variant: str, model: Path | None = None) -> Declarati
 def shipped(run: Run, variant: Variant) -> Path | None:
     """The folder in which `train` has left the model of a run that changes nothing; None if it changes something."""
     same = variant == settings.load().variants[run.variant] and not (run.photographs or run.leave)
-    return Path("data/models") / run.variant if same else None
+    return _results(run.variant)[0] if same else None
 
 
 def made_from(run: Run) -> dict[str, str]:
-    """The start of a sha256 of all that a run is made from, the patches apart, and of it what its variant's share."""
+    """The start of a sha256 of all that a run is made from, the patches apart, and of it what its variant's share.
+
+    Raises:
+        ArtifactError, StageError: the pipeline's results of the variant are missing.
+    """
     variant = _of_variant(run.variant)
     split = leave_out(run.leave) if run.leave else {}
     return {"made_from": _hash([variant, run.model_dump(), split]), "variant_from": variant}
@@ -108,10 +108,14 @@ def data() -> dict[str, str]:
 
 @cache
 def _of_variant(variant: str) -> str:
-    declared = declaration("", variant)
-    fingerprint = door.fingerprint(replace(declared, deps=_code(declared), others={}))
-    return _hash([sorted(fingerprint.items()), NETWORKS[settings.load().variants[variant].network]])
+    model, evaluation = _results(variant)
+    own = replace(declaration("", variant), deps=[Path("stages/study")], packages=[], others={})
+    found = sorted(door.fingerprint(own).items())
+    score = read_json(evaluation)["scores"][variant]
+    measured = [*(score[key] for key in MEASURED), *(score["probes"][key] for key in PROBED)]
+    return _hash([found, sha256_of(model / "model.keras"), measured])
 
 
-def _code(declared: Declaration) -> list[Path]:
-    return [dep for dep in declared.deps if dep.parts[0] != "data"]
+def _results(variant: str) -> tuple[Path, Path]:
+    """What the pipeline has made of a variant: its model, and its evaluation."""
+    return Path("data/models") / variant, Path("data/evaluations") / variant / "summary.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -107,35 +108,44 @@ def test_a_damaged_table_is_refused(folder: Path) -> None:
         table.read()
 
 
-def test_made_from_moves_with_code_settings_and_packages_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_made_from_moves_with_settings_and_with_what_the_pipeline_makes_of_the_variant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for path in REPOSITORY.iterdir():
-        (tmp_path / path.name).symlink_to(path)
+        if path.name != "data":
+            (tmp_path / path.name).symlink_to(path)
     monkeypatch.chdir(tmp_path)
+    model, summary = Path("data/models/vae/model.keras"), Path("data/evaluations/vae/summary.json")
+    score = {"psnr": 20.0, "ssim": 0.5, "mse": 0.01, "probes": dict.fromkeys(inputs.PROBED, 1.0)}
 
-    (tmp_path / "data").unlink(missing_ok=True)
+    def write(file: Path, text: str) -> None:
+        file.unlink(missing_ok=True)  # a link to that of the repository
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
 
     def made_from(changed: runs.Run = RUNS["seeds_vae_1"]) -> str:
         inputs._of_variant.cache_clear()
         return inputs.made_from(changed)["made_from"]
 
+    write(model, "weights")
+    write(summary, json.dumps({"scores": {"vae": score}}))
     seen = [made_from()]
     of_variant = inputs.made_from(RUNS["seeds_vae_1"])["variant_from"]
     other = run("vae", seed=1, photographs=2)
     seen.append(made_from(other))
     assert inputs.made_from(other)["variant_from"] == of_variant
+    params = settings.PARAMS.read_text()
     for file, old, new in (
-        (settings.PARAMS, "seed: 1 ", "seed: 7 "),
-        (Path("environment.yaml"), "scipy: ", "scipy: 0."),
-        (Path("dvc.yaml"), "stages/train]", "stages/train, studies.yaml]"),  # any file stands for code
+        (settings.PARAMS, params, params.replace("seed: 1 ", "seed: 7 ")),
+        (model, "weights", "other weights"),
+        (summary, summary.read_text(), json.dumps({"scores": {"vae": {**score, "psnr": 20.1}}})),
     ):
-        text = (REPOSITORY / file).read_text()
-        assert old in text
-        (tmp_path / file).unlink()
-        (tmp_path / file).write_text(text.replace(old, new))
+        write(file, new)
         seen.append(made_from())
-        (tmp_path / file).write_text(text + "# said in passing\n")
-        assert inputs.made_from(RUNS["seeds_vae_1"])["variant_from"] != of_variant
+        write(file, old)
     assert len(set(seen)) == len(seen)
+    write(Path("environment.yaml"), Path("environment.yaml").read_text() + "# said in passing\n")
+    write(summary, json.dumps({"scores": {"vae": {**score, "more": 1}}, "more": 2}))
     assert made_from() == seen[0]
 
 
