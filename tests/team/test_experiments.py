@@ -17,7 +17,7 @@ from tests.conftest import Workspace
 from tests.team.manual import walk
 
 HERE: dict[str, Any] = {"MAKEFLAGS": "-- RUNTIME= REMOTES= DEV="}  # the packages are there
-SETTINGS = {"mae": ("loss", "mae"), "small-batch": ("batch", 16)}
+SETTINGS = {"mae": ("loss", "mae"), "small-batch": ("batch", 8)}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def followed(rebuilt: Workspace, folder: Path) -> dict[str, Workspace]:
 
 def test_an_experiment_that_was_applied_is_the_workspace(people: dict[str, Workspace]) -> None:
     ada = people["ada"]
-    assert "    batch: 16\n" in (ada.folder / "params.yaml").read_text()
+    assert "    batch: 8\n" in (ada.folder / "params.yaml").read_text()
     assert ada.run("git", "status", "--porcelain").stdout == ""
 
 
@@ -113,7 +113,7 @@ def test_a_review_refuses_metrics_that_are_not_those_of_the_code(people: dict[st
 def test_the_section_holds_for_the_real_stages(first_rebuild: Workspace, tmp_path: Path) -> None:
     ada = followed(first_rebuild, tmp_path)["ada"]
     plots = json.loads(ada.run("dvc", "plots", "diff", "--json", "--out", str(tmp_path / "plots"), "try-mae").stdout)
-    assert {"training curves", "scores of test patches", "isoluma contrast", "metrics/result.png"} <= set(plots["data"])
+    assert {"training curves", "scores of test patches", "hue contrast", "metrics/result.png"} <= set(plots["data"])
     assert "errors" not in plots
     ada.run("make", "review", "REV=HEAD~1", **HERE)
     assert "| simple | psnr (dB) |" in (ada.folder / "comparison.md").read_text()
