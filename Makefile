@@ -40,7 +40,7 @@ repro: $(RUNTIME) ## rebuild what is not current, and check that all is; JOBS=n,
 	dvc repro
 	@dvc status --quiet || { echo "make repro: not all is current (see dvc status); is the disk full?" >&2; exit 1; }
 	@python -m tools.trace --page data/provenance.html
-study: $(RUNTIME) ## run the studies that are not current, about an hour on two cores; STUDY=scenes: only one; ENGINE=ray
+study: $(RUNTIME) ## run the studies that are not current, hours on two cores; STUDY=scenes: only one, about 90 minutes; ENGINE=ray
 	@python -m stages.check
 	@$(unlock)
 	dvc repro targets && $(call in-parallel,train) && $(call in-parallel,evaluate)
