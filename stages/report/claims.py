@@ -301,8 +301,8 @@ def _an_autoencoder_at_all(evidence: Evidence) -> Verdict:
     formulae = {name: Interval.of(rows["ssim"] - rows[f"{name}_ssim"]) for name in ("luma", "conv1x1")}
     label = every([above(gain) for gain in formulae.values()])
     sentence = (
-        f"{ {HOLDS: 'Yes', FAILS: 'No', NOT_SHOWN: 'That is open'}[label] }: on left-out scenes the best autoencoder, "
-        f"`{best}`, is {formulae['luma'].text(3, '')} in SSIM from the formula and "
+        f"{ {HOLDS: 'Yes', FAILS: 'No', NOT_SHOWN: 'That is open'}[label] }: on left-out scenes the best autoencoder "
+        f"of that study, `{best}`, is {formulae['luma'].text(3, '')} in SSIM from the formula and "
         f"{formulae['conv1x1'].text(3, '')} from a fitted 1 × 1 convolution. "
         "These are clean photographs, and the target is the formula's."
     )

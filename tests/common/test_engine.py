@@ -121,12 +121,19 @@ def test_no_stage_has_the_engine_among_its_inputs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "jobs"), [((), str(min(os.cpu_count() or 1, 4))), (("ENGINE=ray",), "8"), (("ENGINE=ray", "JOBS=3"), "3")]
+    ("cores", "said", "jobs"),
+    [(2, (), "2"), (16, (), "4"), (2, ("ENGINE=ray",), "8"), (2, ("ENGINE=ray", "JOBS=3"), "3")],
 )
-def test_make_hands_the_engine_on_and_runs_several_clients_of_a_cluster(said: tuple[str, ...], jobs: str) -> None:
+def test_make_hands_the_engine_on_and_runs_several_clients_of_a_cluster(
+    tmp_path: Path, cores: int, said: tuple[str, ...], jobs: str
+) -> None:
+    getconf = tmp_path / "getconf"  # of a machine with so many cores
+    getconf.write_text(f"#!/bin/sh\necho {cores}\n")
+    getconf.chmod(0o755)
     show = 'show: ; @echo "$(JOBS) $$ENGINE $$WORKERS"'
     command = ["make", "--silent", "--eval", show, "show", "WORKERS=4", *said]
     unset = {name: value for name, value in os.environ.items() if name not in ("ENGINE", "WORKERS", "JOBS")}
+    unset["PATH"] = os.pathsep.join([str(tmp_path), unset["PATH"]])
     shown = subprocess.run(command, cwd=REPOSITORY, env=unset, capture_output=True, text=True, check=True).stdout
     name = dict(word.split("=") for word in said).get("ENGINE", "")
     assert shown == f"{jobs} {name} 4\n"
