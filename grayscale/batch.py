@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,18 +26,19 @@ WHITE = (255, 255, 255)  # behind what is transparent, as on paper
 
 @dataclass(frozen=True)
 class Choice:
-    """How to convert: a closed form or a model file, to 8 or 16 bits."""
+    """How to convert: a closed form or a model file, to 8 or 16 bits, with so many threads (None: one a core)."""
 
     method: str | None
     model: Path | None
     bits: int
+    threads: int | None = None
 
     def converter(self) -> photograph.Converter:
-        """The converter; for a model this loads TensorFlow."""
+        """The converter; for a model this loads ONNX Runtime."""
         if self.model is None:
             assert self.method is not None
             return photograph.closed_form(self.method)
-        return photograph.network(self.model)
+        return photograph.network(self.model, self.threads)
 
 
 def run(jobs: list[Job], choice: Choice, workers: int) -> dict[Path, str]:
@@ -104,9 +105,9 @@ def _converter(choice: Choice) -> photograph.Converter:
 
 
 def _in_processes(jobs: list[Job], choice: Choice, workers: int) -> Generator[tuple[Job, str | None]]:
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
-    with ProcessPoolExecutor(min(workers, len(jobs)), context, _prepare, (threads,)) as pool:
+    choice = replace(choice, threads=max(1, photograph.cores() // workers))
+    context = multiprocessing.get_context("spawn")  # threads don't survive a fork
+    with ProcessPoolExecutor(min(workers, len(jobs)), context, _prepare) as pool:
         try:
             with _interrupts_ignored():  # workers start here, and inherit it
                 waiting = {pool.submit(_reason, job, choice, True): job for job in jobs}
@@ -131,9 +132,8 @@ def _interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _prepare(threads: int) -> None:
-    """Of a worker: its share of the cores, and an end with the main process."""
-    os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = str(threads)
+def _prepare() -> None:
+    """Of a worker: it ends with the main process."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

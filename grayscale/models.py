@@ -1,4 +1,4 @@
-"""Find trained models and check them against dvc.lock; what a loaded one offers. Loads and converts nothing."""
+"""Find trained models and check that they are the recorded ones. Loads and converts nothing."""
 
 from __future__ import annotations
 
@@ -6,37 +6,14 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 class ModelError(Exception):
     """A trained model can't be found, loaded or used; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class Network:
-    """A trained network, ready to run, whatever runs it.
-
-    Attributes:
-        predict: images `(n, side, side, channels)` in [0, 1], float32, to outputs `(n, side, side, 1 or 3)` in [0, 1].
-        channels: that it sees: 3, or 1 if it sees gray.
-        patch: the side that it was trained on, pixels; even.
-        cell: of one that takes any side, its total stride: it must divide the side; None if the side must be `patch`.
-        margin: an upper bound of its receptive field's radius in pixels, a multiple of `cell`; None as `cell` is.
-    """
-
-    predict: Callable[[np.ndarray], np.ndarray]
-    channels: int
-    patch: int
-    cell: int | None
-    margin: int | None
 
 
 def best(repository: Path = REPOSITORY) -> str:
@@ -79,7 +56,7 @@ def find(variant: str | None = None, repository: Path = REPOSITORY) -> Path:
             f"`dvc checkout --force train@{variant}`, bring dvc.lock up to date with `make repro`, or use "
             f"the file as it is with --model"
         )
-    return folder / "model.keras"
+    return folder / "model.onnx"
 
 
 def hash_of_folder(folder: Path) -> str:
@@ -91,14 +68,6 @@ def hash_of_folder(folder: Path) -> str:
         entries.append({"md5": digest, "relpath": file.relative_to(folder).as_posix()})
     entries.sort(key=lambda entry: entry["relpath"])
     return hashlib.md5(json.dumps(entries).encode(), usedforsecurity=False).hexdigest() + ".dir"
-
-
-def refuse_other_files(path: Path) -> None:
-    """`ModelError` if there is no file, or one that does not end in `.keras`: older formats may run code."""
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file")
-    if path.suffix != ".keras":
-        raise ModelError(f"{path}: a model is a file in Keras's own format, ending in .keras")
 
 
 def _trained(repository: Path) -> dict[str, Any]:

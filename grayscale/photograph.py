@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,11 @@ import numpy as np
 
 from grayscale import conversions, models, tiles
 from grayscale.conversions import BT601
-from grayscale.core.levels import levels
-from grayscale.core.tensorflow_import import tensorflow_import
+from grayscale.core.levels import levels, to_unit
 from grayscale.tiles import Read
 
-TILE = 512  # side in pixels of what a fully convolutional network converts at a time; a multiple of all cells
+TILE = 512  # side in pixels of what a fully convolutional network converts at a time, less what its cell does not fit
+TILES = 4  # at most so many at the same time: memory grows with them
 
 Converter = Callable[[Read, int, int], Iterator[tuple[int, np.ndarray]]]
 """`(read, height, width)` to finished rows from top to bottom: the first one's number, and `(n, width)` gray, uint8 or
@@ -32,7 +33,7 @@ def convert(
             them a float photograph is rounded to these.
         variant: a key of `variants` in params.yaml, whose trained model is found or pulled; see `models.find`.
         method: a closed form, one of `grayscale.conversions.CONVERSIONS`.
-        model: a `.keras` file.
+        model: a `.onnx` file that the training wrote.
 
     Returns:
         `(height, width)` gray, sRGB-encoded: uint8 for uint8, else the photograph's float type in [0, 1].
@@ -63,40 +64,52 @@ def closed_form(method: str) -> Converter:
     )
 
 
-def network(path: Path) -> Converter:
+def network(path: Path, threads: int | None = None) -> Converter:
     """A model file: in large tiles if it is fully convolutional, else in blended patches.
 
     It computes in float32, with half the memory of the float64 that scores are computed in; of a million pixels that
     moves some twenty, by one 8-bit level. A network that sees gray is shown luma; of one that makes colour, luma is
     taken.
 
+    Args:
+        path: a `.onnx` file.
+        threads: to use; None: one for each core.
+
     Raises:
-        ModelError: see `keras_models.load`.
+        ModelError: see `grayscale.network.load`.
     """
-    models.refuse_other_files(path)  # before a long import
-    with tensorflow_import():
-        from grayscale import keras_models
+    from grayscale import network  # here, because a closed form needs no ONNX Runtime
 
-        network = keras_models.network(path)
+    threads = threads or cores()
+    side_by_side = min(threads, TILES)
+    used = network.load(path, threads // side_by_side)
 
-    def gray(colour: np.ndarray) -> np.ndarray:
-        seen = colour if network.channels == 3 else _luma(colour)[..., None]
-        output = network.predict(seen.astype(np.float32))
+    def gray(pixels: np.ndarray) -> np.ndarray:
+        colour = to_unit(pixels, "float32") if pixels.dtype == np.uint8 else pixels.astype(np.float32)
+        output = used(colour if used.channels == 3 else _luma(colour)[..., None])
         return output[..., 0] if output.shape[-1] == 1 else _luma(output)
 
     def rows(read: Read, height: int, width: int) -> Iterator[tuple[int, np.ndarray]]:
-        if network.cell is None or network.margin is None:
-            return tiles.stripes(gray, read, height, width, network.patch)
-        kept = min(TILE, -(-max(height, width) // network.cell) * network.cell)
-        return tiles.stripes(gray, read, height, width, kept + 2 * network.margin, margin=network.margin)
+        if used.cell is None or used.margin is None:
+            return tiles.blended(gray, read, height, width, used.patch, threads=side_by_side)
+        cells = min(TILE, max(height, width) + used.cell - 1) // used.cell
+        side = max(1, cells) * used.cell + 2 * used.margin
+        return tiles.cropped(gray, read, height, width, side, used.margin, threads=side_by_side)
 
     return rows
 
 
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _remembered(path: Path) -> Converter:
     """`network`, loaded once as long as the file is the same."""
-    models.refuse_other_files(path)
-    status = path.stat()
+    try:
+        status = path.stat()
+    except OSError:
+        return network(path)  # which says what is wrong
     return _loaded(path.resolve(), status.st_mtime_ns, status.st_size)
 
 

@@ -36,6 +36,6 @@ def test_a_killed_worker_is_an_error_not_a_hang(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_model_that_can_not_be_loaded_stops_all(tmp_path: Path, workers: int) -> None:
-    with pytest.raises(ModelError, match=r"none\.keras"):
-        batch.run(jobs(tmp_path, 2), Choice(None, tmp_path / "none.keras", 8), workers)
+    with pytest.raises(ModelError, match=r"none\.onnx"):
+        batch.run(jobs(tmp_path, 2), Choice(None, tmp_path / "none.onnx", 8), workers)
     assert not list(tmp_path.glob("*.gray.png"))

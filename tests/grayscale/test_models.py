@@ -18,7 +18,7 @@ stages:
   train:
     foreach: ${variants}
     do:
-      cmd: mkdir -p data/models/${key} && cp ../model.keras ../facts.json data/models/${key}
+      cmd: mkdir -p data/models/${key} && cp ../model.onnx ../facts.json data/models/${key}
       outs:
         - data/models/${key}
 """
@@ -28,7 +28,7 @@ stages:
 def made(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A DVC repository whose model of `subpixel` lies in the workspace and in a remote; tests must not change it."""
     top = tmp_path_factory.mktemp("clone")
-    shutil.copy2(model_file, top / "model.keras")
+    shutil.copy2(model_file, top / "model.onnx")
     (top / "facts.json").write_text("{}")
     clone = Workspace(top / "clone")
     clone.folder.mkdir()
@@ -51,7 +51,7 @@ def clone(made: Workspace, tmp_path: Path) -> Workspace:
 @pytest.mark.parametrize("facts", ["{ }", None], ids=["changed", "half"])
 def test_a_model_is_taken_if_its_folder_is_the_recorded_one(clone: Workspace, facts: str | None) -> None:
     folder = clone.folder / "data/models/subpixel"
-    assert models.find("subpixel", clone.folder) == folder / "model.keras"
+    assert models.find("subpixel", clone.folder) == folder / "model.onnx"
     (folder / "facts.json").unlink()
     if facts:
         (folder / "facts.json").write_text(facts)

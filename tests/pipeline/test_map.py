@@ -193,7 +193,7 @@ def test_every_stage_declares_python_and_the_packages_that_it_imports(name: str,
     packages = set(declared(name, item).packages)
     code = needed_by(name, item)
     if name == "baselines":  # its networks are imported for variants only
-        lazily = ("grayscale/networks.py", "stages/evaluate/networks.py", "stages/train/precision.py")
+        lazily = ("stages/evaluate/networks.py", "stages/train/precision.py")
         code -= {*map(Path, lazily), *SHARED_BY_NETWORKS}
     if name == "report":  # the names of the measures, not the measures
         code -= {Path("stages/evaluate/measures.py")}
