@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import argparse
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
+from stages.common import leftovers
 from stages.common.artifacts import write_bytes, write_text
 from tools import DVC, LOCK, read_lock
 
@@ -93,21 +93,10 @@ def split_table(text: str) -> tuple[str, dict[str, str]]:
 
 
 def prune() -> None:
-    """Remove what a removed variant left: its entries in dvc.lock and their outputs; the cache keeps its copies.
-
-    DVC keeps the entry of a stage that params.yaml no longer asks for, and leaves its outputs in place.
-    """
-    stages, known = read_lock(), run(*DVC, "stage", "list", "--name-only").split()
-    dropped = [name for name in stages if name not in known]
-    outputs: dict[bool, set[str]] = {True: set(), False: set()}
-    for name, entry in stages.items():
-        outputs[name in known] |= {out["path"] for out in entry.get("outs", [])}
-    for path in map(Path, sorted(outputs[False] - outputs[True])):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-        print(f"merge: removed {path}")
+    """Remove what a removed variant left: its outputs, as stages do, and its entries in dvc.lock, which DVC keeps."""
+    leftovers.remove()
+    known = run(*DVC, "stage", "list", "--name-only").split()
+    dropped = [name for name in read_lock() if name not in known]
     if dropped:
         head, entries = split_lock(LOCK.read_text(encoding="utf-8"))
         write_text(LOCK, head + "".join(text for name, text in entries.items() if name in known))

@@ -22,13 +22,14 @@ def remove() -> None:
     A params.yaml that can't be used, or a missing dvc.lock, is no reason to stop: the stage says so.
     """
     try:
-        wanted, locked = settings.load(), settings.read_yaml(LOCK)["stages"]
+        wanted, locked = settings.read_yaml(settings.PARAMS), settings.read_yaml(LOCK)["stages"]
     except settings.SettingsError:
         return
     gone = []
     for name, entry in locked.items():
         stage, _, item = name.partition("@")
-        if stage in OWNERS and item not in getattr(wanted, OWNERS[stage]):
+        owners = wanted.get(OWNERS.get(stage)) if isinstance(wanted, dict) else None
+        if isinstance(owners, dict) and item not in owners:
             gone += [path for out in entry.get("outs", []) if unchanged(path := Path(out["path"]), out["md5"])]
     for path in gone:
         shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -98,7 +98,8 @@ def test_pruning_removes_what_a_removed_variant_left_and_no_other_line(tiny: Wor
     (tiny.folder / "params.yaml").write_text("variants:\n  vae: 20\n")
     (tiny.folder / "data/my_notes.txt").write_text("not a stage's")
     assert tool(tiny, "tools.merge").stdout == (
-        "merge: removed data/models/simple\nmerge: removed train@simple from dvc.lock\n"
+        "removed what no variant or test set owns any more: data/models/simple\n"
+        "merge: removed train@simple from dvc.lock\n"
     )
     assert lock.read_text() == re.sub(r"^  train@simple:\n(?:    .*\n)+", "", before, flags=re.MULTILINE)
     assert not (tiny.folder / "data/models/simple").exists()
