@@ -92,9 +92,9 @@ format: $(DEV) ## put the code into the project's format
 	ruff check --fix && ruff format
 lock: $(DEV) ## renew the locks and environment.yaml from pyproject.toml
 	$(COMPILE) --upgrade --group dev --all-extras pyproject.toml --output-file requirements-dev.lock
-	$(COMPILE) --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
-	$(COMPILE) --constraint requirements-dev.lock --extra s3 --extra ssh --extra webdav pyproject.toml --output-file requirements-remotes.lock
-	$(COMPILE) --constraint requirements-dev.lock --extra ray pyproject.toml --output-file requirements-ray.lock
+	$(COMPILE) --constraint requirements-dev.lock --extra pipeline pyproject.toml --output-file requirements.lock
+	$(COMPILE) --constraint requirements-dev.lock --extra pipeline --extra s3 --extra ssh --extra webdav pyproject.toml --output-file requirements-remotes.lock
+	$(COMPILE) --constraint requirements-dev.lock --extra pipeline --extra ray pyproject.toml --output-file requirements-ray.lock
 	python -m stages.common.environment
 clean: ## remove the virtual environment and what tools left behind; results and cache stay
 	rm -rf "$(VENV)" .mypy_cache .pytest_cache .ruff_cache .hypothesis dvc_plots

@@ -120,15 +120,16 @@ def test_tiles_of_a_network_are_parts_of_its_whole(tmp_path: Path) -> None:
     x = keras.layers.Conv2D(1, 3, padding="same", activation="sigmoid")(x)
     export.write_onnx(tmp_path / "model.onnx", keras.Model(image, x))
     found = network.load(tmp_path / "model.onnx")
+    margin = found.margin
     assert found.cell == 6
-    assert found.margin
+    assert margin
     photograph = np.random.default_rng(2).random((120, 150, 3), np.float32)
 
     def gray(side: int) -> np.ndarray:
         stripes = tiles.cropped(
             lambda pixels: found(pixels)[..., 0],
             lambda top, bottom: photograph[top:bottom],
-            *(120, 150, side + 2 * found.margin, found.margin),
+            *(120, 150, side + 2 * margin, margin),
         )
         return np.concatenate([rows for _, rows in stripes])
 
