@@ -152,6 +152,7 @@ def small_workspace(folder: Path) -> Workspace:
         fetch={**source, "split": {"by": "subfolder", "validation": 0, "test": 0}},
         train__recipe__epochs=1,
         train__recipe__warmup_epochs=0,
+        variants__subpixel__epochs=1,
     )
     return workspace
 

@@ -32,9 +32,9 @@ def photograph(seed: int, height: int = 96, width: int = 128) -> np.ndarray:
     return np.rint(np.clip(image + rng.normal(0, 2, image.shape), 0, 255)).astype(np.uint8)
 
 
-def write(folder: Path, seeds: range) -> None:
+def write(folder: Path, seeds: range, height: int = 96, width: int = 128) -> None:
     """A photograph per seed in `folder`, in formats by turns, in subfolders of ten."""
     for seed in seeds:
         path = folder / f"walk {seed // 10}" / f"leaves-{seed:03}{EXTENSIONS[seed % len(EXTENSIONS)]}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(photograph(seed)).save(path)
+        Image.fromarray(photograph(seed, height, width)).save(path)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tests import leaves
-from tests.conftest import Workspace, small_workspace
+from tests.conftest import Workspace, repository_copy, small_workspace
 
 pytestmark = pytest.mark.long
 FOLDER = {"source": "folder", "inputs": "photographs"}
@@ -82,3 +82,19 @@ def test_a_strict_folder_with_a_broken_file_is_refused_and_results_come_back(wal
     workspace.run("git", "checkout", "--", "params.yaml")
     workspace.run("dvc", "checkout", ok=False)
     assert (workspace.folder / "data/photos/manifest.csv").read_bytes() == before
+
+
+def test_other_peoples_photographs_are_learned_by_the_recipes_as_shipped(tmp_path: Path) -> None:
+    workspace = repository_copy(tmp_path / "workspace")
+    (workspace.folder / "dvc.lock").unlink()
+    shutil.rmtree(workspace.folder / "metrics/scores")
+    leaves.write(workspace.folder / "photographs", range(18), 240, 320)
+    workspace.keep_variants("subpixel", "vae")
+    workspace.edit_params(fetch=FOLDER)
+    workspace.run("dvc", "repro", "evaluate", "baselines")
+    found = {
+        name: json.loads((workspace.folder / f"data/evaluations/{name}/summary.json").read_text())["scores"]
+        for name in ("subpixel", "vae", "baselines")
+    }
+    assert found["subpixel"]["subpixel"]["exact"] > 0.9
+    assert found["vae"]["vae"]["psnr"] > found["vae"]["pca_32"]["psnr"] - 1.5
