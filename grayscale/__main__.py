@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from grayscale import models
 from grayscale.conversions import CONVERSIONS
 from grayscale.models import ModelError
 
+if TYPE_CHECKING:
+    from grayscale import batch
+
 EPILOG = """
-Without --variant, --model or --method, the variant from colour to gray with the best PSNR in metrics/scores
-converts.
+Without --variant, --model or --method, the trained network from colour to gray with the best score converts; where a
+network for noise has been trained, noisy photographs are its.
 photo.jpg becomes photo.gray.png: 8-bit gray, upright, sRGB-encoded, with the resolution and the EXIF data (date,
 camera, place) of the original, less its thumbnail and what no longer holds. Transparent parts lie on white.
 The exit code is 1 if any photograph failed, 2 if the command can't be understood, else 0.
@@ -46,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("photographs", nargs="*", type=Path, metavar="PHOTO", help="image files, or folders of them")
     parser.add_argument("--output", type=Path, help="a file for one photograph, or a folder (default: beside each)")
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--variant", help="the trained model of a variant in params.yaml; pulled if it is not here")
+    how.add_argument("--variant", help="the trained model of a variant in params.yaml, such as subpixel")
     how.add_argument("--model", type=Path, help="a trained model as a .onnx file; it can run no code")
     how.add_argument("--method", choices=sorted(CONVERSIONS), help="a closed form instead of a model")
     parser.add_argument("--bits", type=int, choices=(8, 16), default=8, help="per pixel; 16: the model's output, finer")
@@ -78,15 +82,33 @@ def _convert(arguments: argparse.Namespace) -> bool:
     if not jobs:
         raise files.FilesError(f"no image files in {', '.join(map(str, arguments.photographs))}")
     due = [job for job in jobs if arguments.force or not job.target.exists()]
-    model = None if arguments.method or not due else arguments.model or models.find(arguments.variant)
-    failed = batch.run(due, batch.Choice(arguments.method, model, arguments.bits), arguments.jobs)
+    choice, why = _choice(arguments) if due else (batch.Choice(arguments.method, None, arguments.bits), "")
+    outcome = batch.run(due, choice, arguments.jobs)
+    failed = outcome.failed
     for source, reason in failed.items():
         print(f"grayscale: {source}: {reason}", file=sys.stderr)
     counts = {"converted": len(due) - len(failed), "skipped": len(jobs) - len(due), "failed": len(failed)}
     print(", ".join(f"{count} {what}" for what, count in counts.items() if count or what == "converted"))
+    if why and counts["converted"]:
+        print(why.format(outcome.noisy))
     if counts["skipped"]:
         print("Skipped are photographs whose output exists; --force converts them again.")
     return bool(failed)
+
+
+def _choice(arguments: argparse.Namespace) -> tuple[batch.Choice, str]:
+    """How to convert; and where that is left to us, a line that says by which network and why."""
+    from grayscale import batch, noise
+
+    if arguments.method or arguments.model or arguments.variant:
+        model = arguments.model or (models.find(arguments.variant) if arguments.variant else None)
+        return batch.Choice(arguments.method, model, arguments.bits), ""
+    clean, noisy = models.best()
+    choice = batch.Choice(None, models.find(clean), arguments.bits, noisy=models.find(noisy) if noisy else None)
+    why = f"By {clean}, the trained network with the best score on clean photographs"
+    if noisy:
+        why += f"; {{}} by {noisy}, as their noise is {noise.NOISY:g} gray levels or more"
+    return choice, f"{why}."
 
 
 if __name__ == "__main__":

@@ -10,53 +10,82 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+PACKED = Path(__file__).resolve().with_name("trained")  # in a wheel: <variant>/model.onnx, and the list of them
+LIST = "list.json"
+NOISY = "denoise"  # the variant for photographs with noise
 
 
 class ModelError(Exception):
     """A trained model can't be found, loaded or used; the message says what to do."""
 
 
-def best(repository: Path = REPOSITORY) -> str:
-    """The variant from colour to gray with the highest PSNR in metrics/scores.
+def find(variant: str, repository: Path = REPOSITORY, packed: Path = PACKED) -> Path:
+    """The model file of a variant: packed with the library, or of this clone, pulled if it is not in the workspace.
 
-    Raises:
-        ModelError: the repository is not here, or there are no scores of such a variant.
-    """
-    scores = {}
-    for name, entry in _trained(repository).items():
-        params = entry["params"]["params.yaml"]
-        recipe = {**params["train"]["recipe"], **params[f"variants.{name}"]}
-        file = repository / f"metrics/scores/{name}.json"
-        if (recipe["input"], recipe["target"]) == ("colour", "gray") and file.is_file():
-            scores[name] = json.loads(file.read_text(encoding="utf-8"))["psnr"]
-    if not scores:
-        raise ModelError(f"{repository / 'metrics/scores'} has no variant from colour to gray; run `make repro`")
-    return max(scores, key=lambda name: scores[name])
-
-
-def find(variant: str | None = None, repository: Path = REPOSITORY) -> Path:
-    """The model file of a variant (None: the best), pulled from the DVC remote if it is not in the workspace.
-
-    The folder of the model must have the hash that dvc.lock records, so that a model from elsewhere, or half of one, is
-    never taken for it.
+    The folder of a clone's model must have the hash that dvc.lock records, and a packed file that of the list, so that
+    a model from elsewhere, or half of one, is never taken for it.
 
     Raises:
         ModelError: no such variant was trained, its model can't be pulled, or is another one than recorded.
     """
-    recorded = _trained(repository)
-    variant = variant or best(repository)
-    if variant not in recorded:
-        raise ModelError(f"no variant {variant!r} has been trained; dvc.lock has {', '.join(sorted(recorded))}")
+    known = trained(repository, packed)
+    if variant not in known:
+        raise ModelError(f"no variant {variant!r} has been trained; there are {', '.join(sorted(known))}")
+    if not _is_clone(repository):
+        file = packed / variant / "model.onnx"
+        if not file.is_file() or sha256(file) != known[variant]["sha256"]:
+            raise ModelError(f"{file} is damaged; install the package again")
+        return file
     folder = repository / "data/models" / variant
     if not folder.exists():
         _pull(variant, repository)
-    if hash_of_folder(folder) != recorded[variant]["outs"][0]["md5"]:
+    if hash_of_folder(folder) != known[variant]["folder"]:
         raise ModelError(
             f"{folder} is not what dvc.lock records of train@{variant}; restore that with "
             f"`dvc checkout --force train@{variant}`, bring dvc.lock up to date with `make repro`, or use "
             f"the file as it is with --model"
         )
     return folder / "model.onnx"
+
+
+def best(repository: Path = REPOSITORY, packed: Path = PACKED) -> tuple[str, str | None]:
+    """The variant for clean photographs, and the one for noisy ones if it has been trained.
+
+    For clean ones it is that from colour to gray with the highest PSNR on the test patches.
+
+    Raises:
+        ModelError: there are no scores of such a variant.
+    """
+    known = trained(repository, packed)
+    scores = {name: model["psnr"] for name, model in known.items() if model["psnr"] is not None and name != NOISY}
+    if not scores:
+        raise ModelError(f"{repository / 'metrics/scores'} has no variant from colour to gray; run `make repro`")
+    return max(scores, key=lambda name: scores[name]), NOISY if NOISY in known else None
+
+
+def trained(repository: Path = REPOSITORY, packed: Path = PACKED) -> dict[str, dict[str, Any]]:
+    """Variant → `folder`, the hash of its folder in dvc.lock; `psnr` in dB, None where it does not make gray of colour.
+
+    Of models that are packed with the library, `sha256` of the file, too.
+
+    Raises:
+        ModelError: this is no clone, and nothing is packed; or dvc.lock can't be read.
+    """
+    if _is_clone(repository):
+        return {name: _facts(name, entry, repository) for name, entry in _locked(repository).items()}
+    if not (packed / LIST).is_file():
+        raise ModelError(
+            f"{repository} is no clone of the project's repository, and no models are packed with this package; "
+            "run `grayscale` inside a clone, install a wheel of `make wheel`, or name a file with --model"
+        )
+    models: dict[str, dict[str, Any]] = json.loads((packed / LIST).read_text(encoding="utf-8"))
+    return models
+
+
+def sha256(file: Path) -> str:
+    """The sha256 of a file in hexadecimal."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def hash_of_folder(folder: Path) -> str:
@@ -70,13 +99,20 @@ def hash_of_folder(folder: Path) -> str:
     return hashlib.md5(json.dumps(entries).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
-def _trained(repository: Path) -> dict[str, Any]:
+def _is_clone(repository: Path) -> bool:
+    return (repository / "dvc.lock").is_file()
+
+
+def _facts(name: str, entry: dict[str, Any], repository: Path) -> dict[str, Any]:
+    params, scores = entry["params"]["params.yaml"], repository / f"metrics/scores/{name}.json"
+    recipe = {**params["train"]["recipe"], **params[f"variants.{name}"]}
+    scored = (recipe["input"], recipe["target"]) == ("colour", "gray") and scores.is_file()
+    psnr = json.loads(scores.read_text(encoding="utf-8"))["psnr"] if scored else None
+    return {"folder": entry["outs"][0]["md5"], "psnr": psnr}
+
+
+def _locked(repository: Path) -> dict[str, Any]:
     """Variant → its entry in dvc.lock."""
-    if not (repository / "dvc.lock").is_file():
-        raise ModelError(
-            f"{repository} is no clone of the project's repository, so it has no trained models; "
-            "run `grayscale` inside a clone, or name a file with --model"
-        )
     from ruamel.yaml import YAML, YAMLError
 
     try:

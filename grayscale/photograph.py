@@ -6,11 +6,11 @@ import functools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from grayscale import conversions, models, tiles
+from grayscale import conversions, models, noise, tiles
 from grayscale.conversions import BT601
 from grayscale.core.levels import levels, to_unit
 from grayscale.tiles import Read
@@ -18,6 +18,7 @@ from grayscale.tiles import Read
 TILE = 512  # side in pixels of what a fully convolutional network converts at a time, less what its cell does not fit
 TILES = 4  # at most so many at the same time: memory grows with them
 
+Named = TypeVar("Named", str, Path)
 Converter = Callable[[Read, int, int], Iterator[tuple[int, np.ndarray]]]
 """`(read, height, width)` to finished rows from top to bottom: the first one's number, and `(n, width)` gray, uint8 or
 float32 in [0, 1]. `read` as in `tiles.stripes`."""
@@ -26,12 +27,12 @@ float32 in [0, 1]. `read` as in `tiles.stripes`."""
 def convert(
     photograph: np.ndarray, *, variant: str | None = None, method: str | None = None, model: Path | None = None
 ) -> np.ndarray:
-    """A photograph in gray, by one of the three; without any, by the best committed variant.
+    """A photograph in gray, by one of the three; without any, by the best variant for it, as `automatic` chooses.
 
     Args:
         photograph: `(height, width, 3)`, sRGB: uint8, or float in [0, 1]. Closed forms are defined on 8-bit values; for
             them a float photograph is rounded to these.
-        variant: a key of `variants` in params.yaml, whose trained model is found or pulled; see `models.find`.
+        variant: a trained one, packed with the library or found in the clone, see `models.find`.
         method: a closed form, one of `grayscale.conversions.CONVERSIONS`.
         model: a `.onnx` file that the training wrote.
 
@@ -48,13 +49,25 @@ def convert(
         raise ValueError(f"a photograph is uint8, or float in [0, 1]; this is {photograph.dtype}")
     if sum(choice is not None for choice in (variant, method, model)) > 1:
         raise ValueError("variant, method and model exclude each other")
-    converter = closed_form(method) if method else _remembered(model or models.find(variant))
     height, width = photograph.shape[:2]
-    rows = [part for _, part in converter(lambda top, bottom: photograph[top:bottom], height, width)]
+
+    def read(top: int, bottom: int) -> np.ndarray:
+        return photograph[top:bottom]
+
+    if method:
+        converter = closed_form(method)
+    else:
+        converter = _remembered(model or models.find(variant or automatic(*models.best(), read, height, width)))
+    rows = [part for _, part in converter(read, height, width)]
     gray = np.concatenate(rows)
     if photograph.dtype == np.uint8:
         return levels(gray, bits=8)
     return (gray / np.float32(255) if gray.dtype == np.uint8 else gray).astype(photograph.dtype)
+
+
+def automatic(clean: Named, noisy: Named | None, read: Read, height: int, width: int) -> Named:
+    """Which of two networks, by their names or files, a photograph gets: from `noise.NOISY` on the second, if any."""
+    return noisy if noisy and noise.estimate(read, height, width) >= noise.NOISY else clean
 
 
 def closed_form(method: str) -> Converter:
