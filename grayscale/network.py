@@ -66,9 +66,8 @@ def load(path: Path, threads: int = 1) -> Network:
         raise ModelError(f"{path}: no such file")
     if path.suffix != ".onnx":
         raise ModelError(f"{path}: a model is a file that ends in .onnx")
-    content = path.read_bytes()
     try:
-        onnx_file.check(content)
+        content = onnx_file.read(path)
         session = _session(content, threads)
     except onnx_file.OnnxFileError as error:
         raise ModelError(f"{path}: {error}") from error

@@ -7,6 +7,7 @@ could make a runtime read another file, run other code or hold other graphs are 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 MAX_BYTES = 1 << 28  # of a file; the largest of the table has 2 MB
 MAX_FIELDS = 200_000  # of all messages together, weights in one piece count as one
@@ -46,14 +47,17 @@ class OnnxFileError(Exception):
     """The bytes are no ONNX file, or one that is not run; the message is a phrase, without a path."""
 
 
-def check(content: bytes) -> None:
-    """Refuse what is not one graph of ONNX's standard operators with all weights inside.
+def read(path: Path) -> bytes:
+    """The bytes of a file that holds one graph of ONNX's standard operators, with all weights inside.
 
     Raises:
         OnnxFileError: says what is refused.
+        OSError: the file can't be read.
     """
-    if len(content) > MAX_BYTES:
-        raise OnnxFileError(f"has {len(content):,} bytes, more than the {MAX_BYTES:,} that are read")
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise OnnxFileError(f"has {size:,} bytes, more than the {MAX_BYTES:,} that are read")
+    content = path.read_bytes()
     waiting = [("model", 0, len(content))]
     fields, graphs = 0, 0
     while waiting:
@@ -76,6 +80,7 @@ def check(content: bytes) -> None:
                 waiting.append((MESSAGES[field], first, end))
     if graphs != 1:
         raise OnnxFileError("is no ONNX file")
+    return content
 
 
 def _fields(content: bytes, start: int, stop: int) -> Iterator[tuple[int, int, int | None, int, int]]:

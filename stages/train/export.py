@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -36,8 +37,9 @@ def write_onnx(path: Path, model: keras.Model) -> None:
     sizes = [(patch, patch)] if free is None else [(patch, patch), (2 * patch, 3 * patch)]
     network, facts = (model, {}) if free is None else (free[0], free[1]._asdict())
     images = [np.random.default_rng(0).random((2, *size, channels), np.float32) for size in sizes]
-    expected = [np.asarray(network(image, training=False)) for image in images]  # Keras exports what was called
-    graph = _canonical(_exported(network, path), "gray" if model.output_shape[-1] == 1 else "colour")
+    with keras.device("cpu:0"):  # a GPU may compute with fewer digits; and Keras exports what was called
+        expected = [np.asarray(network(image, training=False)) for image in images]
+    graph = _canonical(_exported(network), "gray" if model.output_shape[-1] == 1 else "colour")
     onnx.helper.set_model_props(graph, {name: str(value) for name, value in {"patch": patch, **facts}.items()})
     try:
         onnx.checker.check_model(graph, full_check=True)
@@ -48,19 +50,18 @@ def write_onnx(path: Path, model: keras.Model) -> None:
     write_bytes(path, content)
 
 
-def _exported(model: keras.Model, path: Path) -> onnx.ModelProto:
+def _exported(model: keras.Model) -> onnx.ModelProto:
     """What Keras's own exporter makes of it."""
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    exported = path.with_suffix(".partial")
-    try:
-        with warnings.catch_warnings(), tensorflow_import():
-            warnings.simplefilter("ignore")  # about NumPy's past, from inside the exporter
-            model.export(exported, format="onnx", verbose=False)
+    with tempfile.TemporaryDirectory() as folder:
+        exported = Path(folder, "model.onnx")
+        try:
+            with warnings.catch_warnings(), tensorflow_import():
+                warnings.simplefilter("ignore")  # about NumPy's past, from inside the exporter
+                model.export(exported, format="onnx", verbose=False)
+        except Exception as error:  # as many kinds as there are layers that it does not know
+            raise StageError(f"Keras can't write this network as ONNX: {str(error).splitlines()[0]}") from error
         return onnx.load(exported)
-    except Exception as error:  # as many kinds as there are layers that it does not know
-        raise StageError(f"Keras can't write this network as ONNX: {str(error).splitlines()[0]}") from error
-    finally:
-        exported.unlink(missing_ok=True)
 
 
 def _canonical(model: onnx.ModelProto, output: str) -> onnx.ModelProto:
