@@ -43,7 +43,7 @@ repro: $(RUNTIME) ## rebuild what is not current, and check that all is; JOBS=n,
 study: $(RUNTIME) ## run the studies that are not current, about an hour on two cores; STUDY=scenes: only one; ENGINE=ray
 	@python -m stages.check
 	@$(unlock)
-	dvc repro targets
+	dvc repro targets && $(call in-parallel,train)
 	@python -m stages.study $(STUDY) --jobs "$(JOBS)"
 current: $(RUNTIME) ## fail if dvc.lock does not belong to this code, these params and these packages
 	@plan=$$(dvc repro --dry --allow-missing 2>&1) || { echo "$$plan" >&2; exit 1; }; \

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,7 +27,9 @@ VARIANTS = ("simple", "subpixel")  # of the shared workspace
 
 
 def pytest_configure() -> None:
-    """Find the commands of this environment, `dvc` above all, whether it is activated or not."""
+    """Find the commands of this environment, `dvc` above all, whether it is activated or not; time no example."""
+    hypothesis.settings.register_profile("untimed", deadline=None)
+    hypothesis.settings.load_profile("untimed")
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 

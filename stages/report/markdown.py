@@ -20,7 +20,7 @@ def results(found: Results, claims: list[Claim]) -> str:
 
 def _lines(found: Results, claims: list[Claim]) -> Iterator[str]:
     photographs = found.contrast["photo"].nunique()
-    yield from ("# Results", "", "`dvc repro` writes this file. What the columns mean stands on the page,", "")
+    yield from ("# Results", "", "`dvc repro` writes this file. What the columns mean stands on the page,")
     yield from ("`data/report/index.html`.", "", f"**{summary.answer(found.methods, found.studies)}**", "")
     yield from (f"Means over {found.methods['patches'].max()} test patches; Student's intervals over photographs.", "")
     yield from table(shown.methods(found.methods))

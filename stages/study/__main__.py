@@ -11,10 +11,11 @@ import argparse
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from stages.common import engine
 from stages.common.artifacts import ArtifactError
-from stages.common.settings import SettingsError
+from stages.common.settings import SettingsError, Variant
 from stages.common.stage import StageError, stage
 from stages.study import inputs, runs, table
 from stages.study import work as room
@@ -27,10 +28,11 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="how many runs side by side (default 1)")
     arguments = parser.parse_args()
     try:
-        wanted = {name: run for name, (run, _) in runs.load(inputs.scenes()).items()}
+        loaded = runs.load(inputs.scenes())
+        wanted = {name: run for name, (run, _) in loaded.items()}
         studies = {run.study for run in wanted.values()}
         if arguments.what in wanted:
-            do_one(arguments.what, wanted)
+            do_one(arguments.what, *loaded[arguments.what], list(wanted))
         elif arguments.what in (None, *studies):
             do_all(wanted, arguments.what, max(1, arguments.jobs))
         else:
@@ -78,17 +80,21 @@ def not_current(wanted: dict[str, runs.Run]) -> list[str]:
     return due
 
 
-def do_one(name: str, wanted: dict[str, runs.Run]) -> None:
-    """Train and score one run, and write its row."""
-    with stage("run", name, declaration=inputs.declaration(name, wanted[name].variant)) as work:
-        run, variant = runs.load(inputs.scenes())[name]
+def do_one(name: str, run: runs.Run, variant: Variant, order: list[str]) -> None:
+    """Train and score one run, and write its row; the rows are in the `order` of all runs.
+
+    A run that changes nothing takes the model that the pipeline has trained.
+    """
+    model = inputs.shipped(run, variant)
+    with stage("run", name, declaration=inputs.declaration(name, run.variant, model)) as work:
         made_from, data = inputs.made_from(run), inputs.data()
         split = inputs.leave_out(run.leave) if run.leave else None
-        task = room.Task(variant, work["train"], work.keep / "checkpoint", photographs=run.photographs, split=split)
+        patches: dict[str, Any] = {"photographs": run.photographs, "split": split, "model": model}
+        task = room.Task(variant, work["train"], work.keep / "checkpoint", **patches)
         result = training.done(room.do, task, work.keep, engine.load())
     facts = {"study": run.study, "run": name, "variant": run.variant, "leave": run.leave, **result.facts}
     row = table.row(facts, {**data, **made_from})
-    table.update({name: row}, list(wanted))
+    table.update({name: row}, order)
     print(f"run@{name}: test PSNR {row['psnr']} dB, SSIM {row['ssim']}")
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 from stages.common import settings
 from stages.common import stage as door
 from stages.common.artifacts import read_table
+from stages.common.settings import Variant
 from stages.common.stage import Declaration
 from stages.formats import manifest
 from stages.formats.patches import PatchSet
@@ -31,20 +32,32 @@ HELD_BACK = 2  # scenes of validation, where a scene is left out
 HEXADECIMALS = 12  # of each sha256 in the table
 
 
-def declaration(name: str, variant: str) -> Declaration:
-    """What the run `name` of a variant may use: what `train` and `evaluate` declare, but no model and no photograph.
+def declaration(name: str, variant: str, model: Path | None = None) -> Declaration:
+    """What the run `name` of a variant may use: what `train` and `evaluate` declare, but no photograph.
+
+    Args:
+        name: its key in studies.yaml.
+        variant: its variant.
+        model: see `shipped`; a run that trains uses none.
 
     Raises:
         StageError: dvc.yaml has no such stages.
     """
     train, evaluate = (door.declared(stage, variant) for stage in ("train", "evaluate"))
     deps = [*train.deps, Path("data/pairs/test"), COUNTS, MANIFEST, Path("stages/study"), *_code(evaluate)]
+    deps += [model] if model else []
     return Declaration(
         deps=list(dict.fromkeys(deps)),
         params=train.params,
         packages=list(dict.fromkeys([*train.packages, *evaluate.packages])),
         others={runs.PARAMS: [runs.SCENES if name.startswith(f"{runs.SCENES}_") else f"runs.{name}"]},
     )
+
+
+def shipped(run: Run, variant: Variant) -> Path | None:
+    """The folder in which `train` has left the model of a run that changes nothing; None if it changes something."""
+    same = variant == settings.load().variants[run.variant] and not (run.photographs or run.leave)
+    return Path("data/models") / run.variant if same else None
 
 
 def made_from(run: Run) -> dict[str, str]:

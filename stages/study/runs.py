@@ -124,8 +124,8 @@ def _of_scenes(raw: dict[str, Any], scenes: Sequence[str]) -> dict[str, dict[str
         raise SettingsError("\n".join(faults)) from error
     return {
         f"{SCENES}_{variant}_{_as_name(scene)}": {"study": SCENES, "variant": variant, "leave": scene}
+        for scene in scenes[: study.at_most]  # so that a study that was stopped has some scenes of every variant
         for variant in study.variants
-        for scene in scenes[: study.at_most]
     }
 
 

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stages.common.artifacts import read_json, read_table
 from stages.common.settings import SettingsError, Variant
+from stages.common.tensorflow_import import tensorflow_import
 from stages.evaluate import baselines, frequency, leakage, measures, noise, probes, reference, scores
 from stages.evaluate.chunks import grays, pairs
 from stages.evaluate.moments import Moments, of_all
@@ -31,14 +33,16 @@ class Task(training.Task):
     Attributes:
         photographs: train on the first so many, or on all if None.
         split: the photographs of each split; None: as data/pairs has them.
+        model: the folder of a model that was trained just so; None: train.
     """
 
     photographs: int | None = None
     split: dict[str, list[str]] | None = None
+    model: Path | None = None
 
 
 def do(task: Task, folder: Path) -> dict[str, Any]:
-    """Train on data/pairs and measure. Returns facts, and writes nothing: `folder` stays empty."""
+    """Train on data/pairs, if need be, and measure. Returns facts, and writes nothing: `folder` stays empty."""
     sets = {split: PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation", "test")}
     of_all = sets["train"]
     if task.split:
@@ -48,19 +52,33 @@ def do(task: Task, folder: Path) -> dict[str, Any]:
     train = sets["train"]
     counts = (training.seen_in_an_epoch(len(patches), task.settings) for patches in (train, of_all))
     task = replace(task, variant=with_equal_steps(task.variant, *counts))
-    model, curve = training.trained(task, train, sets["validation"])
+    if task.model:
+        curve, facts = read_table(task.model / "curve.csv"), read_json(task.model / "facts.json")
+        model = _loaded(task.model / "model.keras", task.settings.threads)
+    else:
+        trained, curve = training.trained(task, train, sets["validation"])
+        facts = training.facts(task, trained, curve, train)
 
-    from stages.train import precision
+        from stages.train import precision
 
+        model = precision.convert(trained, "float64")  # as the file would be that training leaves
     end, half = (float(curve["val_psnr"].iloc[row]) for row in (-1, (len(curve) - 1) // 2))
     return {
         "photographs": train.index["photo"].nunique(),
         "patches": len(train),
-        **training.facts(task, model, curve, train),
-        # as the file would be that training leaves
-        **measured(precision.convert(model, "float64"), task.variant, sets),
+        **facts,
+        **measured(model, task.variant, sets),
         "end": {"psnr": float(curve["psnr"].iloc[-1]), "val_psnr": end, "half_val_psnr": half},
     }
+
+
+def _loaded(file: Path, threads: int) -> Any:
+    with tensorflow_import():
+        from stages.evaluate import networks
+        from stages.train import precision
+
+    precision.prepare(threads=threads, dtype="float64")
+    return networks.load(file)
 
 
 class Chosen(PatchSet):

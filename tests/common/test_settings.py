@@ -62,7 +62,7 @@ def test_a_variant_overrides_the_common_recipe() -> None:
         ),
         ("train.device", "tpu", ["train.device", "'cpu' or 'gpu'"]),
         ("train.replicas", 0, ["train.replicas", "greater than or equal to 1"]),
-        ("train.replicas", 3, ["variants.simple.batch (32) must be a multiple of train.replicas (3)"]),
+        ("train.replicas", 3, ["variants.simple.batch (16) must be a multiple of train.replicas (3)"]),
         ("evaluate.noise.gaussian", [], ["evaluate.noise.gaussian", "at least 1"]),
         ("evaluate.noise.gaussian", [5, 0], ["evaluate.noise.gaussian.1", "greater than or equal to 1"]),
         ("evaluate.noise.correlated", [2.5], ["evaluate.noise.correlated.0", "valid integer"]),

@@ -46,7 +46,7 @@ def opened(folder: Path) -> container.Container:
     return container.Container(folder, needed=("train",))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @example(NAMES)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1), min_size=1, unique=True))
 def test_any_text_is_a_name_and_comes_back_with_its_pixels_in_the_order_given(names: list[str]) -> None:

@@ -95,7 +95,7 @@ def test_all_conversions_but_one_are_pointwise_and_params_yaml_names_all() -> No
 
 
 @pytest.mark.parametrize("name", CONVERSIONS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(photograph=PHOTOGRAPHS)
 def test_a_photograph_becomes_8_bit_gray_of_its_shape_and_is_left_alone(name: str, photograph: np.ndarray) -> None:
     before = photograph.copy()
@@ -205,7 +205,7 @@ def test_an_achromatic_or_flat_photograph_gets_the_weights_nearest_to_bt601() ->
     assert np.array_equal(gradient_correlation(gray.repeat(3, axis=2)), gray[..., 0])
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(1, 100), st.integers(1, 100), st.integers(0, 99))
 def test_mirrored_and_turned_photographs_get_the_same_weights(height: int, width: int, seed: int) -> None:
     photograph = smooth(height, width, seed)

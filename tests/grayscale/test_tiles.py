@@ -50,7 +50,7 @@ def seam_score(error: np.ndarray, step: int) -> float:
 
 
 @given(st.integers(1, 70), st.integers(1, 70), st.sampled_from([None, 0, 2, 5]), st.sampled_from([12, 28]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_method_that_changes_nothing_gives_the_photograph_back(
     height: int, width: int, margin: int | None, side: int
 ) -> None:

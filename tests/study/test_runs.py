@@ -62,7 +62,7 @@ def test_a_run_overrides_its_variant_and_keeps_the_rest(folder: Path) -> None:
     assert (run.study, run.variant, run.photographs) == ("sigma", "vae", 2)
     assert run.overrides == {"sigma": 0.1, "seed": 5}
     assert variant.options == {"latent": 32, "sigma": 0.1}
-    assert (variant.seed, variant.batch) == (5, 32)
+    assert (variant.seed, variant.batch) == (5, 8)
 
 
 @pytest.mark.parametrize(

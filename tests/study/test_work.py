@@ -81,7 +81,7 @@ def test_all_photographs_change_nothing() -> None:
 
 def test_one_photograph_of_290_patches_is_seen_79_times() -> None:
     # 3,111 patches in batches of 32 are 98 steps, 784 in eight epochs; 290 patches are 10 steps.
-    variant = SIMPLE.model_copy(update={"epochs": 8, "warmup_epochs": 1, "patience": 4})
+    variant = SIMPLE.model_copy(update={"batch": 32, "epochs": 8, "warmup_epochs": 1, "patience": 4})
     changed = with_equal_steps(variant, 290, 3111)
     assert (changed.epochs, changed.warmup_epochs, changed.patience) == (79, 10, 40)
 
