@@ -14,6 +14,7 @@ from grayscale import onnx_file
 from grayscale.models import ModelError
 
 MAX_MEMORY = 2 << 30  # bytes for the values between layers, of all networks of a process together
+SILENT = 4  # of ONNX Runtime's levels; its exceptions say the same
 MAX_SIDE = 4096  # pixels; of a patch, a cell and a margin
 
 
@@ -100,11 +101,11 @@ def _described(path: Path, session: onnxruntime.InferenceSession) -> Network | N
 
 def _session(content: bytes, threads: int) -> onnxruntime.InferenceSession:
     """ONNX Runtime on the processor, from bytes: without a path, it looks for nothing beside the file."""
-    _limit_memory()
+    _prepare()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # its exceptions say the same
+    options.log_severity_level = SILENT
     options.add_session_config_entry("session.use_env_allocators", "1")
     options.add_session_config_entry("session.load_model_format", "ONNX")
     return onnxruntime.InferenceSession(
@@ -117,8 +118,9 @@ def _session(content: bytes, threads: int) -> onnxruntime.InferenceSession:
 
 
 @cache
-def _limit_memory() -> None:
+def _prepare() -> None:
     """Give ONNX Runtime one memory for all networks, which refuses what is beyond `MAX_MEMORY`."""
+    onnxruntime.set_default_logger_severity(SILENT)
     where = onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     )

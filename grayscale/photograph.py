@@ -21,7 +21,7 @@ TILES = 4  # at most so many at the same time: memory grows with them
 Named = TypeVar("Named", str, Path)
 Converter = Callable[[Read, int, int], Iterator[tuple[int, np.ndarray]]]
 """`(read, height, width)` to finished rows from top to bottom: the first one's number, and `(n, width)` gray, uint8 or
-float32 in [0, 1]. `read` as in `tiles.stripes`."""
+float32 in [0, 1]. `read` as in `tiles.blended`."""
 
 
 def convert(
