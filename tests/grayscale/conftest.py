@@ -1,4 +1,4 @@
-"""A small untrained model, and photographs as files."""
+"""Small models, and photographs as files."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ ANY_SIZE = {"patch": 12, "cell": 1, "margin": 0}
 
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`subpixel`, untrained."""
-    return write_network(tmp_path_factory.mktemp("models"), "subpixel")
+    """`subpixel` with weights that take the mean of red, green and blue."""
+    pixels = np.eye(16).reshape(4, 4, 1, 16)
+    weights = [pixels.repeat(3, axis=2) / 3, np.zeros(16), pixels, np.zeros(1)]
+    return write_network(tmp_path_factory.mktemp("models"), "subpixel", weights)
 
 
-def write_network(folder: Path, variant: str) -> Path:
-    """The untrained network of a variant of params.yaml for patches of 12 pixels, as data/models holds it."""
+def write_network(folder: Path, variant: str, weights: list[np.ndarray] | None = None) -> Path:
+    """The network of a variant of params.yaml for patches of 12 pixels, untrained without `weights`, as data/models has it."""
     import keras
 
     from stages.common.settings import load
@@ -35,6 +37,8 @@ def write_network(folder: Path, variant: str) -> Path:
     recipe = load(REPOSITORY / "params.yaml").variants[variant]
     small = {"latent": 16} if "latent" in recipe.options else {}
     model = build(recipe.model_copy(update=small), 12)
+    if weights:
+        model.set_weights(weights)
     write_onnx(path, getattr(model, "inference", lambda: model)())  # without what only training needs
     return path
 

@@ -56,7 +56,7 @@ TABLE: dict[str, tuple[Change, set[str]]] = {
         replace("environment.yaml", "tensorflow: ", f"tensorflow: {NEXT_TENSORFLOW} # "),
         {*TRAIN, *EVALUATE},
     ),
-    "one variant's params": (params(variants__subpixel__learning_rate=0.02), {"train@subpixel", "report"}),
+    "one variant's params": (params(variants__subpixel__learning_rate=0.03), {"train@subpixel", "report"}),
     "one network's file": (comment("stages/networks/subpixel.py"), {"train@subpixel"}),
     "a measure": (comment("stages/evaluate/measures.py"), {"baselines", *EVALUATE, "report"}),
     "the report template": (replace("stages/report/page.html", "<body", "<body "), {"report"}),
