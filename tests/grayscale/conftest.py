@@ -25,7 +25,7 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_network(folder: Path, variant: str, weights: list[np.ndarray] | None = None) -> Path:
-    """The network of a variant of params.yaml for patches of 12 pixels, untrained without `weights`, as data/models has it."""
+    """The network of a variant of params.yaml for patches of 12 pixels, as ONNX; untrained without `weights`."""
     import keras
 
     from stages.common.settings import load
