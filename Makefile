@@ -25,7 +25,7 @@ build = $(or $(BUILD),$$(test -n "$$(dvc config core.remote)" && echo pull || ec
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-remotes setup-ray setup-dev repro study current remote share pull compare review comment trace merge \
-	audit test test-all ci bench lint format lock clean
+	audit wheel test test-all ci bench lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -76,6 +76,8 @@ merge: $(RUNTIME) ## after `git merge` stopped in results: settle them, and rebu
 	@python -m tools.merge
 	@$(MAKE) --no-print-directory $(build)
 	@python -m tools.merge --add
+wheel: $(RUNTIME) ## the library with the trained networks, to be installed anywhere: dist/*.whl
+	@python -m tools.wheel
 audit: $(RUNTIME) ## hash cache, remote and outputs again, name what is corrupt; REPAIR=1: repair it
 	@python -m tools.audit $${REPAIR:+--repair}
 test: lint ## all checks: linters, types, tests; about 8 minutes on two cores
@@ -92,12 +94,12 @@ format: $(DEV) ## put the code into the project's format
 	ruff check --fix && ruff format
 lock: $(DEV) ## renew the locks and environment.yaml from pyproject.toml
 	$(COMPILE) --upgrade --group dev --all-extras pyproject.toml --output-file requirements-dev.lock
-	$(COMPILE) --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
-	$(COMPILE) --constraint requirements-dev.lock --extra s3 --extra ssh --extra webdav pyproject.toml --output-file requirements-remotes.lock
-	$(COMPILE) --constraint requirements-dev.lock --extra ray pyproject.toml --output-file requirements-ray.lock
+	$(COMPILE) --constraint requirements-dev.lock --extra pipeline pyproject.toml --output-file requirements.lock
+	$(COMPILE) --constraint requirements-dev.lock --extra pipeline --extra s3 --extra ssh --extra webdav pyproject.toml --output-file requirements-remotes.lock
+	$(COMPILE) --constraint requirements-dev.lock --extra pipeline --extra ray pyproject.toml --output-file requirements-ray.lock
 	python -m stages.common.environment
 clean: ## remove the virtual environment and what tools left behind; results and cache stay
-	rm -rf "$(VENV)" .mypy_cache .pytest_cache .ruff_cache .hypothesis dvc_plots
+	rm -rf "$(VENV)" .mypy_cache .pytest_cache .ruff_cache .hypothesis dvc_plots dist
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "make: install Python 3.11, 3.12 or 3.13 with venv, or set PYTHON=" >&2; exit 1; }
 	"$(PYTHON)" -m venv "$(VENV)"

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import cv2
 import numpy as np
@@ -37,7 +38,11 @@ PEERS: dict[tuple[str, str], Convert] = {
 IMAGES, SIDE = 10_000, 28
 CLOSE = 1e-6  # how near the scores must be
 LIST = Path("stages/fetch/bundled.csv")
-MEGAPIXELS = (1, 12, 100)
+DENOISING = "fastNlMeansDenoising"  # of OpenCV, on luma
+MEGAPIXELS = {1: ("cvtColor", DENOISING), 12: ("cvtColor", DENOISING), 100: ("cvtColor",)}  # and peers; it takes long
+WAYS = ("bt601", "subpixel")
+FAST, SMALL = 50, 1000  # of `subpixel`: Mpixel/s on two cores, MB
+AT_ONCE, MORE = 0.35, 1.0  # CPU seconds of `grayscale --help`, and of a network beside a closed form
 MODELS = Path("data/models")
 SEED = 1  # of the pairs of pixels that the E-score looks at
 
@@ -48,10 +53,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 name, model, source, target = sys.argv[1:]
-if name == "cvtColor":
+if name in ("cvtColor", "fastNlMeansDenoising"):
     import cv2
     image = cv2.imread(source)
     convert = lambda part: cv2.cvtColor(part, cv2.COLOR_BGR2GRAY)
+    if name == "fastNlMeansDenoising":
+        convert = lambda part: cv2.fastNlMeansDenoising(cv2.cvtColor(part, cv2.COLOR_BGR2GRAY), h=10)
     convert(image[:600, :600])
     start = time.perf_counter()
     gray = convert(image)
@@ -59,7 +66,7 @@ if name == "cvtColor":
 else:
     from grayscale import photograph
     from grayscale.core.levels import levels
-    converter = photograph.closed_form(name) if name == "bt601" else photograph.network(Path(model))
+    converter = photograph.network(Path(model)) if Path(model).is_file() else photograph.closed_form(name)
     list(converter(lambda top, bottom: np.zeros((bottom - top, 600, 3), np.uint8), 600, 600))
     Image.MAX_IMAGE_PIXELS = None
     image = Image.open(source)
@@ -156,7 +163,7 @@ def decolor(photograph: np.ndarray) -> np.ndarray:
 
 
 def convert(rounds: int) -> list[Row]:
-    """Convert a photograph of each size by each way: speed and memory of the library, beside OpenCV.
+    """Convert a photograph of each size by each way: speed and memory, beside OpenCV; then time whole commands.
 
     Each conversion runs in a process of its own. Time is that of the conversion in memory, without start, reading and
     writing; memory is the peak of the whole process, from the image file to the written gray.
@@ -164,22 +171,69 @@ def convert(rounds: int) -> list[Row]:
     Raises:
         BenchmarkError: there are no trained models.
     """
-    if not (MODELS / "subpixel/model.keras").is_file():
+    if not (MODELS / "subpixel/model.onnx").is_file():
         raise BenchmarkError(f"{MODELS} has no model of subpixel; run `make repro`")
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for size in MEGAPIXELS:
+        for size, peers in MEGAPIXELS.items():
             path = Path(folder) / f"{size}.png"
             write_photograph(path, size)
-            found = by_turns(
-                {name: partial(converted, name, path) for name in ("cvtColor", "bt601", "subpixel")}, rounds
-            )
+            found = by_turns({name: partial(converted, name, path) for name in (*peers, *WAYS)}, rounds)
             rates, mib = ({name: [run[key] for run in runs] for name, runs in found.items()} for key in (0, 1))
-            for name in ("bt601", "subpixel"):
-                what = f"converting {size} megapixels by {name}, beside cv2.cvtColor"
-                for prefix, unit, of in (("", "Mpixel/s", rates), ("peak memory of ", "MiB", mib)):
-                    rows.append(row(prefix + what, unit, of[name], of["cvtColor"]))
-    return rows
+            for name in WAYS:
+                rows += [_rate(size, name, peer, rates) for peer in peers]
+                rows.append(_memory(size, name, mib))
+        return [*rows, *_starts(Path(folder) / "1.png", rounds)]
+
+
+def _rate(size: int, name: str, peer: str, rates: dict[str, list[float]]) -> Row:
+    """How fast; of a network on a large photograph, beside a filter, whether it is fast enough."""
+    judged = name == "subpixel" and peer == DENOISING and size > 1
+    what = f"converting {size} megapixels by {name}{f', at least {FAST} Mpixel/s' if judged else ''}, beside cv2.{peer}"
+    fast = median(rates[name]) >= FAST
+    return row(what, "Mpixel/s", rates[name], rates[peer], "≥ 10" if judged else "", also=fast or not judged)
+
+
+def _memory(size: int, name: str, mib: dict[str, list[float]]) -> Row:
+    """How much memory; of a network on the largest photograph, whether it is little enough."""
+    judged = name == "subpixel" and size == max(MEGAPIXELS)
+    limit = f", below {SMALL:,} MB" if judged else ""
+    what = f"peak memory of converting {size} megapixels by {name}{limit}, beside cv2.cvtColor"
+    small = median(mib[name]) * 2**20 < SMALL * 1e6
+    return row(what, "MiB", mib[name], mib["cvtColor"], "≤ 2" if judged else "", also=small or not judged)
+
+
+def _starts(photograph: Path, rounds: int) -> list[Row]:
+    """CPU time of whole commands, from start to end: the help, and one photograph by a network and by a formula."""
+    gray = [sys.executable, "-m", "grayscale"]
+    one = [*gray, str(photograph), "--force"]
+    commands = {
+        "numpy": [sys.executable, "-c", "import numpy"],
+        "help": [*gray, "--help"],
+        "formula": [*one, "--method", "bt601"],
+        "network": [*one, "--model", str(MODELS / "subpixel/model.onnx")],
+    }
+    found = by_turns({name: partial(run, command) for name, command in commands.items()}, rounds)
+    took = {name: [cost.cpu_seconds for cost in costs] for name, costs in found.items()}
+    more = median(took["network"]) - median(took["formula"])
+    return [
+        row(
+            f"grayscale --help, at most {AT_ONCE} s, beside python -c 'import numpy'",
+            "CPU s",
+            took["help"],
+            took["numpy"],
+            "≤ 3",
+            also=median(took["help"]) <= AT_ONCE,
+        ),
+        row(
+            f"grayscale with one photograph by subpixel, at most {MORE:g} s more than, beside by bt601",
+            "CPU s",
+            took["network"],
+            took["formula"],
+            "≤ 3",
+            also=more <= MORE,
+        ),
+    ]
 
 
 def write_photograph(path: Path, megapixels: int) -> None:
@@ -192,6 +246,6 @@ def write_photograph(path: Path, megapixels: int) -> None:
 
 def converted(name: str, photograph: Path) -> tuple[float, float]:
     """Megapixels per second of a conversion, and peak memory in MiB of the process that made it."""
-    model, target = MODELS / name / "model.keras", photograph.with_name("gray.png")
+    model, target = MODELS / name / "model.onnx", photograph.with_name("gray.png")
     cost = run([sys.executable, "-c", CONVERSION, name, *map(str, (model, photograph, target))])
     return int(photograph.stem) / json.loads(cost.output.splitlines()[-1]), cost.mib

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import psutil
 from tqdm import tqdm
 
-PACKAGES = ("dvc", "keras", "numpy", "opencv-python-headless", "pillow", "scikit-image", "tensorflow")
+PACKAGES = ("dvc", "keras", "numpy", "onnxruntime", "opencv-python-headless", "pillow", "scikit-image", "tensorflow")
 MARK = "\n#cost "
 
 # Runs a command and adds a line to stderr: its CPU seconds, and the peak memory in MiB of the largest process in its

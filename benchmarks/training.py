@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import BenchmarkError, Row, by_turns, row, run
-from grayscale.core.tensorflow_import import tensorflow_import
 from stages.common import settings
+from stages.common.tensorflow_import import tensorflow_import
 from stages.evaluate import measures
 from stages.formats.patches import PatchSet
 

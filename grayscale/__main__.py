@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from grayscale import files, models
+from grayscale import models
 from grayscale.conversions import CONVERSIONS
-from grayscale.files import FilesError
 from grayscale.models import ModelError
 
+if TYPE_CHECKING:
+    from grayscale import batch
+
 EPILOG = """
-Without --variant, --model or --method, the variant from colour to gray with the best PSNR in metrics/scores
-converts.
+Without --variant, --model or --method, the trained network from colour to gray with the best score converts; where a
+network for noise has been trained, noisy photographs are its.
 photo.jpg becomes photo.gray.png: 8-bit gray, upright, sRGB-encoded, with the resolution and the EXIF data (date,
 camera, place) of the original, less its thumbnail and what no longer holds. Transparent parts lie on white.
 The exit code is 1 if any photograph failed, 2 if the command can't be understood, else 0.
@@ -21,13 +24,16 @@ The exit code is 1 if any photograph failed, 2 if the command can't be understoo
 
 
 def main() -> None:
-    """The command line. TensorFlow is loaded when a network is at work, not before."""
+    """The command line. What reads photographs and runs networks is loaded when it is needed."""
     parser = _parser()
     arguments = parser.parse_args()
     if fault := _fault(arguments):
         parser.error(fault)
+
+    from grayscale.files import FilesError
+
     try:
-        failed = _export(arguments) if arguments.export else _convert(arguments)
+        failed = _convert(arguments)
     except FilesError as error:
         parser.error(str(error))
     except (ModelError, OSError) as error:
@@ -44,15 +50,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("photographs", nargs="*", type=Path, metavar="PHOTO", help="image files, or folders of them")
     parser.add_argument("--output", type=Path, help="a file for one photograph, or a folder (default: beside each)")
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--variant", help="the trained model of a variant in params.yaml; pulled if it is not here")
-    how.add_argument("--model", type=Path, help="a trained model as a .keras file; no code in it is run")
+    how.add_argument("--variant", help="the trained model of a variant in params.yaml, such as subpixel")
+    how.add_argument("--model", type=Path, help="a trained model as a .onnx file; it can run no code")
     how.add_argument("--method", choices=sorted(CONVERSIONS), help="a closed form instead of a model")
     parser.add_argument("--bits", type=int, choices=(8, 16), default=8, help="per pixel; 16: the model's output, finer")
     parser.add_argument(
         "--jobs", type=int, default=1, help="worker processes, each with a model of its own (default 1)"
     )
     parser.add_argument("--force", action="store_true", help="convert again what has been converted")
-    parser.add_argument("--export", choices=("onnx",), help="write the model for other runtimes, instead of converting")
     return parser
 
 
@@ -60,11 +65,7 @@ def _fault(arguments: argparse.Namespace) -> str | None:
     """What is wrong with the arguments beyond what argparse sees."""
     if arguments.jobs < 1:
         return "--jobs must be at least 1"
-    if arguments.export and (arguments.photographs or arguments.method):
-        return "--export writes a model: it takes --variant or --model, and no photographs"
-    if arguments.export and arguments.output and arguments.output.suffix != ".onnx":
-        return f"--output {arguments.output}: with --export onnx it is a file that ends in .onnx"
-    if not arguments.export and not arguments.photographs:
+    if not arguments.photographs:
         return "name at least one photograph or folder"
     if arguments.method and arguments.bits == 16:
         return "--bits 16 needs a model: closed forms are defined in 8 bits"
@@ -75,37 +76,39 @@ def _fault(arguments: argparse.Namespace) -> str | None:
 
 def _convert(arguments: argparse.Namespace) -> bool:
     """Convert, and say what came of it; did any photograph fail?"""
+    from grayscale import batch, files
+
     jobs = files.plan(arguments.photographs, arguments.output)
     if not jobs:
-        raise FilesError(f"no image files in {', '.join(map(str, arguments.photographs))}")
+        raise files.FilesError(f"no image files in {', '.join(map(str, arguments.photographs))}")
     due = [job for job in jobs if arguments.force or not job.target.exists()]
-    model = None if arguments.method or not due else arguments.model or models.find(arguments.variant)
-
-    from grayscale import batch  # here, because an error above should not wait for it
-
-    failed = batch.run(due, batch.Choice(arguments.method, model, arguments.bits), arguments.jobs)
+    choice, why = _choice(arguments) if due else (batch.Choice(arguments.method, None, arguments.bits), "")
+    outcome = batch.run(due, choice, arguments.jobs)
+    failed = outcome.failed
     for source, reason in failed.items():
         print(f"grayscale: {source}: {reason}", file=sys.stderr)
     counts = {"converted": len(due) - len(failed), "skipped": len(jobs) - len(due), "failed": len(failed)}
     print(", ".join(f"{count} {what}" for what, count in counts.items() if count or what == "converted"))
+    if why and counts["converted"]:
+        print(why.format(outcome.noisy))
     if counts["skipped"]:
         print("Skipped are photographs whose output exists; --force converts them again.")
     return bool(failed)
 
 
-def _export(arguments: argparse.Namespace) -> bool:
-    """Write the model; nothing fails without an exception."""
-    name = arguments.model.stem if arguments.model else arguments.variant or models.best()
-    output = arguments.output or Path(f"{name}.onnx")
-    if output.exists() and not arguments.force:
-        raise FilesError(f"{output} exists; --force replaces it")
-    model = arguments.model or models.find(name)
+def _choice(arguments: argparse.Namespace) -> tuple[batch.Choice, str]:
+    """How to convert; and where that is left to us, a line that says by which network and why."""
+    from grayscale import batch, noise
 
-    from grayscale import export
-
-    export.to_onnx(model, output)
-    print(f"{output}: {name} in ONNX, checked with ONNX Runtime")
-    return False
+    if arguments.method or arguments.model or arguments.variant:
+        model = arguments.model or (models.find(arguments.variant) if arguments.variant else None)
+        return batch.Choice(arguments.method, model, arguments.bits), ""
+    clean, noisy = models.best()
+    choice = batch.Choice(None, models.find(clean), arguments.bits, noisy=models.find(noisy) if noisy else None)
+    why = f"By {clean}, the trained network with the best score on clean photographs"
+    if noisy:
+        why += f"; {{}} by {noisy}, as their noise is {noise.NOISY:g} gray levels or more"
+    return choice, f"{why}."
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,82 +20,115 @@ from tqdm import tqdm
 from grayscale import decode, files, photograph
 from grayscale.core.levels import levels
 from grayscale.files import Job
+from grayscale.models import ModelError
 
 WHITE = (255, 255, 255)  # behind what is transparent, as on paper
 
 
 @dataclass(frozen=True)
 class Choice:
-    """How to convert: a closed form or a model file, to 8 or 16 bits."""
+    """How to convert.
+
+    Attributes:
+        method: a closed form, or None.
+        model: else a model file.
+        bits: 8 or 16, of the output.
+        threads: of a network; None: one for each core.
+        noisy: another model file for photographs with noise, where the user leaves the choice to us.
+    """
 
     method: str | None
     model: Path | None
     bits: int
+    threads: int | None = None
+    noisy: Path | None = None
 
     def converter(self) -> photograph.Converter:
-        """The converter; for a model this loads TensorFlow."""
+        """The converter; for a model this loads ONNX Runtime."""
         if self.model is None:
             assert self.method is not None
             return photograph.closed_form(self.method)
-        return photograph.network(self.model)
+        return photograph.network(self.model, self.threads)
 
 
-def run(jobs: list[Job], choice: Choice, workers: int) -> dict[Path, str]:
+@dataclass
+class Outcome:
+    """What came of many photographs.
+
+    Attributes:
+        failed: those that could not be converted, each with the reason.
+        noisy: how many were converted by `Choice.noisy`.
+    """
+
+    failed: dict[Path, str]
+    noisy: int = 0
+
+
+def run(jobs: list[Job], choice: Choice, workers: int) -> Outcome:
     """Convert every job, whatever becomes of the others, and show how far it is where stderr is a terminal.
-
-    Returns:
-        The photographs that failed, each with the reason.
 
     Raises:
         ModelError: the model can't be used.
     """
-    failed = {}
+    failed, noisy = {}, 0
     with (
         tqdm(total=len(jobs), unit="photograph", disable=None if len(jobs) > 1 else True) as bar,
         closing(_in_processes(jobs, choice, workers) if jobs and workers > 1 else _here(jobs, choice)) as results,
     ):
-        for job, reason in results:
-            if reason:
-                failed[job.source] = reason
+        for job, result in results:
+            if isinstance(result, str):
+                failed[job.source] = result
+            elif result and result == choice.noisy:
+                noisy += 1
             bar.update()
-    return {job.source: failed[job.source] for job in jobs if job.source in failed}
+    return Outcome({job.source: failed[job.source] for job in jobs if job.source in failed}, noisy)
 
 
-def convert_file(job: Job, converter: photograph.Converter, bits: int, *, quiet: bool) -> None:
-    """Read one photograph, convert it stripe by stripe, and write its gray.
+def convert_file(job: Job, choice: Choice, *, quiet: bool) -> Path | None:
+    """Read one photograph, convert it stripe by stripe, and write its gray; returns the model file that was used.
 
     Raises:
         DecodeError: the file gives no photograph.
+        ModelError: the model can't be used.
         OSError: it can't be read, or the output can't be written.
     """
     # The decoded image's memory is free before the output is written.
     with decode.pillow_limit(None), closing(decode.open_upright(job.source, WHITE)) as image:
         kept = files.metadata(job.source, image.size)
         width, height = image.size
-        gray = np.empty((height, width), np.uint8 if bits == 8 else np.uint16)
-        stripes = converter(lambda top, bottom: np.asarray(image.crop((0, top, width, bottom))), height, width)
+
+        def read(top: int, bottom: int) -> np.ndarray:
+            return np.asarray(image.crop((0, top, width, bottom)))
+
+        model = choice.model and photograph.automatic(choice.model, choice.noisy, read, height, width)
+        stripes = _converter(replace(choice, model=model))(read, height, width)
+        gray = np.empty((height, width), np.uint8 if choice.bits == 8 else np.uint16)
         with tqdm(total=height, unit="row", desc=job.source.name, leave=False, disable=quiet or None, delay=2) as bar:
             for top, rows in stripes:
-                gray[top : top + len(rows)] = levels(rows, bits=bits)
+                gray[top : top + len(rows)] = levels(rows, bits=choice.bits)
                 bar.update(len(rows))
     files.write(job.target, gray, kept)
+    return model
 
 
-def _here(jobs: list[Job], choice: Choice) -> Generator[tuple[Job, str | None]]:
+def _here(jobs: list[Job], choice: Choice) -> Generator[tuple[Job, Path | str | None]]:
     for job in jobs:
-        yield job, _reason(job, choice, False)
+        yield job, _result(job, choice, False)
 
 
-def _reason(job: Job, choice: Choice, quiet: bool) -> str | None:
-    """Convert one file; the reason if that failed. `ModelError` if the model can't be used."""
-    converter = _converter(choice)
+def _result(job: Job, choice: Choice, quiet: bool) -> Path | str | None:
+    """Convert one file; the model file that was used, or as text the reason why it failed.
+
+    Raises:
+        ModelError: the model can't be loaded.
+    """
+    _converter(choice)
     try:
-        convert_file(job, converter, choice.bits, quiet=quiet)
-    except decode.DecodeError as error:
+        return convert_file(job, choice, quiet=quiet)
+    except (decode.DecodeError, ModelError) as error:
         return str(error)
     except Exception as error:  # one bad file must not stop the others, whatever a library makes of it
         return f"{type(error).__name__}: {error}"
-    return None
 
 
 @functools.cache
@@ -103,19 +136,19 @@ def _converter(choice: Choice) -> photograph.Converter:
     return choice.converter()
 
 
-def _in_processes(jobs: list[Job], choice: Choice, workers: int) -> Generator[tuple[Job, str | None]]:
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
-    with ProcessPoolExecutor(min(workers, len(jobs)), context, _prepare, (threads,)) as pool:
+def _in_processes(jobs: list[Job], choice: Choice, workers: int) -> Generator[tuple[Job, Path | str | None]]:
+    choice = replace(choice, threads=max(1, photograph.cores() // workers))
+    context = multiprocessing.get_context("spawn")  # threads don't survive a fork
+    with ProcessPoolExecutor(min(workers, len(jobs)), context, _prepare) as pool:
         try:
             with _interrupts_ignored():  # workers start here, and inherit it
-                waiting = {pool.submit(_reason, job, choice, True): job for job in jobs}
+                waiting = {pool.submit(_result, job, choice, True): job for job in jobs}
             for future in as_completed(waiting):
                 try:
-                    reason = future.result()
+                    result = future.result()
                 except BrokenProcessPool:
-                    reason = "not converted: a worker process was killed, perhaps for want of memory; use fewer --jobs"
-                yield waiting[future], reason
+                    result = "not converted: a worker process was killed, perhaps for want of memory; use fewer --jobs"
+                yield waiting[future], result
         except BaseException:  # an interrupt or a fault, here or where the results go
             pool.shutdown(cancel_futures=True)
             raise
@@ -131,9 +164,8 @@ def _interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _prepare(threads: int) -> None:
-    """Of a worker: its share of the cores, and an end with the main process."""
-    os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = str(threads)
+def _prepare() -> None:
+    """Of a worker: it ends with the main process."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

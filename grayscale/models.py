@@ -1,4 +1,4 @@
-"""Find trained models and check them against dvc.lock; what a loaded one offers. Loads and converts nothing."""
+"""Find trained models and check that they are the recorded ones. Loads and converts nothing."""
 
 from __future__ import annotations
 
@@ -6,80 +6,86 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 REPOSITORY = Path(__file__).resolve().parents[1]
+PACKED = Path(__file__).resolve().with_name("trained")  # in a wheel: <variant>/model.onnx, and the list of them
+LIST = "list.json"
+NOISY = "denoise"  # the variant for photographs with noise
 
 
 class ModelError(Exception):
     """A trained model can't be found, loaded or used; the message says what to do."""
 
 
-@dataclass(frozen=True)
-class Network:
-    """A trained network, ready to run, whatever runs it.
+def find(variant: str, repository: Path = REPOSITORY, packed: Path = PACKED) -> Path:
+    """The model file of a variant: packed with the library, or of this clone, pulled if it is not in the workspace.
 
-    Attributes:
-        predict: images `(n, side, side, channels)` in [0, 1], float32, to outputs `(n, side, side, 1 or 3)` in [0, 1].
-        channels: that it sees: 3, or 1 if it sees gray.
-        patch: the side that it was trained on, pixels; even.
-        cell: of one that takes any side, its total stride: it must divide the side; None if the side must be `patch`.
-        margin: an upper bound of its receptive field's radius in pixels, a multiple of `cell`; None as `cell` is.
-    """
-
-    predict: Callable[[np.ndarray], np.ndarray]
-    channels: int
-    patch: int
-    cell: int | None
-    margin: int | None
-
-
-def best(repository: Path = REPOSITORY) -> str:
-    """The variant from colour to gray with the highest PSNR in metrics/scores.
-
-    Raises:
-        ModelError: the repository is not here, or there are no scores of such a variant.
-    """
-    scores = {}
-    for name, entry in _trained(repository).items():
-        params = entry["params"]["params.yaml"]
-        recipe = {**params["train"]["recipe"], **params[f"variants.{name}"]}
-        file = repository / f"metrics/scores/{name}.json"
-        if (recipe["input"], recipe["target"]) == ("colour", "gray") and file.is_file():
-            scores[name] = json.loads(file.read_text(encoding="utf-8"))["psnr"]
-    if not scores:
-        raise ModelError(f"{repository / 'metrics/scores'} has no variant from colour to gray; run `make repro`")
-    return max(scores, key=lambda name: scores[name])
-
-
-def find(variant: str | None = None, repository: Path = REPOSITORY) -> Path:
-    """The model file of a variant (None: the best), pulled from the DVC remote if it is not in the workspace.
-
-    The folder of the model must have the hash that dvc.lock records, so that a model from elsewhere, or half of one, is
-    never taken for it.
+    The folder of a clone's model must have the hash that dvc.lock records, and a packed file that of the list, so that
+    a model from elsewhere, or half of one, is never taken for it.
 
     Raises:
         ModelError: no such variant was trained, its model can't be pulled, or is another one than recorded.
     """
-    recorded = _trained(repository)
-    variant = variant or best(repository)
-    if variant not in recorded:
-        raise ModelError(f"no variant {variant!r} has been trained; dvc.lock has {', '.join(sorted(recorded))}")
+    known = trained(repository, packed)
+    if variant not in known:
+        raise ModelError(f"no variant {variant!r} has been trained; there are {', '.join(sorted(known))}")
+    if not _is_clone(repository):
+        file = packed / variant / "model.onnx"
+        if not file.is_file() or sha256(file) != known[variant]["sha256"]:
+            raise ModelError(f"{file} is damaged; install the package again")
+        return file
     folder = repository / "data/models" / variant
     if not folder.exists():
         _pull(variant, repository)
-    if hash_of_folder(folder) != recorded[variant]["outs"][0]["md5"]:
+    if hash_of_folder(folder) != known[variant]["folder"]:
         raise ModelError(
             f"{folder} is not what dvc.lock records of train@{variant}; restore that with "
             f"`dvc checkout --force train@{variant}`, bring dvc.lock up to date with `make repro`, or use "
             f"the file as it is with --model"
         )
-    return folder / "model.keras"
+    return folder / "model.onnx"
+
+
+def best(repository: Path = REPOSITORY, packed: Path = PACKED) -> tuple[str, str | None]:
+    """The variant for clean photographs, and the one for noisy ones if it has been trained.
+
+    For clean ones it is that from colour to gray with the highest PSNR on the test patches.
+
+    Raises:
+        ModelError: there are no scores of such a variant.
+    """
+    known = trained(repository, packed)
+    scores = {name: model["psnr"] for name, model in known.items() if model["psnr"] is not None and name != NOISY}
+    if not scores:
+        raise ModelError(f"{repository / 'metrics/scores'} has no variant from colour to gray; run `make repro`")
+    return max(scores, key=lambda name: scores[name]), NOISY if NOISY in known else None
+
+
+def trained(repository: Path = REPOSITORY, packed: Path = PACKED) -> dict[str, dict[str, Any]]:
+    """Variant → `folder`, the hash of its folder in dvc.lock; `psnr` in dB, None where it does not make gray of colour.
+
+    Of models that are packed with the library, `sha256` of the file, too.
+
+    Raises:
+        ModelError: this is no clone, and nothing is packed; or dvc.lock can't be read.
+    """
+    if _is_clone(repository):
+        return {name: _facts(name, entry, repository) for name, entry in _locked(repository).items()}
+    if not (packed / LIST).is_file():
+        raise ModelError(
+            f"{repository} is no clone of the project's repository, and no models are packed with this package; "
+            "run `grayscale` inside a clone, install a wheel of `make wheel`, or name a file with --model"
+        )
+    models: dict[str, dict[str, Any]] = json.loads((packed / LIST).read_text(encoding="utf-8"))
+    return models
+
+
+def sha256(file: Path) -> str:
+    """The sha256 of a file in hexadecimal."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def hash_of_folder(folder: Path) -> str:
@@ -93,21 +99,20 @@ def hash_of_folder(folder: Path) -> str:
     return hashlib.md5(json.dumps(entries).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
-def refuse_other_files(path: Path) -> None:
-    """`ModelError` if there is no file, or one that does not end in `.keras`: older formats may run code."""
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file")
-    if path.suffix != ".keras":
-        raise ModelError(f"{path}: a model is a file in Keras's own format, ending in .keras")
+def _is_clone(repository: Path) -> bool:
+    return (repository / "dvc.lock").is_file()
 
 
-def _trained(repository: Path) -> dict[str, Any]:
+def _facts(name: str, entry: dict[str, Any], repository: Path) -> dict[str, Any]:
+    params, scores = entry["params"]["params.yaml"], repository / f"metrics/scores/{name}.json"
+    recipe = {**params["train"]["recipe"], **params[f"variants.{name}"]}
+    scored = (recipe["input"], recipe["target"]) == ("colour", "gray") and scores.is_file()
+    psnr = json.loads(scores.read_text(encoding="utf-8"))["psnr"] if scored else None
+    return {"folder": entry["outs"][0]["md5"], "psnr": psnr}
+
+
+def _locked(repository: Path) -> dict[str, Any]:
     """Variant → its entry in dvc.lock."""
-    if not (repository / "dvc.lock").is_file():
-        raise ModelError(
-            f"{repository} is no clone of the project's repository, so it has no trained models; "
-            "run `grayscale` inside a clone, or name a file with --model"
-        )
     from ruamel.yaml import YAML, YAMLError
 
     try:

@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from grayscale import conversions, models, tiles
+from grayscale import conversions, models, noise, tiles
 from grayscale.conversions import BT601
-from grayscale.core.levels import levels
-from grayscale.core.tensorflow_import import tensorflow_import
+from grayscale.core.levels import levels, to_unit
 from grayscale.tiles import Read
 
-TILE = 512  # side in pixels of what a fully convolutional network converts at a time; a multiple of all cells
+TILE = 512  # side in pixels of what a fully convolutional network converts at a time, less what its cell does not fit
+TILES = 4  # at most so many at the same time: memory grows with them
 
+Named = TypeVar("Named", str, Path)
 Converter = Callable[[Read, int, int], Iterator[tuple[int, np.ndarray]]]
 """`(read, height, width)` to finished rows from top to bottom: the first one's number, and `(n, width)` gray, uint8 or
-float32 in [0, 1]. `read` as in `tiles.stripes`."""
+float32 in [0, 1]. `read` as in `tiles.blended`."""
 
 
 def convert(
     photograph: np.ndarray, *, variant: str | None = None, method: str | None = None, model: Path | None = None
 ) -> np.ndarray:
-    """A photograph in gray, by one of the three; without any, by the best committed variant.
+    """A photograph in gray, by one of the three; without any, by the best variant for it, as `automatic` chooses.
 
     Args:
         photograph: `(height, width, 3)`, sRGB: uint8, or float in [0, 1]. Closed forms are defined on 8-bit values; for
             them a float photograph is rounded to these.
-        variant: a key of `variants` in params.yaml, whose trained model is found or pulled; see `models.find`.
+        variant: a trained one, packed with the library or found in the clone, see `models.find`.
         method: a closed form, one of `grayscale.conversions.CONVERSIONS`.
-        model: a `.keras` file.
+        model: a `.onnx` file that the training wrote.
 
     Returns:
         `(height, width)` gray, sRGB-encoded: uint8 for uint8, else the photograph's float type in [0, 1].
@@ -47,13 +49,25 @@ def convert(
         raise ValueError(f"a photograph is uint8, or float in [0, 1]; this is {photograph.dtype}")
     if sum(choice is not None for choice in (variant, method, model)) > 1:
         raise ValueError("variant, method and model exclude each other")
-    converter = closed_form(method) if method else _remembered(model or models.find(variant))
     height, width = photograph.shape[:2]
-    rows = [part for _, part in converter(lambda top, bottom: photograph[top:bottom], height, width)]
+
+    def read(top: int, bottom: int) -> np.ndarray:
+        return photograph[top:bottom]
+
+    if method:
+        converter = closed_form(method)
+    else:
+        converter = _remembered(model or models.find(variant or automatic(*models.best(), read, height, width)))
+    rows = [part for _, part in converter(read, height, width)]
     gray = np.concatenate(rows)
     if photograph.dtype == np.uint8:
         return levels(gray, bits=8)
     return (gray / np.float32(255) if gray.dtype == np.uint8 else gray).astype(photograph.dtype)
+
+
+def automatic(clean: Named, noisy: Named | None, read: Read, height: int, width: int) -> Named:
+    """Which of two networks, by their names or files, a photograph gets: from `noise.NOISY` on the second, if any."""
+    return noisy if noisy and noise.estimate(read, height, width) >= noise.NOISY else clean
 
 
 def closed_form(method: str) -> Converter:
@@ -63,40 +77,52 @@ def closed_form(method: str) -> Converter:
     )
 
 
-def network(path: Path) -> Converter:
+def network(path: Path, threads: int | None = None) -> Converter:
     """A model file: in large tiles if it is fully convolutional, else in blended patches.
 
     It computes in float32, with half the memory of the float64 that scores are computed in; of a million pixels that
     moves some twenty, by one 8-bit level. A network that sees gray is shown luma; of one that makes colour, luma is
     taken.
 
+    Args:
+        path: a `.onnx` file.
+        threads: to use; None: one for each core.
+
     Raises:
-        ModelError: see `keras_models.load`.
+        ModelError: see `grayscale.network.load`.
     """
-    models.refuse_other_files(path)  # before a long import
-    with tensorflow_import():
-        from grayscale import keras_models
+    from grayscale import network  # here, because a closed form needs no ONNX Runtime
 
-        network = keras_models.network(path)
+    threads = threads or cores()
+    side_by_side = min(threads, TILES)
+    used = network.load(path, threads // side_by_side)
 
-    def gray(colour: np.ndarray) -> np.ndarray:
-        seen = colour if network.channels == 3 else _luma(colour)[..., None]
-        output = network.predict(seen.astype(np.float32))
+    def gray(pixels: np.ndarray) -> np.ndarray:
+        colour = to_unit(pixels, "float32") if pixels.dtype == np.uint8 else pixels.astype(np.float32)
+        output = used(colour if used.channels == 3 else _luma(colour)[..., None])
         return output[..., 0] if output.shape[-1] == 1 else _luma(output)
 
     def rows(read: Read, height: int, width: int) -> Iterator[tuple[int, np.ndarray]]:
-        if network.cell is None or network.margin is None:
-            return tiles.stripes(gray, read, height, width, network.patch)
-        kept = min(TILE, -(-max(height, width) // network.cell) * network.cell)
-        return tiles.stripes(gray, read, height, width, kept + 2 * network.margin, margin=network.margin)
+        if used.cell is None or used.margin is None:
+            return tiles.blended(gray, read, height, width, used.patch, threads=side_by_side)
+        cells = min(TILE, max(height, width) + used.cell - 1) // used.cell
+        side = max(1, cells) * used.cell + 2 * used.margin
+        return tiles.cropped(gray, read, height, width, side, used.margin, threads=side_by_side)
 
     return rows
 
 
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _remembered(path: Path) -> Converter:
     """`network`, loaded once as long as the file is the same."""
-    models.refuse_other_files(path)
-    status = path.stat()
+    try:
+        status = path.stat()
+    except OSError:
+        return network(path)  # which says what is wrong
     return _loaded(path.resolve(), status.st_mtime_ns, status.st_size)
 
 

@@ -5,7 +5,10 @@ The caller passes the method; nothing here knows of networks.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 
@@ -17,84 +20,115 @@ Convert = Callable[[np.ndarray], np.ndarray]
 Read = Callable[[int, int], np.ndarray]
 
 
-def whole(convert: Convert, photograph: np.ndarray, patch: int, *, margin: int | None = None) -> np.ndarray:
-    """What a method that is bound to a patch size makes of a whole photograph; see `stripes`.
+def whole(convert: Convert, photograph: np.ndarray, patch: int) -> np.ndarray:
+    """What a method that is bound to a patch size makes of a whole photograph; see `blended`.
 
     Args:
         convert: colour `(n, patch, patch, 3)` float64 in [0, 1] to `(n, patch, patch)` or `(n, patch, patch, 3)`.
         photograph: `(height, width, 3)` uint8, or float in [0, 1]; at least 1 × 1.
         patch: side of a tile in pixels, even.
-        margin: see `stripes`.
 
     Returns:
         `(height, width)` or `(height, width, 3)`, of the type that `convert` returns.
     """
     height, width = photograph.shape[:2]
-    rows = stripes(convert, lambda top, bottom: photograph[top:bottom], height, width, patch, margin=margin)
+    rows = blended(
+        lambda pixels: convert(_fractions(pixels)), lambda top, bottom: photograph[top:bottom], height, width, patch
+    )
     return np.concatenate([part for _, part in rows])
 
 
-def stripes(
-    convert: Convert, read: Read, height: int, width: int, side: int, *, margin: int | None = None
+def blended(
+    convert: Convert, read: Read, height: int, width: int, side: int, *, threads: int = 1
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Convert a photograph tile by tile and hand over its rows as they are finished, from top to bottom.
+    """Convert a photograph by a method that sees nothing beyond its patch, from top to bottom.
 
-    Memory holds one row of tiles, whatever the height. Beyond its edges the photograph is mirrored, as often as it
-    takes. Tiles lie as `_window` says; there are no seams, because
-
-    - without `margin`, for a method that sees nothing beyond its patch, each pixel is the mean of four patches,
-      weighted by a raised cosine in both directions: weights sum to one and fade to nothing where a patch ends. Patches
-      overlap by half, the least for which no pixel rests on the border of a patch alone;
-    - with `margin`, for one whose every output pixel depends on input at most `margin` pixels away, only what lies
-      farther than that from the tile's border is kept: it is what the method would make of the photograph in one piece.
+    Each pixel is the mean of four patches, weighted by a raised cosine in both directions: weights sum to one and fade
+    to nothing where a patch ends. Patches overlap by half, the least for which no pixel rests on the border of a patch
+    alone. Beyond its edges the photograph is mirrored, as often as it takes.
 
     Args:
-        convert: colour `(n, side, side, 3)` float64 in [0, 1] to `(n, side, side)` or `(n, side, side, channels)`.
-        read: `(top, bottom)` to those rows, `(bottom − top, width, 3)` uint8, or float in [0, 1].
+        convert: pixels `(n, side, side, 3)`, of the type that `read` gives, to `(n, side, side)` or
+            `(n, side, side, channels)`.
+        read: `(top, bottom)` to those rows, `(bottom − top, width, 3)`.
         height: of the photograph, pixels, ≥ 1.
         width: of the photograph, pixels, ≥ 1.
-        side: of a tile, pixels; even, and more than twice the margin.
-        margin: pixels cut off each side of a converted tile, or None to blend.
+        side: of a patch, pixels; even.
+        threads: that call `convert` at the same time.
 
     Yields:
         The number of the first row, and finished rows `(n, width)` or `(n, width, channels)`, of the type that
-        `convert` returns.
+        `convert` returns. Memory holds two rows of patches, whatever the height.
     """
-    window, start, step = _window(side, margin)
-    lefts = np.arange(start, width, step)
-    columns = _mirrored(start, lefts[-1] + side, width)
-    at_once = max(1, PIXELS_AT_ONCE // side**2)
-    sums: np.ndarray | None = None  # of the rows that this and later rows of tiles reach, weighted
-    for top in range(start, height, step):
-        rows = _mirrored(top, top + side, height)
-        first = rows.min()
-        stripe = read(first, rows.max() + 1)[rows - first][:, columns]
-        for part in np.array_split(lefts - start, range(at_once, len(lefts), at_once)):
-            outputs = convert(_fractions(np.stack([stripe[:, left : left + side] for left in part])))
+    step = side // 2
+    window = np.sin(np.pi * (np.arange(side) + 0.5) / side) ** 2
+    sums: np.ndarray | None = None  # of the rows that this and later rows of patches reach, weighted
+    for top, lefts, parts in _rows_of_tiles(convert, read, height, width, side, None, threads):
+        for part, outputs in zip(lefts, parts, strict=True):
             weights = np.outer(window, window).astype(outputs.dtype)
             weights = weights.reshape(side, side, *[1] * (outputs.ndim - 3))
             if sums is None:
-                sums = np.zeros((side, len(columns), *outputs.shape[3:]), outputs.dtype)
+                sums = np.zeros((side, lefts[-1][-1] + side, *outputs.shape[3:]), outputs.dtype)
             for left, output in zip(part, outputs, strict=True):
                 sums[:, left : left + side] += weights * output
         assert sums is not None
         bottom = min(top + step, height)
         if bottom > 0:
-            finished = sums[max(0, -top) : bottom - top, -start : width - start]
-            yield max(0, top), finished.copy()
+            yield max(0, top), sums[max(0, -top) : bottom - top, step : step + width].copy()
         sums = np.concatenate([sums[step:], np.zeros_like(sums[:step])])
 
 
-def _window(side: int, margin: int | None) -> tuple[np.ndarray, int, int]:
-    """Weights `(side,)` of a tile's rows and columns, where the first tile starts, and the step from tile to tile.
+def cropped(
+    convert: Convert, read: Read, height: int, width: int, side: int, margin: int, *, threads: int = 1
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Convert by a method whose every output pixel depends on input at most `margin` pixels away; else as `blended`.
 
-    Shifted by the step, the weights sum to one at every pixel of the photograph, its edges included.
+    Of a converted tile only what lies farther than that from its border is kept: it is what the method would make of
+    the photograph in one piece. `side` is more than twice the margin.
     """
-    if margin is None:
-        return np.sin(np.pi * (np.arange(side) + 0.5) / side) ** 2, -(side // 2), side // 2
-    window = np.zeros(side)
-    window[margin : side - margin] = 1
-    return window, -margin, side - 2 * margin
+    step, inner = side - 2 * margin, slice(margin, side - margin)
+    for top, _, parts in _rows_of_tiles(convert, read, height, width, side, margin, threads):
+        kept = np.concatenate([outputs[:, inner, inner] for outputs in parts])  # (n, step, step)
+        first = top + margin
+        yield first, kept.swapaxes(0, 1).reshape(step, -1, *kept.shape[3:])[: height - first, :width]
+
+
+def _rows_of_tiles(
+    convert: Convert, read: Read, height: int, width: int, side: int, margin: int | None, threads: int
+) -> Iterator[tuple[int, list[np.ndarray], list[np.ndarray]]]:
+    """Convert tiles that overlap by half, or by two margins.
+
+    Yields:
+        Of each row of tiles where it starts; and for each part of it, where its tiles start, counted from the leftmost,
+        and what becomes of them. The next row is at work meanwhile.
+    """
+    start, step, cut = (-(side // 2), side // 2, 0) if margin is None else (-margin, side - 2 * margin, margin)
+    lefts = np.arange(0, width - cut - start, step)
+    before, after = _mirrored(start, 0, width), _mirrored(width, start + lefts[-1] + side, width)  # columns
+    at_once = max(1, PIXELS_AT_ONCE // side**2)
+    parts = np.array_split(lefts, range(at_once, len(lefts), at_once))
+
+    def work(stripe: np.ndarray, part: np.ndarray) -> np.ndarray:
+        return convert(np.stack([stripe[:, left : left + side] for left in part]))
+
+    pool = ThreadPoolExecutor(threads) if threads > 1 else None  # one thread is the caller's: Keras keeps state in it
+    waiting: deque[tuple[int, list[Callable[[], np.ndarray]]]] = deque()
+    try:
+        for top in range(start, height - cut, step):
+            rows = _mirrored(top, top + side, height)
+            first = rows.min()
+            stripe = read(first, rows.max() + 1)[rows - first]
+            stripe = np.concatenate([stripe[:, before], stripe, stripe[:, after]], axis=1)
+            tasks = [partial(work, stripe, part) for part in parts]
+            waiting.append((top, [pool.submit(task).result for task in tasks] if pool else [*tasks]))
+            if len(waiting) > 1:
+                ready, results = waiting.popleft()
+                yield ready, parts, [result() for result in results]
+        for ready, results in waiting:
+            yield ready, parts, [result() for result in results]
+    finally:
+        if pool:
+            pool.shutdown(cancel_futures=True)
 
 
 def _mirrored(start: int, stop: int, size: int) -> np.ndarray:

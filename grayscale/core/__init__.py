@@ -1,1 +1,1 @@
-"""What library and pipeline share: atomic files, pixel levels, how TensorFlow is imported."""
+"""What library and pipeline share: atomic files and pixel levels."""

@@ -21,8 +21,8 @@ ENVIRONMENT = Path("environment.yaml")
 LOCK = Path("requirements.lock")
 PYTHON = ">=3.11,<3.14"
 PACKAGES = (
-    "h5py", "jinja2", "keras", "matplotlib", "ml-dtypes", "numpy", "pandas", "pillow", "scikit-image", "scikit-learn",
-    "scipy", "tensorflow",
+    "h5py", "jinja2", "keras", "matplotlib", "ml-dtypes", "numpy", "onnx", "onnxruntime", "pandas", "pillow",
+    "scikit-image", "scikit-learn", "scipy", "tensorflow", "tf2onnx",
 )  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from grayscale.core.tensorflow_import import tensorflow_import
 from stages.common.settings import Evaluate
+from stages.common.tensorflow_import import tensorflow_import
 from stages.evaluate import baselines, leakage, probes
 from stages.evaluate.baselines import Closed
 from stages.evaluate.chunks import grays, opened, pair, pairs

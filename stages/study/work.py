@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grayscale.core.tensorflow_import import tensorflow_import
 from stages.common.artifacts import read_json, read_table
 from stages.common.settings import SettingsError, Variant
+from stages.common.tensorflow_import import tensorflow_import
 from stages.evaluate import baselines, frequency, leakage, measures, noise, probes, reference, scores
 from stages.evaluate.chunks import grays, pairs
 from stages.evaluate.moments import Moments, of_all

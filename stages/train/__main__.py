@@ -1,4 +1,4 @@
-"""Stage `train@<variant>`: the trained network, its facts and its training curve, in data/models/<variant>."""
+"""Stage `train@<variant>`: the trained network, for Keras and as ONNX, its facts and its curve, in data/models."""
 
 from __future__ import annotations
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grayscale.core.tensorflow_import import tensorflow_import
 from stages.common import shards
 from stages.common.artifacts import write_model, write_table
 from stages.common.engine import Engine
 from stages.common.settings import Train, Variant
 from stages.common.stage import StageError
+from stages.common.tensorflow_import import tensorflow_import
 from stages.formats.patches import PatchSet
 
 if TYPE_CHECKING:
@@ -59,11 +59,19 @@ def done(work: Callable[[Any, Path], Any], task: Any, keep: Path, where: Engine)
 def train(task: Task, folder: Path) -> dict[str, Any]:
     """Train a variant on data/pairs; returns facts.
 
-    `folder` gets model.keras, start.keras (the same network before its first step), both in float32, and curve.csv.
+    `folder` gets model.keras, start.keras (the same network before its first step), both in float32, model.onnx, which
+    is the first as the library runs it, and curve.csv.
+
+    Raises:
+        StageError: see `trained` and `stages.train.export.write_onnx`.
     """
     train, validation = (PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation"))
     model, curve = trained(task, train, validation, folder / "start.keras")
     write_model(folder / "model.keras", model)
+    with tensorflow_import():
+        from stages.train import export
+
+    export.write_onnx(folder / "model.onnx", model)
     write_table(folder / "curve.csv", curve)
     return {
         **facts(task, model, curve, train),

@@ -17,7 +17,7 @@ from grayscale import __main__ as command
 from grayscale import models
 from grayscale.conversions import bt601, lightness
 from tests.conftest import REPOSITORY
-from tests.grayscale.conftest import clouds, save
+from tests.grayscale.conftest import clouds, node, save, write_graph
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -51,13 +51,29 @@ def test_one_photograph_becomes_an_8_bit_gray_png_beside_it(
 ) -> None:
     photo, find = save(tmp_path / "photo.png"), Mock(return_value=model_file)
     monkeypatch.setattr(models, "find", find)
-    assert cli(photo) == (0, "1 converted\n", "")  # by the best model
+    monkeypatch.setattr(models, "best", lambda: ("simple", None))
+    reason = "By simple, the trained network with the best score on clean photographs.\n"
+    assert cli(photo) == (0, f"1 converted\n{reason}", "")
     gray = pixels(tmp_path / "photo.gray.png")
     assert gray.dtype == np.uint8
     np.testing.assert_array_equal(gray, grayscale.convert(clouds(20, 31), model=model_file))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photo.gray.png", "photo.png"]
-    assert cli(photo, "--variant", "simple", "--force")[0] == 0
-    assert find.call_args_list == [call(None), call("simple")]
+    assert cli(photo, "--variant", "vae", "--force") == (0, "1 converted\n", "")
+    assert find.call_args_list == [call("simple"), call("vae")]
+
+
+def test_noisy_photographs_are_those_of_the_network_for_noise(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("simple", "denoise"):
+        write_graph(tmp_path / f"{name}.onnx", [node("ReduceMean", ["x"], ["y"], axes=[3])])
+    monkeypatch.setattr(models, "find", lambda name: tmp_path / f"{name}.onnx")
+    monkeypatch.setattr(models, "best", lambda: ("simple", "denoise"))
+    save(tmp_path / "in/clean.png")
+    noisy = np.random.default_rng(1).integers(0, 256, (40, 40, 3)).astype(np.uint8)
+    Image.fromarray(noisy).save(tmp_path / "in/noisy.png")
+    _, output, _ = cli(tmp_path / "in")
+    assert output.endswith("on clean photographs; 1 by denoise, as their noise is 4 gray levels or more.\n")
 
 
 def test_a_method_is_the_conversion_of_the_targets(cli: Cli, tmp_path: Path) -> None:
@@ -131,8 +147,6 @@ def test_existing_outputs_are_skipped_unless_forced(cli: Cli, tmp_path: Path) ->
         (["photo.png", "--bits", "16", "--output", "x.jpg"], "JPEG holds 8 bits"),
         (["photo.png", "--jobs", "0"], "at least 1"),
         (["photo.png", "--method", "bt601", "--output", "photo.png", "--force"], "is the original"),
-        (["photo.png", "--export", "onnx"], "no photographs"),
-        (["--export", "onnx", "--model", "m.keras", "--output", "m.keras", "--force"], "ends in .onnx"),
         (["nowhere.png"], "not found"),
         (["empty", "--method", "bt601"], "no image files"),
     ],
@@ -150,8 +164,8 @@ def test_a_command_that_can_not_be_understood_is_refused(
 
 
 def test_a_model_that_can_not_be_had_is_one_message(cli: Cli, tmp_path: Path) -> None:
-    code, _, errors = cli(save(tmp_path / "photo.png"), "--model", tmp_path / "none.keras")
-    assert (code, errors) == (1, f"grayscale: {tmp_path / 'none.keras'}: no such file\n")
+    code, _, errors = cli(save(tmp_path / "photo.png"), "--model", tmp_path / "none.onnx")
+    assert (code, errors) == (1, f"grayscale: {tmp_path / 'none.onnx'}: no such file\n")
     assert not (tmp_path / "photo.gray.png").exists()
 
 
@@ -160,7 +174,7 @@ def test_help_and_the_import_load_nothing_heavy(arguments: list[str]) -> None:
     command = [sys.executable, "-X", "importtime", *arguments]
     result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     loaded = {line.rsplit("|")[-1].strip().split(".")[0] for line in result.stderr.splitlines() if "|" in line}
-    heavy = {"tensorflow", "keras", "scipy", "sklearn", "onnx", "pandas", "pydantic", "ruamel", "tqdm", "stages"}
+    heavy = {"onnxruntime", "PIL", "tqdm", "ruamel", "tensorflow", "keras", "scipy", "onnx", "pandas", "stages"}
     assert not loaded & heavy
 
 

@@ -18,7 +18,8 @@ stages:
   train:
     foreach: ${variants}
     do:
-      cmd: mkdir -p data/models/${key} && cp ../model.keras ../facts.json data/models/${key}
+      cmd: mkdir -p data/models/${key} && cp ../model.onnx ../facts.json data/models/${key}
+      params: [train, 'variants.${key}']
       outs:
         - data/models/${key}
 """
@@ -28,7 +29,7 @@ stages:
 def made(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A DVC repository whose model of `subpixel` lies in the workspace and in a remote; tests must not change it."""
     top = tmp_path_factory.mktemp("clone")
-    shutil.copy2(model_file, top / "model.keras")
+    shutil.copy2(model_file, top / "model.onnx")
     (top / "facts.json").write_text("{}")
     clone = Workspace(top / "clone")
     clone.folder.mkdir()
@@ -51,7 +52,7 @@ def clone(made: Workspace, tmp_path: Path) -> Workspace:
 @pytest.mark.parametrize("facts", ["{ }", None], ids=["changed", "half"])
 def test_a_model_is_taken_if_its_folder_is_the_recorded_one(clone: Workspace, facts: str | None) -> None:
     folder = clone.folder / "data/models/subpixel"
-    assert models.find("subpixel", clone.folder) == folder / "model.keras"
+    assert models.find("subpixel", clone.folder) == folder / "model.onnx"
     (folder / "facts.json").unlink()
     if facts:
         (folder / "facts.json").write_text(facts)
@@ -75,11 +76,28 @@ def test_a_model_that_is_not_here_is_pulled_or_the_message_says_how_to_get_it(
 
 
 def test_what_was_never_trained_is_refused_and_so_is_a_folder_that_is_no_clone(made: Workspace, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"no variant 'other' has been trained; dvc\.lock has subpixel"):
+    with pytest.raises(ModelError, match=r"no variant 'other' has been trained; there are subpixel"):
         models.find("other", made.folder)
-    for variant in ("subpixel", None):
-        with pytest.raises(ModelError, match="no clone"):
-            models.find(variant, tmp_path)
+    with pytest.raises(ModelError, match="no clone"):
+        models.find("subpixel", tmp_path, tmp_path)
+    with pytest.raises(ModelError, match="no clone"):
+        models.best(tmp_path, tmp_path)
+
+
+def test_where_there_is_no_clone_packed_models_are_found_if_they_are_those_of_the_list(
+    tmp_path: Path, model_file: Path
+) -> None:
+    packed = tmp_path / "trained"
+    (packed / "subpixel").mkdir(parents=True)
+    shutil.copy(model_file, packed / "subpixel")
+    entry = {"folder": "0.dir", "psnr": 60.0, "sha256": models.sha256(model_file)}
+    (packed / models.LIST).write_text(json.dumps({"subpixel": entry, "naive": {**entry, "psnr": None}}))
+    assert models.best(tmp_path, packed) == ("subpixel", None)
+    assert models.find("subpixel", tmp_path, packed) == packed / "subpixel/model.onnx"
+    (packed / "subpixel/model.onnx").write_bytes(b"other")
+    for name in ("subpixel", "naive"):  # another file, and none
+        with pytest.raises(ModelError, match="damaged"):
+            models.find(name, tmp_path, packed)
 
 
 def test_folders_are_hashed_as_dvc_hashes_them(tmp_path: Path) -> None:
@@ -96,17 +114,17 @@ def test_folders_are_hashed_as_dvc_hashes_them(tmp_path: Path) -> None:
 
 def test_the_best_is_the_highest_psnr_from_colour_to_gray(tmp_path: Path) -> None:
     params: dict[str, dict[str, str]] = {
-        "simple": {}, "bottleneck": {}, "naive": {"target": "colour"}, "control": {"input": "gray"},
+        "simple": {}, "bottleneck": {}, "naive": {"target": "colour"}, "control": {"input": "gray"}, "denoise": {},
     }  # fmt: skip
     recipe = {"train": {"recipe": {"input": "colour", "target": "gray"}}}
     stages = {
-        f"train@{name}": {"params": {"params.yaml": {**recipe, f"variants.{name}": own}}}
+        f"train@{name}": {"params": {"params.yaml": {**recipe, f"variants.{name}": own}}, "outs": [{"md5": "0.dir"}]}
         for name, own in params.items()
     }
     YAML(typ="safe").dump({"stages": stages}, tmp_path / "dvc.lock")
     with pytest.raises(ModelError, match="no variant from colour to gray"):
         models.best(tmp_path)
     (tmp_path / "metrics/scores").mkdir(parents=True)
-    for name, psnr in zip((*params, "of_another_commit"), (20.0, 25.0, 90.0, 95.0, 99.0), strict=True):
+    for name, psnr in zip((*params, "of_another_commit"), (20.0, 25.0, 90.0, 95.0, 97.0, 99.0), strict=True):
         (tmp_path / f"metrics/scores/{name}.json").write_text(json.dumps({"psnr": psnr}))
-    assert models.best(tmp_path) == "bottleneck"
+    assert models.best(tmp_path) == ("bottleneck", "denoise")

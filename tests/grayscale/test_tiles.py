@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 from unittest.mock import Mock
 
-import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from grayscale import keras_models, tiles
-from stages.common.settings import load
-from stages.evaluate import networks
-from stages.train.build import build
-from tests.conftest import REPOSITORY
+from grayscale import tiles
 
 PATCH = 28
-FULLY_CONVOLUTIONAL = ("simple", "naive", "subpixel")
-NETWORKS = (*FULLY_CONVOLUTIONAL, "bottleneck", "vae", "adaptive")
+Convert = Callable[[np.ndarray], np.ndarray]
 
 
-def network(name: str, patch: int = PATCH) -> keras.Model:
-    """The variant `name` of params.yaml, untrained."""
-    keras.utils.set_random_seed(5)
-    return build(load(REPOSITORY / "params.yaml").variants[name], patch)
+def cropped(convert: Convert, photograph: np.ndarray, side: int, margin: int, threads: int = 1) -> np.ndarray:
+    """A whole photograph by `tiles.cropped`."""
+    height, width = photograph.shape[:2]
+    stripes = tiles.cropped(
+        convert, lambda top, bottom: photograph[top:bottom], height, width, side, margin, threads=threads
+    )
+    return np.concatenate([rows for _, rows in stripes])
 
 
 def photo(height: int, width: int) -> np.ndarray:
@@ -55,14 +56,18 @@ def test_a_method_that_changes_nothing_gives_the_photograph_back(
 ) -> None:
     photograph = np.random.default_rng(height * width).integers(0, 256, (height, width, 3)).astype(np.uint8)
     for part in (np.s_[...], np.s_[..., 1]):
-        result = tiles.whole(lambda colour, part=part: colour[part], photograph, side, margin=margin)  # type: ignore[misc]
-        np.testing.assert_allclose(result, photograph[part] / 255, atol=1e-12)
+        convert = partial(lambda part, colour: colour[part], part)
+        if margin is None:
+            np.testing.assert_allclose(tiles.whole(convert, photograph, side), photograph[part] / 255, atol=1e-12)
+        else:
+            np.testing.assert_array_equal(cropped(convert, photograph, side, margin), photograph[part])
 
 
-def test_stripes_come_from_top_to_bottom_and_read_a_row_of_tiles_at_a_time() -> None:
+@pytest.mark.parametrize("stripes", [tiles.blended, partial(tiles.cropped, margin=4)])
+def test_stripes_come_from_top_to_bottom_and_read_a_row_of_tiles_at_a_time(stripes: Callable[..., Any]) -> None:
     photograph = photo(333, 50)
     read = Mock(side_effect=lambda top, bottom: photograph[top:bottom])
-    parts = list(tiles.stripes(lambda colour: colour[..., 0], read, 333, 50, PATCH))
+    parts = list(stripes(lambda colour: colour[..., 0], read, 333, 50, PATCH))
     assert max(bottom - top for (top, bottom), _ in read.call_args_list) == PATCH
     assert max(len(rows) for _, rows in parts) <= PATCH
     assert [top for top, _ in parts] == [0, *np.cumsum([len(rows) for _, rows in parts])[:-1]]
@@ -71,43 +76,26 @@ def test_stripes_come_from_top_to_bottom_and_read_a_row_of_tiles_at_a_time() -> 
 def test_beyond_its_edges_the_photograph_is_mirrored() -> None:
     convert = Mock(side_effect=lambda colour: colour)
     row = np.arange(3, dtype=np.uint8).reshape(1, 3, 1).repeat(3, axis=2)
-    tiles.whole(convert, row, 8, margin=2)
+    cropped(convert, row, 8, 2)
     first = convert.call_args_list[0].args[0]
-    np.testing.assert_array_equal((first[0, 0, :, 0] * 255).round(), [1, 0, 0, 1, 2, 2, 1, 0])
+    assert first[0, 0, :, 0].tolist() == [1, 0, 0, 1, 2, 2, 1, 0]
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_takes_images_of_any_size_if_and_only_if_its_latent_has_places(name: str) -> None:
-    model, images = network(name), np.random.default_rng(1).random((2, PATCH, PATCH, 3))
-    free = keras_models.any_size(model)
-    assert (free is not None) == (name in FULLY_CONVOLUTIONAL)
-    if free is not None:
-        np.testing.assert_array_equal(networks.predict(free, images), networks.predict(model, images))
+@pytest.mark.parametrize("threads", [1, 3])
+def test_so_many_threads_convert_at_the_same_time_and_an_error_ends_all(threads: int) -> None:
+    meeting, photograph = threading.Barrier(threads, timeout=30), photo(30, 12 * 512)
 
+    def convert(pixels: np.ndarray) -> np.ndarray:
+        meeting.wait()  # returns when all threads are here
+        return pixels[..., 0]
 
-@pytest.mark.parametrize(
-    "layer",
-    [
-        keras.layers.GlobalAveragePooling2D(keepdims=True),
-        keras.layers.LayerNormalization(axis=(1, 2)),
-        keras.layers.Conv2D(1, 3, padding="valid"),
-    ],
-    ids=lambda layer: layer.name,
-)
-def test_a_layer_that_looks_at_the_whole_image_or_cuts_its_edges_binds_a_network(layer: keras.Layer) -> None:
-    image = keras.Input((PATCH, PATCH, 3))
-    assert keras_models.any_size(keras.Model(image, layer(image))) is None
+    np.testing.assert_array_equal(cropped(convert, photograph, 512, 0, threads), photograph[..., 0])
 
+    def fail(pixels: np.ndarray) -> np.ndarray:
+        raise ArithmeticError
 
-@pytest.mark.parametrize("name", FULLY_CONVOLUTIONAL)
-def test_no_input_beyond_the_margin_changes_an_output(name: str) -> None:
-    model = network(name, 96)
-    margin, image = keras_models.margin(model), np.random.default_rng(2).random((1, 96, 96, 3))
-    other = image.copy()
-    other[0, 48, 48] = 1 - other[0, 48, 48]
-    rows, columns = np.nonzero(np.abs(networks.predict(model, image) - networks.predict(model, other))[0].max(axis=-1))
-    assert 0 < max(np.abs(rows - 48).max(), np.abs(columns - 48).max()) <= margin
-    assert margin % keras_models.cell(model) == 0
+    with pytest.raises(ArithmeticError):
+        cropped(fail, photograph, 512, 0, threads)
 
 
 def mean_of_patch(colour: np.ndarray) -> np.ndarray:
@@ -120,6 +108,6 @@ def test_blended_patches_show_no_seams_where_patches_side_by_side_do() -> None:
     photograph = photo(280, 308)
     gray = photograph.mean(axis=-1)
     blended = tiles.whole(mean_of_patch, photograph, PATCH) - gray
-    side_by_side = tiles.whole(mean_of_patch, photograph, PATCH, margin=0) - gray
+    side_by_side = cropped(mean_of_patch, photograph, PATCH, 0) - gray
     assert seam_score(side_by_side, PATCH) > 5
     assert seam_score(blended, PATCH // 2) < 1.2

@@ -13,9 +13,9 @@ import keras
 import numpy as np
 import pytest
 
-from grayscale.networks import predict
 from stages.common.artifacts import write_model
 from stages.evaluate import networks, probes
+from stages.evaluate.networks import predict
 from stages.networks.layers import Sampling
 from stages.networks.registry import NETWORKS
 from stages.train import losses, precision

@@ -150,4 +150,4 @@ def test_artifacts_are_models_of_variants() -> None:
     artifacts = YAML(typ="safe").load(REPOSITORY / "dvc.yaml")["artifacts"]
     for name, entry in artifacts.items():
         assert name in variants
-        assert (entry["path"], entry["type"]) == (f"data/models/{name}/model.keras", "model")
+        assert (entry["path"], entry["type"]) == (f"data/models/{name}/model.onnx", "model")

@@ -193,13 +193,13 @@ def test_every_stage_declares_python_and_the_packages_that_it_imports(name: str,
     packages = set(declared(name, item).packages)
     code = needed_by(name, item)
     if name == "baselines":  # its networks are imported for variants only
-        lazily = ("grayscale/networks.py", "stages/evaluate/networks.py", "stages/train/precision.py")
+        lazily = ("stages/evaluate/networks.py", "stages/train/precision.py")
         code -= {*map(Path, lazily), *SHARED_BY_NETWORKS}
     if name == "report":  # the names of the measures, not the measures
         code -= {Path("stages/evaluate/measures.py")}
     used = libraries(code) & set(environment.PACKAGES)
     assert {"python", *used} <= packages
-    assert packages - used - {"python", "h5py", "ml-dtypes", "keras", "tensorflow"} == set()
+    assert packages - used - {"python", "h5py", "ml-dtypes", "keras", "tensorflow", "tf2onnx"} == set()
     assert ("tensorflow" in packages) == (name in {"train", "evaluate", "evaluate_set", "run"})
 
 

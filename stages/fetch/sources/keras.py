@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from grayscale.core.tensorflow_import import tensorflow_import
 from stages.common.artifacts import ArtifactError
+from stages.common.tensorflow_import import tensorflow_import
 from stages.fetch.download import once
 from stages.fetch.photograph import Photograph, Plan
 from stages.fetch.settings import Source, Split

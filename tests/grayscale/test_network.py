@@ -1,0 +1,238 @@
+"""ONNX files: what is run, and what is refused with one sentence. None of them writes, reads elsewhere or crashes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+from grayscale import network, onnx_file
+from grayscale.models import ModelError
+from tests.conftest import REPOSITORY
+from tests.grayscale.conftest import graph, node, write_network
+
+IMAGE = np.random.default_rng(1).random((1, 12, 12, 3), np.float32)
+SAME = node("Identity", ["x"], ["y"])
+
+
+def write(folder: Path, content: bytes | onnx.ModelProto, name: str = "model.onnx") -> Path:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.SerializeToString())
+    return path
+
+
+def test_a_network_computes_on_as_many_threads_as_it_is_told(tmp_path: Path) -> None:
+    for threads in (1, 2):
+        found = network.load(write(tmp_path, graph([node("Sqrt", ["x"], ["y"])])), threads)
+        assert (found.channels, found.patch, found.cell, found.margin) == (3, 12, 1, 0)
+        np.testing.assert_allclose(found(IMAGE), np.sqrt(IMAGE), atol=1e-6)
+        assert found.session.get_session_options().intra_op_num_threads == threads
+
+
+def test_what_leaves_the_range_is_clipped(tmp_path: Path) -> None:
+    found = network.load(write(tmp_path, graph([node("Neg", ["x"], ["y"])])))
+    np.testing.assert_array_equal(found(IMAGE), np.zeros_like(IMAGE))
+
+
+def external(where: str) -> onnx.ModelProto:
+    """A network that adds a weight from another file."""
+    model = graph([node("Add", ["x", "weight"], ["y"])], {"weight": np.zeros(3, np.float32)})
+    weight = model.graph.initializer[0]
+    weight.ClearField("raw_data")
+    weight.data_location = onnx.TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value=where)
+    return model
+
+
+def in_attribute(where: str) -> onnx.ModelProto:
+    """The same with the weight in an operator's attribute."""
+    weight = external(where).graph.initializer[0]
+    return graph([node("Constant", [], ["weight"], value=weight), node("Add", ["x", "weight"], ["y"])])
+
+
+def with_function() -> onnx.ModelProto:
+    model = graph([SAME])
+    made = helper.make_function("mine", "f", ["a"], ["b"], [node("Identity", ["a"], ["b"])], model.opset_import)
+    model.functions.append(made)
+    return model
+
+
+def with_opset(domain: str) -> onnx.ModelProto:
+    model = graph([SAME])
+    model.opset_import.append(helper.make_opsetid(domain, 1))
+    return model
+
+
+def with_fact(key: str, value: str) -> onnx.ModelProto:
+    model = graph([SAME])
+    model.metadata_props.add(key=key, value=value)
+    return model
+
+
+def looping() -> onnx.ModelProto:
+    """Doubles something again and again, in a graph inside an operator."""
+    value = lambda name: helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)  # noqa: E731
+    body = helper.make_graph([SAME], "body", [], [value("y")])
+    return graph([node("If", ["x"], ["y"], then_branch=body, else_branch=body)])
+
+
+def with_training() -> onnx.ModelProto:
+    model = graph([SAME])
+    model.training_info.add().initialization.name = "start"
+    return model
+
+
+def sparse() -> onnx.ModelProto:
+    model = graph([SAME])
+    values = numpy_helper.from_array(np.ones(1, np.float32), "weight")
+    places = numpy_helper.from_array(np.zeros(1, np.int64), "places")
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, places, [1 << 40]))
+    return model
+
+
+REFUSED: dict[str, tuple[onnx.ModelProto | bytes, str]] = {
+    "empty": (b"", "no ONNX file"),
+    "text": (b"import os; os.system('true')", "no ONNX file"),
+    "pickle": (b"\x80\x04cposix\nsystem\n(S'true'\ntR.", "no ONNX file"),
+    "ort format": (b"\x18\0\0\0ORTM" + bytes(200), "no ONNX file"),
+    "half": (graph([SAME]).SerializeToString()[:-30], "no ONNX file"),
+    "two graphs": (graph([SAME]).SerializeToString() * 2, "no ONNX file"),
+    "external": (external("/etc/passwd"), "weights in another file"),
+    "relative": (external("weights.bin"), "weights in another file"),
+    "external attribute": (in_attribute("/etc/passwd"), "weights in another file"),
+    "operator": (graph([node("Identity", ["x"], ["y"], domain="com.microsoft")]), "com.microsoft"),
+    "opset": (with_opset("ai.onnx.ml"), r"ai\.onnx\.ml"),
+    "function": (with_function(), "functions of its own"),
+    "graph inside": (looping(), "graph inside an operator"),
+    "training": (with_training(), "training graph"),
+    "sparse": (sparse(), "sparse weights"),
+    "settings of the runtime": (with_fact("ort_config", '{"session_options": {"enable_profiling": 1}}'), "ort_config"),
+    "no such operator": (graph([node("Nonsense", ["x"], ["y"])]), "can't be loaded"),
+    "cycle": (graph([node("Add", ["x", "y"], ["y"])]), "can't be loaded"),
+    "no patch": (graph([SAME], other=1, cell=1, margin=0), "other"),
+    "odd patch": (graph([SAME], patch=13, cell=1, margin=0), "photographs"),
+    "huge patch": (graph([SAME], patch=10**9, cell=1, margin=0), "photographs"),
+    "no size": (graph([SAME], patch=0, cell=1, margin=0), "photographs"),
+    "no cell": (graph([SAME], patch=12, cell=0, margin=0), "photographs"),
+    "negative margin": (graph([SAME], patch=12, cell=1, margin=-4), "photographs"),
+    "margin beside the cell": (graph([SAME], patch=12, cell=4, margin=6), "photographs"),
+    "bound to another patch": (graph([SAME], shape=["n", 14, 14, 3], patch=12), "photographs"),
+    "flat": (graph([SAME], shape=["n", 3]), "photographs"),
+    "four channels": (graph([SAME], channels=4), "photographs"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_not_written_by_the_training_is_refused_by_name(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights.bin").write_bytes(bytes(12))
+    content, message = REFUSED[name]
+    path = write(tmp_path, content)
+    with pytest.raises(ModelError, match=message) as caught:
+        network.load(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["model.onnx", "weights.bin"]
+
+
+def test_a_file_that_is_missing_of_another_kind_or_too_large_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ModelError, match="no such file"):
+        network.load(tmp_path / "none.onnx")
+    with pytest.raises(ModelError, match=r"ends in \.onnx"):
+        network.load(write(tmp_path, graph([SAME]), "model.keras"))
+    path = write(tmp_path, graph([SAME]))
+    for name in ("MAX_BYTES", "MAX_FIELDS"):
+        with monkeypatch.context() as context, pytest.raises(ModelError, match="more than"):
+            context.setattr(onnx_file, name, 10)
+            network.load(path)
+
+
+def large(*numbers: int) -> dict[str, np.ndarray]:
+    return {"shape": np.array(numbers)}
+
+
+DOUBLED = [node("Concat", [f"v{n}" if n else "x"] * 2, [f"v{n + 1}" if n < 39 else "y"], axis=0) for n in range(40)]
+TOTAL = [node("ReduceSum", ["large"], ["total"], keepdims=0), node("Add", ["x", "total"], ["y"])]
+GREEDY: dict[str, onnx.ModelProto] = {
+    "ConstantOfShape": graph([node("ConstantOfShape", ["shape"], ["large"]), *TOTAL], large(1 << 36)),
+    "overflow": graph([node("ConstantOfShape", ["shape"], ["large"]), *TOTAL], large(1 << 40, 1 << 40)),
+    "Expand": graph([node("Expand", ["x", "shape"], ["y"])], large(1 << 24, 12, 12, 3)),
+    "Tile": graph([node("Tile", ["x", "shape"], ["y"])], large(1 << 24, 1, 1, 1)),
+    "Pad": graph([node("Pad", ["x", "shape"], ["y"])], large(0, 0, 0, 0, 0, 0, 0, 1 << 40)),
+    "doubled again and again": graph(DOUBLED),
+}
+
+
+@pytest.mark.parametrize("name", GREEDY)
+def test_memory_beyond_a_bound_is_refused_when_it_is_asked_for(tmp_path: Path, name: str) -> None:
+    """In a process of its own, which may not have much more."""
+    path = write(tmp_path, GREEDY[name])
+    program = r"""
+import re, sys
+from pathlib import Path
+import numpy as np
+from grayscale import network
+network.MAX_MEMORY = 256 << 20
+try:
+    network.load(Path(sys.argv[1]))(np.zeros((1, 12, 12, 3), np.float32))
+except network.ModelError as error:
+    print(error)
+assert int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) < 600 << 10  # KiB
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program, str(path)], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith(f"{path}: can't be run: ")
+
+
+@pytest.mark.parametrize("made", [node("Concat", ["x", "x"], ["y"], axis=1), node("Flatten", ["x"], ["y"])])
+def test_an_output_that_is_no_image_of_the_size_is_refused(tmp_path: Path, made: onnx.NodeProto) -> None:
+    with pytest.raises(ModelError, match=r"model\.onnx"):
+        network.load(write(tmp_path, graph([made])))(IMAGE)
+
+
+MUTATE = """
+import sys
+from pathlib import Path
+import numpy as np
+from grayscale import network
+content, folder, rng = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2]), np.random.default_rng(int(sys.argv[3]))
+network.MAX_MEMORY = 256 << 20
+ran = 0
+for _ in range(int(sys.argv[4])):
+    mutated = bytearray(content)
+    for place in rng.integers(0, len(content), rng.integers(1, 4)):
+        mutated[place] = rng.integers(0, 256)
+    if rng.random() < 0.1:
+        del mutated[rng.integers(0, len(mutated)) :]
+    path = folder / "mutated.onnx"
+    path.write_bytes(mutated)
+    (folder / "last.onnx").write_bytes(mutated)
+    try:
+        found = network.load(path)
+        side = found.patch if found.cell is None else min(found.cell * 3, 96)
+        found(np.zeros((1, side, side, found.channels), np.float32))
+        ran += 1
+    except network.ModelError as error:
+        assert str(error).startswith(str(path))
+print(ran)
+"""
+
+
+@pytest.mark.parametrize("variant", ["subpixel", "adaptive"])
+def test_random_damage_is_refused_or_runs_but_never_crashes(tmp_path: Path, variant: str) -> None:
+    model = write_network(tmp_path, variant)
+    command = [sys.executable, "-c", MUTATE, str(model), str(tmp_path), "1", "300"]
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert 0 < int(result.stdout) < 300

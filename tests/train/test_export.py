@@ -1,0 +1,141 @@
+"""A network as ONNX: the library computes what Keras does, and the same network gives the same bytes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+import pytest
+
+from grayscale import network, tiles
+from stages.common.settings import load
+from stages.common.stage import StageError
+from stages.train import export
+from stages.train.anysize import any_size
+from stages.train.build import build
+from tests.conftest import REPOSITORY
+
+VARIANTS = load(REPOSITORY / "params.yaml").variants
+PATCH = 28
+
+
+def variant(name: str) -> keras.Model:
+    """The network of a variant of params.yaml as it is saved, with random weights that matter."""
+    keras.utils.set_random_seed(7)
+    model = build(VARIANTS[name], PATCH)
+    model = getattr(model, "inference", lambda: model)()
+    rng = np.random.default_rng(7)
+    for weight in model.trainable_weights:
+        if len(weight.shape) == 1:
+            weight.assign(rng.uniform(-0.1, 0.1, weight.shape))  # a bias of 0 would leave its operator out
+    return model
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_library_computes_what_keras_does(tmp_path: Path, name: str) -> None:
+    model = variant(name)
+    export.write_onnx(tmp_path / "model.onnx", model)
+    found = network.load(tmp_path / "model.onnx", threads=2)
+    assert (found.channels, found.patch) == (3, PATCH)
+    free = any_size(model)
+    assert (found.cell, found.margin) == (free[1] if free else (None, None))
+    for side in (PATCH,) if free is None else (PATCH, 5 * PATCH):
+        image = np.random.default_rng(1).random((3, side, side, 3), np.float32)
+        expected = np.asarray((free[0] if free else model)(image, training=False)).clip(0, 1)
+        np.testing.assert_allclose(found(image), expected, atol=1e-5)
+
+
+def test_the_graph_says_what_goes_in_and_out_and_who_made_it_does_not_matter(tmp_path: Path) -> None:
+    shapes = {}
+    for name in ("naive", "adaptive"):
+        export.write_onnx(tmp_path / "model.onnx", variant(name))
+        model = onnx.load(tmp_path / "model.onnx")
+        for end in (*model.graph.input, *model.graph.output):
+            shapes[name, end.name] = [dim.dim_value or dim.dim_param for dim in end.type.tensor_type.shape.dim]
+        assert model.producer_name == model.producer_version == model.doc_string == ""
+        assert [opset.domain for opset in model.opset_import] == [""]
+    free, bound = ["batch", "height", "width", 3], ["batch", PATCH, PATCH, 3]
+    assert shapes == {
+        ("naive", "photograph"): free,
+        ("naive", "colour"): free,
+        ("adaptive", "photograph"): bound,
+        ("adaptive", "gray"): [*bound[:3], 1],
+    }
+
+
+WRITE = """
+import sys
+from pathlib import Path
+from tests.train.test_export import export, variant
+folder = Path(sys.argv[1])
+for name in sys.argv[2:]:
+    export.write_onnx(folder / f"{name}.onnx", variant(name))
+"""
+
+
+def test_the_bytes_depend_on_the_network_alone(tmp_path: Path) -> None:
+    """In another process, with another hash seed, and after other networks, so that counters of names differ."""
+    names = list({variant.network: name for name, variant in VARIANTS.items()}.values())
+    command = [sys.executable, "-c", WRITE, str(tmp_path), *names[::-1]]
+    subprocess.run(command, cwd=REPOSITORY, env={"PYTHONHASHSEED": "2", "PATH": ""}, check=True)
+    for name in names:
+        export.write_onnx(tmp_path / "here.onnx", variant(name))
+        assert (tmp_path / "here.onnx").read_bytes() == (tmp_path / f"{name}.onnx").read_bytes(), name
+
+
+def test_a_network_with_layers_of_all_kinds_is_written_too(tmp_path: Path) -> None:
+    layers = keras.layers
+    image = keras.Input((12, 12, 3))
+    x = layers.SeparableConv2D(8, 3, padding="same")(image)
+    x = layers.GroupNormalization(2)(x)
+    x = layers.UpSampling2D(2, interpolation="bilinear")(layers.AveragePooling2D(2)(x))
+    x = layers.Activation(keras.ops.silu)(x)
+    x = layers.LSTM(12)(layers.Reshape((12, 96))(x))
+    x = layers.Dense(144, activation="sigmoid")(x)
+    export.write_onnx(tmp_path / "model.onnx", keras.Model(image, layers.Reshape((12, 12, 1))(x)))
+    found = network.load(tmp_path / "model.onnx")
+    assert found(np.zeros((2, 12, 12, 3), np.float32)).shape == (2, 12, 12, 1)
+
+
+def test_a_network_that_keras_can_not_write_is_one_sentence(tmp_path: Path) -> None:
+    image = keras.Input((12, 12, 3))
+    exact_gelu = keras.layers.Conv2D(1, 1, activation="gelu")  # by erfc, which ONNX does not have
+    with pytest.raises(StageError, match="wrong ONNX: No Op registered for Erfc"):
+        export.write_onnx(tmp_path / "model.onnx", keras.Model(image, exact_gelu(image)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_tiles_of_a_network_are_parts_of_its_whole(tmp_path: Path) -> None:
+    """By the cell and the margin that the file names; its cell, 6, does not divide tiles of a power of two."""
+    keras.utils.set_random_seed(3)
+    image = keras.Input((12, 12, 3))
+    x = keras.layers.Conv2D(6, 5, strides=6, padding="same", activation="relu")(image)
+    x = keras.layers.UpSampling2D(6)(x)
+    x = keras.layers.Conv2D(1, 3, padding="same", activation="sigmoid")(x)
+    export.write_onnx(tmp_path / "model.onnx", keras.Model(image, x))
+    found = network.load(tmp_path / "model.onnx")
+    margin = found.margin
+    assert found.cell == 6
+    assert margin
+    photograph = np.random.default_rng(2).random((120, 150, 3), np.float32)
+
+    def gray(side: int) -> np.ndarray:
+        stripes = tiles.cropped(
+            lambda pixels: found(pixels)[..., 0],
+            lambda top, bottom: photograph[top:bottom],
+            *(120, 150, side + 2 * margin, margin),
+        )
+        return np.concatenate([rows for _, rows in stripes])
+
+    np.testing.assert_allclose(gray(36), gray(156), atol=1e-6)
+
+
+def test_what_computes_something_else_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "TOLERANCE", -1.0)
+    with pytest.raises(StageError, match="differs from Keras by"):
+        export.write_onnx(tmp_path / "model.onnx", variant("subpixel"))
+    assert not list(tmp_path.iterdir())

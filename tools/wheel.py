@@ -1,0 +1,60 @@
+"""A wheel of the library alone with the trained networks inside: `python -m tools.wheel` (`make wheel`).
+
+The networks are those of dvc.lock. In the wheel, `grayscale/trained/list.json` has of each variant the hash of its
+folder in dvc.lock, the sha256 of the file, and the score on the test patches.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from grayscale import models
+from grayscale.models import ModelError
+
+FOLDER = Path("dist")
+FILES = ("pyproject.toml", "README.md", "LICENSE")
+DATE = "315532800"  # of all files in it, 1980-01-01: the earliest that a zip can hold
+
+
+def main() -> None:
+    try:
+        for variant, model in build().items():
+            print(f"{variant}: {model['sha256']}")
+    except ModelError as error:
+        raise SystemExit(f"make wheel: {error}") from None
+
+
+def build() -> dict[str, dict[str, object]]:
+    """Build the wheel of the clone in this folder; what is known of each network in it, by variant.
+
+    Raises:
+        ModelError: a model can't be had, or is not the one of dvc.lock.
+    """
+    here = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder)
+        for name in FILES:
+            shutil.copy2(name, source)
+        shutil.copytree("grayscale", source / "grayscale", ignore=shutil.ignore_patterns("__pycache__"))
+        packed = source / "grayscale" / models.PACKED.name
+        found = {}
+        for variant, facts in models.trained(here).items():
+            file = models.find(variant, here)
+            (packed / variant).mkdir(parents=True)
+            shutil.copyfile(file, packed / variant / file.name)
+            found[variant] = {**facts, "sha256": models.sha256(file)}
+        (packed / models.LIST).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+        environment = {**os.environ, "SOURCE_DATE_EPOCH": DATE}
+        subprocess.run([*pip, "--wheel-dir", str(here / FOLDER), folder], check=True, env=environment)
+    return found
+
+
+if __name__ == "__main__":
+    main()
