@@ -102,7 +102,7 @@ def _workspace(folder: Path, copies: int) -> int:
     params = yaml.load(folder / "params.yaml")
     params["fetch"] = SOURCE
     params["variants"] = {VARIANT: params["variants"][VARIANT]}
-    params["train"]["recipe"] |= {"epochs": 1, "warmup_epochs": 0}
+    params["train"]["recipe"] |= {"budget": 1, "warmup": 0}
     yaml.dump(params, folder / "params.yaml")
     return written
 

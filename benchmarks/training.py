@@ -120,7 +120,7 @@ def learned(
         from stages.train import build, fit, precision
     train, validation = (PatchSet(PAIRS / split) for split in ("train", "validation"))
     variant = settings.load().variants[OURS if network == PEER else network]
-    variant = variant.model_copy(update={"epochs": epochs, **(recipe or {})})
+    variant = variant.model_copy(update={"budget": epochs * len(train), **(recipe or {})})
     if network == PEER:
         prepare_peer()
     else:

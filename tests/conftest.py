@@ -108,7 +108,7 @@ class Workspace:
         self.edit_params(variants={name: params["variants"][name] for name in names})
 
     def edit_params(self, **changes: object) -> None:
-        """Set keys of params.yaml; a double underscore steps into a section: `train__recipe__epochs=1`."""
+        """Set keys of params.yaml; a double underscore steps into a section: `train__recipe__budget=1`."""
         yaml = YAML()
         path = self.folder / "params.yaml"
         params = yaml.load(path)
@@ -153,9 +153,9 @@ def small_workspace(folder: Path) -> Workspace:
     source = {"source": "folder", "inputs": "photographs", "domain": "leaves", "matte": [255, 255, 255], "strict": True}
     workspace.edit_params(
         fetch={**source, "split": {"by": "subfolder", "validation": 0, "test": 0}},
-        train__recipe__epochs=1,
-        train__recipe__warmup_epochs=0,
-        variants__subpixel__epochs=1,
+        train__recipe__budget=1,
+        train__recipe__warmup=0,
+        variants__subpixel__budget=1,
     )
     return workspace
 

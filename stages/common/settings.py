@@ -60,19 +60,19 @@ class Recipe(Section):
     target: Literal["gray", "colour"]
     loss: Literal["mse", "mae", "mse_ssim", "log_mse"]
     batch: int = Field(ge=1)
-    epochs: int = Field(ge=1)
+    budget: int = Field(ge=1)
     patience: int = Field(ge=0)
     learning_rate: float = Field(gt=0, le=1)
     schedule: Literal["constant", "cosine"]
-    warmup_epochs: int = Field(ge=0)
+    warmup: int = Field(ge=0)
     flips: bool
     quarter_turns: bool
     seed: int = Field(ge=0, lt=2**31)
 
     @model_validator(mode="after")
     def warm_up_ends_before_training(self) -> Recipe:
-        if self.warmup_epochs >= self.epochs:
-            raise ValueError(f"warmup_epochs ({self.warmup_epochs}) must be below epochs ({self.epochs})")
+        if self.warmup >= self.budget:
+            raise ValueError(f"warmup ({self.warmup}) must be below budget ({self.budget})")
         return self
 
 

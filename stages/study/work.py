@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,14 +44,11 @@ class Task(training.Task):
 def do(task: Task, folder: Path) -> dict[str, Any]:
     """Train on data/pairs, if need be, and measure. Returns facts, and writes nothing: `folder` stays empty."""
     sets = {split: PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation", "test")}
-    of_all = sets["train"]
     if task.split:
         sets = {split: Chosen(list(sets.values()), task.split[split]) for split in sets}
     elif task.photographs:
-        sets["train"] = Chosen([of_all], first(of_all, task.photographs))
+        sets["train"] = Chosen([sets["train"]], first(sets["train"], task.photographs))
     train = sets["train"]
-    counts = (training.seen_in_an_epoch(len(patches), task.settings) for patches in (train, of_all))
-    task = replace(task, variant=with_equal_steps(task.variant, *counts))
     if task.model:
         curve, facts = read_table(task.model / "curve.csv"), read_json(task.model / "facts.json")
         model = _loaded(task.model / "model.keras", task.settings.threads)
@@ -131,16 +128,6 @@ def first(patches: PatchSet, photographs: int) -> list[str]:
     if photographs > len(names):
         raise SettingsError(f"photographs is {photographs}; {patches.folder} has {len(names)}")
     return names[:photographs]
-
-
-def with_equal_steps(variant: Variant, patches: int, of_all: int) -> Variant:
-    """The variant with the epochs of `patches` that take as many gradient steps as its own of `of_all`, or just more.
-
-    Warm-up and patience grow with them, so that they last as many steps, too.
-    """
-    before, after = (-(-count // variant.batch) for count in (of_all, patches))  # steps in an epoch
-    lengths = {key: getattr(variant, key) for key in ("epochs", "warmup_epochs", "patience")}
-    return variant.model_copy(update={key: -(-length * before // after) for key, length in lengths.items()})
 
 
 def measured(model: Any, variant: Variant, splits: Mapping[str, PatchSet]) -> dict[str, Any]:

@@ -18,7 +18,6 @@ import numpy as np
 from tqdm import tqdm
 
 from grayscale.core.atomic import atomic
-from stages.common.settings import Recipe
 
 
 class TrainingDivergedError(Exception):
@@ -35,19 +34,20 @@ class Epochs(keras.callbacks.Callback):
         best: the weights after the epoch with the lowest validation loss, the first of equals.
     """
 
-    def __init__(self, recipe: Recipe, path: Path | None) -> None:
+    def __init__(self, budget: int, patience: int, path: Path | None) -> None:
+        """End after `budget` epochs, or after `patience` without a better one, if that is not 0."""
         super().__init__()
-        self._recipe, self._path = recipe, path
+        self._budget, self._patience, self._path = budget, patience, path
         self.rows: list[dict[str, float]] = []
         self.best: list[np.ndarray] = []
 
     @property
     def ended(self) -> bool:
-        """Have all epochs been, or as many without a better validation loss as the recipe has patience?"""
+        """Have all epochs been, or as many without a better validation loss as there is patience for?"""
         if not self.rows:
             return False
         waited = len(self.rows) - 1 - self._best_epoch
-        return len(self.rows) == self._recipe.epochs or 0 < self._recipe.patience <= waited
+        return len(self.rows) == self._budget or 0 < self._patience <= waited
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._require_finite(logs, "loss")
@@ -99,7 +99,7 @@ class Epochs(keras.callbacks.Callback):
         if not math.isfinite(logs[name]):
             raise TrainingDivergedError(
                 f"{name} became {logs[name]} in epoch {len(self.rows) + 1}; no model was written. "
-                "Lower learning_rate, or add warmup_epochs"
+                "Lower learning_rate, or add warmup"
             )
 
 

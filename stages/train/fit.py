@@ -7,7 +7,7 @@ What it reads is in `stages.train.batches`; when it stops, and where it goes on 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import pandas as pd
@@ -18,6 +18,20 @@ from stages.train import losses
 from stages.train.batches import TrainingBatches, ValidationBatches
 from stages.train.callbacks import Epochs, Progress
 from stages.train.enlarged import computed_small
+
+
+class Passes(NamedTuple):
+    """A recipe's budget, patience and warm-up as epochs, each a pass over the training patches; warm-up is shorter."""
+
+    budget: int
+    patience: int
+    warmup: int
+
+    @classmethod
+    def of(cls, recipe: Recipe, patches: int) -> Passes:
+        """Round up what the recipe gives in patches seen, where an epoch has so many `patches`."""
+        budget, patience, warmup = (-(-seen // patches) for seen in (recipe.budget, recipe.patience, recipe.warmup))
+        return cls(budget, patience, min(warmup, budget - 1))
 
 
 def fit(
@@ -45,23 +59,24 @@ def fit(
     strategy = model.distribute_strategy
     batches = TrainingBatches(train, recipe, model.variable_dtype, strategy.num_replicas_in_sync)
     unseen = ValidationBatches(validation, recipe, model.variable_dtype)
+    passes = Passes.of(recipe, batches.patches)
     with strategy.scope():
         model = computed_small(model)  # with the same variables
         model.compile(
-            optimizer=keras.optimizers.Adam(learning_rate(recipe, len(batches))),
+            optimizer=keras.optimizers.Adam(learning_rate(recipe, passes, len(batches))),
             loss=losses.LOSSES[recipe.loss],
             metrics=[losses.psnr],
             jit_compile=False,
         )
         model.optimizer.build(model.trainable_variables)
-    epochs = Epochs(recipe, keep)
+    epochs = Epochs(passes.budget, passes.patience, keep)
     epochs.load(model)
     done = len(epochs.rows)
     if not epochs.ended:
         model.fit(
             batches,
             validation_data=unseen,
-            epochs=recipe.epochs,
+            epochs=passes.budget,
             initial_epoch=done,
             shuffle=False,  # `batches` does it
             verbose=0,
@@ -71,14 +86,14 @@ def fit(
     return pd.DataFrame(epochs.rows)
 
 
-def learning_rate(recipe: Recipe, steps_per_epoch: int) -> Any:
+def learning_rate(recipe: Recipe, passes: Passes, steps_per_epoch: int) -> Any:
     """A constant, or a linear warm-up from 0 and a cosine decay to 0 (Loshchilov and Hutter 2017, arXiv:1608.03983)."""
     if recipe.schedule == "constant":
         return recipe.learning_rate
-    warmup = recipe.warmup_epochs * steps_per_epoch
+    warmup = passes.warmup * steps_per_epoch
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if warmup else recipe.learning_rate,
         warmup_target=recipe.learning_rate if warmup else None,
         warmup_steps=warmup,
-        decay_steps=recipe.epochs * steps_per_epoch - warmup,
+        decay_steps=passes.budget * steps_per_epoch - warmup,
     )

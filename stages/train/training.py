@@ -129,7 +129,7 @@ def facts(task: Task, model: keras.Model, curve: pd.DataFrame, train: PatchSet) 
     """
     from stages.train.macs import macs
 
-    seen = seen_in_an_epoch(len(train), task.settings)
+    seen = len(train) // task.settings.replicas * task.settings.replicas  # in an epoch: replicas have as many each
     how = {key: value for key, value in task.settings.model_dump().items() if key != "recipe"}
     return {
         "recipe": {**task.variant.model_dump(), **how},
@@ -141,8 +141,3 @@ def facts(task: Task, model: keras.Model, curve: pd.DataFrame, train: PatchSet) 
         "patches_seen": len(curve) * seen,
         "best_epoch": int(curve["epoch"][curve["val_loss"].idxmin()]),
     }
-
-
-def seen_in_an_epoch(patches: int, settings: Train) -> int:
-    """How many patches an epoch has, so that each replica has as many as the others."""
-    return patches // settings.replicas * settings.replicas

@@ -37,9 +37,9 @@ def test_the_committed_params_are_valid() -> None:
 
 
 def test_a_variant_overrides_the_common_recipe() -> None:
-    checked = settings.check(changed("variants.simple.epochs", 3), "params.yaml")
-    assert checked.variants["simple"].epochs == 3
-    assert checked.variants["naive"].epochs == RAW["train"]["recipe"]["epochs"]
+    checked = settings.check(changed("variants.simple.budget", 5000), "params.yaml")
+    assert checked.variants["simple"].budget == 5000
+    assert checked.variants["naive"].budget == RAW["train"]["recipe"]["budget"]
 
 
 @pytest.mark.parametrize(
@@ -50,11 +50,11 @@ def test_a_variant_overrides_the_common_recipe() -> None:
         ("targets.stride", 0, ["targets.stride", "greater than or equal to 1"]),
         ("targets.colour", True, ["targets.colour", "unknown key", "patch, stride"]),
         ("seed", 1, ["seed", "unknown key", "fetch, test_sets, targets, train, evaluate, variants"]),
-        ("train.recipe.epochs", "ten", ["train.recipe.epochs", "valid integer", "'ten'"]),
-        ("train.recipe.epochs", 2.5, ["train.recipe.epochs", "valid integer"]),
+        ("train.recipe.budget", "ten", ["train.recipe.budget", "valid integer", "'ten'"]),
+        ("train.recipe.budget", 2.5, ["train.recipe.budget", "valid integer"]),
         ("train.recipe.flips", 1, ["train.recipe.flips", "valid boolean"]),
-        ("train.recipe.warmup_epochs", 99, ["train.recipe", "warmup_epochs (99) must be below epochs"]),
-        ("train.recipe.epoch", 9, ["train.recipe.epoch", "unknown key", "epochs"]),
+        ("train.recipe.warmup", 10**6, ["train.recipe", "warmup (1000000) must be below budget"]),
+        ("train.recipe.epochs", 9, ["train.recipe.epochs", "unknown key", "budget"]),
         (
             "train.precision",
             "float16",
@@ -72,8 +72,8 @@ def test_a_variant_overrides_the_common_recipe() -> None:
         ("evaluate", MISSING, ["evaluate: missing"]),
         ("variants", {}, ["variants", "at least 1"]),
         ("variants.simple.network", "resnet", ["variants.simple", "unknown network 'resnet'", "bottleneck"]),
-        ("variants.simple.epoch", 3, ["variants.simple", "unknown key 'epoch'", "epochs", "no option"]),
-        ("variants.simple.epochs", 0, ["variants.simple.epochs", "greater than or equal to 1"]),
+        ("variants.simple.epochs", 3, ["variants.simple", "unknown key 'epochs'", "budget", "no option"]),
+        ("variants.simple.budget", 0, ["variants.simple.budget", "greater than or equal to 1"]),
         ("variants.vae.sigma", 5.0, ["variants.vae", "sigma is 5.0", "from 0.001 to 1.0"]),
         ("variants.vae.latent", 2.5, ["variants.vae", "latent is 2.5", "int from 1 to 784"]),
         ("variants.vae", {"network": "vae"}, ["variants.vae", "needs latent, sigma"]),

@@ -125,10 +125,10 @@ def test_a_diverging_training_is_told_and_writes_no_model(workspace: Workspace) 
 
 
 def test_a_settings_fault_stops_before_any_work(workspace: Workspace) -> None:
-    workspace.edit_params(variants__subpixel__epochs=0, targets__stride=14)
+    workspace.edit_params(variants__subpixel__budget=0, targets__stride=14)
     result = workspace.run("dvc", "repro", ok=False)
     assert result.returncode != 0
-    assert "variants.subpixel.epochs" in result.stderr
+    assert "variants.subpixel.budget" in result.stderr
     assert "tensorflow" not in (result.stdout + result.stderr).lower()
 
 

@@ -78,7 +78,7 @@ def test_a_run_overrides_its_variant_and_keeps_the_rest(folder: Path) -> None:
         ("a: {study: sigma, variant: vae, sigma: 7}", ["runs.a", "sigma is 7", "from 0.001 to 1.0"]),
         ("a: {study: seeds, variant: vae, photographs: 0}", ["runs.a.photographs", "greater than or equal to 1"]),
         ("a: {study: seeds, variant: vae, batch: 31}", ["runs.a.batch (31) must be a multiple of train.replicas (2)"]),
-        ("a: {study: seeds, variant: vae, epochs: 1}", ["runs.a", "warmup_epochs (1) must be below epochs (1)"]),
+        ("a: {study: seeds, variant: vae, budget: 1}", ["runs.a", "must be below budget (1)"]),
         ("A: {study: seeds, variant: vae}", ["runs.A", "pattern"]),
         ("a: 3", ["runs.a", "3"]),
     ],

@@ -7,13 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from stages.common import settings
 from stages.common.settings import SettingsError
 from stages.formats.patches import PatchSet
-from stages.study.work import Chosen, averages, first, with_equal_steps, yardsticks
+from stages.study.work import Chosen, averages, first, yardsticks
 from tests import patch_sets
 from tests.conftest import REPOSITORY
 
@@ -73,30 +71,6 @@ def test_photographs_that_are_not_there_are_refused(folder: Path) -> None:
         first(PatchSet(folder), 4)
     with pytest.raises(SettingsError, match="no patches of kiwi"):
         Chosen([PatchSet(folder)], ["kiwi"])
-
-
-def test_all_photographs_change_nothing() -> None:
-    assert with_equal_steps(SIMPLE, 3111, 3111) == SIMPLE
-
-
-def test_one_photograph_of_290_patches_is_seen_79_times() -> None:
-    # 3,111 patches in batches of 32 are 98 steps, 784 in eight epochs; 290 patches are 10 steps.
-    variant = SIMPLE.model_copy(update={"batch": 32, "epochs": 8, "warmup_epochs": 1, "patience": 4})
-    changed = with_equal_steps(variant, 290, 3111)
-    assert (changed.epochs, changed.warmup_epochs, changed.patience) == (79, 10, 40)
-
-
-@given(of_all=st.integers(1, 10_000), share=st.floats(0, 1), batch=st.integers(1, 64), epochs=st.integers(2, 30))
-def test_a_subset_takes_as_many_steps_or_less_than_an_epoch_more(
-    of_all: int, share: float, batch: int, epochs: int
-) -> None:
-    patches = max(1, round(share * of_all))
-    variant = SIMPLE.model_copy(update={"batch": batch, "epochs": epochs})
-    changed = with_equal_steps(variant, patches, of_all)
-    steps = [-(-count // batch) for count in (of_all, patches)]
-    assert 0 <= changed.epochs * steps[1] - epochs * steps[0] < steps[1]
-    assert changed.warmup_epochs < changed.epochs
-    settings.Variant.model_validate(changed.model_dump())
 
 
 def test_yardsticks_are_formulae_and_codes_of_as_many_numbers(tmp_path: Path) -> None:

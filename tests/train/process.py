@@ -18,7 +18,7 @@ from stages.common import settings
 from stages.common.settings import Variant
 from stages.train import training
 
-RECIPE = {"batch": 8, "epochs": 3, "warmup_epochs": 1}
+RECIPE = {"batch": 8, "budget": 3 * 48, "warmup": 48}
 NETWORKS: dict[str, dict[str, Any]] = {
     "simple": {},
     "subpixel": {},

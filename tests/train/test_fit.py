@@ -20,8 +20,10 @@ from tests import patch_sets
 from tests.train.test_batches import RECIPE
 
 
-def recipe(**changes: object) -> Recipe:
-    return RECIPE.model_copy(update={"batch": 10, "epochs": 3, "warmup_epochs": 1, **changes})
+def recipe(epochs: int = 3, patience: int = 0, **changes: object) -> Recipe:
+    """So many passes over the 48 patches, and patience for so many."""
+    lengths = {"budget": 48 * epochs, "patience": 48 * patience, "warmup": 48}
+    return RECIPE.model_copy(update={"batch": 10, **lengths, **changes})
 
 
 def network(seed: int = 0) -> keras.Model:
@@ -79,7 +81,7 @@ def test_training_learns_and_leaves_the_best_epoch(
 def test_training_stops_after_as_many_worse_epochs_as_the_recipe_has_patience(
     opposites: tuple[PatchSet, PatchSet], tmp_path: Path
 ) -> None:
-    options = {"epochs": 8, "schedule": "constant", "learning_rate": 0.01, "patience": 2}
+    options: dict[str, Any] = {"epochs": 8, "schedule": "constant", "learning_rate": 0.01, "patience": 2}
     model, again = gray(), gray()
     curve = fit.fit(model, *opposites, recipe(**options), tmp_path / "kept")
     assert len(curve) == 3
@@ -114,7 +116,7 @@ def test_a_loss_that_is_not_finite_stops_training_and_says_when(patch_set: Patch
 def test_a_damaged_checkpoint_is_left_aside_with_a_word(
     patch_set: PatchSet, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Any
 ) -> None:
-    kept, once = tmp_path / "kept", recipe(epochs=1, warmup_epochs=0)
+    kept, once = tmp_path / "kept", recipe(epochs=1)
     curve = fit.fit(network(), patch_set, patch_set, once, kept)
     kept.write_bytes(damage(kept.read_bytes()))
     again = fit.fit(network(), patch_set, patch_set, once, kept)
@@ -173,10 +175,19 @@ def test_losses_are_per_image_and_agree_with_the_measures() -> None:
     assert np.asarray(losses.mse_ssim(targets, outputs)) == pytest.approx(mixed, rel=1e-5)
 
 
+def test_fewer_patches_are_seen_more_often() -> None:
+    shipped = RECIPE.model_copy(update={"budget": 93300, "patience": 62200, "warmup": 3100})
+    assert fit.Passes.of(shipped, 3111) == (30, 20, 1)
+    assert fit.Passes.of(shipped, 290) == (322, 215, 11)
+    assert fit.Passes.of(shipped, 1_000_000) == (1, 1, 0)  # a warm-up ends before training does
+    assert fit.Passes.of(shipped.model_copy(update={"patience": 0}), 290).patience == 0
+
+
 def test_the_learning_rate_warms_up_and_decays() -> None:
-    rate = fit.learning_rate(recipe(schedule="cosine", learning_rate=0.1, epochs=5, warmup_epochs=1), 10)
+    passes = fit.Passes(budget=5, patience=0, warmup=1)
+    rate = fit.learning_rate(recipe(schedule="cosine", learning_rate=0.1), passes, 10)
     values = [float(rate(step)) for step in range(51)]
     assert np.argmax(values) == 10
     assert [values[step] for step in (0, 5, 10, 30)] == pytest.approx([0, 0.05, 0.1, 0.05], rel=1e-4)
     assert values[49] > 1e-5 > values[50] >= 0
-    assert fit.learning_rate(recipe(schedule="constant", learning_rate=0.1), 10) == 0.1
+    assert fit.learning_rate(recipe(schedule="constant", learning_rate=0.1), passes, 10) == 0.1

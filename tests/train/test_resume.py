@@ -35,7 +35,7 @@ def folder(patch_set: PatchSet, tmp_path_factory: pytest.TempPathFactory) -> Pat
         (folder / "data/pairs").mkdir(parents=True, exist_ok=True)
         (folder / "data/pairs" / split).symlink_to(patch_set.folder)
     undisturbed = [{"network": network, "folder": network} for network in NETWORKS]
-    start = {"network": "subpixel", "epochs": 1, "schedule": "constant", "warmup_epochs": 0, "learning_rate": 1e-12}
+    start = {"network": "subpixel", "budget": 1, "schedule": "constant", "warmup": 0, "learning_rate": 1e-12}
     seeds = [{**start, "folder": f"seed.{seed}", "seed": seed} for seed in (1, 2)]
     killed = {"network": "vae", "checkpoint": "killed.kept", "folder": "killed", "die": [1, 3]}
     assert processes(folder, *undisturbed, *seeds, killed) == -signal.SIGKILL
