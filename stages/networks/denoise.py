@@ -1,0 +1,74 @@
+"""`denoise`: damaged colour to clean gray, blind to how bad the damage is: a residual network at two resolutions.
+
+It sees how damaged the photograph is, as `grayscale.damage` estimates it. Fine detail goes in divided by that level, so
+that noise looks the same however strong it is; the correction of luma that comes out is multiplied by it, so that a
+clean photograph is left alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from grayscale.conversions import BT601
+from grayscale.damage import FULL, PLANES
+
+SAME = {"kernel_size": 3, "padding": "same", "kernel_initializer": "he_normal"}
+HALF = {"kernel_size": 2, "strides": 2}
+CELL = 4  # pixels on a side, from whose mean fine detail is the difference
+
+
+def build(*, patch: int, inputs: int, outputs: int, channels: int, blocks: int) -> keras.Model:
+    """Luma + (noise + blocking) · residual, from `channels` at half the resolution and twice as many at a quarter.
+
+    There, `blocks` residual blocks of two convolutions see far (He et al. 2016, arXiv:1512.03385). Sub-pixels go in and
+    come out (Shi et al. 2016, arXiv:1609.05158); that the level of the noise goes in, too, is from Zhang et al. 2018
+    (arXiv:1710.04026).
+
+    Raises:
+        ValueError: it is not to see `colour_damage`.
+    """
+    if inputs != 3 + len(PLANES):
+        raise ValueError("network denoise needs `input: colour_damage`")
+    image = keras.Input((patch, patch, inputs), name="image")
+    colour = _fixed(image, "colour", np.eye(3, inputs).T)
+    mean = layers.UpSampling2D(CELL, name="means")(layers.AveragePooling2D(CELL, name="mean")(colour))
+    fine = layers.Subtract(name="fine")([colour, mean])
+    fine = layers.Multiply(name="unit")([fine, _fixed(image, "gain", _column(inputs, gain=255))])  # of deviation 1
+    x = layers.Concatenate(name="seen")([layers.Activation("softsign", name="softsign")(fine), image])
+
+    # === Encoder ===
+    x = layers.Conv2D(channels, **{**SAME, "kernel_size": 6}, strides=2, activation="relu", name="encode_1")(x)
+    skipped = layers.Conv2D(channels, activation="relu", name="encode_2", **SAME)(x)  # (14, 14, 32)
+    x = layers.Conv2D(2 * channels, activation="relu", name="down", **HALF)(skipped)  # (7, 7, 64)
+    for number in range(1, blocks + 1):
+        inner = layers.Conv2D(2 * channels, activation="relu", name=f"block_{number}_1", **SAME)(x)
+        inner = layers.Conv2D(2 * channels, name=f"block_{number}_2", **SAME)(inner)
+        x = layers.Add(name="latent" if number == blocks else f"block_{number}")([x, inner])  # (7, 7, 64)
+
+    # === Decoder ===
+    x = layers.Conv2DTranspose(channels, name="up", **HALF)(x)  # (14, 14, 32)
+    x = layers.Add(name="skip")([x, skipped])
+    x = layers.Conv2D(channels, activation="relu", name="decode_1", **SAME)(x)
+    x = layers.Conv2D(channels, activation="relu", name="decode_2", **SAME)(x)
+    x = layers.Conv2DTranspose(outputs, kernel_initializer="zeros", name="residual", **HALF)(x)  # (28, 28, 1)
+    level = _fixed(image, "level", _column(inputs, luma_noise=FULL / 255, blocking=FULL / 255))
+    x = layers.Multiply(name="correction")([x, level])
+    luma = colour if outputs == 3 else _fixed(colour, "luma", np.transpose([BT601]))
+    return keras.Model(image, layers.Add(name="output")([luma, x]), name="denoise")
+
+
+def _column(inputs: int, **weights: float) -> np.ndarray:
+    """Weights of the damage planes by name, `(inputs, 1)`; colour counts nothing."""
+    return np.array([[0.0]] * 3 + [[weights.get(name, 0.0)] for name in PLANES])
+
+
+def _fixed(image: Any, name: str, weights: np.ndarray) -> Any:
+    """A 1 × 1 convolution that does not learn; `weights` are `(channels in, channels out)`."""
+    layer = layers.Conv2D(weights.shape[1], 1, use_bias=False, trainable=False, name=name)
+    layer.build(image.shape)
+    layer.set_weights([weights[None, None]])
+    return layer(image)
