@@ -34,11 +34,12 @@ def build(*, patch: int, inputs: int, outputs: int, channels: int, blocks: int) 
     if inputs != 3 + len(PLANES):
         raise ValueError("network denoise needs `input: colour_damage`")
     image = keras.Input((patch, patch, inputs), name="image")
-    colour = _fixed(image, "colour", np.eye(3, inputs).T)
+    colour = _fixed(image, "colour", np.eye(inputs, 3))
     mean = layers.UpSampling2D(CELL, name="means")(layers.AveragePooling2D(CELL, name="mean")(colour))
     fine = layers.Subtract(name="fine")([colour, mean])
     fine = layers.Multiply(name="unit")([fine, _fixed(image, "gain", _column(inputs, gain=255))])  # of deviation 1
-    x = layers.Concatenate(name="seen")([layers.Activation("softsign", name="softsign")(fine), image])
+    fine = layers.Activation("softsign", name="softsign")(fine)  # edges count little more than noise
+    x = layers.Concatenate(name="seen")([fine, image])
 
     # === Encoder ===
     x = layers.Conv2D(channels, **{**SAME, "kernel_size": 6}, strides=2, activation="relu", name="encode_1")(x)
@@ -54,6 +55,8 @@ def build(*, patch: int, inputs: int, outputs: int, channels: int, blocks: int) 
     x = layers.Add(name="skip")([x, skipped])
     x = layers.Conv2D(channels, activation="relu", name="decode_1", **SAME)(x)
     x = layers.Conv2D(channels, activation="relu", name="decode_2", **SAME)(x)
+    pixels = _fixed(fine, "pixels", np.eye(12).reshape(2, 2, 3, 12))  # (14, 14, 12)
+    x = layers.Concatenate(name="decoded")([x, pixels])
     x = layers.Conv2DTranspose(outputs, kernel_initializer="zeros", name="residual", **HALF)(x)  # (28, 28, 1)
     level = _fixed(image, "level", _column(inputs, luma_noise=FULL / 255, blocking=FULL / 255))
     x = layers.Multiply(name="correction")([x, level])
@@ -67,8 +70,13 @@ def _column(inputs: int, **weights: float) -> np.ndarray:
 
 
 def _fixed(image: Any, name: str, weights: np.ndarray) -> Any:
-    """A 1 × 1 convolution that does not learn; `weights` are `(channels in, channels out)`."""
-    layer = layers.Conv2D(weights.shape[1], 1, use_bias=False, trainable=False, name=name)
+    """A convolution that does not learn, of pixels or of cells.
+
+    `weights` are `(channels in, channels out)` or `(side, side, channels in, channels out)`.
+    """
+    kernel = weights if weights.ndim == 4 else weights[None, None]
+    side, _, _, filters = kernel.shape
+    layer = layers.Conv2D(filters, side, strides=side, use_bias=False, trainable=False, name=name)
     layer.build(image.shape)
-    layer.set_weights([weights[None, None]])
+    layer.set_weights([kernel])
     return layer(image)
