@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from stages.common.settings import SettingsError, Variant
-from stages.evaluate import baselines, frequency, leakage, measures, noise, probes, reference, scores
+from stages.evaluate import baselines, frequency, leakage, measures, methods, noise, probes, reference, scores
 from stages.evaluate.chunks import grays, pairs
 from stages.evaluate.moments import Moments, of_all
 from stages.formats.patches import PatchSet
@@ -45,17 +45,19 @@ def do(task: Task, folder: Path) -> dict[str, Any]:
         sets = {split: Chosen(list(sets.values()), task.split[split]) for split in sets}
     elif task.photographs:
         sets["train"] = Chosen([of_all], first(of_all, task.photographs))
-    train = sets["train"]
+    train, validation, of_all = (
+        training.squares(patches, task.variant) for patches in (sets["train"], sets["validation"], of_all)
+    )
     counts = (training.seen_in_an_epoch(len(patches), task.settings) for patches in (train, of_all))
     task = replace(task, variant=with_equal_steps(task.variant, *counts))
-    model, curve = training.trained(task, train, sets["validation"])
+    model, curve = training.trained(task, train, validation)
 
     from stages.train import precision
 
     end, half = (float(curve["val_psnr"].iloc[row]) for row in (-1, (len(curve) - 1) // 2))
     return {
         "photographs": train.index["photo"].nunique(),
-        "patches": len(train),
+        "patches": len(sets["train"]),
         **training.facts(task, model, curve, train),
         # as the file would be that training leaves
         **measured(precision.convert(model, "float64"), task.variant, sets),
@@ -136,7 +138,7 @@ def measured(model: Any, variant: Variant, splits: Mapping[str, PatchSet]) -> di
     from stages.evaluate import networks
 
     def see(colour: np.ndarray, gray: np.ndarray) -> np.ndarray:
-        return colour if variant.input == "colour" else gray[..., None]
+        return methods.seen(variant.input, colour, gray)
 
     def network(colour: np.ndarray, gray: np.ndarray) -> np.ndarray:
         return networks.predict(model, see(colour, gray))
