@@ -29,9 +29,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "denoise": {"channels": 16, "blocks": 1},
 }
 CHANNELS = {"denoise": 7}  # that a network sees, if not 3
-PARAMETERS = dict(zip(NETWORKS, (12769, 420742, 86561, 1041, 120140, 35671), strict=True))
+PARAMETERS = dict(zip(NETWORKS, (12769, 420742, 86561, 1041, 120140, 43749), strict=True))
 TRAINABLE = {**PARAMETERS, "adaptive": 3 + 64 * 260, "denoise": 35489}
-MACS = dict(zip(NETWORKS, (2822400, 2272032, 1938048, 50176, 147392, 3667552), strict=True))
+MACS = dict(zip(NETWORKS, (2822400, 2272032, 1938048, 50176, 147392, 5259072), strict=True))
 LATENT = dict(zip(NETWORKS, (784, 261, 32, 784, 261, 7 * 7 * 32), strict=True))
 IMAGES = np.random.default_rng(2).random((5, 28, 28, 3))
 
