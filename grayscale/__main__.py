@@ -98,7 +98,7 @@ def _convert(arguments: argparse.Namespace) -> bool:
 
 def _choice(arguments: argparse.Namespace) -> tuple[batch.Choice, str]:
     """How to convert; and where that is left to us, a line that says by which network and why."""
-    from grayscale import batch, noise
+    from grayscale import batch, damage
 
     if arguments.method or arguments.model or arguments.variant:
         model = arguments.model or (models.find(arguments.variant) if arguments.variant else None)
@@ -107,7 +107,7 @@ def _choice(arguments: argparse.Namespace) -> tuple[batch.Choice, str]:
     choice = batch.Choice(None, models.find(clean), arguments.bits, noisy=models.find(noisy) if noisy else None)
     why = f"By {clean}, the trained network with the best score on clean photographs"
     if noisy:
-        why += f"; {{}} by {noisy}, as their noise is {noise.NOISY:g} gray levels or more"
+        why += f"; {{}} by {noisy}, as their damage is {damage.DAMAGED:g} gray levels of noise or more"
     return choice, f"{why}."
 
 

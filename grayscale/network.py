@@ -11,10 +11,12 @@ import numpy as np
 import onnxruntime
 
 from grayscale import onnx_file
+from grayscale.damage import PLANES
 from grayscale.models import ModelError
 
 MAX_MEMORY = 2 << 30  # bytes for the values between layers, of all networks of a process together
 SILENT = 4  # of ONNX Runtime's levels; its exceptions say the same
+CHANNELS = (1, 3, 3 + len(PLANES))
 MAX_SIDE = 4096  # pixels; of a patch, a cell and a margin
 
 
@@ -25,18 +27,17 @@ class Network:
     Attributes:
         file: that it came from.
         session: of ONNX Runtime.
-        channels: that it sees: 3, or 1 if it sees gray.
+        channels: that it sees: 3; 1 if it sees gray; or colour and `damage.PLANES`.
         patch: the side that it was trained on, pixels; even.
-        cell: of one that takes any size, its total stride: it must divide the sides; None if they must be `patch`.
-        margin: an upper bound of its receptive field's radius in pixels, a multiple of `cell`; None as `cell` is.
+        reach: of one that takes any size, its cell, which must divide the sides, and its margin, an upper bound of its
+            receptive field's radius, a multiple of the cell; pixels. None: the sides must be `patch`.
     """
 
     file: Path
     session: onnxruntime.InferenceSession
     channels: int
     patch: int
-    cell: int | None
-    margin: int | None
+    reach: tuple[int, int] | None
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Images `(n, height, width, channels)` in [0, 1], float32, to outputs `(n, height, width, 1 or 3)` in [0, 1].
@@ -89,13 +90,14 @@ def _described(path: Path, session: onnxruntime.InferenceSession) -> Network | N
     facts = session.get_modelmeta().custom_metadata_map
     numbers = {name: int(value) for name, value in facts.items() if re.fullmatch("[0-9]{1,4}", value)}
     patch, cell, margin = numbers.get("patch", 0), numbers.get("cell", 0), numbers.get("margin")
-    free = margin is not None and 0 < cell <= MAX_SIDE and margin <= MAX_SIDE and margin % cell == 0
+    if not 0 < patch <= MAX_SIDE or patch % 2:
+        return None
     match shapes:
-        case [[[_, height, width, 1 | 3 as channels]], [[_, _, _, _]]] if 0 < patch <= MAX_SIDE and patch % 2 == 0:
-            if free:
-                return Network(path, session, channels, patch, cell, margin)
+        case [[[_, height, width, channels]], [[_, _, _, _]]] if channels in CHANNELS:
+            if margin is not None and 0 < cell <= MAX_SIDE and margin <= MAX_SIDE and margin % cell == 0:
+                return Network(path, session, channels, patch, (cell, margin))
             if facts.keys() == {"patch"} and height == width == patch:
-                return Network(path, session, channels, patch, None, None)
+                return Network(path, session, channels, patch, None)
     return None
 
 

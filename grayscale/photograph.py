@@ -10,12 +10,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from grayscale import conversions, models, noise, tiles
+from grayscale import conversions, damage, models, tiles
 from grayscale.conversions import BT601
 from grayscale.core.levels import levels, to_unit
 from grayscale.tiles import Read
 
-TILE = 512  # side in pixels of what a fully convolutional network converts at a time, less what its cell does not fit
 TILES = 4  # at most so many at the same time: memory grows with them
 
 Named = TypeVar("Named", str, Path)
@@ -66,8 +65,8 @@ def convert(
 
 
 def automatic(clean: Named, noisy: Named | None, read: Read, height: int, width: int) -> Named:
-    """Which of two networks, by their names or files, a photograph gets: from `noise.NOISY` on the second, if any."""
-    return noisy if noisy and noise.estimate(read, height, width) >= noise.NOISY else clean
+    """Which of two networks, by their names or files, a photograph gets: if it is `damaged` the second, if any."""
+    return noisy if noisy and damage.estimate_read(read, height, width)[0] >= damage.DAMAGED else clean
 
 
 def closed_form(method: str) -> Converter:
@@ -81,8 +80,8 @@ def network(path: Path, threads: int | None = None) -> Converter:
     """A model file: in large tiles if it is fully convolutional, else in blended patches.
 
     It computes in float32, with half the memory of the float64 that scores are computed in; of a million pixels that
-    moves some twenty, by one 8-bit level. A network that sees gray is shown luma; of one that makes colour, luma is
-    taken.
+    moves some twenty, by one 8-bit level. A network that sees gray is shown luma, and one that is to know how damaged
+    the photograph is, is told; of one that makes colour, luma is taken.
 
     Args:
         path: a `.onnx` file.
@@ -97,17 +96,19 @@ def network(path: Path, threads: int | None = None) -> Converter:
     side_by_side = min(threads, TILES)
     used = network.load(path, threads // side_by_side)
 
-    def gray(pixels: np.ndarray) -> np.ndarray:
+    def gray(pixels: np.ndarray, levels: np.ndarray | None) -> np.ndarray:
         colour = to_unit(pixels, "float32") if pixels.dtype == np.uint8 else pixels.astype(np.float32)
-        output = used(colour if used.channels == 3 else _luma(colour)[..., None])
+        if levels is not None:
+            seen = damage.beside(colour, levels)
+        else:
+            seen = colour if used.channels == 3 else _luma(colour)[..., None]
+        output = used(seen)
         return output[..., 0] if output.shape[-1] == 1 else _luma(output)
 
     def rows(read: Read, height: int, width: int) -> Iterator[tuple[int, np.ndarray]]:
-        if used.cell is None or used.margin is None:
-            return tiles.blended(gray, read, height, width, used.patch, threads=side_by_side)
-        cells = min(TILE, max(height, width) + used.cell - 1) // used.cell
-        side = max(1, cells) * used.cell + 2 * used.margin
-        return tiles.cropped(gray, read, height, width, side, used.margin, threads=side_by_side)
+        told = used.channels > 3
+        convert = functools.partial(gray, levels=damage.estimate_read(read, height, width) if told else None)
+        return tiles.rows(convert, read, height, width, used.patch, used.reach, threads=side_by_side)
 
     return rows
 

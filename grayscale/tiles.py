@@ -14,28 +14,64 @@ import numpy as np
 
 from grayscale.core.levels import to_unit
 
+TILE = 512  # side in pixels of what a method for any size converts at a time, less what its cell does not fit
 PIXELS_AT_ONCE = 1 << 18  # handed to a method in one call; memory, not results, depends on it
 
 Convert = Callable[[np.ndarray], np.ndarray]
 Read = Callable[[int, int], np.ndarray]
 
 
-def whole(convert: Convert, photograph: np.ndarray, patch: int) -> np.ndarray:
-    """What a method that is bound to a patch size makes of a whole photograph; see `blended`.
+def whole(convert: Convert, photograph: np.ndarray, patch: int, reach: tuple[int, int] | None = None) -> np.ndarray:
+    """What a method that is bound to a patch size makes of a whole photograph, or one that is not; see `rows`.
 
     Args:
-        convert: colour `(n, patch, patch, 3)` float64 in [0, 1] to `(n, patch, patch)` or `(n, patch, patch, 3)`.
+        convert: colour `(n, side, side, 3)` float64 in [0, 1] to `(n, side, side)` or `(n, side, side, 3)`.
         photograph: `(height, width, 3)` uint8, or float in [0, 1]; at least 1 × 1.
-        patch: side of a tile in pixels, even.
+        patch: side of a patch in pixels, even.
+        reach: the cell and margin of a method that takes any size.
 
     Returns:
         `(height, width)` or `(height, width, 3)`, of the type that `convert` returns.
     """
     height, width = photograph.shape[:2]
-    rows = blended(
-        lambda pixels: convert(_fractions(pixels)), lambda top, bottom: photograph[top:bottom], height, width, patch
+    found = rows(
+        lambda pixels: convert(_fractions(pixels)),
+        lambda top, bottom: photograph[top:bottom],
+        height,
+        width,
+        patch,
+        reach,
     )
-    return np.concatenate([part for _, part in rows])
+    return np.concatenate([part for _, part in found])
+
+
+def rows(
+    convert: Convert,
+    read: Read,
+    height: int,
+    width: int,
+    patch: int,
+    reach: tuple[int, int] | None,
+    *,
+    threads: int = 1,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """`cropped` in large tiles for a method that takes any size, else `blended`.
+
+    Args:
+        convert: see `blended`.
+        read: see `blended`.
+        height: of the photograph, pixels, ≥ 1.
+        width: of the photograph, pixels, ≥ 1.
+        patch: side of a patch in pixels, even.
+        reach: of a method that takes any size, the cell that must divide a tile's sides, and the margin, see `cropped`.
+        threads: that call `convert` at the same time.
+    """
+    if reach is None:
+        return blended(convert, read, height, width, patch, threads=threads)
+    cell, margin = reach
+    cells = min(TILE, max(height, width) + cell - 1) // cell
+    side = max(1, cells) * cell + 2 * margin
+    return cropped(convert, read, height, width, side, margin, threads=threads)
 
 
 def blended(

@@ -56,9 +56,9 @@ class Targets(Section):
 class Recipe(Section):
     """How one network is trained; `train.recipe` holds the common values, a variant may override each."""
 
-    input: Literal["colour", "gray"]
+    input: Literal["colour", "gray", "colour_damage"]
     target: Literal["gray", "colour"]
-    loss: Literal["mse", "mae", "mse_ssim", "log_mse"]
+    loss: Literal["mse", "mae", "mse_ssim", "log_mse", "log_visible"]
     batch: int = Field(ge=1)
     budget: int = Field(ge=1)
     patience: int = Field(ge=0)
@@ -67,12 +67,20 @@ class Recipe(Section):
     warmup: int = Field(ge=0)
     flips: bool
     quarter_turns: bool
+    join: int = Field(ge=1, le=8)
+    degrade: float = Field(ge=0, le=128)
     seed: int = Field(ge=0, lt=2**31)
 
     @model_validator(mode="after")
     def warm_up_ends_before_training(self) -> Recipe:
         if self.warmup >= self.budget:
             raise ValueError(f"warmup ({self.warmup}) must be below budget ({self.budget})")
+        return self
+
+    @model_validator(mode="after")
+    def damage_is_done_to_colour(self) -> Recipe:
+        if self.degrade and self.input == "gray":
+            raise ValueError("degrade damages colour; it needs input colour or colour_damage")
         return self
 
 

@@ -32,6 +32,7 @@ def main() -> None:
         write_table(out / "photographs.csv", pd.concat(result.photographs.values(), ignore_index=True))
         write_table(out / "bands.csv", pd.concat(result.bands.values(), ignore_index=True))
         write_table(out / "contrast.csv", pd.DataFrame(result.contrast))
+        write_table(out / "restored.csv", pd.DataFrame(result.restored, columns=scores.RESTORED))
         if name == BASELINES:
             write_table(out / "conversions.csv", pd.DataFrame(result.conversions))
             write_table(out / "origin.csv", Container(PHOTOS).manifest[["name", "split", "licence", "sha256"]])

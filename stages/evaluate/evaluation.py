@@ -53,6 +53,7 @@ class Evaluation:
         bands: a row per band of spatial frequency.
         contrast: rows, one per method and whole test photograph.
         conversions: rows, one per standard conversion and whole test photograph, for the baselines alone.
+        restored: rows, one per kind and level of damage, method and whole test photograph, of what is to undo damage.
         probes: interval over photographs and probes, what the summary says of a method beside its scores.
         facts: what it says beside the methods.
         pictures: `(height, width, channels)` uint8.
@@ -63,6 +64,7 @@ class Evaluation:
     bands: dict[str, pd.DataFrame] = field(default_factory=dict)
     contrast: list[dict[str, Any]] = field(default_factory=list)
     conversions: list[dict[str, Any]] = field(default_factory=list)
+    restored: list[dict[str, Any]] = field(default_factory=list)
     probes: dict[str, dict[str, Any]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     pictures: dict[str, np.ndarray] = field(default_factory=dict)
@@ -98,6 +100,7 @@ def evaluate(subject: Subject, photographs: pd.DataFrame, keep: Path, engine: En
     for whole in finished:
         result.contrast += whole.facts["contrast"]
         result.conversions += whole.facts["conversions"]
+        result.restored += whole.facts["restored"]
         result.pictures |= _pictures(whole)
     if subject.model:
         result.facts = {"latent": fitted.facts["latent"], **result.facts}
@@ -115,7 +118,8 @@ def of_variant(
     trained = read_json(folder / "facts.json")
     recipe = trained["recipe"]
     model = folder / "model.keras"
-    subject = replace(baselines, name=name, model=model, input=recipe["input"], target=recipe["target"])
+    sees = {"input": recipe["input"], "target": recipe["target"], "restores": recipe["degrade"] > 0}
+    subject = replace(baselines, name=name, model=model, **sees)
     result = evaluate(subject, photographs, keep, engine)
     result.facts = {**{fact: trained[fact] for fact in TRAINED}, **result.facts}
     return result

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from grayscale import damage, tiles
 from stages.common.settings import Evaluate
 from stages.common.tensorflow_import import tensorflow_import
 from stages.evaluate import baselines, leakage, probes
@@ -41,8 +42,10 @@ class Subject:
         settings: of the probes and pictures.
         name: of the variant, or `BASELINES`.
         model: the model file; `start.keras` beside it is the same network before its first step.
-        input: what the network sees, "colour" or "gray".
+        input: what the network sees, "colour", "gray" or "colour_damage".
         target: what it was trained to make, "colour" or "gray".
+        restores: whether it was trained to undo damage, or is to be compared with those that were.
+        levels: of damage of the photograph, see `grayscale.damage`; None: estimated from the patches of each call.
         train: the patch set that PCA and the 1 × 1 convolution are fitted on.
         validation: the patch set that read-outs are fitted on.
     """
@@ -55,6 +58,8 @@ class Subject:
     model: Path | None = None
     input: str = "colour"
     target: str = "gray"
+    restores: bool = True
+    levels: tuple[float, ...] | None = None
     train: Path = Path("data/pairs/train")
     validation: Path = Path("data/pairs/validation")
 
@@ -79,7 +84,32 @@ class Subject:
         return _loaded(self.model, self.settings.threads)
 
     def _seen(self, colour: np.ndarray, gray: np.ndarray) -> np.ndarray:
-        return colour if self.input == "colour" else gray[..., None]
+        return seen(self.input, colour, gray, self.levels)
+
+
+def seen(kind: str, colour: np.ndarray, gray: np.ndarray, levels: tuple[float, ...] | None = None) -> np.ndarray:
+    """What a network sees, `(n, side, side, channels)`: the `input` of its recipe is `kind`.
+
+    `colour` is `(n, side, side, 3)`, `gray` `(n, side, side)`. Without the levels of damage, they are estimated: the
+    images are taken for patches of one photograph.
+    """
+    if kind == "colour_damage":
+        found = damage.estimate(np.rint(255 * colour).astype(np.uint8)) if levels is None else np.array(levels)
+        return damage.beside(colour, found)
+    return colour if kind == "colour" else gray[..., None]
+
+
+def whole(subject: Subject, name: str, method: Method, colour: np.ndarray) -> np.ndarray:
+    """What the method `name` makes of a whole photograph `(height, width, 3)`, uint8 or float in [0, 1].
+
+    In patches, see `tiles.whole`; by a network that is told how damaged the photograph is in large tiles, as the
+    library uses it.
+    """
+    reach = None
+    if subject.input == "colour_damage" and name == subject.name:
+        networks, model = subject.network()
+        reach = networks.for_any_size(model)[1]
+    return tiles.whole(on_colour(method), colour, opened(subject.test).patch, reach)
 
 
 def fit(subject: Subject, folder: Path) -> dict[str, Any]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from stages.common.artifacts import ArtifactError
 from stages.train import precision
+from stages.train.anysize import Reach, any_size
 
 BATCH = 128  # patches; memory depends on it: twice as many are 5 % faster and take 130 MB more
 
@@ -19,17 +22,30 @@ def load(path: Path) -> keras.Model:
 
 
 def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Images `(n, side, side, channels)` in [0, 1] → outputs of the same shape but channels, clipped to [0, 1].
+    """Images `(n, height, width, channels)` in [0, 1] → outputs of the same size, clipped to [0, 1].
 
-    They have the dtype that the model computes in.
+    They have the dtype that the model computes in. Of another size than the model's they may be if it can be for any.
     """
-    return np.clip(run(model, images), 0, 1)
+    return np.clip(run(model if images.shape[1:3] == model.input_shape[1:3] else for_any_size(model)[0], images), 0, 1)
 
 
 def run(model: keras.Model, images: np.ndarray) -> Any:
     """The output of a model, an array or a list of arrays, batch by batch."""
     batches = [model(images[first : first + BATCH], training=False) for first in range(0, len(images), BATCH)]
     return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *batches)
+
+
+@lru_cache(maxsize=1)
+def for_any_size(model: keras.Model) -> tuple[keras.Model, Reach]:
+    """The model for images of any size, and how far it sees.
+
+    Raises:
+        ArtifactError: it is bound to the size of its patches.
+    """
+    found = any_size(model)
+    if found is None:
+        raise ArtifactError(f"the network {model.name} is bound to images of {model.input_shape[1:3]} pixels")
+    return found
 
 
 def encode(model: keras.Model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:

@@ -5,6 +5,7 @@ Its results are rows, and sums that add up over shards; evaluation.py combines t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,12 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from grayscale import tiles
+from grayscale import damage
 from grayscale.conversions import CONVERSIONS
 from grayscale.core.levels import to_unit
 from stages.evaluate import (
     baselines,
     decolorization,
+    filters,
     frequency,
     leakage,
     measures,
@@ -66,11 +68,11 @@ def measure(subject: Subject, fitted: Path, task: Chunk | Photograph | Sheet, fo
 
     `fitted` is the folder that `methods.fit` wrote into.
     """
+    if isinstance(task, Photograph):
+        return _photograph(subject, fitted, task, folder)
     used = methods.of(subject, fitted)
     if isinstance(task, Chunk):
         return _chunk(subject, used, task, folder)
-    if isinstance(task, Photograph):
-        return _photograph(subject, used, task, folder)
     colour, targets = pair(opened(subject.test), task.numbers)
     output = used[subject.name](colour, targets)
     np.save(folder / "patches.npy", pictures.patch_sheet(colour, targets, output, task.ssim))
@@ -93,6 +95,7 @@ def _chunk(subject: Subject, used: dict[str, Method], chunk: Chunk, folder: Path
     test = opened(subject.test)
     colour, targets = pair(test, np.arange(chunk.start, chunk.stop))
     photos = test.index["photo"][chunk.start : chunk.stop].to_numpy()
+    used = {name: _by_photo(method, photos) for name, method in used.items()}
     outputs = {name: scores.planes(method(colour, targets)) for name, method in used.items()}
     residuals = {name: planes - targets for name, planes in outputs.items()}
     blind = reference.outputs(targets)
@@ -110,9 +113,17 @@ def _chunk(subject: Subject, used: dict[str, Method], chunk: Chunk, folder: Path
     del outputs, residuals, blind  # before as much memory goes into noise
     arrays["noise"] = _under_noise(subject, used, chunk, colour, targets)
     if subject.model:
-        arrays |= _of_network(subject, colour, targets)
+        arrays |= _of_network(subject, colour, targets, photos)
     np.savez(folder / ARRAYS, allow_pickle=False, **arrays)
     return {"planes": planes, "arrays": list(arrays)}
+
+
+def _by_photo(method: Method, photos: np.ndarray) -> Method:
+    """The method, called for the patches of one photograph at a time; `photos` names that of each patch."""
+    borders = np.flatnonzero(photos[1:] != photos[:-1]) + 1
+    return lambda *images: np.concatenate(
+        [method(*parts) for parts in zip(*(np.split(image, borders) for image in images), strict=True)]
+    )
 
 
 def _under_noise(
@@ -127,8 +138,8 @@ def _under_noise(
     return np.stack(found, axis=1)
 
 
-def _of_network(subject: Subject, colour: np.ndarray, gray: np.ndarray) -> dict[str, Any]:
-    at_start = scores.planes(subject.start().predict(colour, gray))
+def _of_network(subject: Subject, colour: np.ndarray, gray: np.ndarray, photos: np.ndarray) -> dict[str, Any]:
+    at_start = scores.planes(_by_photo(subject.start().predict, photos)(colour, gray))
     arrays: dict[str, Any] = {"start": scores.measure(gray, at_start)}
     networks, model = subject.network()
     if networks.is_variational(model):
@@ -146,19 +157,21 @@ def _of_network(subject: Subject, colour: np.ndarray, gray: np.ndarray) -> dict[
 # === Whole photographs ===
 
 
-def _photograph(subject: Subject, used: dict[str, Method], task: Photograph, folder: Path) -> dict[str, Any]:
-    """Facts: rows of `contrast` by method, and for the baselines of `conversions` by conversion. Pictures: as .npy."""
+def _photograph(subject: Subject, fitted: Path, task: Photograph, folder: Path) -> dict[str, Any]:
+    """Facts: rows of `contrast` by method, and for the baselines of `conversions` by conversion; of `restored`, see
+    `_restored`. Pictures: as .npy.
+    """
     patch = opened(subject.test).patch
     colour = _photos(subject.photos).read(task.name)
+    subject = replace(subject, levels=tuple(damage.estimate(colour)))
+    used = methods.of(subject, fitted)
     target = CONVERSIONS[subject.conversion](colour)
     pairs = decolorization.pairs_of(colour, subject.settings.seed)
 
     def row(output: np.ndarray) -> dict[str, Any]:
         return {"photo": task.name, "domain": task.domain, **of_whole(to_unit(target), pairs, output)}
 
-    contrast = [
-        {"method": name, **row(tiles.whole(methods.on_colour(method), colour, patch))} for name, method in used.items()
-    ]
+    contrast = [{"method": name, **row(methods.whole(subject, name, method, colour))} for name, method in used.items()]
     conversions = []
     if subject.model is None:
         contrast.insert(0, {"method": "target", **row(to_unit(target))})
@@ -166,7 +179,38 @@ def _photograph(subject: Subject, used: dict[str, Method], task: Photograph, fol
     if task.shown:
         for title, picture in _shown(subject, used, colour, target, patch).items():
             np.save(folder / f"{title}.npy", picture)
-    return {"contrast": contrast, "conversions": conversions}
+    restored = _restored(subject, fitted, task, colour, to_unit(target)) if subject.restores else []
+    return {"contrast": contrast, "conversions": conversions, "restored": restored}
+
+
+def _restored(
+    subject: Subject, fitted: Path, task: Photograph, colour: np.ndarray, target: np.ndarray
+) -> list[dict[str, Any]]:
+    """Rows: kind and level of the damage, method, and what it makes of the damaged photograph against its clean target.
+
+    Beside the baselines stand the classical `FILTERS`. PSNR is None where both are identical.
+
+    `colour` is `(height, width, 3)` uint8, `target` `(height, width)` in [0, 1].
+    """
+    rows = []
+    for kind, level in [("gaussian", 0), *noise.conditions(subject.settings.noise)]:
+        clean = to_unit(colour)
+        damaged = noise.noisy(clean[None], kind, level, [subject.settings.seed, *task.name.encode()])[0]
+        told = replace(subject, levels=tuple(damage.estimate(np.rint(255 * damaged).astype(np.uint8))))
+        used = {subject.name: methods.of(told, fitted)[subject.name]} if subject.model else methods.of(told, fitted)
+        outputs = {name: methods.whole(told, name, method, damaged) for name, method in used.items()}
+        if subject.model is None:
+            gray = baselines.luma(damaged[None])[0]
+            sigma = float((gray - baselines.luma(clean[None])[0]).std())
+            outputs |= {name: apply(gray, sigma) if sigma else gray for name, apply in filters.FILTERS.items()}
+        for name, output in outputs.items():
+            found = scores.measure(target[None], scores.planes(output[None]))[0]
+            values = dict(zip(scores.MEASURES, found.tolist(), strict=True))
+            rows.append(
+                {"kind": kind, "level": level, "method": name, "photo": task.name, "domain": task.domain}
+                | {key: None if np.isnan(values[key]) else values[key] for key in measures.HEADLINE}
+            )
+    return rows
 
 
 def of_whole(target: np.ndarray, pairs: Pairs, output: np.ndarray) -> dict[str, float | None]:

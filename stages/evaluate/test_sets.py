@@ -12,7 +12,7 @@ from stages.common import engine as engines
 from stages.common import leftovers
 from stages.common.artifacts import ArtifactError, sha256_of, write_json, write_table
 from stages.common.stage import Stage, stage
-from stages.evaluate import evaluation
+from stages.evaluate import evaluation, scores
 from stages.evaluate.evaluation import Evaluation
 from stages.evaluate.methods import BASELINES, Subject
 from stages.formats import manifest
@@ -40,6 +40,8 @@ def main() -> None:
         write_table(out / "scores.csv", once(tables, ["method", "photo", "row", "column"]))
         contrast = [pd.DataFrame(result.contrast) for result in results.values()]
         write_table(out / "contrast.csv", once(contrast, ["method", "photo"]))
+        restored = [row for result in results.values() for row in result.restored]
+        write_table(out / "restored.csv", pd.DataFrame(restored, columns=scores.RESTORED))
         write_table(out / "counts.csv", counts)
         write_table(out / "origin.csv", photos[["name", "source", "licence", "sha256"]])
         write_json(out / "summary.json", {name: result.summary() for name, result in results.items()})

@@ -11,4 +11,5 @@ NETWORKS: dict[str, dict[str, list[float]]] = {
     "vae": {"latent": [1, 784], "sigma": [0.001, 1.0]},
     "subpixel": {},
     "adaptive": {"latent": [2, 784], "sets": [1, 1024]},
+    "denoise": {"channels": [4, 128], "blocks": [1, 16]},
 }

@@ -19,6 +19,7 @@ BASELINES = "baselines"
 STUDIES = Path("metrics/studies.csv")
 SPLITS = ("train", "validation", "test")  # columns of the studies: the start of each patch set's sha256
 ORIGIN = ("made_from", "variant_from")  # the start of a sha256 of what made a run, and of what its variant's runs share
+TEXT = ("photo", "domain")  # columns, whatever stands in them
 MOST_PHOTOGRAPHS = 24  # that have rows or columns of their own
 
 
@@ -35,6 +36,8 @@ class Results:
         distributions: see `summary.distributions`.
         bands: method, low, high, relative_error_db.
         contrast: method, photo, domain, and the measures of decolorization; `conversions` the same by conversion.
+        restored: kind, level, method, photo, domain, psnr, ssim: of damaged photographs, by methods to undo that.
+        restored_sets: by test set, the same.
         photographs: method, photo, patches, and the measures; empty where there are too many photographs.
         test_sets: by name, `methods` of each with its means of `contrast`.
         studies: see `studies`.
@@ -52,6 +55,8 @@ class Results:
     bands: pd.DataFrame
     contrast: pd.DataFrame
     conversions: pd.DataFrame
+    restored: pd.DataFrame
+    restored_sets: dict[str, pd.DataFrame]
     photographs: pd.DataFrame
     test_sets: dict[str, pd.DataFrame]
     studies: pd.DataFrame
@@ -87,7 +92,9 @@ def collect(variants: list[str], test_sets: list[str]) -> Results:
         distributions=summary.distributions(joined("quantiles.csv", names, ["method", "quantile"])),
         bands=bands,
         contrast=contrast,
-        conversions=read_table(EVALUATIONS / BASELINES / "conversions.csv", text=("photo", "domain")),
+        conversions=read_table(EVALUATIONS / BASELINES / "conversions.csv", text=TEXT),
+        restored=joined("restored.csv", names, ["kind", "level", "method", "photo"]),
+        restored_sets={name: read_table(TEST_SETS / name / "restored.csv", text=TEXT) for name in test_sets},
         photographs=photographs if few else photographs.head(0),
         test_sets={name: of_test_set(name, training) for name in test_sets},
         studies=runs,
@@ -98,14 +105,14 @@ def collect(variants: list[str], test_sets: list[str]) -> Results:
 
 def joined(file: str, names: list[str], key: list[str]) -> pd.DataFrame:
     """One table of all evaluations', each `key` once: PCA stands beside several variants."""
-    tables = [read_table(EVALUATIONS / name / file, text=("photo", "domain")) for name in names]
-    return pd.concat(tables, ignore_index=True).drop_duplicates(key, ignore_index=True)
+    tables = [read_table(EVALUATIONS / name / file, text=TEXT) for name in names]
+    return pd.concat(filter(len, tables), ignore_index=True).drop_duplicates(key, ignore_index=True)
 
 
 def of_test_set(name: str, training: dict[str, Any]) -> pd.DataFrame:
     """The methods on a further test set, best first, with their means of what contrast they keep."""
     methods = summary.methods(read_json(TEST_SETS / name / "summary.json"), training, {})
-    contrast = summary.means(read_table(TEST_SETS / name / "contrast.csv", text=("photo", "domain")), "method")
+    contrast = summary.means(read_table(TEST_SETS / name / "contrast.csv", text=TEXT), "method")
     return methods.assign(stage=f"evaluate_set@{name}").join(contrast.set_index("method"))
 
 

@@ -11,6 +11,11 @@ from stages.report.claims import Claim
 from stages.report.collect import Results
 
 PROBES = ("method", *summary.PROBES, "detail_limit")
+WHOLE = (
+    "Means and 95 % intervals over {} whole photographs, against clean targets. Gaussian and correlated: standard "
+    "deviation of the noise in gray levels, 0 is clean; poisson: photons that white has; jpeg: quality. Classical "
+    "filters are told how strong the damage to luma is, networks are not."
+)
 
 
 def results(found: Results, claims: list[Claim]) -> str:
@@ -42,10 +47,19 @@ def _lines(found: Results, claims: list[Claim]) -> Iterator[str]:
     yield from table(shown.cells(summary.means(found.contrast, "method")))
     yield from ("", "## Conversions against the target", "")
     yield from table(shown.cells(summary.means(found.conversions, "conversion")))
+    yield from _restored(found.restored)
     for name, methods in found.test_sets.items():
         yield from ("", f"## Test set {name}", "")
         yield from table(shown.methods(methods))
+        yield from _restored(found.restored_sets[name])
     yield ""
+
+
+def _restored(rows: pd.DataFrame) -> Iterator[str]:
+    """Tables of damaged photographs, by measure."""
+    for measure, found in summary.restored(rows).items():
+        yield from ("", f"### Damage undone: {measure}", "", WHOLE.format(rows["photo"].nunique()), "")
+        yield from table(found)
 
 
 def table(rows: pd.DataFrame) -> Iterator[str]:

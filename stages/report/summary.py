@@ -119,6 +119,31 @@ def means(table: pd.DataFrame, by: str) -> pd.DataFrame:
     return _rounded(rows.to_dict("records"))
 
 
+def restored(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """What methods make of damaged photographs, by headline measure: text, a row per method, a column per damage.
+
+    Means over photographs, and Student's 95 % interval where there are at least two. `rows` has a row for each kind and
+    level of damage, method and photograph; an identical photograph has no PSNR, and counts in no mean of it.
+    """
+
+    def text(values: pd.Series, decimals: int) -> str:
+        values = values.dropna()
+        if len(values) < 2:
+            return "".join(f"{value:.{decimals}f}" for value in values)
+        found = Interval.of(values)
+        return f"{found.mean:.{decimals}f} ({found.low:.{decimals}f} … {found.high:.{decimals}f})"
+
+    tables = {}
+    for measure in HEADLINE:
+        cells: dict[str, dict[str, str]] = {}
+        for (method, kind, level), group in rows.groupby(["method", "kind", "level"], sort=False):
+            decimals = 2 if measure == "psnr" else 3
+            cells.setdefault(str(method), {})[f"{kind} {level}"] = text(group[measure].astype(float), decimals)
+        table = pd.DataFrame.from_dict(cells, orient="index").fillna("")
+        tables[MEASURES[measure].title] = table.rename_axis("method").reset_index()
+    return tables
+
+
 def detail_limit(bands: pd.DataFrame) -> float:
     """The lower edge, in cycles per pixel, of the first band that loses half of its energy; the last edge if none does.
 

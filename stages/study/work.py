@@ -14,7 +14,7 @@ import pandas as pd
 from stages.common.artifacts import read_json, read_table
 from stages.common.settings import SettingsError, Variant
 from stages.common.tensorflow_import import tensorflow_import
-from stages.evaluate import baselines, frequency, leakage, measures, noise, probes, reference, scores
+from stages.evaluate import baselines, frequency, leakage, measures, methods, noise, probes, reference, scores
 from stages.evaluate.chunks import grays, pairs
 from stages.evaluate.moments import Moments, of_all
 from stages.formats.patches import PatchSet
@@ -48,12 +48,12 @@ def do(task: Task, folder: Path) -> dict[str, Any]:
         sets = {split: Chosen(list(sets.values()), task.split[split]) for split in sets}
     elif task.photographs:
         sets["train"] = Chosen([sets["train"]], first(sets["train"], task.photographs))
-    train = sets["train"]
     if task.model:
         curve, facts = read_table(task.model / "curve.csv"), read_json(task.model / "facts.json")
         model = _loaded(task.model / "model.keras", task.settings.threads)
     else:
-        trained, curve = training.trained(task, train, sets["validation"])
+        train, validation = (training.squares(sets[split], task.variant) for split in ("train", "validation"))
+        trained, curve = training.trained(task, train, validation)
         facts = training.facts(task, trained, curve, train)
 
         from stages.train import precision
@@ -61,8 +61,8 @@ def do(task: Task, folder: Path) -> dict[str, Any]:
         model = precision.convert(trained, "float64")  # as the file would be that training leaves
     end, half = (float(curve["val_psnr"].iloc[row]) for row in (-1, (len(curve) - 1) // 2))
     return {
-        "photographs": train.index["photo"].nunique(),
-        "patches": len(train),
+        "photographs": sets["train"].index["photo"].nunique(),
+        "patches": len(sets["train"]),
         **facts,
         **measured(model, task.variant, sets),
         "end": {"psnr": float(curve["psnr"].iloc[-1]), "val_psnr": end, "half_val_psnr": half},
@@ -141,7 +141,7 @@ def measured(model: Any, variant: Variant, splits: Mapping[str, PatchSet]) -> di
     from stages.evaluate import networks
 
     def see(colour: np.ndarray, gray: np.ndarray) -> np.ndarray:
-        return colour if variant.input == "colour" else gray[..., None]
+        return methods.seen(variant.input, colour, gray)
 
     def network(colour: np.ndarray, gray: np.ndarray) -> np.ndarray:
         return networks.predict(model, see(colour, gray))

@@ -40,10 +40,11 @@ def any_size(model: keras.Model) -> tuple[keras.Model, Reach] | None:
     """
     if not hasattr(model, "operations"):
         return None
-    side, cell, margin, local = model.input_shape[1], 1, 0, True
+    side, cell, local = model.input_shape[1], 1, True
+    seen: dict[int, tuple[Any, int]] = {}  # of a value's id: it, which keeps the id in use, and how far it sees
 
     def look(layer: Any, *given: Any, **options: Any) -> Any:
-        nonlocal cell, margin, local
+        nonlocal cell, local
         made = layer(*given, **options)
         values = [value for value in keras.tree.flatten((given, options, made)) if getattr(value, "shape", ())]
         images = [value for value in values if keras.utils.is_keras_tensor(value) and len(value.shape) == 4]
@@ -53,7 +54,9 @@ def any_size(model: keras.Model) -> tuple[keras.Model, Reach] | None:
             local = False
         elif local:
             cell = math.lcm(cell, *(side // size for size in sizes))
+            margin = max(seen[id(image)][1] if id(image) in seen else 0 for image in images)
             margin += (window - 1) * (side // max(sizes))
+            seen[id(made)] = made, margin
         return made
 
     keras.models.clone_model(model, call_function=look)
@@ -62,6 +65,7 @@ def any_size(model: keras.Model) -> tuple[keras.Model, Reach] | None:
     image = keras.Input((None, None, model.input_shape[-1]), dtype=model.input.dtype, name="image")
     free = keras.models.clone_model(model, input_tensors=image)
     free.set_weights(model.get_weights())
+    margin = max(margin for _, margin in seen.values())
     return free, Reach(cell, -(-margin // cell) * cell)
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import keras
 import numpy as np
 
+from grayscale import damage
 from grayscale.core.levels import to_unit
 from stages.common.settings import Recipe
 from stages.formats.patches import PatchSet
+from stages.train import degrade
 
 VALIDATION_BATCH = 256  # patches at most; only the speed depends on it
+PIECES = 8  # patches of a photograph, damaged alike, from which its damage is estimated
+VALIDATION = 0  # seed of the damage that validation sees, of every variant and every seed
 WINDOW = 4  # shards that are shuffled together, and so are mapped at a time
 
 Batch = tuple[np.ndarray, np.ndarray]
@@ -33,6 +38,7 @@ class TrainingBatches(keras.utils.PyDataset):
         self.patches = len(patches) // replicas * replicas
         self.follow = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: self.begin(epoch + 1))
         self._from, self._recipe, self._dtype = patches, recipe, dtype
+        self._inputs = Inputs(patches, recipe)
         self.begin(1)
 
     def begin(self, epoch: int) -> None:
@@ -49,9 +55,51 @@ class TrainingBatches(keras.utils.PyDataset):
         mirrored = rng.random(size) < 0.5 if self._recipe.flips else np.zeros(size, bool)
         turns = rng.integers(0, 4, size) if self._recipe.quarter_turns else np.zeros(size, int)
         numbers = self._order.numbers(start, start + size)
-        kinds = self._recipe.input, self._recipe.target
-        images, targets = (augment(self._from.read(kind, numbers), mirrored, turns) for kind in kinds)
-        return to_unit(images, self._dtype), to_unit(targets, self._dtype)
+        images, levels = self._inputs.read(numbers, [rng] * size)
+        targets = self._from.read(self._recipe.target, numbers)
+        images, targets = (augment(kind, mirrored, turns) for kind in (images, targets))
+        return as_input(images, levels, self._dtype), to_unit(targets, self._dtype)
+
+
+class Inputs:
+    """What a network sees of patches: as they are or damaged, and how damaged, as the recipe says."""
+
+    def __init__(self, patches: PatchSet, recipe: Recipe) -> None:
+        self._from, self._recipe = patches, recipe
+        self._estimates = recipe.input == "colour_damage"
+        if self._estimates:
+            photos = patches.index["photo"].to_numpy()
+            self._borders = np.flatnonzero(np.append(True, photos[1:] != photos[:-1]))  # a photograph's lie together
+
+    def read(self, numbers: np.ndarray, rngs: Sequence[np.random.Generator]) -> tuple[np.ndarray, np.ndarray | None]:
+        """The patches `numbers` `(n, patch, patch, channels)` uint8, and their levels of damage `(n, 3)` or None.
+
+        They are estimated from further patches of the same photograph, too, as they will be from a whole one. `rngs`
+        has a generator for each patch.
+        """
+        if not (self._estimates or self._recipe.degrade):
+            return self._from.read(self._recipe.input, numbers), None
+        pieces = [self._pieces(int(number), rng) for number, rng in zip(numbers, rngs, strict=True)]
+        images = [group[0] for group in pieces]
+        return np.stack(images), np.stack([damage.estimate(group) for group in pieces]) if self._estimates else None
+
+    def _pieces(self, number: int, rng: np.random.Generator) -> np.ndarray:
+        """A patch and, if damage is estimated, others of its photograph, damaged alike: `(n, patch, patch, 3)`."""
+        numbers = np.array([number])
+        if self._estimates:
+            photo = np.searchsorted(self._borders, number, side="right") - 1
+            start, stop = np.append(self._borders, len(self._from))[photo : photo + 2]
+            numbers = np.append(numbers, rng.integers(start, stop, PIECES - 1))
+        pieces = self._from.read("colour", numbers)
+        if not self._recipe.degrade:
+            return pieces
+        return degrade.damaged(pieces, degrade.draw(rng, self._recipe.degrade), rng)
+
+
+def as_input(images: np.ndarray, levels: np.ndarray | None, dtype: str) -> np.ndarray:
+    """Patches uint8 as fractions, with planes of their levels of damage where there are some."""
+    fractions = to_unit(images, dtype)
+    return fractions if levels is None else damage.beside(fractions, levels)
 
 
 class Order:
@@ -85,7 +133,7 @@ class Order:
 
 
 class ValidationBatches(keras.utils.PyDataset):
-    """All validation patches, in order and unchanged, as network input and target in [0, 1].
+    """All validation patches, in order, as network input and target in [0, 1]; damaged alike in every epoch.
 
     Batches are of about equal size, so that with several replicas each has some of the last one.
     """
@@ -93,14 +141,17 @@ class ValidationBatches(keras.utils.PyDataset):
     def __init__(self, patches: PatchSet, recipe: Recipe, dtype: str) -> None:
         super().__init__()
         self._from, self._recipe, self._dtype = patches, recipe, dtype
+        self._inputs = Inputs(patches, recipe)
 
     def __len__(self) -> int:
         return -(-len(self._from) // VALIDATION_BATCH)
 
     def __getitem__(self, step: int) -> Batch:
         numbers = np.arange(*(number * len(self._from) // len(self) for number in (step, step + 1)))
-        images, targets = (self._from.read(kind, numbers) for kind in (self._recipe.input, self._recipe.target))
-        return to_unit(images, self._dtype), to_unit(targets, self._dtype)
+        rngs = [np.random.default_rng([VALIDATION, 1 + int(number)]) for number in numbers]
+        images, levels = self._inputs.read(numbers, rngs)
+        targets = self._from.read(self._recipe.target, numbers)
+        return as_input(images, levels, self._dtype), to_unit(targets, self._dtype)
 
 
 def augment(patches: np.ndarray, mirrored: np.ndarray, turns: np.ndarray) -> np.ndarray:

@@ -6,10 +6,11 @@ from importlib import import_module
 
 import keras
 
+from grayscale.damage import PLANES
 from stages.common.settings import Variant
 from stages.common.stage import StageError
 
-CHANNELS = {"colour": 3, "gray": 1}
+CHANNELS = {"colour": 3, "gray": 1, "colour_damage": 3 + len(PLANES)}
 
 
 def build(variant: Variant, patch: int) -> keras.Model:
@@ -26,3 +27,16 @@ def build(variant: Variant, patch: int) -> keras.Model:
     except ValueError as error:
         raise StageError(str(error)) from error
     return model
+
+
+def resized(model: keras.Model, variant: Variant, patch: int) -> keras.Model:
+    """`model`, which `build` made, for patches of another size.
+
+    Raises:
+        StageError: the network has other weights then.
+    """
+    other = build(variant, patch)
+    if [weight.shape for weight in other.weights] != [weight.shape for weight in model.weights]:
+        raise StageError(f"join is {variant.join}; network {variant.network!r} is bound to the size of its patches")
+    other.set_weights(model.get_weights())
+    return other

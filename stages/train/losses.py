@@ -11,6 +11,7 @@ from stages.networks.layers import ROUNDING
 
 PSNR_CAP = 100.0  # dB; what an exact copy scores
 K1, K2 = 0.01, 0.03
+VISIBLE = 2 / 255**2  # mean squared error of 2 gray levels², 45 dB: what is below hardly counts in `log_visible`
 SIGMA, RADIUS = 1.5, 5  # pixels: SSIM's Gaussian window, 11 × 11
 SSIM_WEIGHT = 5e-3  # of 1 − SSIM beside the mean squared error, which is 1e-3 at 30 dB
 
@@ -28,6 +29,14 @@ def mae(targets: Any, outputs: Any) -> Any:
 def log_mse(targets: Any, outputs: Any) -> Any:
     """log10 of (mean squared error + `ROUNDING`) → `(batch,)`: a decibel counts the same on every image."""
     return ops.log10(mse(targets, outputs) + ROUNDING)
+
+
+def log_visible(targets: Any, outputs: Any) -> Any:
+    """log10 of (mean squared error + `VISIBLE`) → `(batch,)`: as `log_mse`, but what is nearly right counts less.
+
+    Where inputs are damaged by chance, one that is clean by chance would else outweigh all others.
+    """
+    return ops.log10(mse(targets, outputs) + VISIBLE)
 
 
 def mse_ssim(targets: Any, outputs: Any) -> Any:
@@ -70,4 +79,4 @@ def psnr(targets: Any, outputs: Any) -> Any:
     return -10 * ops.log10(error)
 
 
-LOSSES = {"mse": mse, "mae": mae, "mse_ssim": mse_ssim, "log_mse": log_mse}
+LOSSES = {"mse": mse, "mae": mae, "mse_ssim": mse_ssim, "log_mse": log_mse, "log_visible": log_visible}

@@ -18,6 +18,7 @@ from stages.common.settings import Train, Variant
 from stages.common.stage import StageError
 from stages.common.tensorflow_import import tensorflow_import
 from stages.formats.patches import PatchSet
+from stages.train.joined import Joined
 
 if TYPE_CHECKING:
     import keras
@@ -65,7 +66,8 @@ def train(task: Task, folder: Path) -> dict[str, Any]:
     Raises:
         StageError: see `trained` and `stages.train.export.write_onnx`.
     """
-    train, validation = (PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation"))
+    splits = {f"data/pairs/{split}": PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation")}
+    train, validation = (squares(patches, task.variant) for patches in splits.values())
     model, curve = trained(task, train, validation, folder / "start.keras")
     write_model(folder / "model.keras", model)
     with tensorflow_import():
@@ -75,9 +77,18 @@ def train(task: Task, folder: Path) -> dict[str, Any]:
     write_table(folder / "curve.csv", curve)
     return {
         **facts(task, model, curve, train),
-        "inputs": {"data/pairs/train": train.sha256, "data/pairs/validation": validation.sha256},
+        "inputs": {name: patches.sha256 for name, patches in splits.items()},
         "val_psnr": float(curve["val_psnr"][curve["val_loss"].idxmin()]),
     }
+
+
+def squares(patches: PatchSet, variant: Variant) -> PatchSet:
+    """What a variant learns from: the patches, or several joined; where it is to undo damage, of clean photographs.
+
+    Raises:
+        StageError: there are none to join.
+    """
+    return Joined(patches, variant.join, clean=variant.degrade > 0) if variant.join > 1 or variant.degrade else patches
 
 
 def trained(
@@ -85,7 +96,8 @@ def trained(
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Train the network of `task` in this process: it in float32, and its curve, see `stages.train.fit.fit`.
 
-    `start` is the file that gets the network before its first step, in the form that is returned.
+    The patches are those of `squares`; the network that is returned is for patches that are not joined. `start` is the
+    file that gets the network before its first step, in the form that is returned.
 
     Raises:
         StageError: the network does not go with the patches, the loss became NaN, or the device is not there.
@@ -106,6 +118,9 @@ def trained(
     )
     with precision.strategy(settings.device, settings.replicas).scope():
         model = build.build(variant, train.patch)
+    small = train.patch // variant.join
+    if variant.join > 1:
+        build.resized(model, variant, small)  # which a network may refuse: now, not after training
     first = model.get_weights()
     try:
         curve = fit.fit(model, train, validation, variant, task.checkpoint)
@@ -113,7 +128,8 @@ def trained(
         raise StageError(str(error)) from error
 
     def result() -> keras.Model:
-        return precision.convert(model.inference() if hasattr(model, "inference") else model, "float32")
+        used = precision.convert(model.inference() if hasattr(model, "inference") else model, "float32")
+        return build.resized(used, variant, small) if variant.join > 1 else used
 
     best = result()
     if start is not None:

@@ -15,7 +15,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio
 
-from grayscale import tiles
+from grayscale import damage, tiles
 from grayscale.conversions import CONVERSIONS, bt601
 from stages.common.artifacts import write_json, write_model
 from stages.common.engine import Engine
@@ -25,6 +25,7 @@ from stages.evaluate import (
     chunks,
     decolorization,
     evaluation,
+    filters,
     leakage,
     measures,
     methods,
@@ -37,9 +38,10 @@ from stages.evaluate import (
 from stages.evaluate.evaluation import Evaluation
 from stages.evaluate.methods import Subject
 from stages.formats.patches import PatchSet
-from stages.networks import simple, vae
+from stages.networks import denoise, simple, vae
 from stages.train import precision
 from tests import patch_sets
+from tests.leaves import photograph as leaves_photograph
 
 HERE = Engine(engine="local", workers=1, address="auto")
 TWO = Engine(engine="local", workers=2, address="auto")
@@ -95,9 +97,11 @@ def variant(subject: Subject, folder: Path, sees: str, makes: str, model: Any) -
     model.set_weights([0.5 * weight if weight.dtype.kind == "f" else weight for weight in weights])
     write_model(folder / "start.keras", model)
     model.set_weights(weights)
-    facts = {"recipe": {"input": sees, "target": makes}, "curve": 0, **FACTS}
+    restores = sees == "colour_damage"
+    facts = {"recipe": {"input": sees, "target": makes, "degrade": 55.0 if restores else 0}, "curve": 0, **FACTS}
     write_json(folder / "facts.json", facts)
-    return replace(subject, name="mine", model=folder / "model.keras", input=sees, target=makes)
+    seen: dict[str, Any] = {"input": sees, "target": makes, "restores": restores}
+    return replace(subject, name="mine", model=folder / "model.keras", **seen)
 
 
 def text(result: Evaluation) -> str:
@@ -268,6 +272,63 @@ def test_a_colour_output_keeps_the_contrast_of_its_channels_on_average() -> None
     stretched = np.rint(255 * np.clip(1.5 * (colour / 255) - 0.25, 0, 1)) / 255
     channels = pd.DataFrame([decolorization.contrast(pairs, stretched[..., channel]) for channel in range(3)])
     assert {name: found[name] for name in channels} == pytest.approx(channels.mean().to_dict())
+
+
+# === Damage undone ===
+
+
+def test_filters_and_what_learned_to_undo_damage_are_scored_on_whole_damaged_photographs(
+    subject: Subject, tmp_path: Path
+) -> None:
+    everything = evaluation.evaluate(subject, WHOLE, tmp_path / "kept", HERE)
+    table = pd.DataFrame(everything.restored).set_index(["kind", "level", "method", "photo"]).sort_index()
+    methods_ = ["luma", "mean_rgb", "green", "conv1x1", *filters.FILTERS]
+    assert len(table) == len(table.index.unique()) == (1 + len(CONDITIONS)) * len(methods_) * len(WHOLE)
+    assert not (table.loc[("gaussian", 0, "nl_means"), "psnr"] < 70).any()  # there is no noise: it leaves luma alone
+    for name in WHOLE["name"]:
+        psnr = table["psnr"].xs(name, level="photo")
+        assert psnr["gaussian", 25, "luma"] == pytest.approx(20 * np.log10(255 / 25 / 0.668), abs=1)
+        for method in filters.FILTERS:
+            assert psnr["gaussian", 25, method] > psnr["gaussian", 25, "luma"] + 1
+
+
+@pytest.fixture
+def told(subject: Subject, tmp_path: Path) -> Subject:
+    """A network that is told the damage, not trained."""
+    network = denoise.build(patch=12, inputs=7, outputs=1, channels=4, blocks=1)
+    last = network.get_layer("residual")
+    last.set_weights([np.random.default_rng(1).normal(0, 0.1, weight.shape) for weight in last.get_weights()])
+    return variant(subject, tmp_path, "colour_damage", "gray", network)
+
+
+def test_a_network_that_undoes_damage_does_a_clean_photograph_less_harm(
+    subject: Subject, told: Subject, tmp_path: Path
+) -> None:
+    result = evaluation.of_variant("mine", tmp_path, subject, WHOLE, tmp_path / "kept", HERE)
+    rows = pd.DataFrame(result.restored).set_index(["kind", "level", "photo"]).sort_index()
+    assert len(rows) == (1 + len(CONDITIONS)) * len(WHOLE)
+    assert set(rows["method"]) == {"mine"}
+    for photo in WHOLE["name"]:
+        assert rows.loc[("gaussian", 0, photo), "psnr"] > rows.loc[("gaussian", 25, photo), "psnr"] + 10
+
+
+def test_a_network_is_told_the_damage_of_the_whole_photograph_and_leaves_no_seams(
+    told: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photograph = leaves_photograph(4, 150, 164)
+    levels = damage.estimate(photograph)
+    assert told.model
+    of, model = replace(told, levels=tuple(levels)), networks.load(told.model)
+    margin = networks.margin(model)
+    outputs = []
+    for tile in (512, 40):
+        monkeypatch.setattr(methods, "TILE", tile)
+        outputs.append(methods.whole(of, "mine", lambda colour, gray: of.predict(colour, gray)[..., 0], photograph))
+    assert outputs[0].shape == (150, 164)
+    assert outputs[1] == pytest.approx(outputs[0], abs=1e-9)
+    at_once = networks.predict(model, damage.beside(photograph[None, :148] / 255, levels))[0, ..., 0]
+    inner = np.s_[margin : 148 - margin, margin : 164 - margin]
+    assert outputs[0][inner] == pytest.approx(at_once[inner], abs=1e-9)
 
 
 # === On which patches and photographs ===

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 
+from grayscale import damage
 from stages.common.artifacts import write_model
 from stages.evaluate import networks, probes
 from stages.evaluate.networks import predict
@@ -25,18 +26,26 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "bottleneck": {"latent_divisor": 3, "linear": 1},
     "vae": {"latent": 32, "sigma": 0.05},
     "adaptive": {"latent": 261, "sets": 32},
+    "denoise": {"channels": 16, "blocks": 1},
 }
-PARAMETERS = dict(zip(NETWORKS, (12769, 420742, 86561, 1041, 120140), strict=True))
-TRAINABLE = {**PARAMETERS, "adaptive": 3 + 64 * 260}
-MACS = dict(zip(NETWORKS, (2822400, 2272032, 1938048, 50176, 147392), strict=True))
-LATENT = dict(zip(NETWORKS, (784, 261, 32, 784, 261), strict=True))
+CHANNELS = {"denoise": 7}  # that a network sees, if not 3
+PARAMETERS = dict(zip(NETWORKS, (12769, 420742, 86561, 1041, 120140, 43749), strict=True))
+TRAINABLE = {**PARAMETERS, "adaptive": 3 + 64 * 260, "denoise": 35489}
+MACS = dict(zip(NETWORKS, (2822400, 2272032, 1938048, 50176, 147392, 5259072), strict=True))
+LATENT = dict(zip(NETWORKS, (784, 261, 32, 784, 261, 7 * 7 * 32), strict=True))
 IMAGES = np.random.default_rng(2).random((5, 28, 28, 3))
 
 
-def build(name: str, *, patch: int = 28, inputs: int = 3, outputs: int = 1, seed: int = 1) -> keras.Model:
+def build(name: str, *, patch: int = 28, inputs: int | None = None, outputs: int = 1, seed: int = 1) -> keras.Model:
     keras.utils.set_random_seed(seed)
     module = import_module(f"stages.networks.{name}")
+    inputs = inputs or CHANNELS.get(name, 3)
     return module.build(patch=patch, inputs=inputs, outputs=outputs, **OPTIONS.get(name, {}))
+
+
+def seen(name: str, images: np.ndarray = IMAGES) -> np.ndarray:
+    """The images, and how damaged they are if the network is told."""
+    return damage.beside(images, np.array([20.0, 15.0, 1.0])) if name in CHANNELS else images
 
 
 def used(model: keras.Model) -> keras.Model:
@@ -51,17 +60,17 @@ def name(request: pytest.FixtureRequest) -> str:
 
 def test_every_network_has_its_shape_and_its_size(name: str) -> None:
     model = used(build(name))
-    output = np.asarray(model(IMAGES))
+    output = np.asarray(model(seen(name)))
     assert output.shape == (5, 28, 28, 1)
     assert np.isfinite(output).all()
     assert output.std() > 0
     assert model.count_params() == PARAMETERS[name]
     assert sum(weight.numpy().size for weight in model.trainable_weights) == TRAINABLE[name]
     assert macs(model) == MACS[name]
-    latent, _ = networks.encode(model, IMAGES)
+    latent, _ = networks.encode(model, seen(name))
     assert latent.reshape(5, -1).shape[1] == LATENT[name]
-    assert predict(build(name, patch=36), np.zeros((1, 36, 36, 3))).shape == (1, 36, 36, 1)
-    for channels in (1, 3):  # the controls
+    assert predict(build(name, patch=36), seen(name, np.zeros((1, 36, 36, 3)))).shape == (1, 36, 36, 1)
+    for channels in (1, 3) if name not in CHANNELS else ():  # the controls
         images = IMAGES[..., :channels]
         assert predict(build(name, inputs=channels, outputs=channels), images).shape == images.shape
 
@@ -80,7 +89,7 @@ def test_every_weight_learns(name: str) -> None:
     model = build(name)
     model.compile("sgd", loss=losses.mse)
     before = [np.copy(weight) for weight in model.trainable_variables]
-    model.fit(IMAGES, np.zeros((5, 28, 28, 1)), epochs=2, verbose=0)
+    model.fit(seen(name), np.zeros((5, 28, 28, 1)), epochs=2, verbose=0)
     assert not any(np.array_equal(a, b) for a, b in zip(before, model.trainable_variables, strict=True))
 
 
@@ -88,9 +97,9 @@ def test_a_network_can_be_moved_to_float64_and_back(name: str) -> None:
     stored = used(build(name))
     model = precision.convert(stored, "float64")
     assert {weight.dtype for weight in model.get_weights() if weight.dtype.kind == "f"} == {np.dtype("float64")}
-    exact = predict(model, IMAGES)
+    exact = predict(model, seen(name))
     assert exact.dtype == np.float64
-    assert exact == pytest.approx(predict(stored, IMAGES.astype("float32")), abs=1e-5)
+    assert exact == pytest.approx(predict(stored, seen(name).astype("float32")), abs=1e-5)
     back = precision.convert(model, "float32")
     assert all(np.array_equal(a, b) for a, b in zip(stored.get_weights(), back.get_weights(), strict=True))
 
@@ -102,18 +111,19 @@ sys.modules["stages"] = sys.modules["grayscale"] = None  # `import` of them fail
 import keras, numpy as np
 images = np.load("images.npy")
 for path in sorted(Path().glob("*.keras")):
-    found = keras.saving.load_model(path, safe_mode=True)(images)
+    model = keras.saving.load_model(path, safe_mode=True)
+    found = model(images[..., : model.input_shape[-1]])
     assert np.array_equal(found, np.load(path.with_suffix(".npy"))), path
     print(path.stem)
 """
 
 
 def test_a_trained_model_loads_and_predicts_the_same_where_only_keras_is(tmp_path: Path) -> None:
-    images = IMAGES.astype("float32")
-    np.save(tmp_path / "images.npy", images)
+    everything = seen("denoise").astype("float32")
+    np.save(tmp_path / "images.npy", everything)
     for name in NETWORKS:
         model = build(name)
-        trained = used(model)
+        trained, images = used(model), everything[..., : CHANNELS.get(name, 3)]
         write_model(tmp_path / f"{name}.keras", trained)
         assert np.asarray(trained(images)) == pytest.approx(np.asarray(model(images, training=False)), abs=1e-5)
         np.save(tmp_path / f"{name}.npy", trained(images))
@@ -137,6 +147,38 @@ def test_only_a_linear_latent_has_negative_numbers(linear: int) -> None:
         patch=28, inputs=3, outputs=1, latent_divisor=3, linear=linear
     )
     assert (networks.encode(model, IMAGES)[0].min() < 0) == bool(linear)
+
+
+# === Damage ===
+
+
+def test_denoise_corrects_luma_in_proportion_to_the_damage_it_is_told() -> None:
+    """So a clean photograph can hardly be harmed, whatever the network has learned."""
+    model = build("denoise")
+    keras.utils.set_random_seed(5)
+    last = model.get_layer("residual")
+    last.set_weights([np.random.default_rng(1).normal(0, 0.1, weight.shape) for weight in last.get_weights()])
+    luma = IMAGES @ np.array([0.299, 0.587, 0.114])
+    sizes = []
+    for level in (0, 0.1, 10):
+        found = np.asarray(model(damage.beside(IMAGES, np.array([level, level, 0.0]))))[..., 0]
+        sizes.append(np.abs(found - luma).max())
+    assert sizes[0] < 1e-6
+    assert sizes[1] < 0.05 * sizes[2]
+
+
+def test_denoise_sees_as_far_as_its_margin_and_no_farther() -> None:
+    model = precision.convert(build("denoise", patch=28), "float64")
+    last = model.get_layer("residual")
+    last.set_weights([np.full(weight.shape, 0.1) for weight in last.get_weights()])
+    margin = networks.margin(model)
+    side = 2 * margin + 8
+    images = seen("denoise", np.random.default_rng(3).random((1, side, side, 3)))
+    changed = images.copy()
+    changed[:, 0, 0, :3] = 1 - changed[:, 0, 0, :3]
+    first, second = (networks.predict(model, image) for image in (images, changed))
+    assert np.array_equal(first[:, margin:, margin:], second[:, margin:, margin:])
+    assert not np.array_equal(first, second)
 
 
 # === Variational ===

@@ -122,7 +122,20 @@ def evaluation(folder: Path, name: str, methods: dict[str, float], **facts: Any)
     write_table(to / "photographs.csv", pd.concat(map(scores.by_photograph, tables)))
     ones = np.ones(len(frequency.EDGES) - 1)
     write_table(to / "bands.csv", pd.concat([frequency.bands(method, ones * 0.1, ones, 1) for method in methods]))
+    damaged = pd.DataFrame(restored(methods) if name == "baselines" else [], columns=scores.RESTORED)
+    write_table(to / "restored.csv", damaged)
     write_table(to / "contrast.csv", kept(["target", *methods] if name == "baselines" else list(methods), "method"))
+
+
+def restored(methods: dict[str, float]) -> list[dict[str, Any]]:
+    """What is made of damaged photographs: 25 dB and more of noise; a clean one is exact."""
+    return [
+        {"kind": "gaussian", "level": level, "method": method, "photo": photo, "domain": domain}
+        | {"psnr": 25.0 + number if level else None, "ssim": 0.5 if level else 1.0}
+        for method in methods
+        for level in (0, 25)
+        for number, (photo, domain) in enumerate(PHOTOS.items())
+    ]
 
 
 def patches(method: str, psnr: float) -> pd.DataFrame:

@@ -56,6 +56,14 @@ def test_the_answer_says_what_the_formula_does_as_well_and_where_learning_is_wor
     assert told.endswith("Learning is not worth it here: no network is above the best fixed code of as many numbers.")
 
 
+def test_damaged_photographs_are_a_table_of_means_and_intervals(results: collect.Results) -> None:
+    psnr, ssim = summary.restored(results.restored).values()
+    assert psnr["method"].tolist() == ["luma", "mean_rgb", "green", "conv1x1"]
+    assert psnr["gaussian 25"].tolist() == ["25.50 (19.15 … 31.85)"] * 4  # 25 and 26 dB: 25.5 ± 12.706 / 2
+    assert psnr["gaussian 0"].tolist() == [""] * 4  # all are exact
+    assert ssim["gaussian 0"].tolist() == ["1.000 (1.000 … 1.000)"] * 4
+
+
 @pytest.mark.parametrize(("errors", "limit"), [([-20, -3.0, -2.9, 0], 0.5), ([-20, -10, -4, -3.1], 1.0), ([0] * 4, 0)])
 def test_detail_ends_at_the_first_band_that_loses_half_of_its_energy(errors: list[float], limit: float) -> None:
     low = [0, 0.25, 0.5, 0.75]

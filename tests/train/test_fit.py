@@ -171,6 +171,8 @@ def test_losses_are_per_image_and_agree_with_the_measures() -> None:
     assert np.asarray(losses.ssim(targets, outputs)) == pytest.approx(similarity, rel=1e-5)
     decades = np.log10(measures.mse(*flat) + 1 / 12 / 255**2)
     assert np.asarray(losses.log_mse(targets, outputs)) == pytest.approx(decades, rel=1e-5)
+    decades = np.log10(measures.mse(*flat) + 2 / 255**2)
+    assert np.asarray(losses.log_visible(targets, outputs)) == pytest.approx(decades, rel=1e-5)
     mixed = measures.mse(*flat) + 0.005 * (1 - similarity)  # as params.yaml says
     assert np.asarray(losses.mse_ssim(targets, outputs)) == pytest.approx(mixed, rel=1e-5)
 

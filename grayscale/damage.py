@@ -1,0 +1,134 @@
+"""How damaged a photograph is, estimated from its pixels alone: noise, and the blocks of JPEG compression.
+
+The pipeline trains with these estimates, so a network learns what they are worth; the library hands the same to it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+LEVELS = ("gray", "chroma", "blocking")  # what `estimate` gives
+PLANES = (*LEVELS, "gray_gain", "chroma_gain")  # what `beside` puts beside colour
+DAMAGED = 2.5  # gray levels, of `LEVELS[0]`: from here on a photograph counts as damaged
+FULL = 25  # gray levels of damage that a plane shows as 1
+LEAST = 0.5  # gray levels: what is less is not enlarged any more
+CELL = 7  # pairs of pixels on a side: noise is measured in cells of 14 × 14 pixels
+SMOOTH = 4  # a cell in so many, the smoothest, in which all fine detail is taken for noise
+CLIPPED = 20  # a black or white value in so many, and a cell hides some of its noise
+BLOCK = 8  # pixels on a side of a JPEG block
+OF_BLOCKING = 2.5  # noise that is as bad as steps of one gray level at block borders
+STRIPE = 112  # rows, a multiple of cells and blocks, that are read of a large photograph at a time
+PIXELS = 1 << 21  # that are read of it in all
+LUMA = np.array([299, 587, 114], np.int32)  # thousandths: of BT.601
+GRAY = np.array([1, 1, 1], np.int32)  # thirds: the mean of the channels, in which white noise is weakest
+CHROMA = 3 * LUMA - 1000 * GRAY  # luma less that mean, in 3000ths; white noise in the two is independent
+
+
+def estimate(photograph: np.ndarray) -> np.ndarray:
+    """The levels of damage `(3,)` float64 in gray levels of 255, see `LEVELS`; 0 where nothing can be measured.
+
+    Noise is the standard deviation in the mean of red, green and blue, and in luma less that mean. It is estimated from
+    the diagonal detail of the Haar transform, (a − b − c + d) / 2 of 2 × 2 pixels, which keeps the deviation of white
+    noise (Donoho and Johnstone 1994, Biometrika 81:3). Detail of the photograph itself counts as little as possible:
+    only the smoothest cells are used, as told by the means of 2 × 2 pixels, in which the noise is independent of that
+    in the diagonals, and of their levels the median is taken. Blocks of JPEG count as noise in gray, too.
+
+    Sums are of whole numbers, so that every processor finds the same.
+
+    Args:
+        photograph: `(height, width, 3)` uint8; or `(n, height, width, 3)`, pieces of one photograph that were
+            compressed each by itself, or cut out at multiples of `BLOCK` pixels.
+    """
+    pieces = photograph.reshape(-1, *photograph.shape[-3:]).astype(np.int32)
+    gray, chroma = _noise(pieces)
+    blocking = _blocking(pieces @ LUMA)
+    return np.array([math.hypot(gray, OF_BLOCKING * blocking), chroma, blocking])
+
+
+def estimate_read(read: Callable[[int, int], np.ndarray], height: int, width: int) -> np.ndarray:
+    """`estimate` of a photograph of which only some stripes are read, if it is large.
+
+    Args:
+        read: `(top, bottom)` to those rows, `(bottom − top, width, 3)`, uint8 or float in [0, 1].
+        height: of the photograph, pixels.
+        width: of the photograph, pixels.
+    """
+    count = min(height // STRIPE, max(1, PIXELS // (STRIPE * width)))
+    if height * width <= PIXELS or count < 1:
+        pieces = read(0, height)[None]
+    else:
+        tops = [number * (height - STRIPE) // max(1, count - 1) // BLOCK * BLOCK for number in range(count)]
+        pieces = np.stack([read(top, top + STRIPE) for top in tops])
+    return estimate(pieces if pieces.dtype == np.uint8 else np.rint(255 * np.clip(pieces, 0, 1)).astype(np.uint8))
+
+
+def beside(colour: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Colour and constant planes that tell its damage, `PLANES`: `(…, height, width, 8)`, of the type of `colour`.
+
+    The levels are divided by `FULL`; a gain makes the noise one gray level, or is that of `LEAST`.
+
+    Args:
+        colour: `(…, height, width, 3)` float in [0, 1].
+        levels: `(3,)`, or one such row for each image, as of `estimate`.
+    """
+    gains = 1 / np.maximum(levels[..., :2], LEAST)
+    planes = np.concatenate([levels / FULL, gains], axis=-1).astype(colour.dtype)
+    planes = np.broadcast_to(planes[..., None, None, :], (*colour.shape[:-1], len(PLANES)))
+    return np.concatenate([colour, planes], axis=-1)
+
+
+def _noise(pieces: np.ndarray) -> tuple[float, float]:
+    """Standard deviations of the noise in the mean of the channels and in `CHROMA`, gray levels.
+
+    `pieces` is `(n, height, width, 3)` int32.
+    """
+    rows, columns = (side // (2 * CELL) for side in pieces.shape[1:3])
+    if not len(pieces) * rows * columns:
+        return 0.0, 0.0
+    pieces = pieces[:, : rows * 2 * CELL, : columns * 2 * CELL]
+    clipped = _by_cell(((pieces == 0) | (pieces == 255)).sum(axis=3, dtype=np.int32), 2 * CELL)
+    sums, of_gray = _pairs(pieces @ GRAY)
+    _, of_chroma = _pairs(pieces @ CHROMA)
+    detail = _by_cell(np.abs(np.diff(sums, axis=1, append=0)), CELL, skip=1)
+    detail += _by_cell(np.abs(np.diff(sums, axis=2, append=0)).swapaxes(1, 2), CELL, skip=1).swapaxes(1, 2)
+    allowed = 3 * (2 * CELL) ** 2 // CLIPPED
+    order = np.lexsort([detail.reshape(-1), np.maximum(clipped.reshape(-1), allowed)])
+    chosen = order[: -(-len(order) // SMOOTH)]
+    # mean |detail| of Gaussian noise is σ √(2 / π); `_pairs` gives twice the detail
+    scale = math.sqrt(math.pi / 2) / (2 * CELL**2)
+    gray, chroma = (float(np.median(_by_cell(found, CELL).reshape(-1)[chosen])) for found in (of_gray, of_chroma))
+    return scale * gray / 3, scale * chroma / 3000
+
+
+def _pairs(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each 2 × 2 pixels a, b, c, d of `(n, height, width)`: a + b + c + d, and |a − b − c + d|."""
+    a, b, c, d = (plane[:, row::2, column::2] for row in (0, 1) for column in (0, 1))
+    return a + b + c + d, np.abs(a - b - c + d)
+
+
+def _by_cell(values: np.ndarray, side: int, skip: int = 0) -> np.ndarray:
+    """Sums int64 over cells of `side` × `side` values, less the last `skip` rows of each: `(n, rows, columns)`."""
+    n, height, width = values.shape
+    cells = values.reshape(n, height // side, side, width // side, side)
+    return cells[:, :, : side - skip].sum(axis=(2, 4), dtype=np.int64)
+
+
+def _blocking(luma: np.ndarray) -> float:
+    """How much larger steps at block borders are than the two beside them, on average, gray levels.
+
+    In each direction the blocks start where this is largest; of the eight places the second largest is taken off, so
+    that noise and texture count for little. `luma` is `(n, height, width)` int32 in thousandths.
+    """
+    found = []
+    for image in (luma, luma.swapaxes(1, 2)):
+        steps = np.abs(np.diff(image, axis=2)).sum(axis=(0, 1), dtype=np.int64)
+        excess = 2 * steps[1:-1] - steps[:-2] - steps[2:]
+        if len(excess) < BLOCK:
+            return 0.0
+        places = [excess[place::BLOCK] for place in range(BLOCK)]
+        second, first = sorted(int(each.sum()) / len(each) for each in places)[-2:]
+        found.append((first - second) / (2000 * image.shape[0] * image.shape[1]))
+    return sum(found) / 2

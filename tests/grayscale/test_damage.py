@@ -1,0 +1,86 @@
+"""Damage is estimated within bounds, on photographs and on pieces of them, and where there is none, hardly any."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from grayscale import damage
+from tests import leaves
+
+PHOTOGRAPHS = [leaves.photograph(seed, 224, 280) for seed in range(3)]
+OWN = 2.0  # gray levels of noise in them
+
+
+def with_noise(photograph: np.ndarray, sigma: float, shared: float = 0.0, seed: int = 1) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    noise = np.sqrt(1 - shared) * rng.standard_normal(photograph.shape)
+    noise += np.sqrt(shared) * rng.standard_normal((*photograph.shape[:2], 1))
+    return np.rint(np.clip(photograph + sigma * noise, 0, 255)).astype(np.uint8)
+
+
+def compressed(photograph: np.ndarray, quality: int) -> np.ndarray:
+    with io.BytesIO() as file:
+        Image.fromarray(photograph).save(file, "JPEG", quality=quality)
+        return np.asarray(Image.open(file))
+
+
+@pytest.mark.parametrize("sigma", [0, 5, 10, 25, 50])
+def test_noise_is_estimated_within_a_tenth_and_half_a_level(sigma: float) -> None:
+    for number, photograph in enumerate(PHOTOGRAPHS):
+        colour, luma, blocking = damage.estimate(with_noise(photograph, sigma, seed=number))
+        true = np.hypot(sigma, OWN)
+        assert colour == pytest.approx(true, rel=0.1, abs=0.5)
+        assert luma == pytest.approx(true * np.linalg.norm([0.299, 0.587, 0.114]), rel=0.1, abs=0.5)
+        assert blocking < 0.1 + 0.03 * true
+
+
+def test_noise_that_channels_share_is_stronger_in_luma() -> None:
+    colour, luma, _ = damage.estimate(with_noise(PHOTOGRAPHS[0], 20, shared=1.0))
+    assert luma == pytest.approx(colour, rel=0.03)
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (3, 5), (7, 1)])
+def test_blocks_are_found_wherever_they_start_and_weigh_more_the_stronger_the_compression(
+    row: int, column: int
+) -> None:
+    for photograph in PHOTOGRAPHS:
+        levels = [damage.estimate(compressed(photograph, quality)[row:, column:])[2] for quality in (10, 20, 50)]
+        assert levels[0] > levels[1] > levels[2] > 3 * damage.estimate(photograph)[2]
+        assert levels[0] > 2
+
+
+def test_a_few_pieces_of_a_photograph_tell_as_much_as_the_whole() -> None:
+    noisy = with_noise(PHOTOGRAPHS[1], 20)
+    pieces = noisy.reshape(8, 28, 10, 28, 3).swapaxes(1, 2).reshape(-1, 28, 28, 3)
+    whole, few = damage.estimate(noisy), damage.estimate(pieces[::10])
+    assert few[:2] == pytest.approx(whole[:2], rel=0.15)
+    assert np.array_equal(damage.estimate(noisy[None]), whole)
+
+
+def test_clipped_places_hide_noise_and_are_passed_over() -> None:
+    photograph = PHOTOGRAPHS[0].copy()
+    photograph[:112] = 0
+    assert damage.estimate(with_noise(photograph, 20))[0] == pytest.approx(20, rel=0.1)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (9, 9, 3), (13, 40, 3), (14, 14, 3)])
+def test_of_a_tiny_photograph_nothing_is_known_but_nothing_fails(shape: tuple[int, ...]) -> None:
+    levels = damage.estimate(np.random.default_rng(1).integers(0, 256, shape, np.uint8))
+    assert levels.shape == (3,)
+    assert np.isfinite(levels).all()
+    assert (levels >= 0).all()
+
+
+def test_planes_stand_beside_colour() -> None:
+    colour = np.random.default_rng(1).random((2, 4, 6, 3), np.float32)
+    levels = np.array([[25.0, 10.0, 2.5], [0.3, 0.2, 0.1]])
+    found = damage.beside(colour, levels)
+    assert (found.shape, found.dtype) == ((2, 4, 6, 7), np.float32)
+    assert np.array_equal(found[..., :3], colour)
+    assert found[0, 3, 5, 3:] == pytest.approx([1, 0.4, 0.1, 0.08])
+    assert found[1, 0, 0, 3:] == pytest.approx([0.012, 0.008, 0.004, 1])
+    assert np.array_equal(damage.beside(colour[0], levels[0]), found[0])
