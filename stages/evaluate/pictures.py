@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from grayscale.core.atomic import atomic
 
 ZOOM = 4  # screen pixels per patch pixel
 ERROR_GAIN = 4  # the error panel shows |error| times this
+NOISE = 25  # gray levels
 GAP = 8  # screen pixels between panels
+CROP = 160  # pixels on a side, of the middle of a photograph
 HEADER = 22  # screen pixels for a line of text
 GROUPS = ("worst", "median", "best")
 PANELS = ("colour", "target", "output", f"{ERROR_GAIN} |error|")
@@ -26,6 +29,22 @@ def write_png(path: Path, pixels: np.ndarray) -> None:
 def to_levels(image: np.ndarray) -> np.ndarray:
     """[0, 1], any shape → uint8, rounded."""
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+
+def noise_shown(levels: Iterable[int]) -> int:
+    """Of the levels of Gaussian noise, in gray levels, the one that pictures show: the nearest to `NOISE`."""
+    return min(levels, key=lambda level: abs(level - NOISE))
+
+
+def middle(image: np.ndarray) -> np.ndarray:
+    """The middle of `(height, width)` or `(height, width, channels)`, `CROP` pixels on a side if it has as many.
+
+    Returns:
+        `(height, width, channels)`.
+    """
+    row, column = (max(0, (size - CROP) // 2) for size in image.shape[:2])
+    crop = image[row : row + CROP, column : column + CROP]
+    return crop[..., None] if crop.ndim == 2 else crop
 
 
 def ranks(scores: np.ndarray, count: int) -> np.ndarray:

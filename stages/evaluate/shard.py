@@ -179,16 +179,17 @@ def _photograph(subject: Subject, fitted: Path, task: Photograph, folder: Path) 
     if task.shown:
         for title, picture in _shown(subject, used, colour, target, patch).items():
             np.save(folder / f"{title}.npy", picture)
-    restored = _restored(subject, fitted, task, colour, to_unit(target)) if subject.restores else []
+    restored = _restored(subject, fitted, task, colour, to_unit(target), folder) if subject.restores else []
     return {"contrast": contrast, "conversions": conversions, "restored": restored}
 
 
 def _restored(
-    subject: Subject, fitted: Path, task: Photograph, colour: np.ndarray, target: np.ndarray
+    subject: Subject, fitted: Path, task: Photograph, colour: np.ndarray, target: np.ndarray, folder: Path
 ) -> list[dict[str, Any]]:
     """Rows: kind and level of the damage, method, and what it makes of the damaged photograph against its clean target.
 
-    Beside the baselines stand the classical `FILTERS`. PSNR is None where both are identical.
+    Beside the baselines stand the classical `FILTERS`. PSNR is None where both are identical. Of a photograph that is
+    shown, the middle becomes pictures in `folder` at `pictures.noise_shown`.
 
     `colour` is `(height, width, 3)` uint8, `target` `(height, width)` in [0, 1].
     """
@@ -203,6 +204,10 @@ def _restored(
             gray = baselines.luma(damaged[None])[0]
             sigma = float((gray - baselines.luma(clean[None])[0]).std())
             outputs |= {name: apply(gray, sigma) if sigma else gray for name, apply in filters.FILTERS.items()}
+        if task.shown and (kind, level) == ("gaussian", pictures.noise_shown(subject.settings.noise.gaussian)):
+            seen = {**outputs, "colour": damaged, "clean": target}
+            for name in (subject.name,) if subject.model else ("colour", "luma", "nl_means", "clean"):
+                np.save(folder / f"noisy_{name}.npy", pictures.middle(pictures.to_levels(seen[name])))
         for name, output in outputs.items():
             found = scores.measure(target[None], scores.planes(output[None]))[0]
             values = dict(zip(scores.MEASURES, found.tolist(), strict=True))

@@ -11,7 +11,7 @@ from PIL import Image
 from stages.common import leftovers
 from stages.common.artifacts import write_table, write_text
 from stages.common.stage import stage
-from stages.evaluate.pictures import write_png
+from stages.evaluate.pictures import noise_shown, write_png
 from stages.report import claims, collect, figures, markdown, page, summary
 from stages.report.collect import Results
 
@@ -24,6 +24,7 @@ def main() -> None:
         verdicts = claims.decide(claims.Evidence(results.studies))
         write_text(work.out("metrics/results.md"), markdown.results(results, verdicts))
         write_png(work.out("metrics/result.png"), result_picture(results, pictures))
+        write_png(work.out("metrics/noisy.png"), noisy_picture(results, pictures))
         out = work.out("data/report")
         write_tables(out, results)
         write_text(out / "index.html", page.render(results, verdicts, pictures))
@@ -50,13 +51,31 @@ def result_picture(results: Results, pictures: dict[str, dict[str, bytes]]) -> n
     """The picture of the README, from the photographs that the evaluations rebuilt."""
 
     def panel(evaluation: str, name: str) -> np.ndarray:
-        return np.asarray(Image.open(io.BytesIO(pictures[evaluation][name])))
+        return _pixels(pictures[evaluation][name])
 
     panels = {"colour": panel("baselines", "photograph_colour"), "target": panel("baselines", "photograph_gray")}
     for name in results.variants:
         row = results.methods.loc[name]
         panels[f"{name}\n{row['psnr']:.1f} dB, SSIM {row['ssim']:.4f}"] = panel(name, "photograph")
     return figures.result_picture(panels)
+
+
+def noisy_picture(results: Results, pictures: dict[str, dict[str, bytes]]) -> np.ndarray:
+    """The same for a photograph with noise: colour, luma, a filter, what learned to undo damage, the clean target."""
+    rows = results.restored
+    level = noise_shown(rows["level"][(rows["kind"] == "gaussian") & (rows["level"] > 0)].unique())
+    rows = rows[(rows["kind"] == "gaussian") & (rows["level"] == level)].drop_duplicates("method").set_index("method")
+    shown = {name: _pixels(png) for of in pictures.values() for name, png in of.items() if name.startswith("noisy_")}
+    learned = [name for name in results.variants if f"noisy_{name}" in shown]
+    panels = {f"noise of {level} gray levels": shown["noisy_colour"]}
+    for name in ("luma", "nl_means", *learned):
+        panels[f"{name}\n{rows.loc[name, 'psnr']:.1f} dB, SSIM {rows.loc[name, 'ssim']:.2f}"] = shown[f"noisy_{name}"]
+    panels["clean target"] = shown["noisy_clean"]
+    return figures.result_picture(panels, columns=len(panels))
+
+
+def _pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)))
 
 
 if __name__ == "__main__":

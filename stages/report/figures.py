@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
+from stages.evaluate.pictures import CROP, middle
 from stages.report import summary
 from stages.report.collect import Results
 from stages.report.summary import CODED, CODES, NOISE, READ_OUT
 
-CROP = 160  # pixels, of the photograph in the result picture
 GAP = 8  # pixels
 TEXT = 36  # pixels, two lines under each crop
 
@@ -179,8 +179,8 @@ def runs(table: pd.DataFrame) -> str:
     return _svg(figure)
 
 
-def result_picture(panels: dict[str, np.ndarray]) -> np.ndarray:
-    """The middle of the same photograph, title by title, in rows of four.
+def result_picture(panels: dict[str, np.ndarray], columns: int = 4) -> np.ndarray:
+    """The middle of the same photograph, title by title, in rows of so many.
 
     Args:
         panels: title (two lines) → `(height, width)` or `(height, width, 3)` uint8, all of one size.
@@ -188,16 +188,14 @@ def result_picture(panels: dict[str, np.ndarray]) -> np.ndarray:
     Returns:
         `(height, width, 3)` uint8.
     """
-    columns = 4
     rows = -(-len(panels) // columns)
     sheet = Image.new("RGB", (columns * (CROP + GAP) - GAP, rows * (CROP + TEXT + GAP) - GAP), "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(12)
     for number, (title, image) in enumerate(panels.items()):
         left, top = (number % columns) * (CROP + GAP), (number // columns) * (CROP + TEXT + GAP)
-        row, column = (max(0, (size - CROP) // 2) for size in image.shape[:2])
-        crop = Image.fromarray(image[row : row + CROP, column : column + CROP]).convert("RGB")
-        sheet.paste(crop, (left, top))
+        crop = middle(image)
+        sheet.paste(Image.fromarray(np.broadcast_to(crop, (*crop.shape[:2], 3))), (left, top))
         draw.multiline_text((left, top + CROP + 2), title, "black", font, spacing=2)
     return np.asarray(sheet)
 

@@ -26,7 +26,8 @@ def results(found: Results, claims: list[Claim]) -> str:
 def _lines(found: Results, claims: list[Claim]) -> Iterator[str]:
     photographs = found.contrast["photo"].nunique()
     yield from ("# Results", "", "`dvc repro` writes this file. What the columns mean stands on the page,")
-    yield from ("`data/report/index.html`.", "", f"**{summary.answer(found.methods, found.studies)}**", "")
+    answers = [summary.answer(found.methods, found.studies), summary.under_noise(found.restored, found.variants)]
+    yield from ("`data/report/index.html`.", "", f"**{' '.join(filter(None, answers))}**", "")
     yield from (f"Means over {found.methods['patches'].max()} test patches; Student's intervals over photographs.", "")
     yield from table(shown.methods(found.methods))
     yield from ("", "## Verdicts", "")

@@ -33,6 +33,7 @@ NUMBERS = (
     "ssim_high",
     "psnr_of_mean_mse",
 )
+FILTERS = ("tv", "nl_means", "sliding_dct")  # classical, see `stages.evaluate.filters`
 AUTOENCODER, READ_OUT, BASELINE = "autoencoder", "read-out", "baseline"
 
 
@@ -240,6 +241,27 @@ def answer(table: pd.DataFrame, studies: pd.DataFrame) -> str:
     return (
         f"{first} Learning is worth it, as far as is known here, where the code must be small: with {row['latent']} "
         f"numbers per patch {row['method']} is {row['gain']:.2f} dB above the best fixed code of as many{told}."
+    )
+
+
+def under_noise(rows: pd.DataFrame, variants: Iterable[str]) -> str:
+    """A sentence on where learning meets noise, from the rows of `restored`; "" where no variant learned to undo it."""
+    rows = rows[(rows["kind"] == "gaussian") & (rows["level"] > 0)]
+    learned = [name for name in variants if name in set(rows["method"])]
+    if not learned:
+        return ""
+    means = rows.groupby(["level", "method"])["psnr"].mean().unstack()
+    best = means[learned].mean().idxmax()
+    filters = means[[name for name in FILTERS if name in means]]
+    told = "; ".join(
+        f"noise of {level} gray levels: {row[best]:.1f} dB, luma {row['luma']:.1f}, {filters.loc[level].idxmax()} "
+        f"{filters.loc[level].max():.1f}"
+        for level, row in means.iterrows()
+        if level in (means.index.min(), means.index[len(means) // 2], means.index.max())
+    )
+    return (
+        f"On noisy photographs, where luma keeps all noise, {best}, which is not told how strong it is, is beside the "
+        f"best classical filter, which is: {told}."
     )
 
 

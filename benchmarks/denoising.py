@@ -1,0 +1,118 @@
+"""What `denoise` makes of damaged photographs, beside filters that people use: PSNR and SSIM against clean luma, speed.
+
+`python -m benchmarks.denoising FOLDER` prints the table of further clean photographs. Filters are given luma and the
+true strength of its noise; `denoise` is blind. BM3D (Dabov et al. 2007) takes part if the package `bm3d` is installed,
+whose binary is free for non-commercial use only.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from benchmarks.measure import BenchmarkError, Row, row
+from grayscale.photograph import convert
+from stages.evaluate import baselines, noise, scores
+from stages.fetch.sources import bundled
+from stages.formats import manifest
+
+MODEL = Path("data/models/denoise/model.onnx")
+LIST = Path("stages/fetch/bundled.csv")
+CONDITIONS = (
+    ("gaussian", 0), ("gaussian", 2), ("gaussian", 5), ("gaussian", 10), ("gaussian", 25), ("gaussian", 50),
+    ("jpeg", 10), ("jpeg", 20),
+)  # fmt: skip
+JUDGED = (10, 25, 50)  # gray levels
+BETTER, FASTER = 1.3, 50  # than non-local means, dB; than BM3D, times
+
+Filter = Callable[[np.ndarray, float], np.ndarray]  # luma (height, width) uint8, σ in gray levels → gray
+
+
+def non_local_means(luma: np.ndarray, sigma: float) -> np.ndarray:
+    """OpenCV's, with the usual 7 × 7 and 21 × 21 pixels; h as is best for it: σ, and 0.9 σ where noise is strong."""
+    return cv2.fastNlMeansDenoising(luma, None, sigma if sigma < 10 else 0.9 * sigma, 7, 21)
+
+
+def bm3d(luma: np.ndarray, sigma: float) -> np.ndarray:
+    from bm3d import bm3d as filtered
+
+    return np.asarray(filtered(luma / 255, sigma / 255)) * 255
+
+
+def filters() -> dict[str, Filter]:
+    """The peers that are installed, by name."""
+    return {"nl_means": non_local_means} | ({"bm3d": bm3d} if find_spec("bm3d") else {})
+
+
+def denoising(rounds: int) -> list[Row]:
+    """Rows of the test photographs, at each of `JUDGED` beside each filter; they are compared once.
+
+    Raises:
+        BenchmarkError: `denoise` has not been trained.
+    """
+    table = manifest.read(LIST).query("split == 'test'")
+    found = compare({photo["name"]: bundled.read(photo["name"], photo["source"]) for _, photo in table.iterrows()})
+    rows = []
+    for level in JUDGED:
+        of = found.loc["gaussian", level]
+        ours = of.loc["denoise"]
+        for peer in of.index.difference(["denoise", "luma"]):
+            gain = ours["psnr"] - of.loc[peer, "psnr"]
+            wanted = BETTER if peer == "nl_means" else 0
+            what = (
+                f"noise of {level}: {ours['psnr']:.2f} dB, SSIM {ours['ssim']:.3f}, beside {peer}, told σ, with "
+                f"{of.loc[peer, 'psnr']:.2f} dB, {of.loc[peer, 'ssim']:.3f}; at least {wanted} dB more"
+            )
+            rates = ([of.loc[name, "rate"]] for name in ("denoise", peer))
+            rows.append(
+                row(what, "Mpixel/s", *rates, f"≥ {FASTER if peer == 'bm3d' else 0}", also=bool(gain >= wanted))
+            )
+    return rows
+
+
+def compare(photographs: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Means over photographs by kind, level and method: psnr (dB), ssim, rate (megapixels per second).
+
+    Raises:
+        BenchmarkError: `denoise` has not been trained.
+    """
+    if not MODEL.is_file():
+        raise BenchmarkError(f"{MODEL} is missing; run `make repro`")
+    rows = [each for name, photograph in photographs.items() for each in _of_one(name, photograph)]
+    return pd.DataFrame(rows).groupby(["kind", "level", "method"], sort=False)[["psnr", "ssim", "rate"]].mean()
+
+
+def _of_one(name: str, photograph: np.ndarray) -> Iterator[dict[str, object]]:
+    clean = photograph[None] / 255
+    target = scores.planes(baselines.luma(clean))[0]
+    for kind, level in CONDITIONS:
+        colour = noise.noisy(clean, kind, level, [1, *name.encode()]) if level else clean
+        luma = baselines.luma(colour)
+        sigma = 255 * float((luma - target).std())
+        gray, damaged = (np.rint(255 * image[0]).astype(np.uint8) for image in (luma, colour))
+        methods = {"luma": partial(np.copy, gray), "denoise": partial(convert, damaged, model=MODEL)}
+        if kind == "gaussian" and level in JUDGED:
+            methods |= {peer: partial(apply, gray, sigma) for peer, apply in filters().items()}
+        for method, work in methods.items():
+            start = time.perf_counter()
+            output = work()
+            rate = gray.size / 1e6 / (time.perf_counter() - start)
+            found = scores.measure(target, scores.planes(output[None] / 255))[0]
+            values = dict(zip(scores.MEASURES, found.tolist(), strict=True))
+            yield {"kind": kind, "level": level, "method": method, "rate": rate} | {
+                key: values[key] for key in ("psnr", "ssim")
+            }
+
+
+if __name__ == "__main__":
+    files = sorted(Path(sys.argv[1]).iterdir())
+    print(compare({file.stem: np.asarray(Image.open(file).convert("RGB")) for file in files}).round(3).to_string())
