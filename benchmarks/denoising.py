@@ -72,10 +72,9 @@ def denoising(rounds: int) -> list[Row]:
                 f"noise of {level}: {ours['psnr']:.2f} dB, SSIM {ours['ssim']:.3f}, beside {peer}, told σ, with "
                 f"{of.loc[peer, 'psnr']:.2f} dB, {of.loc[peer, 'ssim']:.3f}; at least {wanted} dB more"
             )
-            rates = ([of.loc[name, "rate"]] for name in ("denoise", peer))
-            rows.append(
-                row(what, "Mpixel/s", *rates, f"≥ {FASTER if peer == 'bm3d' else 0}", also=bool(gain >= wanted))
-            )
+            rate, of_peer = ([of.loc[name, "rate"]] for name in ("denoise", peer))
+            goal = f"≥ {FASTER if peer == 'bm3d' else 0}"
+            rows.append(row(what, "Mpixel/s", rate, of_peer, goal, also=bool(gain >= wanted)))
     return rows
 
 
