@@ -35,7 +35,7 @@ def run(model: keras.Model, images: np.ndarray) -> Any:
     return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *batches)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)  # a network and its start
 def for_any_size(model: keras.Model) -> tuple[keras.Model, Reach]:
     """The model for images of any size, and how far it sees.
 

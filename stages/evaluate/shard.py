@@ -188,8 +188,9 @@ def _restored(
 ) -> list[dict[str, Any]]:
     """Rows: kind and level of the damage, method, and what it makes of the damaged photograph against its clean target.
 
-    Beside the baselines stand the classical `FILTERS`. PSNR is None where both are identical. Of a photograph that is
-    shown, the middle becomes pictures in `folder` at `pictures.noise_shown`.
+    Beside the baselines stand the classical `FILTERS`, beside a network what it was before its first step. PSNR is None
+    where both are identical. Of a photograph that is shown, the middle becomes pictures in `folder` at
+    `pictures.noise_shown`.
 
     `colour` is `(height, width, 3)` uint8, `target` `(height, width)` in [0, 1].
     """
@@ -198,8 +199,12 @@ def _restored(
         clean = to_unit(colour)
         damaged = noise.noisy(clean[None], kind, level, [subject.settings.seed, *task.name.encode()])[0]
         told = replace(subject, levels=tuple(damage.estimate(np.rint(255 * damaged).astype(np.uint8))))
-        used = {subject.name: methods.of(told, fitted)[subject.name]} if subject.model else methods.of(told, fitted)
-        outputs = {name: methods.whole(told, name, method, damaged) for name, method in used.items()}
+        if subject.model:
+            both = {subject.name: told, f"{subject.name}_start": told.start()}
+            used = {name: (of, subject.name, methods.of(of, fitted)[subject.name]) for name, of in both.items()}
+        else:
+            used = {name: (told, name, method) for name, method in methods.of(told, fitted).items()}
+        outputs = {name: methods.whole(*method, damaged) for name, method in used.items()}
         if subject.model is None:
             gray = baselines.luma(damaged[None])[0]
             sigma = float((gray - baselines.luma(clean[None])[0]).std())

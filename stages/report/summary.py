@@ -254,8 +254,8 @@ def under_noise(rows: pd.DataFrame, variants: Iterable[str]) -> str:
     best = means[learned].mean().idxmax()
     filters = means[[name for name in FILTERS if name in means]]
     told = "; ".join(
-        f"noise of {level} gray levels: {row[best]:.1f} dB, luma {row['luma']:.1f}, {filters.loc[level].idxmax()} "
-        f"{filters.loc[level].max():.1f}"
+        f"noise of {level} gray levels: {row[best]:.1f} dB ({row[f'{best}_start']:.1f} before its first step), "
+        f"luma {row['luma']:.1f}, {filters.loc[level].idxmax()} {filters.loc[level].max():.1f}"
         for level, row in means.iterrows()
         if level in (means.index.min(), means.index[len(means) // 2], means.index.max())
     )

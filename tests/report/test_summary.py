@@ -107,3 +107,18 @@ def test_distributions_are_the_quantiles_of_psnr_and_ssim(results: collect.Resul
     row = results.distributions.query("method == 'adaptive' and measure == 'PSNR dB'").iloc[0]
     assert (row["p0"], row["p50"], row["p100"]) == (37.5, 38.5, 39.5)
     assert list(results.distributions["measure"].unique()) == ["PSNR dB", "SSIM"]
+
+
+def test_where_learning_meets_noise_is_a_sentence_by_the_numbers(results: collect.Results) -> None:
+    rows = results.restored
+    assert summary.under_noise(rows, ["simple"]) == ""  # nobody learned to undo noise
+    levels = rows["level"] > 0
+    for method, psnr in {"denoise": 31.5, "denoise_start": 30.9, "nl_means": 30.5, "tv": 29.0}.items():
+        mine = rows[(rows["method"] == "luma") & levels].assign(method=method, psnr=psnr)
+        rows = pd.concat([rows, mine], ignore_index=True)
+    told = summary.under_noise(rows, ["simple", "denoise"])
+    assert "denoise, which is not told how strong it is" in told
+    luma = rows["psnr"][(rows["method"] == "luma") & levels].mean()
+    assert told.endswith(
+        f"noise of 25 gray levels: 31.5 dB (30.9 before its first step), luma {luma:.1f}, nl_means 30.5."
+    )
