@@ -13,14 +13,14 @@ import keras
 import numpy as np
 from keras import layers
 
-from grayscale.conversions import BT601
-from grayscale.damage import FULL, PLANES
+from grayscale.damage import FULL, LUMA, PLANES
 
 SAME = {"kernel_size": 3, "padding": "same", "kernel_initializer": "he_normal"}
 HALF = {"kernel_size": 2, "strides": 2}
 SMALL = 1.9  # of a coefficient, in standard deviations of the noise
 SIDE = 8  # of the cosine transforms, pixels
 CELL = 4  # pixels on a side, from whose mean fine detail is the difference
+BT601 = LUMA / 1000
 MEAN = np.ones(3) / 3
 
 

@@ -295,7 +295,7 @@ def test_filters_and_what_learned_to_undo_damage_are_scored_on_whole_damaged_pho
 @pytest.fixture
 def told(subject: Subject, tmp_path: Path) -> Subject:
     """A network that is told the damage, not trained."""
-    network = denoise.build(patch=12, inputs=7, outputs=1, channels=4, blocks=1)
+    network = denoise.build(patch=12, inputs=8, outputs=1, channels=4, blocks=1)
     last = network.get_layer("residual")
     last.set_weights([np.random.default_rng(1).normal(0, 0.1, weight.shape) for weight in last.get_weights()])
     return variant(subject, tmp_path, "colour_damage", "gray", network)
@@ -315,19 +315,19 @@ def test_a_network_that_undoes_damage_does_a_clean_photograph_less_harm(
 def test_a_network_is_told_the_damage_of_the_whole_photograph_and_leaves_no_seams(
     told: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    photograph = leaves_photograph(4, 150, 164)
+    photograph = leaves_photograph(4, 210, 224)
     levels = damage.estimate(photograph)
     assert told.model
     of, model = replace(told, levels=tuple(levels)), networks.load(told.model)
-    margin = networks.margin(model)
+    margin = networks.for_any_size(model)[1].margin
     outputs = []
     for tile in (512, 40):
-        monkeypatch.setattr(methods, "TILE", tile)
+        monkeypatch.setattr(tiles, "TILE", tile)
         outputs.append(methods.whole(of, "mine", lambda colour, gray: of.predict(colour, gray)[..., 0], photograph))
-    assert outputs[0].shape == (150, 164)
+    assert outputs[0].shape == (210, 224)
     assert outputs[1] == pytest.approx(outputs[0], abs=1e-9)
-    at_once = networks.predict(model, damage.beside(photograph[None, :148] / 255, levels))[0, ..., 0]
-    inner = np.s_[margin : 148 - margin, margin : 164 - margin]
+    at_once = networks.predict(model, damage.beside(photograph[None, :208] / 255, levels))[0, ..., 0]
+    inner = np.s_[margin : 208 - margin, margin : 224 - margin]
     assert outputs[0][inner] == pytest.approx(at_once[inner], abs=1e-9)
 
 

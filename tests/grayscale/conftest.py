@@ -25,7 +25,8 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_network(folder: Path, variant: str, weights: list[np.ndarray] | None = None) -> Path:
-    """The network of a variant of params.yaml for patches of 12 pixels, as ONNX; untrained without `weights`."""
+    """The network of a variant of params.yaml for patches of 12 pixels, as ONNX; without `weights`,
+    untrained, but nowhere zero."""
     import keras
 
     from stages.common.settings import load
@@ -39,6 +40,11 @@ def write_network(folder: Path, variant: str, weights: list[np.ndarray] | None =
     model = build(recipe.model_copy(update=small), 12)
     if weights:
         model.set_weights(weights)
+    else:
+        rng = np.random.default_rng(3)
+        for weight in model.trainable_weights:
+            if not np.any(weight):
+                weight.assign(rng.normal(0, 0.1, weight.shape))
     write_onnx(path, getattr(model, "inference", lambda: model)())  # without what only training needs
     return path
 
@@ -81,5 +87,6 @@ def graph(
 
 def write_graph(path: Path, nodes: list[onnx.NodeProto], *arguments: Any, **options: Any) -> Path:
     """Write `graph` to a file."""
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(graph(nodes, *arguments, **options).SerializeToString())
     return path

@@ -31,16 +31,17 @@ def compressed(photograph: np.ndarray, quality: int) -> np.ndarray:
 @pytest.mark.parametrize("sigma", [0, 5, 10, 25, 50])
 def test_noise_is_estimated_within_a_tenth_and_half_a_level(sigma: float) -> None:
     for number, photograph in enumerate(PHOTOGRAPHS):
-        colour, luma, blocking = damage.estimate(with_noise(photograph, sigma, seed=number))
+        gray, chroma, blocking = damage.estimate(with_noise(photograph, sigma, seed=number))
         true = np.hypot(sigma, OWN)
-        assert colour == pytest.approx(true, rel=0.1, abs=0.5)
-        assert luma == pytest.approx(true * np.linalg.norm([0.299, 0.587, 0.114]), rel=0.1, abs=0.5)
+        assert gray == pytest.approx(true / np.sqrt(3), rel=0.1, abs=0.5)
+        assert chroma == pytest.approx(true * np.linalg.norm(np.array([0.299, 0.587, 0.114]) - 1 / 3), rel=0.1, abs=0.5)
         assert blocking < 0.1 + 0.03 * true
 
 
-def test_noise_that_channels_share_is_stronger_in_luma() -> None:
-    colour, luma, _ = damage.estimate(with_noise(PHOTOGRAPHS[0], 20, shared=1.0))
-    assert luma == pytest.approx(colour, rel=0.03)
+def test_noise_that_channels_share_is_in_gray_alone() -> None:
+    gray, chroma, _ = damage.estimate(with_noise(PHOTOGRAPHS[0], 20, shared=1.0))
+    assert gray == pytest.approx(20, rel=0.1)
+    assert chroma == pytest.approx(damage.estimate(PHOTOGRAPHS[0])[1], abs=0.5)
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (3, 5), (7, 1)])
@@ -61,10 +62,34 @@ def test_a_few_pieces_of_a_photograph_tell_as_much_as_the_whole() -> None:
     assert np.array_equal(damage.estimate(noisy[None]), whole)
 
 
+@pytest.mark.parametrize(("sigma", "quality"), [(0, 0), (20, 0), (0, 10)])
+def test_stripes_of_a_large_photograph_tell_as_much_as_the_whole(sigma: float, quality: int) -> None:
+    large = np.pad(PHOTOGRAPHS[1], ((0, 1600), (0, 1100), (0, 0)), "symmetric")  # 2.5 megapixels, without steps
+    large = with_noise(large, sigma)
+    large = compressed(large, quality) if quality else large
+    heights = []
+
+    def read(top: int, bottom: int) -> np.ndarray:
+        heights.append(bottom - top)
+        return large[top:bottom]
+
+    found = damage.estimate_read(read, *large.shape[:2])
+    assert sum(heights) * large.shape[1] <= damage.PIXELS
+    assert found == pytest.approx(damage.estimate(large), rel=0.1, abs=0.1)
+    fractions = (large / 255).astype(np.float32)
+    assert np.array_equal(damage.estimate_read(lambda top, bottom: fractions[top:bottom], *large.shape[:2]), found)
+
+
+def test_a_photograph_that_is_not_large_is_read_whole() -> None:
+    for small in (PHOTOGRAPHS[0], PHOTOGRAPHS[0][:30]):
+        found = damage.estimate_read(lambda top, bottom, of=small: of[top:bottom], *small.shape[:2])  # type: ignore[misc]
+        assert np.array_equal(found, damage.estimate(small))
+
+
 def test_clipped_places_hide_noise_and_are_passed_over() -> None:
     photograph = PHOTOGRAPHS[0].copy()
     photograph[:112] = 0
-    assert damage.estimate(with_noise(photograph, 20))[0] == pytest.approx(20, rel=0.1)
+    assert damage.estimate(with_noise(photograph, 20))[0] == pytest.approx(20 / np.sqrt(3), rel=0.1)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (9, 9, 3), (13, 40, 3), (14, 14, 3)])
@@ -79,8 +104,8 @@ def test_planes_stand_beside_colour() -> None:
     colour = np.random.default_rng(1).random((2, 4, 6, 3), np.float32)
     levels = np.array([[25.0, 10.0, 2.5], [0.3, 0.2, 0.1]])
     found = damage.beside(colour, levels)
-    assert (found.shape, found.dtype) == ((2, 4, 6, 7), np.float32)
+    assert (found.shape, found.dtype) == ((2, 4, 6, 8), np.float32)
     assert np.array_equal(found[..., :3], colour)
-    assert found[0, 3, 5, 3:] == pytest.approx([1, 0.4, 0.1, 0.08])
-    assert found[1, 0, 0, 3:] == pytest.approx([0.012, 0.008, 0.004, 1])
+    assert found[0, 3, 5, 3:] == pytest.approx([1, 0.4, 0.1, 0.04, 0.1])
+    assert found[1, 0, 0, 3:] == pytest.approx([0.012, 0.008, 0.004, 2, 2])
     assert np.array_equal(damage.beside(colour[0], levels[0]), found[0])

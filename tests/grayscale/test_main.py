@@ -73,7 +73,7 @@ def test_noisy_photographs_are_those_of_the_network_for_noise(
     noisy = np.random.default_rng(1).integers(0, 256, (40, 40, 3)).astype(np.uint8)
     Image.fromarray(noisy).save(tmp_path / "in/noisy.png")
     _, output, _ = cli(tmp_path / "in")
-    assert output.endswith("on clean photographs; 1 by denoise, as their noise is 4 gray levels or more.\n")
+    assert output.endswith("on clean photographs; 1 by denoise, as their damage is 2.5 gray levels of noise or more.\n")
 
 
 def test_a_method_is_the_conversion_of_the_targets(cli: Cli, tmp_path: Path) -> None:

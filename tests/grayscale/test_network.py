@@ -29,7 +29,7 @@ def write(folder: Path, content: bytes | onnx.ModelProto, name: str = "model.onn
 def test_a_network_computes_on_as_many_threads_as_it_is_told(tmp_path: Path) -> None:
     for threads in (1, 2):
         found = network.load(write(tmp_path, graph([node("Sqrt", ["x"], ["y"])])), threads)
-        assert (found.channels, found.patch, found.cell, found.margin) == (3, 12, 1, 0)
+        assert (found.channels, found.patch, found.reach) == (3, 12, (1, 0))
         np.testing.assert_allclose(found(IMAGE), np.sqrt(IMAGE), atol=1e-6)
         assert found.session.get_session_options().intra_op_num_threads == threads
 
@@ -220,7 +220,7 @@ for _ in range(int(sys.argv[4])):
     (folder / "last.onnx").write_bytes(mutated)
     try:
         found = network.load(path)
-        side = found.patch if found.cell is None else min(found.cell * 3, 96)
+        side = found.patch if found.reach is None else min(found.reach[0] * 3, 96)
         found(np.zeros((1, side, side, found.channels), np.float32))
         ran += 1
     except network.ModelError as error:

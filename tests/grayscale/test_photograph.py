@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from pathlib import Path
@@ -9,11 +10,14 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import grayscale
+from grayscale import damage, models, network
 from grayscale import photograph as module
 from grayscale.conversions import CONVERSIONS, bt601
 from grayscale.core.levels import levels
+from tests import leaves
 from tests.grayscale.conftest import clouds, node, write_graph, write_network
 
 
@@ -48,6 +52,52 @@ def test_large_photographs_are_tiled_without_a_trace(tmp_path: Path) -> None:
     whole = grayscale.convert(photograph, model=model)
     corner = grayscale.convert(photograph[440:, 400:], model=model)  # multiples of the cells; in one tile
     np.testing.assert_allclose(whole[500:, 460:], corner[60:, 60:], atol=1e-5)  # what does not see the corner's edges
+
+
+def noisy(photograph: np.ndarray, sigma: float = 20) -> np.ndarray:
+    grain = np.random.default_rng(5).normal(0, sigma, photograph.shape)
+    return np.rint(np.clip(photograph + grain, 0, 255)).astype(np.uint8)
+
+
+def test_a_network_is_told_the_damage_of_the_whole_photograph(tmp_path: Path) -> None:
+    photograph = leaves.photograph(1, 96, 700)
+    photograph[:, 520:] = noisy(photograph[:, 520:])  # in the second tile alone
+    levels = damage.estimate(photograph)
+    for place, expected in {3: levels[0] / damage.FULL, 6: 1 / levels[0]}.items():
+        plane = [node("Gather", ["x", "place"], ["y"], axis=3)]
+        model = write_graph(tmp_path / f"{place}.onnx", plane, {"place": np.array([place])}, channels=8)
+        np.testing.assert_allclose(grayscale.convert(photograph / 255, model=model), expected, rtol=1e-6)
+
+
+def test_a_network_that_is_told_the_damage_leaves_no_seams(tmp_path: Path) -> None:
+    model, photograph = write_network(tmp_path, "denoise"), noisy(clouds(540, 640)) / 255
+    used = network.load(model)
+    assert used.reach
+    margin = used.reach[1]
+    levels = damage.estimate_read(lambda top, bottom: photograph[top:bottom], 540, 640)
+    (at_once,) = used(damage.beside(photograph.astype(np.float32), levels)[None])
+    inner = np.s_[margin:-margin, margin:-margin]  # beyond its edges the library mirrors, the network sees zeros
+    assert at_once[inner].size > 540 * 640 / 4
+    np.testing.assert_allclose(grayscale.convert(photograph, model=model)[inner], at_once[inner][..., 0], atol=1e-5)
+
+
+def test_damaged_photographs_get_the_variant_for_them_and_others_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, kind in {"clean": "ReduceMean", "noisy": "ReduceMin"}.items():
+        write_graph(tmp_path / name / "model.onnx", [node(kind, ["x"], ["y"], axes=[3])])
+    monkeypatch.setattr(models, "find", lambda name: tmp_path / name / "model.onnx")
+    monkeypatch.setattr(models, "best", lambda: ("clean", "noisy"))
+    photograph = leaves.photograph(1, 224, 280)
+    with io.BytesIO() as file:
+        Image.fromarray(photograph).save(file, "JPEG", quality=10)
+        blocks = np.asarray(Image.open(file))
+    for damaged in (noisy(photograph), blocks):
+        np.testing.assert_array_equal(grayscale.convert(damaged), damaged.min(axis=-1))
+    clean = (photograph.sum(axis=-1, dtype=int) + 1) // 3
+    np.testing.assert_array_equal(grayscale.convert(photograph), clean)
+    monkeypatch.setattr(models, "best", lambda: ("clean", None))
+    assert not np.array_equal(grayscale.convert(noisy(photograph)), noisy(photograph).min(axis=-1))
 
 
 @pytest.mark.parametrize("method", ["bt601", "gradient_correlation"])

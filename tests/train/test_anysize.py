@@ -17,14 +17,18 @@ from stages.train.build import build
 from tests.conftest import REPOSITORY
 
 PATCH = 28
-FULLY_CONVOLUTIONAL = ("simple", "naive", "subpixel")
+FULLY_CONVOLUTIONAL = ("simple", "naive", "subpixel", "denoise")
 VARIANTS = (*FULLY_CONVOLUTIONAL, "bottleneck", "vae", "adaptive")
 
 
 def variant(name: str) -> keras.Model:
-    """The variant `name` of params.yaml, untrained."""
+    """The variant `name` of params.yaml, untrained, but nowhere zero: all that it may see, it sees."""
     keras.utils.set_random_seed(5)
-    return build(load(REPOSITORY / "params.yaml").variants[name], PATCH)
+    model, rng = build(load(REPOSITORY / "params.yaml").variants[name], PATCH), np.random.default_rng(5)
+    for weight in model.trainable_weights:
+        if not np.any(weight):
+            weight.assign(rng.normal(0, 0.1, weight.shape))
+    return model
 
 
 def network(layer: Callable[[Any], Any], side: int = PATCH) -> keras.Model:
@@ -34,7 +38,8 @@ def network(layer: Callable[[Any], Any], side: int = PATCH) -> keras.Model:
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_network_takes_images_of_any_size_if_and_only_if_its_latent_has_places(name: str) -> None:
-    model, images = variant(name), np.random.default_rng(1).random((2, PATCH, PATCH, 3))
+    model = variant(name)
+    images = np.random.default_rng(1).random((2, PATCH, PATCH, model.input_shape[-1]))
     found = any_size(model)
     assert (found is not None) == (name in FULLY_CONVOLUTIONAL)
     if found:
@@ -102,8 +107,8 @@ def test_no_input_beyond_the_margin_changes_an_output(name: str) -> None:
     free, (cell, margin) = found
     assert cell == (SEEING[name][1] if name in SEEING else 4)
     assert margin % cell == 0
-    side, middle = 192, 96
-    image = np.random.default_rng(2).random((1, side, side, 3))
+    side, middle = 2 * (margin + 12), margin + 12
+    image = np.random.default_rng(2).random((1, side, side, model.input_shape[-1]))
     reached = 0
     for place in range(middle, middle + cell):
         other = image.copy()
@@ -112,3 +117,12 @@ def test_no_input_beyond_the_margin_changes_an_output(name: str) -> None:
         rows, columns = np.nonzero(moved)
         reached = max(reached, np.abs(rows - place).max(), np.abs(columns - place).max())
     assert reached <= margin
+
+
+def test_the_margin_is_that_of_the_longest_path() -> None:
+    def branches(x: Any) -> Any:
+        return layers.Concatenate()([same(2, 3)(x), same(2, 5)(same(2, 7)(x)), x])
+
+    found = any_size(network(branches))
+    assert found
+    assert found[1] == (1, 6 + 4)

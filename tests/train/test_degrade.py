@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from grayscale.damage import PLANES
+from stages.common import settings
 from stages.common.stage import StageError
 from stages.formats.patches import PatchSet
-from stages.train import batches, degrade
+from stages.train import batches, degrade, training
 from stages.train.degrade import Damage
 from stages.train.joined import Joined
 from tests import leaves, patch_sets
+from tests.conftest import REPOSITORY
 from tests.train.test_batches import recipe
 
+VARIANT = settings.load(REPOSITORY / "params.yaml").variants["denoise"]
 GRAY = np.full((40, 28, 28, 3), 128, np.uint8)
 
 
@@ -97,7 +103,7 @@ def test_batches_are_damaged_by_seed_and_their_targets_are_clean(patch_set: Patc
     assert all(np.array_equal(a, b) for a, b in zip(first, same, strict=True))
     assert np.array_equal(first[1], plain[1])
     assert not np.array_equal(first[0][..., :3], plain[0])
-    assert first[0].shape[-1] == 7
+    assert first[0].shape[-1] == 3 + len(PLANES)
 
 
 def test_validation_is_damaged_alike_in_every_epoch_and_for_every_seed(patch_set: PatchSet) -> None:
@@ -134,6 +140,34 @@ def test_neighbouring_patches_are_joined_where_all_are_there(grid: tuple[PatchSe
         assert np.array_equal(square, pixels[row : row + 24, column : column + 24])
     assert np.array_equal(joined.read("gray", np.array([7, 0])), joined.read("gray")[[7, 0]])
     assert joined.read("gray").shape == (8, 24, 24, 1)
+
+
+@pytest.mark.parametrize("join", [1, 2])
+def test_where_damage_is_to_be_undone_damaged_photographs_are_left_out_unless_all_are(
+    tmp_path: Path, join: int
+) -> None:
+    """A network would learn from them to leave noise alone."""
+    clean = leaves.photograph(3, 84, 112).astype(float)
+    noisy = np.rint(np.clip(clean + rng().normal(0, 12, clean.shape), 0, 255))
+    places = [(28 * row, 28 * column) for row in range(3) for column in range(4)]
+
+    def squares(degrade: float, **photographs: np.ndarray) -> list[str]:
+        folder = tmp_path / f"{degrade}{''.join(photographs)}"
+        folder.mkdir()
+        cut = [
+            pixels[row : row + 28, column : column + 28] for pixels in photographs.values() for row, column in places
+        ]
+        colour = np.stack(cut).astype(np.uint8)
+        index = pd.DataFrame(places * len(photographs), columns=["row", "column"])
+        index = index.assign(photo=np.repeat(list(photographs), len(places)), domain="everyday")
+        patches = patch_sets.write(folder, index, colour, colour[..., :1], shards=[len(places)] * len(photographs))
+        of = training.squares(patches, VARIANT.model_copy(update={"join": join, "degrade": degrade}))
+        assert len(of.read("gray")) == len(of) == of.shards[-1][1] == len(of.index)
+        return sorted(set(of.index["photo"]))
+
+    assert squares(55, a=clean, b=noisy) == ["a"]
+    assert squares(55, b=noisy, c=noisy) == ["b", "c"]
+    assert squares(0, a=clean, b=noisy) == ["a", "b"]
 
 
 def test_patches_that_do_not_touch_can_not_be_joined(patch_set: PatchSet) -> None:

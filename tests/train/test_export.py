@@ -11,12 +11,12 @@ import numpy as np
 import onnx
 import pytest
 
-from grayscale import network, tiles
+from grayscale import damage, network, tiles
 from stages.common.settings import load
 from stages.common.stage import StageError
 from stages.train import export
 from stages.train.anysize import any_size
-from stages.train.build import build
+from stages.train.build import CHANNELS, build
 from tests.conftest import REPOSITORY
 
 VARIANTS = load(REPOSITORY / "params.yaml").variants
@@ -30,7 +30,7 @@ def variant(name: str) -> keras.Model:
     model = getattr(model, "inference", lambda: model)()
     rng = np.random.default_rng(7)
     for weight in model.trainable_weights:
-        if len(weight.shape) == 1:
+        if len(weight.shape) == 1 or not np.any(weight):
             weight.assign(rng.uniform(-0.1, 0.1, weight.shape))  # a bias of 0 would leave its operator out
     return model
 
@@ -40,11 +40,13 @@ def test_the_library_computes_what_keras_does(tmp_path: Path, name: str) -> None
     model = variant(name)
     export.write_onnx(tmp_path / "model.onnx", model)
     found = network.load(tmp_path / "model.onnx", threads=2)
-    assert (found.channels, found.patch) == (3, PATCH)
+    assert (found.channels, found.patch) == (CHANNELS[VARIANTS[name].input], PATCH)
     free = any_size(model)
-    assert (found.cell, found.margin) == (free[1] if free else (None, None))
+    assert found.reach == (free[1] if free else None)
     for side in (PATCH,) if free is None else (PATCH, 5 * PATCH):
         image = np.random.default_rng(1).random((3, side, side, 3), np.float32)
+        if found.channels > 3:
+            image = damage.beside(image, np.array([[0.0, 0.0, 0.0], [3.0, 2.0, 0.0], [40.0, 25.0, 4.0]]))
         expected = np.asarray((free[0] if free else model)(image, training=False)).clip(0, 1)
         np.testing.assert_allclose(found(image), expected, atol=1e-5)
 
@@ -118,9 +120,9 @@ def test_tiles_of_a_network_are_parts_of_its_whole(tmp_path: Path) -> None:
     x = keras.layers.Conv2D(1, 3, padding="same", activation="sigmoid")(x)
     export.write_onnx(tmp_path / "model.onnx", keras.Model(image, x))
     found = network.load(tmp_path / "model.onnx")
-    margin = found.margin
-    assert found.cell == 6
-    assert margin
+    assert found.reach
+    cell, margin = found.reach
+    assert cell == 6
     photograph = np.random.default_rng(2).random((120, 150, 3), np.float32)
 
     def gray(side: int) -> np.ndarray:
