@@ -70,12 +70,11 @@ def load(path: Path, threads: int = 1) -> Network:
         raise ModelError(f"{path}: a model is a file that ends in .onnx")
     try:
         content = onnx_file.read(path)
-        session = _session(content, threads)
+        network = _described(path, _session(content, threads))
     except onnx_file.OnnxFileError as error:
         raise ModelError(f"{path}: {error}") from error
     except Exception as error:  # whatever a damaged or hostile file makes of it
         raise ModelError(f"{path}: can't be loaded: {_first_line(error)}") from error
-    network = _described(path, session)
     if network is None:
         raise ModelError(f"{path}: is no network from images to images that says how it is run on photographs")
     return network

@@ -26,7 +26,8 @@ def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:
 
     They have the dtype that the model computes in. Of another size than the model's they may be if it can be for any.
     """
-    return np.clip(run(model if images.shape[1:3] == model.input_shape[1:3] else for_any_size(model)[0], images), 0, 1)
+    fits = getattr(model, "input_shape", images.shape)[1:3] in (images.shape[1:3], (None, None))
+    return np.clip(run(model if fits else for_any_size(model)[0], images), 0, 1)
 
 
 def run(model: keras.Model, images: np.ndarray) -> Any:

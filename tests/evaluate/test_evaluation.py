@@ -169,7 +169,8 @@ def test_baselines_are_probed_and_luma_is_clean(subject: Subject, tmp_path: Path
     assert luma["noise"]["gaussian_25"]["ssim"] < luma["noise"]["gaussian_5"]["ssim"] < found["luma"]["ssim"]
     assert luma["smoothness"] == pytest.approx(1, abs=0.01) == luma["smoothness_reference"]
     assert green["smoothness"] > green["smoothness_reference"] + 0.1
-    assert sorted(result.pictures) == ["photograph_colour", "photograph_gray"]
+    noisy = ["noisy_clean", "noisy_colour", "noisy_luma", "noisy_nl_means"]
+    assert sorted(result.pictures) == [*noisy, "photograph_colour", "photograph_gray"]
     meadow = Photographs().read("meadow")[:24, :36]
     assert (result.pictures["photograph_gray"] == bt601(meadow)[..., None]).all()
 
@@ -305,9 +306,10 @@ def test_a_network_that_undoes_damage_does_a_clean_photograph_less_harm(
     subject: Subject, told: Subject, tmp_path: Path
 ) -> None:
     result = evaluation.of_variant("mine", tmp_path, subject, WHOLE, tmp_path / "kept", HERE)
-    rows = pd.DataFrame(result.restored).set_index(["kind", "level", "photo"]).sort_index()
-    assert len(rows) == (1 + len(CONDITIONS)) * len(WHOLE)
-    assert set(rows["method"]) == {"mine"}
+    table = pd.DataFrame(result.restored).set_index(["method", "kind", "level", "photo"]).sort_index()
+    assert len(table) == 2 * (1 + len(CONDITIONS)) * len(WHOLE)
+    rows, start = table.loc["mine"], table.loc["mine_start"]
+    assert (rows["psnr"] != start["psnr"]).all()
     for photo in WHOLE["name"]:
         assert rows.loc[("gaussian", 0, photo), "psnr"] > rows.loc[("gaussian", 25, photo), "psnr"] + 10
 
