@@ -8,13 +8,19 @@ from typing import Any
 import keras
 import numpy as np
 
+from stages.evaluate import model_file
 from stages.train import precision
 
 BATCH = 128  # patches; memory depends on it: twice as many are 5 % faster and take 130 MB more
 
 
 def load(path: Path) -> keras.Model:
-    """A model file as a float64 model; Keras's safe mode stays on, so that no code in the file can run."""
+    """A model file of plain layers as a float64 model.
+
+    Raises:
+        ArtifactError: it holds anything else.
+    """
+    model_file.check(path)
     return precision.convert(keras.saving.load_model(path, compile=False), "float64")
 
 
