@@ -42,7 +42,7 @@ def check_output(output: Output, *_: Any, **__: Any) -> None:
 
 def check_hash(_: ObjectDB, hash_: str) -> None:
     """What becomes the name of a file, in the cache or on a remote."""
-    if not hash_.replace(".dir", "").isalnum():
+    if not hash_.removesuffix(".dir").isalnum():
         raise RefusedError(f"{hash_!r} is no hash")
 
 

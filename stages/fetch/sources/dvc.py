@@ -90,7 +90,7 @@ def _take_data_alone(clone: Path, origin: str) -> None:
             config.clear()
         shutil.rmtree(folder)
         folder.mkdir()
-        here = Path(origin, folder.relative_to(clone))  # from where a path in it counts
+        here = Path(origin.removeprefix("file://"), folder.relative_to(clone))  # from where a path in it counts
         kept = configparser.RawConfigParser()
         kept["core"] = {"remote": _line(config, "core", "remote")}
         for section in config.sections():
