@@ -153,9 +153,7 @@ def _in_processes(jobs: list[Job], choice: Choice, workers: int) -> Generator[tu
                     try:
                         result = future.result()
                     except BrokenProcessPool:
-                        result = (
-                            "not converted: a worker process was killed, perhaps for want of memory; use fewer --jobs"
-                        )
+                        result = KILLED
                     yield waiting[future], result
             except BaseException:  # an interrupt or a fault, here or where the results go
                 pool.shutdown(cancel_futures=True)

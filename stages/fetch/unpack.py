@@ -50,10 +50,10 @@ KINDS: dict[Any, str] = {
     tarfile.FIFOTYPE: "a FIFO",
 }
 # What Python's modules raise on damaged archives; gzip and bz2 raise OSError, zipfile NotImplementedError on what it
-# takes for a later version or another compression.
+# takes for a later version or another compression; tarfile goes deeper with each header of a header.
 DAMAGE = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError,
-    OverflowError, NotImplementedError,
+    OverflowError, NotImplementedError, RecursionError,
 )  # fmt: skip
 
 COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
@@ -124,9 +124,11 @@ def _in_zip(path: Path) -> Iterator[Member]:
 def _in_tar(path: Path, room: _Room) -> Iterator[Member]:
     with _tar(path, room) as archive:
         for member in archive:
-            archive.members = []  # or it would keep all of them
+            archive.members = []  # type: ignore[attr-defined]  # or it would keep all of them, and all comments
+            archive.pax_headers.clear()
             if not member.isdir():
                 refused = None if member.isreg() else f"is {KINDS.get(member.type, 'no regular file')}"
+                refused = "has holes, which may be of any size" if member.issparse() else refused
                 yield member.name, member.size, refused, partial(archive.extractfile, member)
         _check_end(archive)
 

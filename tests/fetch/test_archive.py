@@ -231,6 +231,19 @@ def test_a_tar_is_counted_below_its_members(
     tracemalloc.stop()
 
 
+def test_headers_of_headers_and_holes_are_no_way_around(tmp_path: Path) -> None:
+    name = tarfile.TarInfo("x")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, 512
+    chain = gzip.compress((name.tobuf() + b"x" * 512) * 5000 + tarred(("1.png", png(1))))
+    with pytest.raises(ArtifactError, match="damaged"):
+        read(tmp_path / "chain", chain)
+    holes = tarfile.TarInfo("holes.bmp")
+    holes.pax_headers = {"GNU.sparse.map": "0,1", "GNU.sparse.size": str(1 << 30), "GNU.sparse.name": "holes.bmp"}
+    found, skipped = read(tmp_path / "holes", tarred((holes, b"x"), ("1.png", png(1))))
+    assert list(found) == ["1.png"]
+    assert skipped == {"holes.bmp": "has holes, which may be of any size"}
+
+
 @pytest.mark.parametrize("kind", ["zip", "gz"])
 def test_members_are_capped_in_number_size_and_depth(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
