@@ -125,7 +125,7 @@ def _in_tar(path: Path, room: _Room) -> Iterator[Member]:
     with _tar(path, room) as archive:
         for member in archive:
             archive.members = []  # type: ignore[attr-defined]  # or it would keep all of them, and all comments
-            archive.pax_headers.clear()
+            archive.pax_headers = {}
             if not member.isdir():
                 refused = None if member.isreg() else f"is {KINDS.get(member.type, 'no regular file')}"
                 refused = "has holes, which may be of any size" if member.issparse() else refused
