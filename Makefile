@@ -16,12 +16,15 @@ TESTS := pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadsc
 # Stages side by side, of about 1 GB and one thread each; on a cluster the work is elsewhere, and what runs here waits.
 WHERE := $(or $(ENGINE),$(shell sed -n 's/^engine: *\([a-z]*\).*/\1/p' engine.yaml))
 JOBS ?= $(if $(filter ray,$(WHERE)),8,$(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4))))
-in-parallel = dvc status --json | grep -o '"$(1)@[^"]*"' | xargs -P "$(JOBS)" -I '{}' dvc --wait-for-lock repro --single-item '{}'
+in-parallel = $(DVC) status --json | grep -o '"$(1)@[^"]*"' | xargs -P "$$JOBS" -I '{}' $(DVC) --wait-for-lock repro --single-item '{}'
 # A kill can leave DVC's list of running commands empty, at which every later command stops.
 unlock := test -s .dvc/tmp/rwlock || rm -f .dvc/tmp/rwlock
+# DVC, but it writes nowhere else, whatever a remote says.
+DVC := python -m stages.common.dvc
 # With a remote, what others have computed is not computed again.
-build = $(or $(BUILD),$$(test -n "$$(dvc config core.remote)" && echo pull || echo repro))
+build = "$${BUILD:-$$(test -n "$$(dvc config core.remote)" && echo pull || echo repro)}"
 
+export JOBS # to be quoted by the shell, as all that people set
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-remotes setup-ray setup-dev repro study current remote share pull compare review comment trace merge \
@@ -36,17 +39,17 @@ setup-dev: $(DEV) ## the same, with test tools and all optional packages
 repro: $(RUNTIME) ## rebuild what is not current, and check that all is; JOBS=n, WORKERS=n, ENGINE=ray: docs/scale.md
 	@python -m stages.check
 	@$(unlock)
-	$(if $(filter-out 1,$(JOBS)),dvc repro targets && $(call in-parallel,train) && $(call in-parallel,evaluate))
-	dvc repro
-	@dvc status --quiet || { echo "make repro: not all is current (see dvc status); is the disk full?" >&2; exit 1; }
+	$(if $(filter-out 1,$(JOBS)),$(DVC) repro targets && $(call in-parallel,train) && $(call in-parallel,evaluate))
+	$(DVC) repro
+	@$(DVC) status --quiet || { echo "make repro: not all is current (see dvc status); is the disk full?" >&2; exit 1; }
 	@python -m tools.trace --page data/provenance.html
 study: $(RUNTIME) ## run the studies that are not current, hours on two cores; STUDY=scenes: only one, about 90 minutes; ENGINE=ray
 	@python -m stages.check
 	@$(unlock)
-	dvc repro targets && $(call in-parallel,train) && $(call in-parallel,evaluate)
-	@python -m stages.study $(STUDY) --jobs "$(JOBS)"
+	$(DVC) repro targets && $(call in-parallel,train) && $(call in-parallel,evaluate)
+	@python -m stages.study $${STUDY:+"$$STUDY"} --jobs "$$JOBS"
 current: $(RUNTIME) ## fail if dvc.lock does not belong to this code, these params and these packages
-	@plan=$$(dvc repro --dry --allow-missing 2>&1) || { echo "$$plan" >&2; exit 1; }; \
+	@plan=$$($(DVC) repro --dry --allow-missing 2>&1) || { echo "$$plan" >&2; exit 1; }; \
 	if echo "$$plan" | grep "Running stage"; then echo "make current: run make repro, and commit the result" >&2; exit 1; fi
 remote: $(RUNTIME) ## where the team's results are: URL=folder, s3://…, ssh://… or webdavs://…; ENDPOINT=https://… of S3
 	@case "$$URL" in ""|*://*:*@*) echo "make remote: needs URL=…, without a secret: docs/team.md" >&2; exit 1;; esac
@@ -87,7 +90,7 @@ test-all: $(DEV) ## what `make test` leaves out: servers, a cluster, README's co
 ci: ## what CI runs on a clean clone: fetches what the tests need, runs them all, and checks that results are current
 	bash .ci/run
 bench: $(DEV) ## measure speed, memory and growth beside peers, against the committed ratios; about 80 minutes; BENCHMARKS="scoring …"
-	@python -m benchmarks $(BENCHMARKS)
+	@python -m benchmarks $$BENCHMARKS
 lint: $(DEV) ## linters and types only
 	ruff check && ruff format --check && mypy
 format: $(DEV) ## put the code into the project's format
@@ -106,6 +109,7 @@ $(VENV)/bin/python:
 $(RUNTIME): requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) --require-hashes --no-deps -r requirements.lock
 	$(INSTALL) --no-deps --no-build-isolation --no-index --editable .
+	$(DVC) config --local core.site_cache_dir "$(CURDIR)/.dvc/tmp/site" # not /var/tmp, for plain dvc, too
 	@touch "$@"
 $(REMOTES) $(RAY) $(DEV): $(VENV)/.%-installed: requirements-%.lock $(RUNTIME)
 	$(INSTALL) --require-hashes --no-deps -r "$<"

@@ -23,6 +23,7 @@ from grayscale.files import Job
 from grayscale.models import ModelError
 
 WHITE = (255, 255, 255)  # behind what is transparent, as on paper
+KILLED = "not converted: a worker process was killed, perhaps for want of memory; use fewer --jobs"
 
 
 @dataclass(frozen=True)
@@ -139,19 +140,37 @@ def _converter(choice: Choice) -> photograph.Converter:
 def _in_processes(jobs: list[Job], choice: Choice, workers: int) -> Generator[tuple[Job, Path | str | None]]:
     choice = replace(choice, threads=max(1, photograph.cores() // workers))
     context = multiprocessing.get_context("spawn")  # threads don't survive a fork
-    with ProcessPoolExecutor(min(workers, len(jobs)), context, _prepare) as pool:
+    with _imports_from_here_refused():
         try:
-            with _interrupts_ignored():  # workers start here, and inherit it
-                waiting = {pool.submit(_result, job, choice, True): job for job in jobs}
-            for future in as_completed(waiting):
-                try:
-                    result = future.result()
-                except BrokenProcessPool:
-                    result = "not converted: a worker process was killed, perhaps for want of memory; use fewer --jobs"
-                yield waiting[future], result
-        except BaseException:  # an interrupt or a fault, here or where the results go
-            pool.shutdown(cancel_futures=True)
-            raise
+            executor = ProcessPoolExecutor(min(workers, len(jobs)), context, _prepare)
+        except (OSError, NotImplementedError) as error:  # it needs semaphores, which Linux keeps in /dev/shm
+            raise OSError(f"can't share work among processes on this machine ({error}); use --jobs 1") from error
+        with executor as pool:
+            try:
+                with _interrupts_ignored():  # workers start here, and inherit it
+                    waiting = {pool.submit(_result, job, choice, True): job for job in jobs}
+                for future in as_completed(waiting):
+                    try:
+                        result = future.result()
+                    except BrokenProcessPool:
+                        result = KILLED
+                    yield waiting[future], result
+            except BaseException:  # an interrupt or a fault, here or where the results go
+                pool.shutdown(cancel_futures=True)
+                raise
+
+
+@contextmanager
+def _imports_from_here_refused() -> Iterator[None]:
+    """Python's new processes would import from the working directory first, which may be a folder of photographs."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["PYTHONSAFEPATH"]
+        if before is not None:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 @contextmanager

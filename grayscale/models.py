@@ -124,7 +124,7 @@ def _locked(repository: Path) -> dict[str, Any]:
 
 def _pull(variant: str, repository: Path) -> None:
     print(f"grayscale: pulling the model of {variant} from the DVC remote", file=sys.stderr)
-    command = [sys.executable, "-m", "dvc", "pull", "--quiet", f"train@{variant}"]
+    command = [sys.executable, "-m", "stages.common.dvc", "pull", "--quiet", f"train@{variant}"]
     pulled = subprocess.run(command, cwd=repository, capture_output=True, text=True)
     if pulled.returncode:
         said = " ".join(pulled.stderr.split())

@@ -52,6 +52,8 @@ class Network:
             raise ModelError(f"{self.file}: can't be run: {_first_line(error)}") from error
         if output.shape[:3] != images.shape[:3] or output.shape[3:] not in ((1,), (3,)):
             raise ModelError(f"{self.file}: makes {output.shape} of images {images.shape}")
+        if np.isnan(output.min(initial=0)):
+            raise ModelError(f"{self.file}: makes values that are no numbers")
         return np.clip(output, 0, 1, out=output)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 LOCK = Path("dvc.lock")
-DVC = (sys.executable, "-m", "dvc")
+DVC = (sys.executable, "-m", "stages.common.dvc")
 
 
 def printed(*command: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tools import DVC, printed
 
 STATUS = ("status", "--quiet", "dvc.yaml")
+REFUSED = 3  # exit code of `stages.common.dvc`
 LACKS = 1  # exit code of `dvc pull` when objects are missing or corrupt; it is 255 when the remote can't be read
 
 
@@ -78,8 +79,18 @@ def pull() -> None:
 
 
 def dvc(*arguments: str) -> int:
-    """Run a DVC command, whose bars and messages appear as always; its exit code."""
-    return subprocess.run([*DVC, *arguments], check=False).returncode
+    """Run a DVC command, whose bars and messages appear as always; its exit code.
+
+    Raises:
+        SharingError: it met what leads elsewhere.
+    """
+    code = subprocess.run([*DVC, *arguments], check=False).returncode
+    if code == REFUSED:
+        raise SharingError(
+            "what is named above would be written where nothing of the pipeline lies, and was not; find out who wrote "
+            "it to the remote, to dvc.lock or into the cache"
+        )
+    return code
 
 
 def remote_url() -> str:

@@ -69,8 +69,13 @@ def connected(address: str) -> Any:
     """The module ray, connected to the cluster at `address`.
 
     Raises:
-        StageError: Ray is not installed, or there is no such cluster.
+        StageError: Ray is not installed, there is no such cluster, or it is not to be reached with a token.
     """
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal()):  # "auto" takes the address from a file that every user of a machine can write
+        raise StageError(f"{ENGINE}: address is {address!r}; it must be host:port of the cluster's head")
+    if os.environ.get("RAY_AUTH_MODE") != "token":  # or whoever reaches the cluster could run code here
+        raise StageError("set RAY_AUTH_MODE=token, and the token that the cluster was started with; see docs/scale.md")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_task_oom_retries", str(TRIES - 1))  # otherwise Ray tries for ever
     try:
@@ -79,9 +84,7 @@ def connected(address: str) -> Any:
         raise StageError(f"{ENGINE} wants engine ray, which is not installed; run `make setup-ray`") from None
     if not ray.is_initialized():
         try:
-            host, _, port = address.rpartition(":")
-            if port.isdecimal():
-                socket.create_connection((host, int(port)), timeout=10).close()  # Ray would knock for minutes
+            socket.create_connection((host, int(port)), timeout=10).close()  # Ray would knock for minutes
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # Ray raises what it finds: ConnectionError, RuntimeError, ValueError, its own
             raise StageError(f"no Ray cluster at {address}: {error}; docs/scale.md says how to start one") from error

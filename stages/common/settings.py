@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent
 
 from stages.networks.registry import NETWORKS
 
@@ -21,7 +22,10 @@ CELL = 4  # every network halves the patch twice, or cuts it into 4 × 4 cells
 RESERVED = ("baselines", "target", "luma", "mean_rgb", "green", "conv1x1")  # rows of the same tables
 SSIM_WINDOW = 11  # pixels; a patch must hold at least one window of Wang et al. 2004
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+MOST_VALUES = 200_000  # of a YAML file, where an alias counts as often as what it stands for
+DEEPEST = 50
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=50)]
 
 
 class SettingsError(Exception):
@@ -179,6 +183,8 @@ class Settings(Section):
         for name, variant in self.variants.items():
             if name in RESERVED or name.startswith(("pca_", "dct_")):
                 raise ValueError(f"variants.{name}: the name is taken by a baseline")
+            if name.removesuffix("_luma") in self.variants.keys() - {name}:
+                raise ValueError(f"variants.{name}: the name is taken by the luma of {name.removesuffix('_luma')}")
             self.train.require_equal_parts(f"variants.{name}", variant.batch)
         return self
 
@@ -190,11 +196,34 @@ def read_yaml(path: Path) -> Any:
         SettingsError: the file is missing, or is not YAML.
     """
     try:
-        return YAML(typ="safe").load(path)
+        content = path.read_bytes()
+        _refuse_bomb(content, path)
+        return YAML(typ="safe").load(content)
     except FileNotFoundError as error:
         raise SettingsError(f"{path}: not found; run from the top of the repository") from error
-    except YAMLError as error:
+    except (YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not valid YAML: {error}") from error
+
+
+def _refuse_bomb(content: bytes, path: Path) -> None:
+    """Ten lines of aliases to aliases stand for gigabytes; raise `SettingsError` before they are made."""
+    values = 0
+    sizes: dict[str | None, int] = {}  # of what has an anchor
+    around: list[tuple[str | None, int]] = []  # anchor, and how many values were before it
+    for event in YAML(typ="safe").parse(content):
+        if isinstance(event, AliasEvent):
+            values += sizes.get(event.anchor, MOST_VALUES)  # within itself it would have no end
+        elif isinstance(event, CollectionEndEvent):
+            anchor, before = around.pop()
+            sizes[anchor] = values - before
+        elif isinstance(event, NodeEvent):
+            sizes[event.anchor] = 1
+            if isinstance(event, CollectionStartEvent):
+                around.append((event.anchor, values))
+                sizes.pop(event.anchor)
+            values += 1
+        if values > MOST_VALUES or len(around) > DEEPEST:
+            raise SettingsError(f"{path}: holds more than {MOST_VALUES:,} values, or more than {DEEPEST} in each other")
 
 
 def load(path: Path = PARAMS) -> Settings:

@@ -133,9 +133,20 @@ def stage(name: str, item: str | None = None, *, declaration: Declaration | None
     except (StageError, SettingsError, ArtifactError, environment.EnvironmentDiffersError) as error:
         print(f"{label}: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print(f"{label}: interrupted; what was finished is kept, `dvc repro` goes on from there", file=sys.stderr)
+        raise SystemExit(130) from None
     finally:
         if not ended_well:
             _restore_tracked(name, item)
+
+
+def item_of(text: str) -> str:
+    """The variant or test set that a command line means: `simple` as people type it, or `train@simple` as DVC says it.
+
+    dvc.yaml hands over DVC's variable DVC_STAGE, in quotes: put in by `${key}`, a name would be a part of the command.
+    """
+    return text.rpartition("@")[2]
 
 
 def declared(name: str, item: str | None = None) -> Declaration:
@@ -262,8 +273,12 @@ def _remove(path: Path) -> None:
 @contextmanager
 def _alone(label: str) -> Iterator[None]:
     """Wait until no other process runs this stage, such as one whose DVC was killed."""
-    LOCKS.mkdir(parents=True, exist_ok=True)
-    with (LOCKS / f"{label}.lock").open("w") as file:
+    try:
+        LOCKS.mkdir(parents=True, exist_ok=True)
+        opened = (LOCKS / f"{label}.lock").open("w")
+    except OSError as error:
+        raise StageError(f"{LOCKS} can't be written: {error.strerror}; run in a checkout of your own") from error
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

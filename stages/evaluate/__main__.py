@@ -9,7 +9,7 @@ import pandas as pd
 
 from stages.common import engine
 from stages.common.artifacts import sha256_of, write_json, write_table
-from stages.common.stage import Stage, stage
+from stages.common.stage import Stage, item_of, stage
 from stages.evaluate import evaluation, pictures, scores
 from stages.evaluate.evaluation import Evaluation
 from stages.evaluate.methods import BASELINES, Subject
@@ -21,7 +21,7 @@ PHOTOS = Path("data/photos")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.evaluate", description=__doc__)
-    parser.add_argument("name", help=f"a key of `variants` in params.yaml, or `{BASELINES}`")
+    parser.add_argument("name", type=item_of, help=f"a key of `variants` in params.yaml, or `{BASELINES}`")
     name = parser.parse_args().name
     with stage(BASELINES) if name == BASELINES else stage("evaluate", name) as work:
         result = evaluate(name, work)

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from stages.common.artifacts import ArtifactError
+from stages.evaluate import model_file
 from stages.train import precision
 from stages.train.anysize import Reach, any_size
 
@@ -17,7 +18,12 @@ BATCH = 128  # patches; memory depends on it: twice as many are 5 % faster and t
 
 
 def load(path: Path) -> keras.Model:
-    """A model file as a float64 model; Keras's safe mode stays on, so that no code in the file can run."""
+    """A model file of plain layers as a float64 model.
+
+    Raises:
+        ArtifactError: it holds anything else.
+    """
+    model_file.check(path)
     return precision.convert(keras.saving.load_model(path, compile=False), "float64")
 
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from stages.common import engine as engines
 from stages.common import leftovers
 from stages.common.artifacts import ArtifactError, sha256_of, write_json, write_table
-from stages.common.stage import Stage, stage
+from stages.common.stage import Stage, item_of, stage
 from stages.evaluate import evaluation, scores
 from stages.evaluate.evaluation import Evaluation
 from stages.evaluate.methods import BASELINES, Subject
@@ -23,7 +23,7 @@ from stages.targets.cutting import cut_photographs, left_out
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.evaluate.test_sets", description=__doc__)
-    parser.add_argument("name", help="a key of `test_sets` in params.yaml")
+    parser.add_argument("name", type=item_of, help="a key of `test_sets` in params.yaml")
     name = parser.parse_args().name
     leftovers.remove()
     with stage("evaluate_set", name) as work:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 
 from stages.common import engine
-from stages.common.stage import stage
+from stages.common.stage import item_of, stage
 from stages.fetch.pack import SKIPPED, pack
 from stages.fetch.settings import find, read
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.fetch", description=__doc__)
-    parser.add_argument("test_set", nargs="?", help="a key of `test_sets` in params.yaml; without it, `fetch` is meant")
+    parser.add_argument(
+        "test_set", nargs="?", type=item_of, help="a key of `test_sets` in params.yaml; without it, `fetch` is meant"
+    )
     name = parser.parse_args().test_set
     key, out = (f"test_sets.{name}", f"data/test_sets/{name}") if name else ("fetch", "data/photos")
 

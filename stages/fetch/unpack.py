@@ -5,7 +5,10 @@ Members are copied one by one as plain files: no link, mode, owner or time is ev
 
 from __future__ import annotations
 
+import bz2
 import errno
+import gzip
+import io
 import lzma
 import re
 import stat
@@ -14,6 +17,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -27,6 +31,10 @@ from stages.formats.container import faults_named
 CHUNK = 1 << 20  # bytes
 MAX_UNPACKED = 64 << 30  # bytes; a larger set belongs into a folder: it would lie on the disk twice at every run
 MAX_RATIO = 100  # unpacked to packed; photographs reach 20 as bare pixels, a bomb of zeros 1000 with deflate
+MAX_MEMBERS = 100_000  # files; for as many the disk needs places, however empty they are
+MAX_DEPTH = 32  # folders, each of which takes a place, too
+MAX_MEMBER = 2 << 30  # bytes of a file; the largest photograph that is read has 1.6 GB as bare pixels
+MAX_HEADER = CHUNK  # bytes of a name, or of what else a tar says of a member; tarfile would hold all of it in memory
 SMALL = 64 << 20  # bytes that every archive may unpack to: little harm, and drawings compress well
 
 ENCRYPTED = 0x1  # zip: general purpose bit flag (APPNOTE 4.4.4)
@@ -42,20 +50,26 @@ KINDS: dict[Any, str] = {
     tarfile.FIFOTYPE: "a FIFO",
 }
 # What Python's modules raise on damaged archives; gzip and bz2 raise OSError, zipfile NotImplementedError on what it
-# takes for a later version or another compression.
+# takes for a later version or another compression; tarfile goes deeper with each header of a header.
 DAMAGE = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError,
-    OverflowError, NotImplementedError,
+    OverflowError, NotImplementedError, RecursionError,
 )  # fmt: skip
 
-Member = tuple[str, str | None, Callable[[], Any]]  # name, why it is not copied, what opens it
+COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
+FULL = "{}; if it is no archive bomb, unpack it yourself and use the source folder"
+
+Member = tuple[str, int, str | None, Callable[[], Any]]  # name, size, why it is not copied, what opens it
 
 
 def is_archive(path: Path) -> bool:
     """Does a file start as a zip or a tar does, compressed or not?"""
     try:
-        return _is_zip(path) or tarfile.is_tarfile(path)
-    except DAMAGE:
+        if _is_zip(path):
+            return True
+        with _tar(path, _Room(path.name, path.stat().st_size, tqdm(disable=True))):
+            return True
+    except (*DAMAGE, ArtifactError):
         return False
 
 
@@ -74,8 +88,13 @@ def unpack(path: Path, to: Path, name: str) -> Iterator[Skipped]:
         with tqdm(desc="unpacking", unit="B", unit_scale=True, disable=None, delay=2, leave=False) as bar:
             room = _Room(name, path.stat().st_size, bar)
             zipped = _is_zip(path)
-            for member, refused, opened in _in_zip(path) if zipped else _in_tar(path, room):
+            members = _in_zip(path) if zipped else _in_tar(path, room)
+            for number, (member, size, refused, opened) in enumerate(members):
+                if number == MAX_MEMBERS:
+                    raise ArtifactError(f"{name}: {FULL.format(f'holds more than {MAX_MEMBERS:,} files')}")
                 unfit = _unfit_name(member, names)
+                if size > MAX_MEMBER:
+                    unfit = f"has more than {MAX_MEMBER >> 30} GiB, and no photograph has"
                 reason = refused or unfit or _copy(opened, to / member, room, zipped)
                 if reason:
                     yield Skipped(member if member.isprintable() else ascii(member)[1:-1], reason)
@@ -99,23 +118,59 @@ def _in_zip(path: Path) -> Iterator[Member]:
             refused = None if kind in (0, stat.S_IFREG) else f"is {KINDS.get(kind, 'no regular file')}"
             if member.flag_bits & ENCRYPTED:
                 refused = "is encrypted"
-            yield member.filename, refused, partial(archive.open, member)
+            yield member.filename, member.file_size, refused, partial(archive.open, member)
 
 
 def _in_tar(path: Path, room: _Room) -> Iterator[Member]:
-    with tarfile.open(path, "r:*") as archive:
+    with _tar(path, room) as archive:
         for member in archive:
+            archive.members = []  # type: ignore[attr-defined]  # or it would keep all of them, and all comments
+            archive.pax_headers = {}
             if not member.isdir():
                 refused = None if member.isreg() else f"is {KINDS.get(member.type, 'no regular file')}"
-                yield member.name, refused, partial(archive.extractfile, member)
-        _check_end(archive, room)
+                refused = "has holes, which may be of any size" if member.issparse() else refused
+                yield member.name, member.size, refused, partial(archive.extractfile, member)
+        _check_end(archive)
 
 
-def _check_end(archive: tarfile.TarFile, room: _Room) -> None:
+@contextmanager
+def _tar(path: Path, room: _Room) -> Iterator[tarfile.TarFile]:
+    with path.open("rb") as file:
+        start = file.read(6)
+        file.seek(0)
+        opener: Any = next((COMPRESSED[magic] for magic in COMPRESSED if start.startswith(magic)), nullcontext)
+        with opener(file) as content, tarfile.open(fileobj=_Counted(content, room), mode="r:") as archive:
+            yield archive
+
+
+class _Counted(io.RawIOBase):
+    """What tarfile reads, headers and skipped members among it, all of it counted."""
+
+    def __init__(self, file: IO[bytes], room: _Room) -> None:
+        self.file = file
+        self.room = room
+
+    def read(self, size: int = -1) -> bytes:
+        """Raises: ArtifactError: a header is longer than any."""
+        if not 0 <= size <= MAX_HEADER:
+            raise ArtifactError(f"{self.room.name}: has a header of more than {MAX_HEADER >> 20} MiB")
+        content = self.file.read(size)
+        self.room.take(len(content))
+        return content
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        while (ahead := place - self.file.tell()) > 0 and self.read(min(ahead, CHUNK)):
+            pass
+        return self.file.seek(place) if ahead < 0 else self.file.tell()
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+
+def _check_end(archive: tarfile.TarFile) -> None:
     """A tar ends with at least two blocks of zeros; tarfile takes a damaged or cut member for the end, too."""
     length = 0
     while chunk := archive.fileobj.read(CHUNK):
-        room.take(len(chunk))
         length += len(chunk)
         if chunk.strip(b"\0"):
             raise tarfile.ReadError("a member's header is damaged, or something follows the end")
@@ -134,6 +189,8 @@ def _unfit_name(name: str, names: set[PurePosixPath]) -> str | None:
         return "its name is absolute"
     if ".." in path.parts:
         return "its name leads out of the archive"
+    if len(path.parts) > MAX_DEPTH:
+        return f"lies in more than {MAX_DEPTH} folders"
     if path in names:
         return "is the second member of this name"
     names.add(path)
@@ -148,7 +205,7 @@ def _copy(opened: Callable[[], Any], to: Path, room: _Room, zipped: bool) -> str
     """
     try:
         with opened() as content, faults_named(to):
-            return _write(content, to, room)
+            return _write(content, to, room if zipped else None)
     except NotImplementedError:
         return "is compressed in a way that is not read"
     except DAMAGE:  # the words of Python's versions differ
@@ -157,7 +214,7 @@ def _copy(opened: Callable[[], Any], to: Path, room: _Room, zipped: bool) -> str
         return "is damaged: its content is not what was packed"
 
 
-def _write(content: IO[bytes], to: Path, room: _Room) -> str | None:
+def _write(content: IO[bytes], to: Path, room: _Room | None) -> str | None:
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         file = to.open("xb")
@@ -170,7 +227,8 @@ def _write(content: IO[bytes], to: Path, room: _Room) -> str | None:
     try:
         with file:
             while chunk := _read(content):
-                room.take(len(chunk))
+                if room:
+                    room.take(len(chunk))
                 file.write(chunk)
     except BaseException:
         to.unlink()
@@ -199,7 +257,5 @@ class _Room:
         self.used += count
         self.bar.update(count)
         if self.used > self.limit:
-            raise ArtifactError(
-                f"{self.name}: unpacks to more than {self.limit >> 20} MiB, which is {MAX_RATIO} times its own size or "
-                f"{MAX_UNPACKED >> 30} GiB; if it is no archive bomb, unpack it yourself and use the source folder"
-            )
+            much = f"{self.limit >> 20} MiB, which is {MAX_RATIO} times its own size or {MAX_UNPACKED >> 30} GiB"
+            raise ArtifactError(f"{self.name}: {FULL.format(f'unpacks to more than {much}')}")

@@ -7,13 +7,13 @@ import shutil
 
 from stages.common import engine, shards
 from stages.common.artifacts import write_json
-from stages.common.stage import stage
+from stages.common.stage import item_of, stage
 from stages.train import training
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.train", description=__doc__)
-    parser.add_argument("variant", help="a key of `variants` in params.yaml")
+    parser.add_argument("variant", type=item_of, help="a key of `variants` in params.yaml")
     name = parser.parse_args().variant
 
     with stage("train", name) as work:

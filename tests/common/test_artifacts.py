@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -21,6 +22,25 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         raise RuntimeError
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_writers_of_one_file_share_nothing_and_no_link_leads_elsewhere(tmp_path: Path) -> None:
+    path, elsewhere = tmp_path / "gray.png", tmp_path / "elsewhere"
+    (tmp_path / ".gray.png.partial").symlink_to(elsewhere)
+    with artifacts.atomic(path) as first, artifacts.atomic(path) as second:
+        assert first != second
+        first.write_bytes(b"one")
+        second.write_bytes(b"two")
+    assert path.read_bytes() == b"one"
+    assert not elsewhere.exists()
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask()
+    assert len(list(tmp_path.glob(".*"))) == 1
+
+
+def umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def test_json_refuses_nan(tmp_path: Path) -> None:

@@ -156,3 +156,20 @@ def test_what_one_process_does_not_need_is_not_imported() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert ended.stdout == "[1] set()\n"
+
+
+@pytest.mark.parametrize(
+    ("address", "mode", "words"),
+    [
+        ("auto", "token", "address is 'auto'; it must be host:port"),
+        ("local", "token", "must be host:port"),
+        ("10.0.0.1:6379", "", "set RAY_AUTH_MODE=token"),
+        ("10.0.0.1:6379", "disabled", "set RAY_AUTH_MODE=token"),
+    ],
+)
+def test_no_token_goes_to_an_address_that_others_name_and_none_is_done_without(
+    monkeypatch: pytest.MonkeyPatch, address: str, mode: str, words: str
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", mode)
+    with pytest.raises(StageError, match=words):
+        engine.run(tasks.square, range(2), Engine(engine="ray", workers=1, address=address)).__next__()

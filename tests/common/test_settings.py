@@ -81,6 +81,9 @@ def test_a_variant_overrides_the_common_recipe() -> None:
         ("variants.luma", {"network": "simple"}, ["variants.luma", "taken"]),
         ("variants.pca_9", {"network": "simple"}, ["variants.pca_9", "taken"]),
         ("variants.dct_radial_9", {"network": "simple"}, ["variants.dct_radial_9", "taken"]),
+        ("variants.naive_luma", {"network": "simple"}, ["variants.naive_luma", "taken by the luma of naive"]),
+        ("variants.x; touch f", {"network": "simple"}, ["variants.x; touch f", "pattern"]),
+        ("variants." + "x" * 51, {"network": "simple"}, ["at most 50 characters"]),
         ("variants.Simple", {"network": "simple"}, ["variants.Simple", "pattern"]),
     ],
 )
@@ -100,6 +103,26 @@ def test_a_file_of_another_shape_or_none_is_refused(tmp_path: Path, text: str | 
         path.write_text(text)
     with pytest.raises(SettingsError, match=r"params\.yaml: " if text is not None else "not found"):
         settings.load(path)
+
+
+ALIASES = ["a0: &a0 [1, 1]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10))]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\n".join(ALIASES), "a: &a [*a]", "[" * 100_000, f"[{'1, ' * 300_000}]"],
+    ids=["aliases of aliases", "an alias in itself", "deep", "long"],
+)
+def test_a_yaml_bomb_is_refused_before_it_is_built(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match="holds more than"):
+        settings.read_yaml(path)
+
+
+def test_aliases_that_stand_for_little_are_read(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text("a: &a {b: &b [1, 2]}\nc: [*a, *b, &d 3, *d]\n")
+    assert settings.read_yaml(tmp_path / "dvc.yaml") == {"a": {"b": [1, 2]}, "c": [{"b": [1, 2]}, [1, 2], 3, 3]}
 
 
 def test_no_variant_can_take_the_name_of_a_baseline() -> None:

@@ -246,3 +246,19 @@ def test_a_stage_knows_whether_its_dvc_was_killed_before_it_could_ask(folder: Pa
     (folder / ".dvc/tmp").mkdir(parents=True)
     (folder / ".dvc/tmp/rwlock").write_text(books.replace("PARENT", str(os.getppid())))
     assert door._dvc_is_gone() == gone
+
+
+def test_an_interrupt_is_one_sentence_and_no_traceback(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="130"), stage("work") as work:
+        work.out("data/result")
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err == "work: interrupted; what was finished is kept, `dvc repro` goes on from there\n"
+    assert not (folder / "data/result").exists()
+
+
+def test_a_checkout_that_can_not_be_written_is_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / ".dvc").write_text("no folder, as nobody can make one in a read-only checkout")
+    with pytest.raises(SystemExit), stage("work"):
+        pass
+    message = ".dvc/tmp/stages can't be written: Not a directory; run in a checkout of your own"
+    assert capsys.readouterr().err == f"work: {message}\n"

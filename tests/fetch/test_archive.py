@@ -9,6 +9,7 @@ import shutil
 import stat
 import tarfile
 import tempfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -198,6 +199,64 @@ def test_an_archive_bomb_is_stopped(tmp_path: Path, content: bytes, monkeypatch:
     assert list(unpacked.rglob("*.bmp")) == []
     monkeypatch.setattr(unpack, "SMALL", 0)
     assert len(read(tmp_path / "zip", GOOD)[0]) == 2  # photographs are no bomb
+
+
+def hidden_bytes(kind: bytes, length: int) -> bytes:
+    """A tar whose zeros are no content: a name, a comment, or a member that is skipped."""
+    member = tarfile.TarInfo("../x.png" if kind == tarfile.REGTYPE else "x.png")
+    member.type, member.size = kind, length
+    return gzip.compress(member.tobuf() + bytes(length) + tarred(("1.png", png(1))))
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (tarfile.GNUTYPE_LONGNAME, "has a header of more than 1 MiB"),
+        (tarfile.XHDTYPE, "has a header of more than 1 MiB"),
+        (tarfile.XGLTYPE, "has a header of more than 1 MiB"),
+        (tarfile.REGTYPE, "unpacks to more than 1 MiB"),
+    ],
+)
+def test_a_tar_is_counted_below_its_members(
+    tmp_path: Path, kind: bytes, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unpack, "SMALL", 1 << 20)
+    path = tmp_path / "bomb"
+    path.write_bytes(hidden_bytes(kind, 8 << 20))
+    tracemalloc.start()
+    with pytest.raises(ArtifactError, match=words):
+        list(unpack.unpack(path, tmp_path / "unpacked", "bomb"))
+    assert unpack.is_archive(path) == (kind == tarfile.REGTYPE)
+    assert tracemalloc.get_traced_memory()[1] < 6 << 20  # bytes
+    tracemalloc.stop()
+
+
+def test_headers_of_headers_and_holes_are_no_way_around(tmp_path: Path) -> None:
+    name = tarfile.TarInfo("x")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, 512
+    chain = gzip.compress((name.tobuf() + b"x" * 512) * 5000 + tarred(("1.png", png(1))))
+    with pytest.raises(ArtifactError, match="damaged"):
+        read(tmp_path / "chain", chain)
+    holes = tarfile.TarInfo("holes.bmp")
+    holes.pax_headers = {"GNU.sparse.map": "0,1", "GNU.sparse.size": str(1 << 30), "GNU.sparse.name": "holes.bmp"}
+    found, skipped = read(tmp_path / "holes", tarred((holes, b"x"), ("1.png", png(1))))
+    assert list(found) == ["1.png"]
+    assert skipped == {"holes.bmp": "has holes, which may be of any size"}
+
+
+@pytest.mark.parametrize("kind", ["zip", "gz"])
+def test_members_are_capped_in_number_size_and_depth(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unpack, "MAX_MEMBERS", 20)
+    monkeypatch.setattr(unpack, "MAX_MEMBER", 1 << 20)
+    with pytest.raises(ArtifactError, match="holds more than 20 files"):
+        read(tmp_path / "many", packed(kind, *((f"{number}.png", b"") for number in range(21))))
+    found, skipped = read(
+        tmp_path / "few", packed(kind, ("large.bmp", ZEROS), ("d/" * 40 + "1.png", b""), ("1.png", png(1)))
+    )
+    assert list(found) == ["1.png"]
+    assert [reason[:14] for reason in skipped.values()] == ["has more than ", "lies in more t"]
 
 
 def test_a_full_disk_is_not_taken_for_a_damaged_member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -56,3 +57,18 @@ def test_each_photograph_is_converted_by_the_network_for_its_noise(tmp_path: Pat
     grays = [np.asarray(Image.open(job.target)) for job in due]
     np.testing.assert_array_equal(grays[1], pixels.min(axis=-1))
     np.testing.assert_array_equal(grays[0], (clouds(20, 31).sum(axis=-1, dtype=int) + 1) // 3)
+
+
+def test_workers_import_nothing_from_the_folder_of_photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    due = jobs(tmp_path, 2)
+    (tmp_path / "multiprocessing.py").write_text("open('ran', 'w')")
+    monkeypatch.chdir(tmp_path)
+    assert batch.run(due, Choice("bt601", None, 8), workers=2).failed == {}
+    assert not (tmp_path / "ran").exists()
+    assert "PYTHONSAFEPATH" not in os.environ
+
+
+def test_without_shared_memory_the_command_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "ProcessPoolExecutor", Mock(side_effect=FileNotFoundError(2, "No such file")))
+    with pytest.raises(OSError, match=r"can't share work .*No such file.*use --jobs 1"):
+        batch.run(jobs(tmp_path, 2), Choice("bt601", None, 8), workers=2)

@@ -201,6 +201,11 @@ def test_an_output_that_is_no_image_of_the_size_is_refused(tmp_path: Path, made:
         network.load(write(tmp_path, graph([made])))(IMAGE)
 
 
+def test_an_output_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no numbers"):
+        network.load(write(tmp_path, graph([node("Div", ["x", "x"], ["y"])])))(np.zeros_like(IMAGE))
+
+
 MUTATE = """
 import sys
 from pathlib import Path

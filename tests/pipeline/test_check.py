@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from stages.check import check
 from stages.common.settings import SettingsError
 from stages.targets import __main__ as targets
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, Workspace
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,20 @@ def test_the_stage_itself_refuses_an_unknown_conversion(
     with pytest.raises(SystemExit):
         targets.main()
     assert "unknown conversion 'bt2020'; known are bt601, bt709" in capsys.readouterr().err
+
+
+NAMES = ("x; touch f", "$(touch f)", "`touch f`", "x' \" && touch f #", "-h", "x\ntouch f")
+
+
+@pytest.mark.parametrize("group", ["train", "evaluate", "fetch_set", "evaluate_set"])
+def test_the_shell_sees_no_name_of_params_yaml(tmp_path: Path, group: str) -> None:
+    """Plain `dvc repro` runs the commands of dvc.yaml before any check of ours."""
+    command = YAML(typ="safe").load(REPOSITORY / "dvc.yaml")["stages"][group]["do"]["cmd"]
+    stages = {"stages": {group: {"foreach": "${names}", "do": {"cmd": command}}}}
+    YAML(typ="safe").dump(stages, tmp_path / "dvc.yaml")
+    YAML(typ="safe").dump({"names": dict.fromkeys(NAMES, 1)}, tmp_path / "params.yaml")
+    workspace = Workspace(tmp_path)
+    workspace.run("dvc", "init", "--no-scm", "--quiet")
+    ended = workspace.run("dvc", "repro", "--keep-going", ok=False, PYTHONPATH=str(REPOSITORY))
+    assert ended.stderr.count("params.yaml: fetch: missing") == len(NAMES)  # each stage was reached, and refused that
+    assert not (tmp_path / "f").exists()

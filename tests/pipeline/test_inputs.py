@@ -42,7 +42,6 @@ def declared(stage: str, lock: dict[str, Any]) -> set[Path]:
     """Files and folders that a stage may open, those that it builds among them."""
     outs = {Path(out["path"]) for out in lock["stages"][stage]["outs"]}
     building = {out.with_name(f".{out.name}.partial") for out in outs}
-    building |= {out.with_name(f".{out.name}.partial") for out in building}  # a single file is written beside, too
     own = {door.LOCKS / f"{stage}.lock", door.KEPT / stage}
     return {*ALWAYS, *door.declared(*stage.split("@")).deps, *outs, *building, *own}
 
@@ -56,6 +55,7 @@ def hidden(log: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> 
         (stage, str(path))
         for stage, path in found
         if not known[stage] & {path, *path.parents}
+        and not (re.fullmatch(r"\.\w{16}\.partial", path.name) and path.parent in {out.parent for out in known[stage]})
         and not (path.parts[0] in ("stages", "grayscale") and path.name == "__init__.py")
     )
 

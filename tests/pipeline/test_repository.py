@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -82,3 +83,21 @@ def test_every_public_function_says_what_it_does() -> None:
                 known = node.name == "main" or node.name.startswith("_") or ast.get_docstring(node)
                 silent += [] if known else [f"{file.relative_to(REPOSITORY)}: {node.name}"]
     assert silent == []
+
+
+@pytest.mark.parametrize("value", ["'; touch run; '", '"; touch run; "', "$(touch run)", "`touch run`", "x; touch run"])
+def test_the_shell_of_make_runs_nothing_that_the_environment_says(tmp_path: Path, value: str) -> None:
+    (tmp_path / "Makefile").symlink_to(REPOSITORY / "Makefile")
+    (tmp_path / "engine.yaml").symlink_to(REPOSITORY / "engine.yaml")
+    (tmp_path / "bin").mkdir()
+    for program in ("python", "dvc", "gh", "git"):
+        (tmp_path / "bin" / program).write_text(f'#!/bin/sh\necho {program} "$@"\n')
+        (tmp_path / "bin" / program).chmod(0o755)
+    settings = ("METRIC", "REV", "MARKDOWN", "STUDY", "JOBS", "BENCHMARKS", "BUILD", "URL", "ENDPOINT", "PR", "REPAIR")
+    environment = {**os.environ, **dict.fromkeys(settings, value)}
+    given = ["VENV=.", "RUNTIME=", "DEV=", "REMOTES=", "RAY="]
+    targets = "repro study current remote share pull compare review comment trace merge audit bench"
+    for target in targets.split():
+        command = ["make", "--no-print-directory", target, *given]
+        subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
+        assert not (tmp_path / "run").exists(), target

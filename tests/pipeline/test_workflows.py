@@ -55,6 +55,12 @@ def test_workflows_may_do_only_what_they_need() -> None:
         assert rights == ([commenting] if workflow.stem == "review" else [])
 
 
+def test_actions_are_pinned_by_commit_and_no_checkout_keeps_credentials() -> None:
+    for step in [step for workflow in WORKFLOWS for step in steps(workflow) if "uses" in step]:
+        assert re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", step["uses"])  # a tag can be moved
+        assert "checkout" not in step["uses"] or step["with"]["persist-credentials"] is False
+
+
 def test_secrets_are_given_to_the_steps_that_use_the_remote_alone() -> None:
     for workflow in WORKFLOWS:
         given = [step.get("run") for step in steps(workflow) if SECRET.search(str(step.get("env")))]

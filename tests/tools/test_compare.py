@@ -442,3 +442,16 @@ def test_no_line_of_the_text_is_wider_than_a_terminal_and_no_sentence_names_ever
     text = comparison.text(compare.Comparison("old", "new", long, rows=rows))
     assert max(map(len, text.splitlines())) <= comparison.WIDTH
     assert "variant_11 psnr (+1 dB) and 8 more." in " ".join(text.split())
+
+
+@pytest.mark.parametrize("text", ["`", "x` <b>", "a\n\n# b", "](http://x) **@all** ![](y)", "``` | ~~~"])
+def test_no_word_of_params_yaml_is_markup_in_the_comment(text: str) -> None:
+    found = compare.Comparison("old", "new", Changes([f"fetch.domain: {text}"], [], [], [], [], []), refused={"": text})
+    bold, _, _, _, opened, _, item, *_ = comparison.markdown(found).splitlines()
+    shown = " ".join(text.split())
+    assert re.sub(r"\\(.)", r"\1", bold) == f"**The scores of the test photographs can't be compared: {shown}.**"
+    assert not re.search(r"(?<!\\)[*\[\]<>|#]", bold[2:-2])
+    assert opened == "<details><summary>Params</summary>"
+    fence = item.removeprefix("- ").partition(" ")[0] if "`" in text else "`"
+    assert item.strip("- `").strip() in f"fetch.domain: {shown}"
+    assert item.startswith(f"- {fence}") and item.endswith(fence) and fence not in text

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from tests.conftest import Workspace
+from stages.common.dvc import RefusedError, check_hash
+from tests.conftest import REPOSITORY, Workspace
 from tests.tools.conftest import tool
+from tools.sharing import REFUSED
 
 
 @pytest.fixture
@@ -60,6 +65,64 @@ def test_one_fault_of_the_remote_is_told_and_all_else_arrives(clone: Workspace, 
     assert not (clone.folder / "data/models/vae").exists()
     assert clone.stages_run() == ["train@vae"]
     assert clone.run("git", "status", "--porcelain").stdout == ""
+
+
+def forged_list(clone: Workspace, name: str) -> str:
+    """Put a file onto the remote, and a list of a folder that has it under `name`; give the hash of the list."""
+    listed = json.dumps([{"md5": hashlib.md5(b"evil").hexdigest(), "relpath": name}]).encode()
+    for content, suffix in ((b"evil", ""), (listed, ".dir")):
+        path = remote_object(clone, content)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_name(path.name + suffix).write_bytes(content)
+    return hashlib.md5(listed).hexdigest() + ".dir"
+
+
+@pytest.mark.parametrize("name", ["../../../../evil", "{top}/evil", "../../../tools_evil.py", "sub//evil"])
+def test_a_list_whose_names_lead_out_of_its_folder_is_not_checked_out(clone: Workspace, name: str) -> None:
+    top = clone.folder.parent
+    lock = clone.folder / "dvc.lock"
+    found = re.search(r"path: data/models/simple\n +hash: md5\n +md5: (\w+\.dir)", lock.read_text())
+    assert found
+    lock.write_text(lock.read_text().replace(found[1], forged_list(clone, name.format(top=top))))
+    refused = tool(clone, "tools.sharing", "pull")
+    assert refused.returncode == 1
+    assert "which leads out of it; refused" in refused.stderr
+    assert "pull: what is named above would be written where nothing of the pipeline lies" in refused.stderr
+    assert list(top.rglob("*evil*")) == []
+
+
+@pytest.mark.parametrize("fault", ["output", "list"])
+def test_a_record_of_a_run_writes_nothing_that_the_pipeline_does_not_have(clone: Workspace, fault: str) -> None:
+    clone.run("dvc", "fetch", "--run-cache")
+    (clone.folder / "dvc.lock").unlink()
+    for runs in (clone.folder / ".dvc/cache/runs", clone.folder.parent / "remote/runs"):
+        for record in [path for path in runs.rglob("*") if path.is_file() and "data/models/" in path.read_text()]:
+            text = record.read_text()
+            if fault == "output":
+                text = re.sub(r"path: data/models/\w+", "path: evil", text)
+            else:
+                text = re.sub(r"md5: \w+\.dir", f"md5: {forged_list(clone, '../../../evil')}", text)
+            record.chmod(0o644)
+            record.write_text(text)
+    refused = clone.run("python", "-m", "stages.common.dvc", "repro", "--pull", "train", ok=False)
+    assert refused.returncode == REFUSED
+    assert list(clone.folder.parent.rglob("evil")) == []
+
+
+@pytest.mark.parametrize("hash_", ["aa/../../../evil", "../evil", "", "aa/bb.dir"])
+def test_a_hash_with_a_path_in_it_is_refused(hash_: str) -> None:
+    check_hash(Mock(), "d41d8cd98f00b204e9800998ecf8427e.dir")
+    with pytest.raises(RefusedError, match="is no hash"):
+        check_hash(Mock(), hash_)
+
+
+def test_pickles_are_where_nobody_else_can_write(tiny: Workspace) -> None:
+    command = re.search(r"\t\$\(DVC\) (config .*site_cache_dir.*)", (REPOSITORY / "Makefile").read_text())
+    assert command
+    tiny.run("sh", "-c", f"python -m stages.common.dvc {command[1].replace('$(CURDIR)', str(tiny.folder))}")
+    shown = tiny.run("dvc", "version").stdout
+    assert f"site_cache_dir: {tiny.folder}/.dvc/tmp/site/repo/" in shown
+    assert (tiny.folder / ".dvc/tmp/site").stat().st_mode & 0o077 == 0
 
 
 def test_a_folder_that_is_not_mounted_is_not_taken_for_an_empty_remote(clone: Workspace) -> None:

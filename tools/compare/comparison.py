@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import textwrap
 from pathlib import Path
 
@@ -75,8 +76,14 @@ def markdown(found: Comparison) -> str:
     rest = [row for row in found.rows if row.verdict == "none" and row.measure not in HEADLINE]
     folded = {f"{len(rest)} more scores that changed": _table(rest)} if rest else {}
     folded |= {"How to read this": [LEGEND]} if found.rows else {}
-    folded |= {title: [f"- `{item}`" for item in items] for title, items in lists(found).items()}
-    lines = [f"**{sentence(found)}**", "", f"`{found.old}` → `{found.new}`", "", *([*_table(told), ""] if told else [])]
+    folded |= {title: [f"- {_code(item)}" for item in items] for title, items in lists(found).items()}
+    lines = [
+        f"**{_plain(sentence(found))}**",
+        "",
+        f"{_code(found.old)} → {_code(found.new)}",
+        "",
+        *([*_table(told), ""] if told else []),
+    ]
     for title, body in folded.items():
         lines += [f"<details><summary>{title}</summary>", "", *body, "", "</details>", ""]
     return "\n".join(lines)
@@ -165,5 +172,17 @@ def _aligned(table: list[list[str]]) -> list[str]:
 
 
 def _table(rows: list[Row]) -> list[str]:
-    head, *lines = (f"| {' | '.join(line)} |" for line in (HEADER, *map(cells, rows)))
+    head, *lines = (f"| {' | '.join(map(_plain, line))} |" for line in (HEADER, *map(cells, rows)))
     return [head, "|---|---|---:|---:|---:|---:|---|---:|", *lines]
+
+
+def _plain(text: str) -> str:
+    """Text in Markdown that is no markup but code, however params.yaml may name a thing."""
+    return re.sub(r"([\\*_\[\]<>|#~&!])", r"\\\1", " ".join(text.split()))
+
+
+def _code(text: str) -> str:
+    """Text as code in one line of Markdown; between more backticks than it has in a row, none of its own ends it."""
+    line = " ".join(text.split())
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    return f"{fence} {line} {fence}" if len(fence) > 1 else f"`{line}`"

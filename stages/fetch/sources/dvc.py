@@ -1,25 +1,34 @@
 """Source `dvc`: image files of another DVC or git repository, at one commit, as `dvc get` gives them.
 
+Of that repository, data is taken and nothing else. Its configuration could name programs that DVC would run to get a
+key, and its imports files of this machine: of its remotes only the URLs count, and imports are not there.
+
 The commit is a full hash. A branch or tag would move while params.yaml stays the same: DVC would take the photographs
 of yesterday for those of today, and two machines would disagree on what one commit of this repository means.
 """
 
 from __future__ import annotations
 
+import configparser
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path, PurePosixPath
 
 from pydantic import Field
 from tqdm import tqdm
 
 from stages.common.artifacts import ArtifactError
+from stages.common.settings import SettingsError, read_yaml
 from stages.fetch.download import once, shown, without_secrets
 from stages.fetch.files import plan_files
 from stages.fetch.photograph import Plan
 from stages.fetch.settings import ImageFiles
 from stages.fetch.unpack import is_archive
+
+SAYING = ("ERROR:", "fatal:", "dvc:")  # lines of DVC, git and stages.common.dvc that say why they failed
 
 
 class Settings(ImageFiles):
@@ -52,9 +61,61 @@ def plan(settings: Settings, keep: Path) -> Plan:
 
 def _get(settings: Settings, to: Path) -> None:
     to.parent.mkdir()
-    command = [sys.executable, "-m", "dvc", "get", "--rev", settings.rev, "--out", str(to)]
+    with tempfile.TemporaryDirectory(dir=to.parent.parent) as folder:
+        clone = Path(folder) / "clone"
+        origin = str(Path(settings.url).absolute()) if Path(settings.url).exists() else settings.url
+        no_links = ["-c", "core.symlinks=false", "-c", "protocol.ext.allow=never"]
+        _run(settings, ["git", *no_links, "clone", "--quiet", "--no-checkout", "--", origin, str(clone)], to)
+        _run(settings, ["git", *no_links, "-C", str(clone), "checkout", "--quiet", "--detach", settings.rev], to)
+        _take_data_alone(clone, origin)
+        command = [sys.executable, "-m", "stages.common.dvc", "get", "--out", str(to)]
+        _run(settings, [*command, "--", str(clone), settings.path], to)
+
+
+def _take_data_alone(clone: Path, origin: str) -> None:
+    """Leave of each `.dvc` folder its remotes and their URLs, and no `.dvc` file of an import."""
+    for path in sorted(clone.rglob("*.dvc")):
+        if path.is_file():
+            try:
+                imported = "deps" in read_yaml(path)
+            except (SettingsError, TypeError):  # nothing that DVC could read either
+                imported = True
+            if imported:
+                path.unlink()
+    for folder in sorted(path for path in clone.rglob(".dvc") if path.is_dir()):
+        config = configparser.RawConfigParser(strict=False, default_section="")
+        try:
+            config.read(folder / "config", encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError):
+            config.clear()
+        shutil.rmtree(folder)
+        folder.mkdir()
+        here = Path(origin.removeprefix("file://"), folder.relative_to(clone))  # from where a path in it counts
+        kept = configparser.RawConfigParser()
+        kept["core"] = {"remote": _line(config, "core", "remote")}
+        for section in config.sections():
+            if section.strip("'").startswith("remote ") and (url := _line(config, section, "url")):
+                kept[section] = {"url": url if "://" in url else os.path.normpath(here / url)}
+        if not kept["core"]["remote"]:  # one on this machine may have its data in its cache alone
+            kept["core"]["remote"] = "cache"
+            kept["'remote \"cache\"'"] = {"url": str(here / "cache")}
+        with (folder / "config").open("w", encoding="utf-8") as file:
+            kept.write(file)
+
+
+def _line(config: configparser.RawConfigParser, section: str, key: str) -> str:
+    """The first line of a value; those after it would be keys when they are written again."""
+    return config.get(section, key, fallback="").partition("\n")[0]
+
+
+def _run(settings: Settings, command: list[str], to: Path) -> None:
+    """Run a command that ends in the file or folder `to`, and show how far that is.
+
+    Raises:
+        ArtifactError: it failed.
+    """
     process = subprocess.Popen(
-        [*command, "--", settings.url, settings.path],
+        command,
         env={**os.environ, "DVC_NO_ANALYTICS": "1", "GIT_TERMINAL_PROMPT": "0"},  # a stage can't ask for a password
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -75,11 +136,11 @@ def _get(settings: Settings, to: Path) -> None:
             process.kill()
             raise
     if process.returncode != 0:
-        said = [line for line in errors.splitlines() if line.startswith("ERROR:")] or ["ERROR: it says nothing"]
-        message = without_secrets(said[-1].removeprefix("ERROR: "), settings.url)
+        said = [line for line in errors.splitlines() if line.startswith(SAYING)] or ["it says nothing"]
+        message = said[-1].split(": ", 1)[-1]
         raise ArtifactError(
-            f"{shown(settings.url)}: `dvc get` of {settings.path!r} at {settings.rev[:12]}… failed: {message}; "
-            "check `url`, `path` and `rev`, and that the data was pushed"
+            f"{shown(settings.url)}: `dvc get` of {settings.path!r} at {settings.rev[:12]}… failed: "
+            f"{without_secrets(message, settings.url)}; check `url`, `path` and `rev`, and that the data was pushed"
         )
 
 

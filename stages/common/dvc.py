@@ -1,0 +1,74 @@
+"""DVC that refuses what leads elsewhere: `python -m stages.common.dvc pull` is `dvc pull`, with a few checks more.
+
+DVC believes whoever can write to a remote or to dvc.lock. In a folder's list it takes `../x` and `/x` for names, from a
+record of a run outputs that dvc.yaml does not have, and hashes with slashes in them: it would write there. Lists and
+records come and are used within one command, so that they are checked in its process. And DVC keeps pickles in
+/var/tmp/dvc, where other users can put theirs (CVE-2025-69872); here they are in a folder of the clone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from dvc.cli import main
+from dvc.output import Output
+from dvc_data.hashfile.db.local import LocalHashFileDB
+from dvc_data.hashfile.tree import Tree
+from dvc_objects.db import ObjectDB
+
+REFUSED = 3  # exit code; DVC has 1, 2, 250 and above
+PRIVATE = Path(".dvc/tmp/site")
+
+
+class RefusedError(BaseException):
+    """Something leads elsewhere. No `Exception`, which DVC would take for a fault of the network."""
+
+
+def check_entry(_: Tree, key: tuple[str, ...], *__: Any) -> None:
+    """A name in the list of a folder."""
+    if not {"", ".", ".."}.isdisjoint(key) or "\0" in "".join(key):
+        raise RefusedError(f"a list of a folder holds the name {'/'.join(key)!r}, which leads out of it")
+
+
+def check_output(output: Output, *_: Any, **__: Any) -> None:
+    """What is about to be put into the workspace, perhaps by a record of a run."""
+    if output.fs_path not in {known.fs_path for known in output.repo.index.outs}:
+        raise RefusedError(f"a record of a run has the output {output.def_path!r}, which dvc.yaml does not have")
+
+
+def check_hash(_: ObjectDB, hash_: str) -> None:
+    """What becomes the name of a file, in the cache or on a remote."""
+    if not hash_.removesuffix(".dir").isalnum():
+        raise RefusedError(f"{hash_!r} is no hash")
+
+
+def checked(owner: type, name: str, check: Any) -> None:
+    """Let the method `name` of a class begin with a check."""
+    method = getattr(owner, name)
+
+    @wraps(method)
+    def with_check(*arguments: Any, **named: Any) -> Any:
+        check(*arguments, **named)
+        return method(*arguments, **named)
+
+    setattr(owner, name, with_check)
+
+
+if __name__ == "__main__":
+    if PRIVATE.parents[1].is_dir():
+        PRIVATE.parent.mkdir(exist_ok=True)
+        PRIVATE.mkdir(mode=0o700, exist_ok=True)
+        os.environ.setdefault("DVC_SITE_CACHE_DIR", str(PRIVATE.absolute()))
+    checked(Tree, "add", check_entry)
+    checked(Output, "checkout", check_output)
+    for database in (ObjectDB, LocalHashFileDB):
+        checked(database, "oid_to_path", check_hash)
+    try:
+        sys.exit(main())
+    except RefusedError as error:
+        print(f"dvc: {error}; refused. See docs/security.md", file=sys.stderr)
+        sys.exit(REFUSED)

@@ -1,0 +1,91 @@
+"""What a .keras file may hold, read from its zip before Keras builds anything of it.
+
+Keras's safe mode stops code in a file, not the use of what Keras itself can do: a layer `Lambda` over a function of its
+own can write a file, and a layer can be declared larger than any memory. Networks here are plain layers.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from stages.common.artifacts import ArtifactError
+
+MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
+MAX_CONFIG = 4 << 20  # bytes; the longest of the table has 17 kB
+MAX_WEIGHTS = 1 << 30  # bytes
+MAX_SIZE = 1 << 26  # product of the numbers of a layer, such as 784 × 261; as float64, 512 MB
+LAYERS = {
+    "Activation", "Add", "Average", "AveragePooling2D", "BatchNormalization", "Concatenate", "Conv2D",
+    "Conv2DTranspose", "Cropping2D", "Dense", "DepthwiseConv2D", "Dropout", "Embedding", "Flatten", "GaussianNoise",
+    "GlobalAveragePooling2D", "InputLayer", "LayerNormalization", "LeakyReLU", "MaxPooling2D", "Maximum", "Minimum",
+    "Multiply", "PReLU", "Permute", "ReLU", "Rescaling", "Reshape", "SeparableConv2D", "Softmax", "Subtract",
+    "UpSampling2D", "ZeroPadding2D",
+}  # fmt: skip  # of keras.layers
+OTHERS = ("keras.initializers", "keras.src.ops.")  # modules of values and of functions of tensors alone
+
+
+def check(path: Path) -> None:
+    """Refuse a file that is more than a graph of plain layers.
+
+    Raises:
+        ArtifactError: says what is refused.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {member.filename: member.file_size for member in archive.infolist()}
+            if sorted(sizes) != sorted(MEMBERS) or len(archive.infolist()) != len(MEMBERS):
+                raise ArtifactError(f"{path}: has other members than {', '.join(MEMBERS)}")
+            if sizes["config.json"] > MAX_CONFIG or sizes["model.weights.h5"] > MAX_WEIGHTS:
+                raise ArtifactError(f"{path}: is larger than any network of this project")
+            config = json.loads(archive.read("config.json"))
+        for known in _objects(config):
+            _check_object(known, path)
+    except (OSError, ValueError, RecursionError, zipfile.BadZipFile) as error:
+        raise ArtifactError(f"{path}: is no .keras file, or a damaged one: {error}; run `dvc repro`") from error
+
+
+def _objects(config: Any) -> Iterator[dict[str, Any]]:
+    """Every part of a config that Keras would make an object of."""
+    if isinstance(config, dict):
+        if "class_name" in config:
+            yield config
+        config = list(config.values())
+    if isinstance(config, list):
+        for part in config:
+            yield from _objects(part)
+
+
+def _check_object(known: dict[str, Any], path: Path) -> None:
+    name, module = str(known["class_name"]), str(known.get("module"))
+    values = known.get("config")
+    plain = (
+        (module == "keras.layers" and name in LAYERS)
+        or (module == "keras.src.models.functional" and name == "Functional")
+        or (module == "keras" and name == "DTypePolicy")
+        or (known.keys() == {"class_name", "config"} and name == "__keras_tensor__")
+        or module.startswith(OTHERS)
+    )
+    if not plain or known.get("registered_name") not in (None, name):
+        raise ArtifactError(
+            f"{path}: has a {name!r} of {module!r}, which is not loaded; a network of plain layers may have "
+            "stages/evaluate/model_file.py allow more"
+        )
+    numbers = [abs(number) for number in _numbers(values)] if module == "keras.layers" else []
+    if math.prod(number for number in numbers if number > 1) > MAX_SIZE:
+        raise ArtifactError(f"{path}: {name} is declared larger than any network of this project")
+
+
+def _numbers(values: Any) -> Iterator[float]:
+    """The numbers of a layer itself, not of the objects in its config."""
+    if isinstance(values, dict):
+        values = [] if "class_name" in values else list(values.values())
+    if isinstance(values, list):
+        for value in values:
+            yield from _numbers(value)
+    elif isinstance(values, int | float) and not isinstance(values, bool):
+        yield values
