@@ -152,8 +152,9 @@ def _loaded(file: BinaryIO, kind: str, lower: bool = False) -> tuple[ImageFile.I
     if kind == "TIFF":
         tiff.refuse_signed(image)
         if tiff.needs_libtiff(image) and not lower:
-            TiffImagePlugin.READ_LIBTIFF = True  # until the end of `pillow_limit`
+            TiffImagePlugin.READ_LIBTIFF = True
             image = _opened(file, kind, page)
+            TiffImagePlugin.READ_LIBTIFF = False
     with image:
         _refuse_size(image.width, image.height)
         arguments = image.tile[0].args if image.tile else ""
@@ -350,7 +351,7 @@ def pillow_limit(pixels: int | None) -> Iterator[None]:
         (Image, "MAX_IMAGE_PIXELS", pixels),  # it warns above the limit and raises above twice that
         (PngImagePlugin, "MAX_TEXT_CHUNK", png.MAX_TEXT),
         (PngImagePlugin, "MAX_TEXT_MEMORY", 4 * png.MAX_TEXT),
-        (TiffImagePlugin, "READ_LIBTIFF", False),  # where a file needs it, `_loaded` asks for it
+        (TiffImagePlugin, "READ_LIBTIFF", False),  # `_loaded` asks for it where a file needs it
     )
     before = [(module, name, getattr(module, name)) for module, name, _ in settings]
     try:

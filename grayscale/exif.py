@@ -67,9 +67,9 @@ def read(file: BinaryIO) -> Exif:
         main, _ = directories.read(directories.first, frozenset({*KEPT, *BELOW}))
         pointers = {tag: directories.numbers(main.pop(tag, None)) for tag in BELOW}
         below = {tag: directories.read(places[0])[0] for tag, places in pointers.items() if places}
-    except (ValueError, struct.error):
+    except (ValueError, OverflowError, struct.error):
         return Exif()
-    swapped = {tag: _little_endian(directory, directories.order) for tag, directory in below.items()}
+    swapped = {int(tag): _little_endian(directory, directories.order) for tag, directory in below.items()}
     return Exif(_little_endian(main, directories.order), swapped)
 
 
