@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from collections.abc import Mapping
+from typing import Any, BinaryIO
 
 from PIL import Image
 
@@ -91,8 +92,9 @@ def has_lower_bytes(image: Image.Image) -> bool:
 
 def sixteen_bit_planes(image: Image.Image) -> str:
     """How the samples of a plane of 16 bits lie, as the end of Pillow's raw modes; empty if there is none."""
-    order = getattr(image, "tag_v2", None) and image.tag_v2.prefix  # type: ignore[attr-defined]
-    return {b"II": ";16L", b"MM": ";16B"}.get(order, "") if tags(image).get(PLANAR) == SEPARATE else ""
+    if tags(image).get(PLANAR) != SEPARATE:
+        return ""
+    return ";16L" if image.tag_v2.prefix == b"II" else ";16B"  # type: ignore[attr-defined]
 
 
 def mend_palette(image: Image.Image) -> None:
@@ -103,6 +105,6 @@ def mend_palette(image: Image.Image) -> None:
         image.putpalette([levels[band * size + entry] for entry in range(size) for band in range(3)])
 
 
-def tags(image: Image.Image) -> dict[int, tuple[int, ...]]:
+def tags(image: Image.Image) -> Mapping[int, Any]:
     """Those of a TIFF; none of another image."""
     return getattr(image, "tag_v2", {})

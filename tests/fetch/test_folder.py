@@ -59,7 +59,16 @@ def test_names_are_paths_below_the_folder_in_sorted_order(tmp_path: Path, top: s
 def test_every_file_is_a_photograph_a_fault_or_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     top = tmp_path / "photos"
     inside, outside = write(top / "sub/a.png", seed=1), write(tmp_path / "cache/b", seed=2)
-    for name in (".hidden.png", ".git/objects/b.png", "__MACOSX/._a.png", "png inside.jpg", "closed/b.png", "a\nb.png"):
+    for name in (
+        ".hidden.png",
+        ".git/objects/b.png",
+        "__MACOSX/._a.png",
+        "png inside.jpg",
+        "closed/b.png",
+        "a\nb.png",
+        "c\x9bd.png",
+        "e\u202ef.png",
+    ):
         write(top / name)
     for name in ("notes.txt", "Thumbs.db", "clip.mov", "drawing.svg", "README", ".DS_Store", "page.jpg", "phone.heic"):
         (top / name).write_text("<html>")
@@ -95,7 +104,7 @@ def test_every_file_is_a_photograph_a_fault_or_counted(tmp_path: Path, monkeypat
         "raw.NEF": "camera raw: develop it into an image first", "cut.webp": "damaged",
         "elsewhere": not_followed, "sub/up": not_followed, "closed": "no permission to list this folder",
         "self.png": "a symbolic link to nowhere", "nowhere.png": "a symbolic link to nowhere",
-        "a\\x0ab.png": no_table, "latin-\\xe9.png": no_table,
+        "a\\x0ab.png": no_table, "latin-\\xe9.png": no_table, "c\\x9bd.png": no_table, "e\\u202ef.png": no_table,
     }  # fmt: skip
 
 

@@ -64,7 +64,8 @@ def test_planes_are_read_as_pixels_are(
 ) -> None:
     pixels = np.concatenate([RAMPS, np.full((48, 64, bands - 3), 65535, np.uint16)], axis=-1)
     pixels = pixels if dtype == "u2" else (pixels >> 8).astype(np.uint8)
-    options = {"photometric": "rgb", "planarconfig": "separate", "tile": tile, "compression": compression}
+    options: dict[str, Any] = {"photometric": "rgb", "planarconfig": "separate"}
+    options |= {"tile": tile, "compression": compression}
     if bands == 4:
         options["extrasamples"] = ["unassalpha"]
     content = tiff((np.moveaxis(pixels, -1, 0), options), byteorder=byteorder)
@@ -291,7 +292,7 @@ def test_sixteen_bits_of_gray_are_cut_after_the_profile(read: Any, container: st
 @pytest.mark.parametrize("kind", ["PNG", "AVIF", "WEBP"])
 def test_a_gray_profile_counts_where_gray_is_colour_in_name_only(read: Any, kind: str) -> None:
     gray = Image.fromarray((RAMP >> 8).astype(np.uint8)).convert("LA").convert("RGBA")
-    options = {"lossless": True} if kind == "WEBP" else {}
+    options: dict[str, Any] = {"lossless": True} if kind == "WEBP" else {}
     if kind == "AVIF":
         options = {"quality": 100, "subsampling": "4:0:0"}
     plain = read(files.encoded(gray, kind, **options))
