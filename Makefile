@@ -49,6 +49,7 @@ study: $(RUNTIME) ## run the studies that are not current, hours on two cores; S
 	$(DVC) repro targets && $(call in-parallel,train) && $(call in-parallel,evaluate)
 	@python -m stages.study $${STUDY:+"$$STUDY"} --jobs "$$JOBS"
 current: $(RUNTIME) ## fail if dvc.lock does not belong to this code, these params and these packages
+	@python -m stages.check
 	@plan=$$($(DVC) repro --dry --allow-missing 2>&1) || { echo "$$plan" >&2; exit 1; }; \
 	if echo "$$plan" | grep "Running stage"; then echo "make current: run make repro, and commit the result" >&2; exit 1; fi
 remote: $(RUNTIME) ## where the team's results are: URL=folder, s3://…, ssh://… or webdavs://…; ENDPOINT=https://… of S3
@@ -57,6 +58,7 @@ remote: $(RUNTIME) ## where the team's results are: URL=folder, s3://…, ssh://
 	dvc remote modify team verify true
 	@test -z "$$ENDPOINT" || dvc remote modify team endpointurl "$$ENDPOINT"
 share: $(RUNTIME) ## upload current results to the remote, with the records by which others find them
+	@python -m stages.check
 	@$(unlock)
 	@python -m tools.sharing share
 pull: $(RUNTIME) ## take over what others have shared, run the rest, and check that all is current

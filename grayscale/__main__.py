@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +15,14 @@ from grayscale.models import ModelError
 if TYPE_CHECKING:
     from grayscale import batch
 
+SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
 EPILOG = """
 Without --variant, --model or --method, the trained network from colour to gray with the best score converts; where a
 network for noise has been trained, noisy photographs are its.
 photo.jpg becomes photo.gray.png: 8-bit gray, upright, sRGB-encoded, with the resolution and the EXIF data (date,
 camera, place) of the original, less its thumbnail and what no longer holds. Transparent parts lie on white.
-The exit code is 1 if any photograph failed, 2 if the command can't be understood, else 0.
+The exit code is 1 if any photograph failed or a folder could not be searched, 2 if the command can't be understood,
+else 0.
 """
 
 
@@ -31,13 +34,14 @@ def main() -> None:
         parser.error(fault)
 
     from grayscale.files import FilesError
+    from grayscale.reading.names import shown
 
     try:
         failed = _convert(arguments)
     except FilesError as error:
-        parser.error(str(error))
+        parser.error(shown(error))
     except (ModelError, OSError) as error:
-        raise SystemExit(f"grayscale: {error}") from None
+        raise SystemExit(f"grayscale: {shown(error)}") from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     raise SystemExit(1 if failed else 0)
@@ -48,7 +52,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="grayscale", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("photographs", nargs="*", type=Path, metavar="PHOTO", help="image files, or folders of them")
-    parser.add_argument("--output", type=Path, help="a file for one photograph, or a folder (default: beside each)")
+    parser.add_argument(
+        "--output", help="a file for one photograph, or a folder, as with / at its end (default: beside each)"
+    )
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--variant", help="the trained model of a variant in params.yaml, such as subpixel")
     how.add_argument("--model", type=Path, help="a trained model as a .onnx file; it can run no code")
@@ -69,7 +75,7 @@ def _fault(arguments: argparse.Namespace) -> str | None:
         return "name at least one photograph or folder"
     if arguments.method and arguments.bits == 16:
         return "--bits 16 needs a model: closed forms are defined in 8 bits"
-    if arguments.bits == 16 and arguments.output and arguments.output.suffix.lower() in (".jpg", ".jpeg"):
+    if arguments.bits == 16 and arguments.output and Path(arguments.output).suffix.lower() in (".jpg", ".jpeg"):
         return "JPEG holds 8 bits; with --bits 16 write .png or .tif"
     return None
 
@@ -77,23 +83,28 @@ def _fault(arguments: argparse.Namespace) -> str | None:
 def _convert(arguments: argparse.Namespace) -> bool:
     """Convert, and say what came of it; did any photograph fail?"""
     from grayscale import batch, files
+    from grayscale.reading.names import shown
 
-    jobs = files.plan(arguments.photographs, arguments.output)
-    if not jobs:
+    output = Path(arguments.output) if arguments.output else None
+    jobs = files.plan(
+        arguments.photographs, output, folder=output is not None and arguments.output.endswith(SEPARATORS)
+    )
+    closed = files.closed_folders(arguments.photographs)
+    if not jobs and not closed:
         raise files.FilesError(f"no image files in {', '.join(map(str, arguments.photographs))}")
     due = [job for job in jobs if arguments.force or not job.target.exists()]
     choice, why = _choice(arguments) if due else (batch.Choice(arguments.method, None, arguments.bits), "")
     outcome = batch.run(due, choice, arguments.jobs)
     failed = outcome.failed
-    for source, reason in failed.items():
-        print(f"grayscale: {source}: {reason}", file=sys.stderr)
+    for source, reason in (*closed.items(), *failed.items(), *outcome.notes.items()):
+        print(f"grayscale: {shown(source)}: {shown(reason)}", file=sys.stderr)
     counts = {"converted": len(due) - len(failed), "skipped": len(jobs) - len(due), "failed": len(failed)}
     print(", ".join(f"{count} {what}" for what, count in counts.items() if count or what == "converted"))
     if why and counts["converted"]:
         print(why.format(outcome.noisy))
     if counts["skipped"]:
         print("Skipped are photographs whose output exists; --force converts them again.")
-    return bool(failed)
+    return bool(failed or closed)
 
 
 def _choice(arguments: argparse.Namespace) -> tuple[batch.Choice, str]:

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,9 @@ from tqdm import tqdm
 
 from grayscale import decode, files, photograph
 from grayscale.core.levels import levels
-from grayscale.files import Job
+from grayscale.files import FilesError, Job
 from grayscale.models import ModelError
+from grayscale.reading.names import shown
 
 WHITE = (255, 255, 255)  # behind what is transparent, as on paper
 KILLED = "not converted: a worker process was killed, perhaps for want of memory; use fewer --jobs"
@@ -59,10 +60,20 @@ class Outcome:
     Attributes:
         failed: those that could not be converted, each with the reason.
         noisy: how many were converted by `Choice.noisy`.
+        notes: of those that were converted, what did not fit into an output.
     """
 
     failed: dict[Path, str]
     noisy: int = 0
+    notes: dict[Path, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A photograph that was converted: by which model file, if any, and what did not fit into its output."""
+
+    model: Path | None
+    note: str | None
 
 
 def run(jobs: list[Job], choice: Choice, workers: int) -> Outcome:
@@ -71,7 +82,8 @@ def run(jobs: list[Job], choice: Choice, workers: int) -> Outcome:
     Raises:
         ModelError: the model can't be used.
     """
-    failed, noisy = {}, 0
+    failed: dict[Path, str] = {}
+    done: dict[Path, Done] = {}
     with (
         tqdm(total=len(jobs), unit="photograph", disable=None if len(jobs) > 1 else True) as bar,
         closing(_in_processes(jobs, choice, workers) if jobs and workers > 1 else _here(jobs, choice)) as results,
@@ -79,22 +91,29 @@ def run(jobs: list[Job], choice: Choice, workers: int) -> Outcome:
         for job, result in results:
             if isinstance(result, str):
                 failed[job.source] = result
-            elif result and result == choice.noisy:
-                noisy += 1
+            else:
+                done[job.source] = result
             bar.update()
-    return Outcome({job.source: failed[job.source] for job in jobs if job.source in failed}, noisy)
+    sources = [job.source for job in jobs]
+    return Outcome(
+        {source: failed[source] for source in sources if source in failed},
+        sum(one.model is not None and one.model == choice.noisy for one in done.values()),
+        {source: note for source in sources if source in done and (note := done[source].note)},
+    )
 
 
-def convert_file(job: Job, choice: Choice, *, quiet: bool) -> Path | None:
-    """Read one photograph, convert it stripe by stripe, and write its gray; returns the model file that was used.
+def convert_file(job: Job, choice: Choice, *, quiet: bool) -> Done:
+    """Read one photograph, convert it stripe by stripe, and write its gray.
 
     Raises:
         DecodeError: the file gives no photograph.
+        FilesError: its gray does not fit into the output's format.
         ModelError: the model can't be used.
         OSError: it can't be read, or the output can't be written.
     """
     # The decoded image's memory is free before the output is written.
     with decode.pillow_limit(None), closing(decode.open_upright(job.source, WHITE)) as image:
+        files.refuse_size(job.target, image.size)
         kept = files.metadata(job.source, image.size)
         width, height = image.size
 
@@ -104,21 +123,21 @@ def convert_file(job: Job, choice: Choice, *, quiet: bool) -> Path | None:
         model = choice.model and photograph.automatic(choice.model, choice.noisy, read, height, width)
         stripes = _converter(replace(choice, model=model))(read, height, width)
         gray = np.empty((height, width), np.uint8 if choice.bits == 8 else np.uint16)
-        with tqdm(total=height, unit="row", desc=job.source.name, leave=False, disable=quiet or None, delay=2) as bar:
+        name = shown(job.source.name)
+        with tqdm(total=height, unit="row", desc=name, leave=False, disable=quiet or None, delay=2) as bar:
             for top, rows in stripes:
                 gray[top : top + len(rows)] = levels(rows, bits=choice.bits)
                 bar.update(len(rows))
-    files.write(job.target, gray, kept)
-    return model
+    return Done(model, files.write(job.target, gray, kept, job.source))
 
 
-def _here(jobs: list[Job], choice: Choice) -> Generator[tuple[Job, Path | str | None]]:
+def _here(jobs: list[Job], choice: Choice) -> Generator[tuple[Job, Done | str]]:
     for job in jobs:
         yield job, _result(job, choice, False)
 
 
-def _result(job: Job, choice: Choice, quiet: bool) -> Path | str | None:
-    """Convert one file; the model file that was used, or as text the reason why it failed.
+def _result(job: Job, choice: Choice, quiet: bool) -> Done | str:
+    """Convert one file; or, as text, the reason why it failed.
 
     Raises:
         ModelError: the model can't be loaded.
@@ -126,7 +145,7 @@ def _result(job: Job, choice: Choice, quiet: bool) -> Path | str | None:
     _converter(choice)
     try:
         return convert_file(job, choice, quiet=quiet)
-    except (decode.DecodeError, ModelError) as error:
+    except (decode.DecodeError, FilesError, ModelError) as error:
         return str(error)
     except Exception as error:  # one bad file must not stop the others, whatever a library makes of it
         return f"{type(error).__name__}: {error}"
@@ -137,7 +156,7 @@ def _converter(choice: Choice) -> photograph.Converter:
     return choice.converter()
 
 
-def _in_processes(jobs: list[Job], choice: Choice, workers: int) -> Generator[tuple[Job, Path | str | None]]:
+def _in_processes(jobs: list[Job], choice: Choice, workers: int) -> Generator[tuple[Job, Done | str]]:
     choice = replace(choice, threads=max(1, photograph.cores() // workers))
     context = multiprocessing.get_context("spawn")  # threads don't survive a fork
     with _imports_from_here_refused():
@@ -150,6 +169,7 @@ def _in_processes(jobs: list[Job], choice: Choice, workers: int) -> Generator[tu
                 with _interrupts_ignored():  # workers start here, and inherit it
                     waiting = {pool.submit(_result, job, choice, True): job for job in jobs}
                 for future in as_completed(waiting):
+                    result: Done | str
                     try:
                         result = future.result()
                     except BrokenProcessPool:

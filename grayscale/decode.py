@@ -10,15 +10,21 @@ import io
 import os
 import re
 import stat
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageChops, ImageCms, ImageFile, ImageOps, PngImagePlugin, TiffImagePlugin
+
+from grayscale.reading import avif, colour, jpeg, png, tiff
+from grayscale.reading.colour import Colour
+from grayscale.reading.fault import DecodeError
 
 PNG_BIT_DEPTH = 24  # where in the file the byte stands; PNG third edition, section 11.2.1
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF")  # names of Pillow's readers
@@ -27,20 +33,37 @@ SIGNATURES = re.compile(
     rb"|(?P<GIF>GIF8[79]a)|(?P<AVIF>.{4}ftyp(?:avif|avis|mif1|msf1))",
     re.DOTALL,
 )
+RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2")  # some would be read as TIFF: a thumbnail
 IMAGES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".avif",
-    ".heic", ".heif", ".jp2", ".jxl",  # not read, but reported
+    ".heic", ".heif", ".jp2", ".jxl", *RAW,  # not read, but reported
 )  # fmt: skip
+GRAY_WITH_ALPHA = "LA;16B"  # raw modes of Pillow
 MAX_PIXELS = 200_000_000  # as many as the largest telephone cameras give; Pillow holds 4 bytes of each
+MAX_SIDE = 200_000  # pixels: rows and columns are held whole
 BAND = 1 << 20  # pixels that are copied to NumPy at a time
-BITS_PER_SAMPLE, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0  # TIFF 6.0, section 8
 Matte = tuple[int, int, int]
 
 _one_at_a_time = threading.RLock()  # Pillow's limit, warning filters and standard error are the whole process's
 
 
-class DecodeError(Exception):
-    """A file gives no photograph. The message is a short reason without any path: it becomes part of an output."""
+@dataclass
+class _Loaded:
+    """A decoded file.
+
+    Attributes:
+        image: Pillow's, upright.
+        raw: how Pillow unpacked its samples: the name of its raw mode.
+        low: the same of 16-bit colour, with what Pillow leaves out: the lower bytes. None if nothing needs them.
+        profile: what tells its colour, an ICC profile for Pillow to apply, or …
+        colour: … numbers.
+    """
+
+    image: Image.Image
+    raw: str
+    low: Image.Image | None
+    profile: bytes | None
+    colour: Colour | None
 
 
 def read(path: Path, matte: Matte) -> np.ndarray:
@@ -50,10 +73,8 @@ def read(path: Path, matte: Matte) -> np.ndarray:
     """
     image = open_upright(path, matte)
     pixels = np.empty((image.height, image.width, 3), np.uint8)
-    rows = max(1, BAND // image.width)
-    for top in range(0, image.height, rows):  # np.asarray would hold the pixels three times
-        bottom = min(top + rows, image.height)
-        pixels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+    for box in _stripes(image):  # np.asarray would hold the pixels three times
+        pixels[box[1] : box[3]] = np.asarray(image.crop(box))
     return pixels
 
 
@@ -61,23 +82,27 @@ def open_upright(path: Path, matte: Matte) -> Image.Image:
     """A whole image file as Pillow's mode RGB: sRGB, upright, opaque, with no metadata left.
 
     - Format: JPEG, PNG, TIFF, WebP, BMP, GIF, and AVIF where Pillow has it, by content. Of several frames or pages, the
-      first. Pillow reads neither HEIC nor JPEG XL, and no camera's raw files.
-    - Size: at most `MAX_PIXELS`, by the header, before any pixel is decoded.
+      first that is no thumbnail. Pillow reads neither HEIC nor JPEG XL, and no camera's raw files.
+    - Size: at most `MAX_PIXELS`, and `MAX_SIDE` a side, by the header, before any pixel is decoded.
+    - A JPEG must be whole: what is missing of a scan would be gray.
     - Orientation: as EXIF (or XMP) says. Unreadable EXIF counts as upright.
     - Colour: an embedded ICC profile (RGB, CMYK or gray) is converted to sRGB, relative colorimetric with black point
       compensation: it keeps every colour that sRGB has, and means the same with every profile, where perceptual is left
       to each profile's maker. A profile that is broken, or meant for another kind of samples, is as good as none.
-      Without a profile the values are taken as sRGB; CMYK becomes (1 − C)(1 − K) and so on.
+      So are colours that a PNG or AVIF states in numbers, see `grayscale.reading.colour`. Without either the values are
+      taken as sRGB; CMYK becomes (1 − C)(1 − K) and so on.
     - Depth: of 16 bits the upper 8 are kept, in gray here and in colour by Pillow. That gives back exactly what was 8
-      bits before, whether it was shifted or multiplied by 257. Of 12-bit TIFF, too, the upper 8. 32-bit and signed
-      samples are refused: no header says which values are black and white.
+      bits before, whether it was shifted or multiplied by 257. Of 12-bit TIFF, too, the upper 8. Where a profile of
+      curves or numbers tell the colour, it is converted before it is cut. 32-bit and signed samples are refused: no
+      header says which values are black and white.
     - Transparency: alpha, a transparent colour of the palette, or a colour key (its upper 8 bits in 16-bit RGB) is laid
       over `matte`, in encoded values as browsers do.
     - Gray, bilevel and palette images become RGB; gray stays exactly gray.
 
     Copies: Pillow's decoded image (4 bytes a pixel in colour, 1 in gray or palette); a turned one beside it for a
     moment; one of 4 bytes a pixel beside it where the mode changes (CMYK, palette, gray, transparency). A plain upright
-    RGB file, with or without a profile, is never copied. The process decodes one file at a time.
+    RGB file, with or without a profile, is never copied. A progressive JPEG, and 16-bit colour that is converted, are
+    decoded twice. The process decodes one file at a time.
 
     Args:
         path: may hold anything.
@@ -89,39 +114,129 @@ def open_upright(path: Path, matte: Matte) -> Image.Image:
     with _one_at_a_time, _quiet(), pillow_limit(MAX_PIXELS), _faults_as_reasons():
         if not stat.S_ISREG(path.stat().st_mode):  # opening a FIFO would wait for its other end
             raise DecodeError("not a regular file")
+        if path.suffix.lower() in RAW:
+            raise DecodeError(tiff.RAW)
         with path.open("rb") as file:
             image = _in_srgb(_in_eight_bits(_decoded(file)), matte)
     image.info.clear()  # whoever saves it must not write the old profile or orientation with it
     return image
 
 
-def _decoded(file: BinaryIO) -> Image.Image:
+def _decoded(file: BinaryIO) -> _Loaded:
     start = file.read(PNG_BIT_DEPTH + 1)
-    file.seek(0)
     if not start:
         raise DecodeError("empty file")
-    kind = SIGNATURES.match(start)
-    if not kind:
+    signature = SIGNATURES.match(start)
+    if not signature or not signature.lastgroup:
         raise DecodeError("not an image of a kind that is read (JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF)")
-    try:
-        image = Image.open(file, formats=FORMATS)
-    except Image.UnidentifiedImageError as error:
-        raise DecodeError(f"damaged, or a kind of {kind.lastgroup} that is not read") from error
+    kind = signature.lastgroup
+    if kind == "JPEG":
+        image, raw = _whole_jpeg(start + file.read())
+    else:
+        image, raw = _loaded(file, kind)
+    profile, numbers = _told(image, kind, file)
+    # Of 16-bit colour Pillow keeps the upper bytes alone, and would apply a profile to these.
+    sixteen = ";16" in raw and raw[:4] in ("RGB;", "RGBX", "RGBA", "LA;1") and tiff.has_lower_bytes(image)
+    if profile and (colour.is_gray(profile) or (sixteen and raw != GRAY_WITH_ALPHA)):
+        numbers = colour.from_profile(profile)
+    low = _loaded(file, kind, lower=True)[0] if sixteen and numbers else None
+    if kind == "PNG" and "transparency" in image.info:
+        _scale_key(image, start[PNG_BIT_DEPTH])
+    return _Loaded(image, raw, low, profile, numbers)
+
+
+def _loaded(file: BinaryIO, kind: str, lower: bool = False) -> tuple[ImageFile.ImageFile, str]:
+    """The image, upright, and how its samples were unpacked; with `lower`, its lower bytes in place of the upper."""
+    page = tiff.page(file) if kind == "TIFF" else 0
+    image = _opened(file, kind, page)
+    if kind == "TIFF":
+        tiff.refuse_signed(image)
+        if tiff.needs_libtiff(image) and not lower:
+            TiffImagePlugin.READ_LIBTIFF = True
+            image = _opened(file, kind, page)
+            TiffImagePlugin.READ_LIBTIFF = False
     with image:
-        if image.width * image.height > MAX_PIXELS:
-            raise _too_large(f"{image.width} × {image.height} pixels")
-        if image.width * image.height == 0:
-            raise DecodeError("no pixels: its width or height is zero")
+        _refuse_size(image.width, image.height)
+        arguments = image.tile[0].args if image.tile else ""
+        raw = str(arguments if isinstance(arguments, str) or not arguments else arguments[0])
+        if lower:
+            planes = tiff.sixteen_bit_planes(image)
+            image.tile = [tile._replace(args=_of_lower_bytes(tile.args, planes)) for tile in image.tile]
         image.load()
+    tiff.mend_palette(image)
     try:
         ImageOps.exif_transpose(image, in_place=True)
     except MemoryError:
         raise
     except Exception:  # the parser's faults are as many as there are ways to damage a file
         pass
-    if kind.lastgroup == "PNG" and "transparency" in image.info:
-        _scale_key(image, start[PNG_BIT_DEPTH])
+    return image, raw
+
+
+def _opened(file: BinaryIO, kind: str, page: int) -> ImageFile.ImageFile:
+    file.seek(0)
+    try:
+        image = Image.open(file, formats=FORMATS)
+        if page:
+            image.seek(page)
+    except (Image.UnidentifiedImageError, SyntaxError) as error:
+        raise DecodeError(f"damaged, or a kind of {kind} that is not read") from error
     return image
+
+
+def _refuse_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise _too_large(f"{width} × {height} pixels")
+    if max(width, height) > MAX_SIDE:
+        raise DecodeError(f"too large: {width} × {height} pixels, the limit of a side is {MAX_SIDE:,}")
+    if width * height == 0:
+        raise DecodeError("no pixels: its width or height is zero")
+
+
+def _of_lower_bytes(arguments: Any, planes: str) -> Any:
+    """What unpacks the lower bytes of 16-bit colour; of gray with alpha, which has no such way, all four bytes.
+
+    `planes` is what Pillow forgets in the raw mode of a single band.
+    """
+    if not isinstance(arguments, str):
+        raw, *rest = arguments
+        return (_of_lower_bytes(raw + planes, ""), *rest)
+    if arguments == GRAY_WITH_ALPHA:
+        return "RGBA"
+    upper_last = arguments[-1] == "L" or (arguments[-1] == "N" and sys.byteorder == "little")
+    return arguments[:-1] + ("B" if upper_last else "L")
+
+
+def _whole_jpeg(content: bytes) -> tuple[ImageFile.ImageFile, str]:
+    """A JPEG whose last scan is whole: the decoder would fill it up with gray and say nothing."""
+    found = jpeg.layout(content)
+    if found.end is None or not found.can_be_checked:
+        return _loaded(io.BytesIO(content), "JPEG")
+    if found.is_one_scan:
+        return _loaded(io.BytesIO(jpeg.without_end(content, found)), "JPEG")
+    if not found.is_covered():
+        raise DecodeError("truncated")
+    image, raw = _loaded(io.BytesIO(content), "JPEG")
+    again, _ = _loaded(io.BytesIO(jpeg.with_noise(content, found)), "JPEG")
+    if any(image.crop(box).tobytes() != again.crop(box).tobytes() for box in _stripes(image)):
+        raise DecodeError("truncated")
+    return image, raw
+
+
+def _told(image: Image.Image, kind: str, file: BinaryIO) -> tuple[bytes | None, Colour | None]:
+    """What the file says of its colour: an ICC profile, or numbers. PNG third edition, section 4.3, has the order."""
+    profile = image.info.get("icc_profile")
+    if kind == "PNG":
+        said = png.colour(file)
+        if said is not None:
+            return None, said if isinstance(said, Colour) else None
+        if not profile and "srgb" not in image.info:
+            places = image.info.get("chromaticity", ())
+            white, *rest = zip(places[::2], places[1::2], strict=True) if places else (None,)
+            return None, colour.from_gamma(image.info.get("gamma"), (*rest, white) if white else None)
+    if kind == "AVIF" and not profile:
+        return None, avif.colour(file)
+    return profile, None
 
 
 def _scale_key(image: Image.Image, depth: int) -> None:
@@ -133,44 +248,45 @@ def _scale_key(image: Image.Image, depth: int) -> None:
         image.info["transparency"] = tuple(value >> 8 for value in key)
 
 
-def _in_eight_bits(image: Image.Image) -> Image.Image:
-    """Without 16-bit samples, palette and colour key: mode L, LA, RGB, RGBA or CMYK, its profile still in `info`."""
-    profile = image.info.get("icc_profile")
+def _in_eight_bits(loaded: _Loaded) -> _Loaded:
+    """Without gray of 16 bits, palette and colour key: mode L, LA, RGB, RGBA or CMYK."""
+    image: Image.Image = loaded.image
     key = image.info.get("transparency")
     if image.mode.startswith("I;16"):
-        image = _upper_bits(image, key)
-    elif image.mode in ("I", "F"):
-        raise DecodeError("32-bit or signed samples: black and white are not told")
-    elif image.mode in ("RGBa", "La"):
+        levels = _gray_of_16_bits(image, key, loaded.colour)
+        return replace(loaded, image=levels, colour=None, profile=None if loaded.colour else loaded.profile)
+    if image.mode in ("I", "F"):
+        raise DecodeError(tiff.SIGNED)
+    if image.mode in ("RGBa", "La"):
         image = image.convert(image.mode.upper())
     elif image.mode not in ("L", "LA", "RGB", "RGBA", "CMYK") or key is not None:
         gray, alpha = image.mode in ("1", "L"), image.has_transparency_data
         image = image.convert(("LA" if alpha else "L") if gray else ("RGBA" if alpha else "RGB"))
-    image.info = {"icc_profile": profile}
-    return image
+    return replace(loaded, image=image)
 
 
-def _upper_bits(image: Image.Image, key: int | None) -> Image.Image:
-    """The upper 8 bits of 16-bit gray, where Pillow's own conversion would make all above 255 white."""
+def _gray_of_16_bits(image: Image.Image, key: int | None, told: Colour | None) -> Image.Image:
+    """In sRGB by what is told of its colour, else the upper 8 bits; Pillow's own conversion clips all above 255."""
     samples = np.asarray(image)
-    tags = getattr(image, "tag_v2", {})  # of a TIFF
-    bits = tags.get(BITS_PER_SAMPLE, (16,))[0]
-    levels = (samples >> (bits - 8)).astype(np.uint8)
-    if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO:
-        np.subtract(255, levels, out=levels)
+    tags = tiff.tags(image)
+    bits = tags.get(tiff.BITS, (16,))[0]
+    light = 2**bits - 1 - samples if tags.get(tiff.PHOTOMETRIC) == tiff.WHITE_IS_ZERO else samples
+    levels = told.srgb(light, 2**bits - 1) if told else (light >> (bits - 8)).astype(np.uint8)
     gray = Image.fromarray(levels)
     if key is not None:
         gray.putalpha(Image.fromarray(np.where(samples == key, 0, 255).astype(np.uint8)))
     return gray
 
 
-def _in_srgb(image: Image.Image, matte: Matte) -> Image.Image:
-    """Mode L, LA, RGB, RGBA or CMYK → RGB: the profile applied, then the matte."""
-    profile = image.info["icc_profile"]
+def _in_srgb(loaded: _Loaded, matte: Matte) -> Image.Image:
+    """Mode L, LA, RGB, RGBA or CMYK → RGB: what is told of the colour applied, then the matte."""
+    image, profile = loaded.image, loaded.profile
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
-    if image.mode == "LA":
-        image = image.getchannel("L")
-    if transform := _transform(profile, image.mode):
+    if image.mode == "LA" or (profile and colour.is_gray(profile) and _is_gray(image)):
+        image = image.getchannel(0)
+    if loaded.colour and (image.mode == "L" or loaded.colour.matrix is not None):
+        _apply(loaded.colour, image, loaded.low, loaded.raw)
+    elif transform := _transform(profile, image.mode):
         in_place = image.mode in ("RGB", "RGBA")
         image = ImageCms.applyTransform(image, transform, inPlace=in_place) or image  # None of what is done in place
     if alpha:
@@ -178,6 +294,33 @@ def _in_srgb(image: Image.Image, matte: Matte) -> Image.Image:
         background.paste(image, mask=alpha)
         return background
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _is_gray(image: Image.Image) -> bool:
+    """Is it colour in name only? Some readers have no gray with alpha."""
+    return image.mode in ("RGB", "RGBA") and all(
+        ImageChops.difference(image.getchannel(0), image.getchannel(band)).getbbox() is None for band in (1, 2)
+    )
+
+
+def _apply(told: Colour, image: Image.Image, low: Image.Image | None, raw: str) -> None:
+    """Bring an image to sRGB in its place, stripe by stripe; its alpha becomes opaque."""
+    for box in _stripes(image):
+        samples = np.asarray(image.crop(box))
+        if low:
+            lower = np.asarray(low.crop(box))
+            if raw == GRAY_WITH_ALPHA:
+                samples, lower = lower[..., 0], lower[..., 1]
+            samples = samples.astype(np.uint16) << 8 | (lower if lower.ndim == samples.ndim else lower[..., 0])
+        samples = samples[..., :3] if samples.ndim == 3 else samples
+        image.paste(Image.fromarray(told.srgb(samples, 65535 if low else 255)), box)
+
+
+def _stripes(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
+    """Boxes from top to bottom, of some `BAND` pixels each."""
+    rows = max(1, BAND // image.width)
+    for top in range(0, image.height, rows):
+        yield 0, top, image.width, min(top + rows, image.height)
 
 
 def _transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
@@ -203,13 +346,21 @@ def _too_large(size: str) -> DecodeError:
 
 @contextmanager
 def pillow_limit(pixels: int | None) -> Iterator[None]:
-    """Replace Pillow's own limit of pixels for the moment; it warns above the limit and raises above twice that."""
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = pixels
+    """Replace Pillow's own limits for the moment: of pixels, and of a PNG's texts and profile, a megabyte each."""
+    settings = (
+        (Image, "MAX_IMAGE_PIXELS", pixels),  # it warns above the limit and raises above twice that
+        (PngImagePlugin, "MAX_TEXT_CHUNK", png.MAX_TEXT),
+        (PngImagePlugin, "MAX_TEXT_MEMORY", 4 * png.MAX_TEXT),
+        (TiffImagePlugin, "READ_LIBTIFF", False),  # `_loaded` asks for it where a file needs it
+    )
+    before = [(module, name, getattr(module, name)) for module, name, _ in settings]
     try:
+        for module, name, value in settings:
+            setattr(module, name, value)
         yield
     finally:
-        Image.MAX_IMAGE_PIXELS = before
+        for module, name, value in before:
+            setattr(module, name, value)
 
 
 @contextmanager

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import os
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,25 +13,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from grayscale import exif
 from grayscale.core.atomic import atomic
 from grayscale.decode import IMAGES
+from grayscale.reading import png
+from grayscale.reading.names import walk
 
 FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG"}  # that can hold gray
 MARK = ".gray"  # before the extension of an output
 JPEG_QUALITY = 95
 MOST_DPI = 65535  # that JPEG can say
 
-Tag, Ifd = ExifTags.Base, ExifTags.IFD
-KEPT = (  # of EXIF's first directory: what tells of the photograph. The rest tells how the file's colour pixels lie
-    Tag.ImageDescription, Tag.Make, Tag.Model, Tag.Software, Tag.DateTime, Tag.Artist, Tag.HostComputer, Tag.Copyright,
-    Tag.Rating, Tag.XPTitle, Tag.XPComment, Tag.XPAuthor, Tag.XPKeywords, Tag.XPSubject,
-)  # fmt: skip
-# Of its Exif directory, what no longer holds; a maker's note points to places in the original file.
-DROPPED = (Tag.MakerNote, Tag.ComponentsConfiguration, Tag.CompressedBitsPerPixel, Ifd.Interop)
-SRGB = 1  # EXIF 2.32, tag ColorSpace
+MOST_JPEG_PIXELS = 65500  # of a side
+MOST_JPEG_EXIF = 65533  # bytes: what fits into one marker
+MOST_LETTERS = 255  # bytes of a file's name, on nearly every file system
+MADE_FROM = "Made from"  # the text in an output that names its photograph
 
 
 class FilesError(Exception):
@@ -43,24 +45,28 @@ class Job:
     target: Path
 
 
-def plan(inputs: Iterable[Path], output: Path | None) -> list[Job]:
+def plan(inputs: Iterable[Path], output: Path | None, *, folder: bool = False) -> list[Job]:
     """Every photograph among `inputs`, files or folders, and where its gray goes.
 
     `photo.jpg` becomes `photo.gray.png` beside it; or, with `output`, that file if the input is one file and `output`
     has an extension, else a file in the folder `output`, which gets the tree of an input folder. Where two photographs
-    would share an output, as `a.jpg` and `a.png` would, theirs keep the extension: `a.jpg.gray.png`.
+    would share an output, as `a.jpg` and `a.png` would, theirs keep the extension: `a.jpg.gray.png`. A photograph that
+    has an output keeps it, whatever is put beside it later.
 
-    In folders, hidden files, what is already marked as gray, and what lies in the output folder is passed over.
+    In folders, hidden files, what is already marked as gray, and what lies in the output folder is passed over; of
+    files, what was made from another one of them. A photograph that is named twice is converted once.
+
+    Args:
+        inputs: files or folders.
+        output: a file or a folder; None: beside each photograph.
+        folder: `output` is one, whatever its name.
 
     Raises:
         FilesError: an input does not exist, an output would replace an original (whatever links lie between), or the
             output's format is not written.
     """
-    inputs = list(inputs)
-    for path in inputs:
-        if not path.exists():
-            raise FilesError(f"{path}: not found")
-    if output and len(inputs) == 1 and inputs[0].is_file() and output.suffix and not output.is_dir():
+    inputs = _once_each(inputs)
+    if output and not folder and len(inputs) == 1 and inputs[0].is_file() and output.suffix and not output.is_dir():
         if output.suffix.lower() not in FORMATS:
             raise FilesError(f"{output}: gray is written as {', '.join(FORMATS)}")
         jobs = [Job(inputs[0], output)]
@@ -72,13 +78,24 @@ def plan(inputs: Iterable[Path], output: Path | None) -> list[Job]:
             for source in _photographs(path, output) if path.is_dir() else [path]:
                 top = path if path.is_dir() else path.parent
                 places[source] = (output / source.relative_to(top)) if output else source
-        shared = Counter(_without_extension(place) for place in places.values())
-        jobs = []
-        for source, place in places.items():
-            stem = place.name if shared[_without_extension(place)] > 1 else place.stem
-            jobs.append(Job(source, place.with_name(f"{stem}{MARK}.png")))
+        jobs = [Job(source, target) for source, target in _targets(places).items()]
     _refuse_to_replace_originals(jobs)
     return jobs
+
+
+def closed_folders(inputs: Iterable[Path]) -> dict[Path, str]:
+    """The folders among and below `inputs` in which no photograph is looked for, and why."""
+    return {folder / name: reason for folder in inputs if folder.is_dir() for name, reason in walk(folder)[1]}
+
+
+def _once_each(inputs: Iterable[Path]) -> list[Path]:
+    """Without what is named twice, and without outputs, which `*.png` names, too; outputs alone are meant."""
+    named = {path.parent.resolve() / path.name: path for path in reversed(list(inputs))}
+    paths = list(reversed(named.values()))
+    for path in paths:
+        if not path.exists() and not path.is_symlink():
+            raise FilesError(f"{path}: not found")
+    return [path for path in paths if not (path.stem.endswith(MARK) and _original(path))] or paths
 
 
 def _photographs(folder: Path, output: Path | None) -> list[Path]:
@@ -86,21 +103,69 @@ def _photographs(folder: Path, output: Path | None) -> list[Path]:
     outputs = output.resolve() if output and folder.resolve() in output.resolve().parents else None
     return [
         path
-        for path in sorted(folder.rglob("*"))
+        for path in (folder / name for name in walk(folder)[0])
         if path.suffix.lower() in IMAGES
         and not path.stem.endswith(MARK)
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and not (outputs and outputs in path.resolve().parents)
-        and path.is_file()
+        and not (outputs and outputs in (path.parent.resolve() / path.name).parents)
     ]
 
 
-def _without_extension(place: Path) -> str:
-    return str(place.with_suffix("")).casefold()  # some file systems take a.jpg and A.jpg for one
+def _targets(places: Mapping[Path, Path]) -> dict[Path, Path]:
+    """Each photograph's output: the one it has; else of the short names those that are free, else long ones."""
+    found = {}
+    for source, place in places.items():
+        made = [target for target in (_short(place), _long(place)) if _original(target) == _recorded(source)]
+        short_is_anothers = _original(_short(place)) not in (None, _recorded(source))
+        found[source] = made[0] if made else _long(place) if short_is_anothers else _short(place)
+    while True:  # a long name may be the short one of another photograph
+        uses = Counter(_key(target) for target in found.values())
+        shared = [
+            source
+            for source, target in found.items()
+            if uses[_key(target)] > 1 and target == _short(places[source]) and _original(target) != _recorded(source)
+        ]
+        if not shared:
+            return found
+        found.update({source: _long(places[source]) for source in shared})
+
+
+def _short(place: Path) -> Path:
+    return _marked(place, place.stem)
+
+
+def _long(place: Path) -> Path:
+    return _marked(place, place.name)
+
+
+def _marked(place: Path, stem: str) -> Path:
+    """Beside `place`; of a name that would be too long, its start and a hash of all of it."""
+    ending, stored = f"{MARK}.png", os.fsencode(stem)
+    if len(stored) + len(ending) > MOST_LETTERS:
+        mark = f"~{hashlib.sha256(os.fsencode(place.name)).hexdigest()[:12]}"
+        stem = stored[: MOST_LETTERS - len(ending) - len(mark)].decode("utf-8", "ignore") + mark
+    return place.with_name(f"{stem}{ending}")
+
+
+def _recorded(source: Path) -> str:
+    """A photograph's name as outputs tell it, in ASCII."""
+    return ascii(source.name)[1:-1]
+
+
+def _original(target: Path) -> str | None:
+    """The name of the photograph that an output was made from; None if it does not tell, or is not there."""
+    try:
+        with target.open("rb") as file:
+            return png.text(file, MADE_FROM.encode())
+    except OSError:
+        return None
+
+
+def _key(target: Path) -> str:
+    return str(target).casefold()  # some file systems take a.jpg and A.jpg for one
 
 
 def _refuse_to_replace_originals(jobs: list[Job]) -> None:
-    originals = {_identity(job.source): job.source for job in jobs}
+    originals = {_identity(job.source): job.source for job in jobs if job.source.exists()}
     places = set()
     for job in jobs:
         if job.target.exists() and _identity(job.target) in originals:
@@ -129,64 +194,57 @@ def metadata(file: Path, size: tuple[int, int]) -> dict[str, Any]:
         OSError: the file can't be opened.
     """
     with warnings.catch_warnings(action="ignore"), Image.open(file) as image:
-        dpi = image.info.get("dpi")
-        exif = Image.Exif()
-        try:
-            if image.format == "TIFF":
-                exif = image.getexif()
-            else:
-                exif.load(image.info.get("exif", b""))
-            turned = exif.get(Tag.Orientation) in (5, 6, 7, 8)
-            stored = _fitted(exif, size).tobytes()
-        except Exception:  # the parser's faults are as many as there are ways to damage a file
-            turned, stored = False, b""
-    kept: dict[str, Any] = {"exif": stored} if stored else {}
+        dpi, block, kind = image.info.get("dpi"), image.info.get("exif", b""), image.format
+    with file.open("rb") as opened:
+        block = png.exif(opened) if kind == "PNG" else block
+        found = exif.read(opened if kind == "TIFF" else io.BytesIO(block.removeprefix(exif.HEAD)))
+    fitted = exif.fitted(found, size)
+    kept: dict[str, Any] = {"exif": fitted.block()} if fitted.main else {}
     try:
         across, down = (float(value) for value in dpi or ())
     except (TypeError, ValueError, ZeroDivisionError):
         return kept
     if 0 < across <= MOST_DPI and 0 < down <= MOST_DPI:
-        kept["dpi"] = (down, across) if turned else (across, down)
+        kept["dpi"] = (down, across) if found.is_turned else (across, down)
     return kept
 
 
-def _fitted(exif: Image.Exif, size: tuple[int, int]) -> Image.Exif:
-    """The part of `exif` that holds for the upright gray image of `size` `(width, height)`."""
-    kept = Image.Exif()
-    for tag in KEPT:
-        if tag in exif:
-            kept[tag] = exif[tag]
-    details = {tag: value for tag, value in exif.get_ifd(Ifd.Exif).items() if tag not in DROPPED}
-    for tag, value in ((Tag.ExifImageWidth, size[0]), (Tag.ExifImageHeight, size[1]), (Tag.ColorSpace, SRGB)):
-        if tag in details:
-            details[tag] = value
-    if details:
-        kept.get_ifd(Ifd.Exif).update(details)
-    if place := exif.get_ifd(Ifd.GPSInfo):
-        kept.get_ifd(Ifd.GPSInfo).update(place)
-    if len(exif):
-        kept[Tag.Orientation] = 1
-    return kept
+def refuse_size(path: Path, size: tuple[int, int]) -> None:
+    """Raise `FilesError` if an image of `size` does not fit into the format of `path`."""
+    if FORMATS[path.suffix.lower()] == "JPEG" and max(size) > MOST_JPEG_PIXELS:
+        raise FilesError(f"JPEG holds at most {MOST_JPEG_PIXELS:,} pixels a side; write .png or .tif")
 
 
-def write(path: Path, gray: np.ndarray, kept: Mapping[str, Any]) -> None:
-    """Write an image file, or nothing.
+def write(path: Path, gray: np.ndarray, kept: Mapping[str, Any], source: Path | None = None) -> str | None:
+    """Write an image file, or nothing; tell what of `kept` did not fit into it.
 
     Args:
         path: its extension, one of `FORMATS`, is its format.
         gray: `(height, width)` uint8, or uint16 for PNG and TIFF; sRGB-encoded.
         kept: what `metadata` found.
+        source: the photograph; a PNG says its name.
 
     Raises:
         OSError: the file can't be written.
     """
     kind = FORMATS[path.suffix.lower()]
-    options = dict(kept)
+    options, left_out = dict(kept), None
+    block = options.get("exif", b"")
     if kind == "PNG":
         chunks = PngInfo()
         chunks.add(b"sRGB", bytes([1]))  # relative colorimetric
+        if source:
+            chunks.add_text(MADE_FROM, _recorded(source))
         options["pnginfo"] = chunks
     if kind == "JPEG":
         options["quality"] = JPEG_QUALITY
+        if len(block) > MOST_JPEG_EXIF:
+            options["exif"], names = exif.shortened(block, MOST_JPEG_EXIF)
+            left_out = f"its EXIF, {len(block):,} bytes, does not fit into JPEG; left out: {', '.join(names)}"
+    if kind == "TIFF":
+        options.pop("exif", None)  # Pillow would write it anew, with text as ASCII
     with atomic(path) as temporary:
         Image.fromarray(gray).save(temporary, format=kind, **options)
+        if kind == "TIFF" and block:
+            exif.put_into_tiff(temporary, block)
+    return left_out

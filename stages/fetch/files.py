@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from grayscale import decode
 from grayscale.decode import IMAGES
+from grayscale.reading.names import shown, walk
 from stages.common.artifacts import ArtifactError
 from stages.fetch.photograph import Photograph, Plan, Skipped
 from stages.fetch.settings import ImageFiles
@@ -21,7 +22,6 @@ OF_THE_MACHINE = (
     errno.ENOENT, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EMFILE,
     errno.ENFILE,
 )  # fmt: skip  # faults of the file system, not of an image
-RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2")  # read as TIFF, they would give a thumbnail
 
 
 def plan_files(folder: Path, settings: ImageFiles, *, source: str, licence: str, links: bool = False) -> Plan:
@@ -45,7 +45,8 @@ def plan_files(folder: Path, settings: ImageFiles, *, source: str, licence: str,
     Raises:
         ArtifactError: at reading, memory does not suffice for a photograph, or the file system fails.
     """
-    names, skipped = _walk(folder)
+    names, closed = walk(folder)
+    skipped = [Skipped(shown(name), reason) for name, reason in closed]
     wanted: list[str] = []
     for name in tqdm(names, desc="listing files", unit="file", disable=None, delay=2, leave=False):
         if refused := _refusal(folder, name, settings, links):
@@ -59,14 +60,11 @@ def plan_files(folder: Path, settings: ImageFiles, *, source: str, licence: str,
 def _refusal(folder: Path, name: str, settings: ImageFiles, links: bool) -> Skipped | None:
     """Why that file is not read, as far as can be told without reading it."""
     if not links and (folder / name).is_symlink():
-        return Skipped(_escaped(name), "a symbolic link, which may lead out of what was fetched")
-    extension = Path(name).suffix.lower()
-    if extension in RAW:
-        return Skipped(_escaped(name), "camera raw: develop it into an image first")
-    if extension not in IMAGES:
-        return Skipped(_escaped(name), "no image by its extension", fault=False)
-    if _escaped(name) != name:  # neither a table nor a zip could hold it
-        return Skipped(_escaped(name), "its name holds control characters or bytes that are not UTF-8")
+        return Skipped(shown(name), "a symbolic link, which may lead out of what was fetched")
+    if Path(name).suffix.lower() not in IMAGES:
+        return Skipped(shown(name), "no image by its extension", fault=False)
+    if shown(name) != name:  # neither a table nor a zip could hold it
+        return Skipped(shown(name), "its name holds control characters or bytes that are not UTF-8")
     if not (folder / name).exists():
         return Skipped(name, "a symbolic link to nowhere")
     if not os.access(folder / name, os.R_OK):
@@ -93,29 +91,3 @@ def _read(folder: Path, settings: ImageFiles, source: str, licence: str, name: s
 
 def _by_subfolder(settings: ImageFiles) -> bool:
     return settings.split is not None and settings.split.by == "subfolder"
-
-
-def _walk(top: Path) -> tuple[list[str], list[Skipped]]:
-    """The names of all files below `top`, sorted, and the folders that are not entered, sorted."""
-    names: list[str] = []
-    closed: list[Skipped] = []
-
-    def close(folder: Path, reason: str) -> None:
-        closed.append(Skipped(_escaped(folder.relative_to(top).as_posix()), reason))
-
-    def unreadable(error: OSError) -> None:
-        close(Path(error.filename), "no permission to list this folder")
-
-    for here, folders, files in os.walk(top, onerror=unreadable):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for folder in [Path(here, name) for name in folders]:
-            if folder.is_symlink():
-                close(folder, "a symbolic link to a folder is not followed, as DVC does not; put the files here")
-        names += [Path(here, name).relative_to(top).as_posix() for name in files if not name.startswith(".")]
-    return sorted(names), sorted(closed, key=lambda skipped: skipped.name)
-
-
-def _escaped(name: str) -> str:
-    """The name with what is neither UTF-8 nor printable as such written `\\x0a`."""
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return "".join(f"\\x{ord(letter):02x}" if ord(letter) < 32 or ord(letter) == 127 else letter for letter in text)

@@ -15,6 +15,7 @@ from stages.fetch.photograph import Photograph, Plan, Skipped
 
 D50 = (0.9642, 1.0, 0.8249)
 ADOBE = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))  # XYZ of its primaries
+SRGB_D50 = ((0.43607, 0.38515, 0.14307), (0.22249, 0.71687, 0.06061), (0.01392, 0.09708, 0.71410))  # its matrix
 ADOBE_GAMMA = 2 + 51 / 256
 
 
@@ -78,14 +79,24 @@ def tiff(samples: np.ndarray, bits: int, *, order: str = "<", photometric: int =
 
 def rgb_profile() -> bytes:
     """An ICC profile, version 2, with the primaries and the gamma of Adobe RGB (1998)."""
-    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(ADOBE_GAMMA * 256))
+    return matrix_profile(ADOBE_GAMMA)
+
+
+def matrix_profile(gamma: float) -> bytes:
+    """An ICC profile with the primaries of Adobe RGB (1998)."""
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256))
     primaries = [(name + b"XYZ", _xyz(values)) for name, values in zip((b"r", b"g", b"b"), ADOBE, strict=True)]
     return _profile(b"RGB ", [*primaries, *((name + b"TRC", curve) for name in (b"r", b"g", b"b"))])
 
 
 def gray_profile(gamma: float) -> bytes:
     """An ICC profile of gray with a plain power as its curve."""
-    return _profile(b"GRAY", [(b"kTRC", b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)))])
+    return gray_profile_of(b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)))
+
+
+def gray_profile_of(curve: bytes) -> bytes:
+    """An ICC profile of gray with that tag as its curve."""
+    return _profile(b"GRAY", [(b"kTRC", curve)])
 
 
 def cmyk_profile() -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 
 from grayscale import decode
 from stages.common.artifacts import ArtifactError
@@ -59,7 +60,16 @@ def test_names_are_paths_below_the_folder_in_sorted_order(tmp_path: Path, top: s
 def test_every_file_is_a_photograph_a_fault_or_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     top = tmp_path / "photos"
     inside, outside = write(top / "sub/a.png", seed=1), write(tmp_path / "cache/b", seed=2)
-    for name in (".hidden.png", ".git/objects/b.png", "__MACOSX/._a.png", "png inside.jpg", "closed/b.png", "a\nb.png"):
+    for name in (
+        ".hidden.png",
+        ".git/objects/b.png",
+        "__MACOSX/._a.png",
+        "png inside.jpg",
+        "closed/b.png",
+        "a\nb.png",
+        "c\x9bd.png",
+        "e\u202ef.png",
+    ):
         write(top / name)
     for name in ("notes.txt", "Thumbs.db", "clip.mov", "drawing.svg", "README", ".DS_Store", "page.jpg", "phone.heic"):
         (top / name).write_text("<html>")
@@ -95,7 +105,7 @@ def test_every_file_is_a_photograph_a_fault_or_counted(tmp_path: Path, monkeypat
         "raw.NEF": "camera raw: develop it into an image first", "cut.webp": "damaged",
         "elsewhere": not_followed, "sub/up": not_followed, "closed": "no permission to list this folder",
         "self.png": "a symbolic link to nowhere", "nowhere.png": "a symbolic link to nowhere",
-        "a\\x0ab.png": no_table, "latin-\\xe9.png": no_table,
+        "a\\x0ab.png": no_table, "latin-\\xe9.png": no_table, "c\\x9bd.png": no_table, "e\\u202ef.png": no_table,
     }  # fmt: skip
 
 
@@ -151,3 +161,14 @@ def test_a_missing_folder_is_named_with_its_key(tmp_path: Path, name: str) -> No
     (tmp_path / "file").touch()
     with pytest.raises(ArtifactError, match=rf"{name}: no such folder; `fetch.inputs`"):
         plan(tmp_path / name)
+
+
+def test_what_pillow_takes_for_something_else_is_right_here_too(tmp_path: Path) -> None:
+    planes = np.stack([np.full((8, 8), value, np.uint16) for value in (40000, 20000, 60000)])
+    tifffile.imwrite(tmp_path / "planes.tif", planes, photometric="rgb", planarconfig="separate")
+    jpeg = files.encoded(files.photo((64, 64)), "JPEG")
+    (tmp_path / "cut.jpg").write_bytes(jpeg[: len(jpeg) // 2] + b"\xff\xd9")
+    (tmp_path / "hdr.png").write_bytes(files.png(np.zeros((2, 2, 3)), 8, (b"cICP", bytes([9, 16, 0, 1]))))
+    photographs, faults, _ = read(plan(tmp_path))
+    assert (photographs["planes.tif"].pixels == (156, 78, 234)).all()
+    assert faults == {"cut.jpg": "truncated", "hdr.png": "its colour is PQ (HDR), which is not supported"}

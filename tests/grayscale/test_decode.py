@@ -301,6 +301,9 @@ def test_a_bomb_is_refused_by_its_header_and_no_pixels_are_too(monkeypatch: pyte
         warnings.simplefilter("error")
         assert reason(bitmap(20_000, 10_001)) == "too large: 20000 × 10001 pixels, the limit is 200 megapixels"
         assert reason(bitmap(60_000, 60_000)).startswith("too large: ")
+        for size in ((199_999_999, 1), (1, 199_999_999)):
+            told = "too large: {} × {} pixels, the limit of a side is 200,000".format(*size)
+            assert reason(bitmap(*size)) == told
         for content in (bitmap(0, 5), files.png(np.zeros((1, 1)), 8).replace(bytes([0, 0, 0, 1]), bytes(4))):
             assert reason(content)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from grayscale import decode, files
 from grayscale.files import FilesError, Job
@@ -61,15 +64,60 @@ def test_the_output_may_be_the_folder_itself_or_one_around_it(
 def test_two_photographs_are_never_written_to_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     first, second = save(tmp_path / "1/a.jpg"), save(tmp_path / "2/a.jpg")
-    for inputs, output in (([first, Path("1/a.jpg")], None), ([first, second], tmp_path / "out")):
-        with pytest.raises(FilesError, match="two photographs"):
-            files.plan(inputs, output)
+    with pytest.raises(FilesError, match="two photographs"):
+        files.plan([first, second], tmp_path / "out")
+    assert files.plan([first, Path("1/a.jpg")], None) == [Job(first, tmp_path / "1/a.gray.png")]  # named twice
 
 
 def test_photographs_that_would_share_an_output_keep_their_extensions(tmp_path: Path) -> None:
     for name in ("a.jpg", "A.png", "b.jpg"):
         save(tmp_path / name)
     assert planned(tmp_path) == {"A.png": "A.png.gray.png", "a.jpg": "a.jpg.gray.png", "b.jpg": "b.gray.png"}
+
+
+def test_every_photograph_gets_an_output_of_its_own_and_keeps_it(tmp_path: Path) -> None:
+    def convert() -> dict[str, str]:
+        for job in files.plan([tmp_path], None):
+            if not job.target.exists():
+                files.write(job.target, np.zeros((3, 4), np.uint8), {}, job.source)
+        return planned(tmp_path)
+
+    save(tmp_path / "a.jpg")
+    assert convert() == {"a.jpg": "a.gray.png"}
+    for name in ("a.png", "a.jpg.png"):
+        save(tmp_path / name)
+    expected = {"a.jpg": "a.gray.png", "a.png": "a.png.gray.png", "a.jpg.png": "a.jpg.gray.png"}
+    assert convert() == expected
+    (tmp_path / "a.jpg").unlink()
+    assert convert() == {"a.png": "a.png.gray.png", "a.jpg.png": "a.jpg.gray.png"}
+    assert {job.source.name for job in files.plan(sorted(tmp_path.glob("*.png")), None)} == {"a.png", "a.jpg.png"}
+    assert files.plan([tmp_path / "a.gray.png"], None) == [
+        Job(tmp_path / "a.gray.png", tmp_path / "a.gray.gray.png")
+    ]  # alone, it is meant
+
+
+def test_a_long_name_may_be_another_s_short_one(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.png", "a.jpg.png"):
+        save(tmp_path / name)
+    assert planned(tmp_path) == {f"a.{kind}": f"a.{kind}.gray.png" for kind in ("jpg", "png", "jpg.png")}
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "東"])
+def test_names_are_shortened_to_what_a_file_system_takes(tmp_path: Path, letter: str) -> None:
+    stem = letter * (250 // len(letter.encode()))
+    for end in ("1.jpg", "2.jpg"):
+        (tmp_path / f"{stem[:-2]}{end}").touch()
+    names = set(planned(tmp_path).values())
+    assert len(names) == 2
+    for name in names:
+        assert name.endswith(".gray.png")
+        (tmp_path / name).touch()
+
+
+def test_an_output_that_ends_like_a_folder_is_one(tmp_path: Path) -> None:
+    photo = save(tmp_path / "photo.jpg")
+    target = tmp_path / "results.2024/photo.gray.png"
+    assert files.plan([photo], tmp_path / "results.2024", folder=True) == [Job(photo, target)]
 
 
 @pytest.mark.parametrize("link", [os.symlink, os.link])
@@ -161,6 +209,82 @@ def test_a_resolution_that_no_photograph_has_is_not_kept(tmp_path: Path, target:
 @pytest.mark.parametrize("stored", [b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0"])
 def test_damaged_exif_counts_as_none(tmp_path: Path, stored: bytes) -> None:
     assert not rewritten(save(tmp_path / "photo.jpg", exif=stored), "png").getexif()
+
+
+LETTERS = "José 東京".encode()
+
+
+@pytest.mark.parametrize("target", ["png", "tif", "jpg"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_values_of_exif_stay_the_bytes_that_they_are(tmp_path: Path, target: str, order: str) -> None:
+    details = {0xA434: (2, LETTERS + b"\0"), 0x9286: (7, b"UNICODE\0" + bytes(range(200))), 0x829A: (5, (1, 125))}
+    block = directory_block(order, {0x13B: (2, LETTERS + b"\0"), 0x010F: (2, "José\0".encode("latin-1"))}, details)
+    photo = save(tmp_path / "photo.jpg", exif=b"Exif\0\0" + block)
+    image = rewritten(photo, target)
+    stored = (tmp_path / f"gray.{target}").read_bytes()
+    assert LETTERS + b"\0" in stored
+    assert "José\0".encode("latin-1") in stored
+    tags = image.getexif()
+    assert tags[Tag.Artist].encode("latin-1") == LETTERS
+    found = tags.get_ifd(Ifd.Exif)
+    assert found[0xA434].encode("latin-1") == LETTERS
+    assert (found[0x829A], found[0x9286]) == (1 / 125, details[0x9286][1])
+
+
+def directory_block(order: str, main: dict[int, Any], details: dict[int, Any]) -> bytes:
+    """A TIFF structure of two directories, values behind each."""
+
+    def laid_out(entries: dict[int, Any], place: int) -> bytes:
+        head, values = struct.pack(order + "H", len(entries)), b""
+        behind = place + 2 + 12 * len(entries) + 4
+        for tag, (kind, value) in sorted(entries.items()):
+            content = struct.pack(order + "2I", *value) if kind == 5 else value
+            count = 1 if kind in (4, 5) else len(content)
+            field = content if len(content) <= 4 else struct.pack(order + "I", behind + len(values))
+            values += content if len(content) > 4 else b""
+            head += struct.pack(order + "HHI", tag, kind, count) + field.ljust(4, b"\0")
+        return head + bytes(4) + values
+
+    start = 8 + len(laid_out({**main, 0x8769: (4, bytes(4))}, 8))
+    first = laid_out({**main, 0x8769: (4, struct.pack(order + "I", start))}, 8)
+    mark = b"II" if order == "<" else b"MM"
+    return mark + struct.pack(order + "HI", 42, 8) + first + laid_out(details, start)
+
+
+@pytest.mark.parametrize("where", ["behind", "tEXt", "zTXt"])
+def test_exif_is_found_wherever_a_png_keeps_it(tmp_path: Path, where: str) -> None:
+    block = exif(orientation=1).tobytes()
+    chunks = PngInfo()
+    if where != "behind":
+        digits = "\n".join(block.hex()[place : place + 72] for place in range(0, 2 * len(block), 72))
+        chunks.add_text("Raw profile type exif", f"\nexif\n{len(block):8}\n{digits}\n", zip=where == "zTXt")
+    photo = save(tmp_path / "photo.png", pnginfo=chunks)
+    if where == "behind":
+        content, chunk = photo.read_bytes(), b"eXIf" + block[6:]
+        behind = struct.pack(">I", len(block) - 6) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        photo.write_bytes(content[:-12] + behind + content[-12:])
+    tags = rewritten(photo, "jpg").getexif()
+    assert tags[Tag.Make] == "Maker"
+    assert tags.get_ifd(Ifd.Exif)[Tag.DateTimeOriginal] == "2020:01:02 03:04:05"
+
+
+def test_what_of_exif_does_not_fit_into_jpeg_is_said(tmp_path: Path) -> None:
+    tags = exif(orientation=1)
+    tags.get_ifd(Ifd.Exif)[Tag.UserComment] = bytes(70_000)
+    photo = save(tmp_path / "photo.png", exif=tags.tobytes())
+    kept, gray = files.metadata(photo, (4, 3)), np.zeros((3, 4), np.uint8)
+    assert files.write(tmp_path / "gray.png", gray, kept) is None
+    said = files.write(tmp_path / "gray.jpg", gray, kept)
+    assert said is not None
+    assert said.endswith("does not fit into JPEG; left out: UserComment")
+    with Image.open(tmp_path / "gray.jpg") as image:
+        assert image.getexif()[Tag.Make] == "Maker"
+
+
+def test_what_jpeg_can_not_hold_is_said(tmp_path: Path) -> None:
+    files.refuse_size(tmp_path / "gray.png", (100_000, 50))
+    with pytest.raises(FilesError, match=r"JPEG holds at most 65,500 pixels a side; write \.png or \.tif"):
+        files.refuse_size(tmp_path / "gray.jpg", (100_000, 50))
 
 
 def test_no_profile_is_left_and_png_says_that_gray_is_srgb_encoded(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock, call
 
 import numpy as np
@@ -126,6 +128,48 @@ def test_a_bad_file_does_not_stop_the_others_and_two_workers_do_as_one(cli: Cli,
     )
     assert first == second
     assert sorted(first) == ["a.gray.png", "c/d.gray.png", "e.gray.png"]
+
+
+def test_what_can_not_be_searched_or_read_is_named_and_counts(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.png", "closed/b.png", "\x1b[31m\u202eb.png"):
+        save(tmp_path / "in" / name)
+    for name in ("c.dng", "d.NEF"):
+        (tmp_path / "in" / name).write_bytes((tmp_path / "in/a.png").read_bytes())
+    (tmp_path / "in/e.jpg").symlink_to("gone.jpg")
+    (tmp_path / "in/linked").symlink_to(tmp_path)
+    (tmp_path / os.fsdecode(b"in/f\xe9\n.jpg")).touch()
+    os.mkfifo(tmp_path / "in/g.png")
+    true_scan = os.scandir
+
+    def scan(path: str) -> Any:  # root, as which tests may run, can list every folder
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", path)
+        return true_scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    code, output, errors = cli(tmp_path / "in", "--method", "bt601", "--output", f"{tmp_path}/results.2024/")
+    assert (code, output) == (1, "2 converted, 5 failed\n")
+    assert sorted(line.removeprefix(f"grayscale: {tmp_path}/in/") for line in errors.splitlines()) == [
+        "c.dng: camera raw: develop it into an image first",
+        "closed: no permission to list this folder",
+        "d.NEF: camera raw: develop it into an image first",
+        "e.jpg: not there: a symbolic link to nowhere, or removed meanwhile",
+        "f\\xe9\\x0a.jpg: empty file",
+        "g.png: not a regular file",
+        "linked: a symbolic link to a folder is not followed, as DVC does not; put the files here",
+    ]
+    assert len(list((tmp_path / "results.2024").iterdir())) == 2
+
+
+def test_names_are_shown_escaped(cli: Cli, tmp_path: Path) -> None:
+    name = "\x1b[31m\x9b\u202e\n.jpg"
+    (tmp_path / name).touch()
+    for arguments in ([tmp_path / name], [tmp_path / f"{name}x"]):
+        _, output, errors = cli(*arguments, "--method", "bt601")
+        assert r"\x1b[31m\x9b\u202e\x0a.jpg" in errors
+        assert not set("\x1b\x9b\u202e") & set(output + errors)
 
 
 def test_existing_outputs_are_skipped_unless_forced(cli: Cli, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,40 @@ def test_what_a_stage_would_refuse_is_said_before_any_work(
     with pytest.raises(SettingsError) as caught:
         check()
     assert str(caught.value).startswith(words)
+
+
+def test_what_dvc_would_stop_at_or_wait_for_is_named_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    params = YAML(typ="safe").load(REPOSITORY / "params.yaml")
+    photographs = {"source": "folder", "inputs": "mine"}
+    YAML(typ="safe").dump(
+        {**params, "test_sets": {"mine": photographs}, "fetch": photographs}, tmp_path / "params.yaml"
+    )
+    Path("mine/deep").mkdir(parents=True)
+    Path("mine/ä b.png").touch()
+    Path("mine/linked.png").symlink_to("ä b.png")
+    Path("mine/folder").symlink_to("deep")
+    check()
+    os.mkfifo("mine/deep/pipe.png")
+    os.mkfifo("mine/.hidden")
+    Path("mine/zero.png").symlink_to("/dev/zero")
+    Path("mine/nowhere.png").symlink_to("gone.png")
+    Path("mine/loop.png").symlink_to("loop.png")
+    Path(os.fsdecode(b"mine/latin-\xe9\x1b.png")).touch()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("mine/door")
+        with pytest.raises(SettingsError) as caught:
+            check()
+    assert str(caught.value).splitlines() == [
+        "fetch.inputs: DVC can't read all of mine; move or rename:",
+        "  .hidden: a FIFO",
+        "  deep/pipe.png: a FIFO",
+        "  door: a socket",
+        "  latin-\\xe9\\x1b.png: its name is not UTF-8",
+        "  loop.png: Too many levels of symbolic links",
+        "  nowhere.png: a symbolic link to nowhere",
+        "  zero.png: a link to a device",
+    ]
 
 
 def test_the_stage_itself_refuses_an_unknown_conversion(

@@ -1,0 +1,137 @@
+"""EXIF for the gray image: what tells of the photograph, with each value as the bytes that it is.
+
+Pillow writes text as ASCII alone, with question marks for all else.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import ExifTags
+
+from grayscale.reading.directories import LONG, SHORT, Directories, Directory, Entry
+
+Tag, Ifd = ExifTags.Base, ExifTags.IFD
+HEAD = b"Exif\0\0"
+# Of the first directory, what tells of the photograph. The rest tells how the file's colour pixels lie.
+KEPT = {
+    Tag.Orientation, Tag.ImageDescription, Tag.Make, Tag.Model, Tag.Software, Tag.DateTime, Tag.Artist,
+    Tag.HostComputer, Tag.Copyright, Tag.Rating, Tag.XPTitle, Tag.XPComment, Tag.XPAuthor, Tag.XPKeywords,
+    Tag.XPSubject,
+}  # fmt: skip
+# Of the Exif directory, what no longer holds; a maker's note points to places in the original file.
+DROPPED = (Tag.MakerNote, Tag.ComponentsConfiguration, Tag.CompressedBitsPerPixel, Ifd.Interop)
+BELOW = (Ifd.Exif, Ifd.GPSInfo)
+SRGB = 1  # EXIF 2.32, tag ColorSpace
+UNITS = {3: 2, 8: 2, 4: 4, 9: 4, 11: 4, 13: 4, 5: 4, 10: 4, 12: 8}  # bytes that an order applies to, by type
+
+
+@dataclass
+class Exif:
+    """The first directory, and those below it by the tag that points to them; all little-endian."""
+
+    main: Directory = field(default_factory=dict)
+    below: dict[int, Directory] = field(default_factory=dict)
+
+    @property
+    def is_turned(self) -> bool:
+        """Do rows and columns change places when the photograph is turned upright?"""
+        orientation = self.main.get(Tag.Orientation)
+        return orientation is not None and orientation.content[:2] in (b"\5\0", b"\6\0", b"\7\0", b"\x08\0")
+
+    def packed(self, place: int = 8) -> bytes:
+        """The directories as they lie in a file from `place` on."""
+        pointers = {tag: Entry(LONG, 1, bytes(4)) for tag in self.below}
+        behind, place_below = b"", place + len(_packed({**self.main, **pointers}, place))
+        for tag, directory in self.below.items():
+            start = place_below + len(behind)
+            pointers[tag] = Entry(LONG, 1, struct.pack("<I", start))
+            behind += _packed(directory, start)
+        return _packed({**self.main, **pointers}, place) + behind
+
+    def block(self) -> bytes:
+        """As JPEG and PNG hold it."""
+        return HEAD + struct.pack("<2sHI", b"II", 42, 8) + self.packed()
+
+
+def read(file: BinaryIO) -> Exif:
+    """The EXIF of a TIFF file, or of a block without `HEAD`; of what is damaged, none."""
+    try:
+        directories = Directories(file)
+        main, _ = directories.read(directories.first, frozenset({*KEPT, *BELOW}))
+        pointers = {tag: directories.numbers(main.pop(tag, None)) for tag in BELOW}
+        below = {tag: directories.read(places[0])[0] for tag, places in pointers.items() if places}
+    except (ValueError, OverflowError, struct.error):
+        return Exif()
+    swapped = {int(tag): _little_endian(directory, directories.order) for tag, directory in below.items()}
+    return Exif(_little_endian(main, directories.order), swapped)
+
+
+def fitted(exif: Exif, size: tuple[int, int]) -> Exif:
+    """The part that holds for the upright gray image of `size` `(width, height)`."""
+    below = {tag: dict(directory) for tag, directory in exif.below.items()}
+    details = below.get(Ifd.Exif, {})
+    for tag in DROPPED:
+        details.pop(tag, None)
+    for tag, value in ((Tag.ExifImageWidth, size[0]), (Tag.ExifImageHeight, size[1]), (Tag.ColorSpace, SRGB)):
+        if tag in details:
+            short = tag == Tag.ColorSpace
+            details[tag] = Entry(SHORT if short else LONG, 1, struct.pack("<H" if short else "<I", value))
+    below = {tag: directory for tag, directory in below.items() if directory}
+    if not exif.main and not below:
+        return Exif()
+    return Exif({**exif.main, Tag.Orientation: Entry(SHORT, 1, struct.pack("<H", 1))}, below)
+
+
+def shortened(block: bytes, most: int) -> tuple[bytes, list[str]]:
+    """A block of at most that many bytes, and the names of the largest values, which had to go."""
+    exif, gone = read(io.BytesIO(block.removeprefix(HEAD))), []
+    while len(exif.block()) > most:
+        holder, tag = max(
+            ((directory, tag) for directory in (exif.main, *exif.below.values()) for tag in directory),
+            key=lambda found: len(found[0][found[1]].content),
+        )
+        del holder[tag]
+        gone.append(ExifTags.TAGS.get(tag, f"tag {tag}"))
+    return exif.block(), gone
+
+
+def put_into_tiff(path: Path, block: bytes) -> None:
+    """Add a block to a little-endian TIFF of one page: a new directory at the end, to which its head then points."""
+    exif = read(io.BytesIO(block.removeprefix(HEAD)))
+    with path.open("r+b") as file:
+        directories = Directories(file)
+        page, _ = directories.read(directories.first)
+        end = file.seek(0, io.SEEK_END)
+        end += file.write(bytes(end % 2))
+        file.write(Exif({**exif.main, **page}, exif.below).packed(end))
+        file.seek(4)
+        file.write(struct.pack("<I", end))
+
+
+def _little_endian(directory: Mapping[int, Entry], order: str) -> Directory:
+    return {
+        tag: entry._replace(content=np.frombuffer(entry.content, f"{order}u{unit}").astype(f"<u{unit}").tobytes())
+        if (unit := UNITS.get(entry.kind))
+        else entry
+        for tag, entry in directory.items()
+        if entry.kind <= 13
+    }
+
+
+def _packed(directory: Mapping[int, Entry], place: int) -> bytes:
+    entries, values = struct.pack("<H", len(directory)), b""
+    behind = place + 2 + 12 * len(directory) + 4
+    for tag, entry in sorted(directory.items()):
+        content = entry.content.ljust(4, b"\0")
+        if len(content) > 4:
+            content = struct.pack("<I", behind + len(values))
+            values += entry.content + bytes(len(entry.content) % 2)
+        entries += struct.pack("<HHI", tag, entry.kind, entry.amount) + content
+    return entries + bytes(4) + values

@@ -1,0 +1,96 @@
+"""Is a JPEG whole? Its decoder fills what is missing of a scan without a word, if only an end marker follows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from grayscale.reading.fault import DecodeError
+
+MAX_SCANS = 100  # of a progressive file; usual are ten, and the time of each grows with the pixels
+SEQUENTIAL, PROGRESSIVE = (0xC0, 0xC1), 0xC2
+FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+END, SCAN, ALONE = 0xD9, 0xDA, {0x01, *range(0xD0, 0xD8)}
+BEHIND_A_SCAN = re.compile(rb"\xff+[^\0\xff\xd0-\xd7]")
+ONES = b"\xff\0" * 8  # the decoder looks 64 bits ahead; these are no code, but a handful of codes at most
+NOISE = bytes(range(1, 255))  # skipped behind a whole scan, decoded behind half of one
+
+
+@dataclass
+class Layout:
+    """What a JPEG holds up to its end marker.
+
+    Attributes:
+        frame: the marker of its kind.
+        components: the numbers of its components.
+        scans: of each, the components, first and last coefficient, and the bits that are still missing.
+        end: where the end marker stands; None if the file is cut, or can't be followed.
+    """
+
+    frame: int = 0
+    components: bytes = b""
+    scans: list[tuple[bytes, int, int, int]] = field(default_factory=list)
+    end: int | None = None
+
+    @property
+    def can_be_checked(self) -> bool:
+        """Not with arithmetic coding, which leaves out zeros at the end."""
+        return self.frame in (*SEQUENTIAL, PROGRESSIVE)
+
+    @property
+    def is_one_scan(self) -> bool:
+        return self.frame in SEQUENTIAL and len(self.scans) == 1
+
+    def is_covered(self) -> bool:
+        """Did every coefficient of every component come, to its last bit?"""
+        missing = {(component, place) for component in self.components for place in range(64)}
+        for components, first, last, bits in self.scans:
+            if bits == 0:
+                missing -= {(component, place) for component in components for place in range(first, last + 1)}
+        return not missing
+
+
+def layout(content: bytes) -> Layout:
+    """Follow a JPEG from marker to marker.
+
+    Raises:
+        DecodeError: it has more than `MAX_SCANS` scans.
+    """
+    found, place = Layout(), 2
+    while place + 4 <= len(content) or content[place : place + 2] == b"\xff\xd9":
+        if content[place] != 0xFF:
+            break
+        marker = content[place + 1]
+        if marker == END:
+            found.end = place
+            break
+        if marker == 0xFF:  # a fill byte
+            place += 1
+            continue
+        if marker in ALONE:
+            place += 2
+            continue
+        size = int.from_bytes(content[place + 2 : place + 4])
+        segment = content[place + 4 : place + 2 + size]
+        place += 2 + size
+        if marker in FRAMES and len(segment) > 5:
+            found.frame, found.components = marker, segment[6::3][: segment[5]]
+        elif marker == SCAN and len(segment) > 3:
+            first, last, bits = segment[-3:]
+            found.scans.append((segment[1:-3:2], first, last, bits & 15))
+            if len(found.scans) > MAX_SCANS:
+                raise DecodeError(f"a JPEG of more than {MAX_SCANS} scans, which would take long")
+            behind = BEHIND_A_SCAN.search(content, place)
+            place = behind.end() - 2 if behind else len(content)
+    return found
+
+
+def without_end(content: bytes, found: Layout) -> bytes:
+    """A file of one scan that the decoder takes for whole only if the scan is."""
+    return content[: found.end] + ONES
+
+
+def with_noise(content: bytes, found: Layout) -> bytes:
+    """A file of several scans that gives other pixels if its last one is not whole."""
+    assert found.end is not None
+    return content[: found.end] + NOISE + content[found.end :]

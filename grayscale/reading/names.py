@@ -1,0 +1,39 @@
+"""Names of files below a folder, and how they are shown."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+# Control characters, what turns the direction of writing, separators of lines, and bytes that are no text.
+UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def shown(name: object) -> str:
+    """The name with what a terminal or a table would not show as such written `\\x1b` or `\\u202e`."""
+    text = os.fsencode(str(name)).decode("utf-8", "backslashreplace")
+    return UNSAFE.sub(lambda found: f"\\x{ord(found[0]):02x}" if ord(found[0]) < 256 else ascii(found[0])[1:-1], text)
+
+
+def walk(top: Path) -> tuple[list[str], list[tuple[str, str]]]:
+    """The paths below `top` of all files, sorted, and of the folders that are not entered, with the reason, sorted.
+
+    Hidden files and folders are ignored. Links to folders are not followed.
+    """
+    names: list[str] = []
+    closed: list[tuple[str, str]] = []
+
+    def close(folder: Path, reason: str) -> None:
+        closed.append((folder.relative_to(top).as_posix(), reason))
+
+    def unreadable(error: OSError) -> None:
+        close(Path(error.filename), "no permission to list this folder")
+
+    for here, folders, files in os.walk(top, onerror=unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for folder in [Path(here, name) for name in folders]:
+            if folder.is_symlink():
+                close(folder, "a symbolic link to a folder is not followed, as DVC does not; put the files here")
+        names += [Path(here, name).relative_to(top).as_posix() for name in files if not name.startswith(".")]
+    return sorted(names), sorted(closed)
