@@ -1,13 +1,21 @@
-"""Tables as text, with the decimals of their measures: the same on the page and in metrics/results.md."""
+"""Tables as text, with the decimals of their measures, and metrics/results.md, which is made of them.
+
+The page shows the same. Nothing parses either.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
 from stages.evaluate.measures import MEASURES
+from stages.report import summary
+from stages.report.claims import Claim
+from stages.report.collect import Results
 
+PROBES = ("method", *summary.PROBES, "detail_limit")
 DIGITS = 3  # of a measure without decimals of its own
 TITLES = {"trainable": "trainable", "parameters": "parameters", "steps": "steps", "macs": "multiply-adds per patch"}
 
@@ -64,3 +72,49 @@ def cells(table: pd.DataFrame) -> pd.DataFrame:
 def texts(column: pd.Series) -> list[str]:
     """A column as text; what is missing is empty."""
     return ["" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value) for value in column]
+
+
+# === metrics/results.md ===
+
+
+def results(found: Results, claims: list[Claim]) -> str:
+    """The whole file: answer, table, verdicts, probes, test sets, conversions."""
+    return "\n".join(_lines(found, claims))
+
+
+def _lines(found: Results, claims: list[Claim]) -> Iterator[str]:
+    photographs = found.contrast["photo"].nunique()
+    yield from ("# Results", "", "`dvc repro` writes this file. What the columns mean stands on the page,")
+    yield from ("`data/report/index.html`.", "", f"**{summary.answer(found.methods, found.studies)}**", "")
+    yield from (f"Means over {found.methods['patches'].max()} test patches; Student's intervals over photographs.", "")
+    yield from as_markdown(methods(found.methods))
+    yield from ("", "## Verdicts", "")
+    for claim in claims:
+        yield from (f"- **{claim.claim}** *{claim.label}.* {claim.sentence}",)
+    scenes = summary.scenes(found.studies)
+    if len(scenes):
+        yield from ("", "## Left-out scenes", "", "Mean differences to yardsticks on the same patches, and 95 %.", "")
+        yield from as_markdown(scenes)
+    axis = summary.latent_axis(found.studies)
+    if len(axis):
+        yield from ("", "## Latent size", "", f"PSNR dB of the test patches. {summary.crossing(axis)}", "")
+        yield from as_markdown(cells(axis))
+    yield from ("", "## Probes", "")
+    levels = [name for name in found.probes if summary.NOISE.fullmatch(str(name))]
+    yield from as_markdown(cells(found.probes[[*PROBES, *levels]]))
+    yield from ("", "## Contrast kept", "", f"Means over {photographs} whole test photographs.", "")
+    yield from as_markdown(cells(summary.means(found.contrast, "method")))
+    yield from ("", "## Conversions against the target", "")
+    yield from as_markdown(cells(summary.means(found.conversions, "conversion")))
+    for name, test_set in found.test_sets.items():
+        yield from ("", f"## Test set {name}", "")
+        yield from as_markdown(methods(test_set))
+    yield ""
+
+
+def as_markdown(rows: pd.DataFrame) -> Iterator[str]:
+    """A table of text as Markdown; the first column is code."""
+    yield f"| {' | '.join(map(str, rows.columns))} |"
+    yield f"|---|{'---:|' * (len(rows.columns) - 1)}"
+    for first, *rest in rows.itertuples(index=False, name=None):
+        yield f"| `{first}` | {' | '.join(rest)} |"
