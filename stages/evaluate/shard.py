@@ -14,7 +14,7 @@ import pandas as pd
 
 from grayscale import tiles
 from grayscale.conversions import CONVERSIONS
-from grayscale.core.levels import to_unit
+from grayscale.core.levels import levels, to_unit
 from stages.evaluate import (
     baselines,
     decolorization,
@@ -203,7 +203,7 @@ def _shown(
     for start, stop in spans(len(corners), patch):
         tile = to_unit(patches.cut(colour, corners[start:stop], patch))
         gray = to_unit(patches.cut(target[..., None], corners[start:stop], patch))[..., 0]
-        output = pictures.to_levels(used[subject.name](tile, gray))
+        output = levels(used[subject.name](tile, gray), bits=8)
         pieces.append(output if output.ndim == 4 else output[..., None])
     return {"photograph": patches.join(np.concatenate(pieces), corners)}
 

@@ -71,13 +71,3 @@ def test_a_dct_code_keeps_a_wave_from_its_place_on(radial: bool, place: int) -> 
     flat = images.mean(axis=(1, 2), keepdims=True) * np.ones((1, 12, 12))
     assert baselines.dct(images, place - 1, radial=radial) == pytest.approx(flat)
     assert baselines.dct(images, place, radial=radial) == pytest.approx(images)
-
-
-def test_codes_go_by_their_names() -> None:
-    images = smooth(5)
-    fitted = baselines.fit_pca([smooth(50)], 50, 30)
-    found = {name: code(images) for name, code in baselines.codes(30, fitted).items()}
-    assert list(found) == ["pca_30", "dct_30", "dct_radial_30"]
-    assert (found["pca_30"] == baselines.pca(images, *fitted)).all()
-    assert (found["dct_30"] == baselines.dct(images, 30)).all()
-    assert (found["dct_radial_30"] == baselines.dct(images, 30, radial=True)).all()
