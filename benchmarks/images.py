@@ -120,7 +120,8 @@ def conversions(rounds: int) -> list[Row]:
     rows = []
     for (name, peer), function in PEERS.items():
         pair = {key: partial(way, photograph) for key, way in {name: CONVERSIONS[name], peer: function}.items()}
-        rows.append(row(f"converting by {name}, beside {peer}", "Mpixel/s", *rates(pair, megapixels, rounds)))
+        rate, of_peer = rates(pair, megapixels, rounds)
+        rows.append(row(f"converting by {name}, beside {peer}", "Mpixel/s", rate, of_peer))
     return [*rows, contrast(rounds)]
 
 

@@ -126,7 +126,7 @@ def test_a_link_into_a_folded_part_unfolds_it(opened: Page) -> None:
 def test_results_md_has_a_row_per_method_and_a_verdict_per_claim(results: collect.Results) -> None:
     written = text.results(results, verdicts(results))
     rows = re.findall(r"^\| `(\w+)` \|", written, flags=re.MULTILINE)
-    assert "| `naive` | 784 | 10 | 20.00 |" in text  # left-out scenes
+    assert "| `naive` | 784 | 10 | 20.00 |" in written  # left-out scenes
     assert (
         "Beside the best fixed code of as many numbers, the best learned code is above it at 32, 261, and below it at 8"
         in written
