@@ -16,7 +16,7 @@ import skimage.color
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchmarks.measure import BenchmarkError, Row, by_turns, cpu_seconds, row, run
+from benchmarks.measure import BenchmarkError, Row, by_turns, rates, row, run
 from grayscale.conversions import CONVERSIONS
 from stages.evaluate import decolorization, measures
 from stages.fetch.sources import bundled
@@ -56,9 +56,8 @@ name, model, source, target = sys.argv[1:]
 if name in ("cvtColor", "fastNlMeansDenoising"):
     import cv2
     image = cv2.imread(source)
-    convert = lambda part: cv2.cvtColor(part, cv2.COLOR_BGR2GRAY)
-    if name == "fastNlMeansDenoising":
-        convert = lambda part: cv2.fastNlMeansDenoising(cv2.cvtColor(part, cv2.COLOR_BGR2GRAY), h=10)
+    luma = lambda part: cv2.cvtColor(part, cv2.COLOR_BGR2GRAY)
+    convert = luma if name == "cvtColor" else lambda part: cv2.fastNlMeansDenoising(luma(part), h=10)
     convert(image[:600, :600])
     start = time.perf_counter()
     gray = convert(image)
@@ -83,20 +82,10 @@ print(seconds)
 
 
 def scoring(rounds: int) -> list[Row]:
-    """SSIM and PSNR of every patch, beside a loop over scikit-image: CPU time, one thread, in memory.
-
-    Both are timed on the same images, after a comparison of their scores, which is the warm-up.
-    """
-    targets, outputs = pictures(IMAGES)
-    worst = float(np.abs(ours(targets, outputs) - loop(targets, outputs)).max())
-    took = by_turns(
-        {
-            function.__name__: partial(cpu_seconds, partial(function, targets, outputs), warm_up=False)
-            for function in (ours, loop)
-        },
-        rounds,
-    )
-    rate, peer = ([IMAGES / seconds for seconds in took[name]] for name in ("ours", "loop"))
+    """SSIM and PSNR of every patch, beside a loop over scikit-image: CPU time, one thread, in memory."""
+    images = pictures(IMAGES)
+    worst = float(np.abs(ours(*images) - loop(*images)).max())
+    rate, peer = rates({way.__name__: partial(way, *images) for way in (ours, loop)}, IMAGES, rounds)
     what = f"SSIM and PSNR of {IMAGES:,} patches of 28 × 28, equal to {CLOSE:g}, beside a loop over scikit-image"
     return [row(what, "images/s", rate, peer, "≥ 10", also=worst <= CLOSE)]
 
@@ -130,9 +119,8 @@ def conversions(rounds: int) -> list[Row]:
     megapixels = photograph.shape[0] * photograph.shape[1] / 1e6
     rows = []
     for (name, peer), function in PEERS.items():
-        pair = {name: CONVERSIONS[name], peer: function}
-        took = by_turns({key: partial(cpu_seconds, partial(way, photograph)) for key, way in pair.items()}, rounds)
-        rate, of_peer = ([megapixels / seconds for seconds in took[key]] for key in pair)
+        pair = {key: partial(way, photograph) for key, way in {name: CONVERSIONS[name], peer: function}.items()}
+        rate, of_peer = rates(pair, megapixels, rounds)
         rows.append(row(f"converting by {name}, beside {peer}", "Mpixel/s", rate, of_peer))
     return [*rows, contrast(rounds)]
 
@@ -146,12 +134,11 @@ def contrast(rounds: int) -> Row:
     ways: dict[str, Convert] = {"gradient_correlation": CONVERSIONS["gradient_correlation"], "decolor": decolor}
     kept = []
     for way in ways.values():
-        grays = [way(photograph) / 255 for photograph in photographs]  # the warm-up, too
+        grays = [way(photograph) / 255 for photograph in photographs]
         scores = [decolorization.contrast(of, gray) for of, gray in zip(pairs, grays, strict=True)]
         kept.append(np.mean([[score["e_neighbours"], score["e_random"]] for score in scores], axis=0))
     work = {name: partial(lambda way: list(map(way, photographs)), way) for name, way in ways.items()}
-    took = by_turns({name: partial(cpu_seconds, each, warm_up=False) for name, each in work.items()}, rounds)
-    rate, of_peer = ([megapixels / seconds for seconds in took[name]] for name in ways)
+    rate, of_peer = rates(work, megapixels, rounds)
     told = [" and ".join(f"{score:.3f}" for score in of) for of in kept]
     what = f"keeping contrast, E-scores {told[0]} (neighbours, random pairs), beside cv2.decolor with {told[1]}"
     return row(what, "Mpixel/s", rate, of_peer, "≥ 10", also=bool((kept[0] >= kept[1]).all()))
@@ -179,19 +166,19 @@ def convert(rounds: int) -> list[Row]:
             path = Path(folder) / f"{size}.png"
             write_photograph(path, size)
             found = by_turns({name: partial(converted, name, path) for name in (*peers, *WAYS)}, rounds)
-            rates, mib = ({name: [run[key] for run in runs] for name, runs in found.items()} for key in (0, 1))
+            speed, mib = ({name: [run[key] for run in runs] for name, runs in found.items()} for key in (0, 1))
             for name in WAYS:
-                rows += [_rate(size, name, peer, rates) for peer in peers]
+                rows += [_rate(size, name, peer, speed) for peer in peers]
                 rows.append(_memory(size, name, mib))
         return [*rows, *_starts(Path(folder) / "1.png", rounds)]
 
 
-def _rate(size: int, name: str, peer: str, rates: dict[str, list[float]]) -> Row:
+def _rate(size: int, name: str, peer: str, speed: dict[str, list[float]]) -> Row:
     """How fast; of a network on a large photograph, beside a filter, whether it is fast enough."""
     judged = name == "subpixel" and peer == DENOISING and size > 1
     what = f"converting {size} megapixels by {name}{f', at least {FAST} Mpixel/s' if judged else ''}, beside cv2.{peer}"
-    fast = median(rates[name]) >= FAST
-    return row(what, "Mpixel/s", rates[name], rates[peer], "≥ 10" if judged else "", also=fast or not judged)
+    fast = median(speed[name]) >= FAST
+    return row(what, "Mpixel/s", speed[name], speed[peer], "≥ 10" if judged else "", also=fast or not judged)
 
 
 def _memory(size: int, name: str, mib: dict[str, list[float]]) -> Row:
@@ -215,24 +202,13 @@ def _starts(photograph: Path, rounds: int) -> list[Row]:
     }
     found = by_turns({name: partial(run, command) for name, command in commands.items()}, rounds)
     took = {name: [cost.cpu_seconds for cost in costs] for name, costs in found.items()}
-    more = median(took["network"]) - median(took["formula"])
+    at_once = median(took["help"]) <= AT_ONCE
+    little_more = median(took["network"]) - median(took["formula"]) <= MORE
+    what = f"grayscale --help, at most {AT_ONCE} s, beside python -c 'import numpy'"
+    other = f"grayscale with one photograph by subpixel, at most {MORE:g} s more than, beside by bt601"
     return [
-        row(
-            f"grayscale --help, at most {AT_ONCE} s, beside python -c 'import numpy'",
-            "CPU s",
-            took["help"],
-            took["numpy"],
-            "≤ 3",
-            also=median(took["help"]) <= AT_ONCE,
-        ),
-        row(
-            f"grayscale with one photograph by subpixel, at most {MORE:g} s more than, beside by bt601",
-            "CPU s",
-            took["network"],
-            took["formula"],
-            "≤ 3",
-            also=more <= MORE,
-        ),
+        row(what, "CPU s", took["help"], took["numpy"], "≤ 3", also=at_once),
+        row(other, "CPU s", took["network"], took["formula"], "≤ 3", also=little_more),
     ]
 
 

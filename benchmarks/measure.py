@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -106,13 +107,20 @@ def by_turns(candidates: Mapping[str, Callable[[], Found]], rounds: int) -> dict
     return found
 
 
-def cpu_seconds(work: Callable[[], Any], *, warm_up: bool = True) -> float:
-    """CPU seconds of `work` in this process, which runs once before as the warm-up, unless told otherwise."""
-    if warm_up:
+def rates(candidates: Mapping[str, Callable[[], Any]], amount: float, rounds: int) -> list[list[float]]:
+    """How much each candidate, of which one call does `amount`, does in a CPU second of this process, round by round.
+
+    Each is called once before, to warm up.
+    """
+
+    def rate(work: Callable[[], Any]) -> float:
+        start = time.process_time()
         work()
-    start = time.process_time()
-    work()
-    return time.process_time() - start
+        return amount / (time.process_time() - start)
+
+    for work in candidates.values():
+        work()
+    return list(by_turns({name: partial(rate, work) for name, work in candidates.items()}, rounds).values())
 
 
 def run(command: Sequence[str], folder: Path = Path()) -> Cost:

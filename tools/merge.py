@@ -105,13 +105,8 @@ def prune() -> None:
 
 def add() -> None:
     """Add to git's index what is generated, and say what is left to do."""
-    run(
-        "git",
-        "add",
-        "--all",
-        "--",
-        *(name for name in GENERATED if Path(name).exists() or run("git", "ls-files", name)),
-    )
+    known = [name for name in GENERATED if Path(name).exists() or run("git", "ls-files", name)]
+    run("git", "add", "--all", "--", *known)
     print("merge: results are current and added; look at `git status`, then `git commit`")
 
 

@@ -23,7 +23,6 @@ from stages.common.settings import Evaluate
 from stages.common.shards import Shard
 from stages.evaluate import (
     frequency,
-    intervals,
     leakage,
     methods,
     noise,
@@ -155,7 +154,7 @@ def _of_patches(
         result.photographs[name] = photographs.assign(chroma_r2=photographs["photo"].map(per_photo))
         result.bands[name] = frequency.bands(name, error[number], detail, patches * test.patch**2)
         result.probes[name] = {
-            "interval": intervals.of_means(photographs),
+            "interval": {key: scores.interval(photographs[key].to_numpy()) for key in HEADLINE},
             "probes": {
                 **chroma,
                 **blind.beside(float(table["mse"].mean()), chroma["chroma_levels"], variation[number] / patches),

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from grayscale.core.atomic import atomic
+from grayscale.core.levels import levels
 
 ZOOM = 4  # screen pixels per patch pixel
 ERROR_GAIN = 4  # the error panel shows |error| times this
@@ -24,11 +25,6 @@ def write_png(path: Path, pixels: np.ndarray) -> None:
     """Write `(height, width, 1)` or `(height, width, 3)` uint8 as PNG, without metadata."""
     with atomic(path) as temporary:
         Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(temporary, format="PNG")
-
-
-def to_levels(image: np.ndarray) -> np.ndarray:
-    """[0, 1], any shape → uint8, rounded."""
-    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
 def noise_shown(levels: Iterable[int]) -> int:
@@ -89,7 +85,7 @@ def patch_sheet(colour: np.ndarray, target: np.ndarray, output: np.ndarray, scor
             error = np.abs(rendered - target[position][..., None])
             panels = (colour[position], _rgb(target[position]), rendered, error * ERROR_GAIN)
             for panel, image in enumerate(panels):
-                zoomed = to_levels(image).repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)
+                zoomed = levels(image, bits=8).repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)
                 sheet.paste(Image.fromarray(zoomed), (left + panel * (side + GAP), top))
             draw.text((left, top + side + 2), f"SSIM {scores[position]:.3f}", "black", font)
     return np.asarray(sheet)

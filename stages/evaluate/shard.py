@@ -15,7 +15,7 @@ import pandas as pd
 
 from grayscale import damage
 from grayscale.conversions import CONVERSIONS
-from grayscale.core.levels import to_unit
+from grayscale.core.levels import levels, to_unit
 from stages.evaluate import (
     baselines,
     decolorization,
@@ -212,7 +212,7 @@ def _restored(
         if task.shown and (kind, level) == ("gaussian", pictures.noise_shown(subject.settings.noise.gaussian)):
             seen = {**outputs, "colour": damaged, "clean": target}
             for name in (subject.name,) if subject.model else ("colour", "luma", "nl_means", "clean"):
-                np.save(folder / f"noisy_{name}.npy", pictures.middle(pictures.to_levels(seen[name])))
+                np.save(folder / f"noisy_{name}.npy", pictures.middle(levels(seen[name], bits=8)))
         for name, output in outputs.items():
             found = scores.measure(target[None], scores.planes(output[None]))[0]
             values = dict(zip(scores.MEASURES, found.tolist(), strict=True))
@@ -257,7 +257,7 @@ def _shown(
     for start, stop in spans(len(corners), patch):
         tile = to_unit(patches.cut(colour, corners[start:stop], patch))
         gray = to_unit(patches.cut(target[..., None], corners[start:stop], patch))[..., 0]
-        output = pictures.to_levels(used[subject.name](tile, gray))
+        output = levels(used[subject.name](tile, gray), bits=8)
         pieces.append(output if output.ndim == 4 else output[..., None])
     return {"photograph": patches.join(np.concatenate(pieces), corners)}
 

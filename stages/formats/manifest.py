@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.common.artifacts import ArtifactError
+from stages.common.artifacts import ArtifactError, read_table
 
 COLUMNS = ("name", "source", "licence", "domain", "scene", "split", "height", "width", "sha256")
 TEXT = tuple(column for column in COLUMNS if column not in ("height", "width"))
@@ -34,10 +34,7 @@ def rows(path: Path) -> pd.DataFrame:
     Raises:
         ArtifactError: the file is missing or no table.
     """
-    try:
-        return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False)
-    except (FileNotFoundError, ValueError) as error:
-        raise ArtifactError(f"{path}: {error}") from error
+    return read_table(path, text=TEXT)
 
 
 def check(table: pd.DataFrame, where: str, needed: Sequence[str] = SPLITS) -> None:

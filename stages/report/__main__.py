@@ -12,7 +12,7 @@ from stages.common import leftovers
 from stages.common.artifacts import write_table, write_text
 from stages.common.stage import stage
 from stages.evaluate.pictures import noise_shown, write_png
-from stages.report import claims, collect, figures, markdown, page, summary
+from stages.report import claims, collect, figures, page, summary, text
 from stages.report.collect import Results
 
 
@@ -22,7 +22,7 @@ def main() -> None:
         results = collect.collect(list(work["variants"]), list(work["test_sets"]))
         pictures = collect.pictures(results)
         verdicts = claims.decide(claims.Evidence(results.studies))
-        write_text(work.out("metrics/results.md"), markdown.results(results, verdicts))
+        write_text(work.out("metrics/results.md"), text.results(results, verdicts))
         write_png(work.out("metrics/result.png"), result_picture(results, pictures))
         write_png(work.out("metrics/noisy.png"), noisy_picture(results, pictures))
         out = work.out("data/report")

@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from stages.report import figures, shown, summary
+from stages.report import figures, summary, text
 from stages.report.claims import Claim
 from stages.report.collect import Results
 
@@ -20,7 +20,7 @@ def render(results: Results, claims: list[Claim], pictures: dict[str, dict[str, 
     """The page as HTML text.
 
     Args:
-        results: all that is shown.
+        results: all that is text.
         claims: with their verdicts.
         pictures: per evaluation: name → PNG bytes.
     """
@@ -37,16 +37,16 @@ def render(results: Results, claims: list[Claim], pictures: dict[str, dict[str, 
     }
     axis = summary.latent_axis(results.studies)
     tables = {
-        "methods": shown.methods(results.methods),
-        "domains": shown.photographs(of_domains(results.evaluations), "domain"),
-        "photographs": shown.photographs(results.photographs, "photo"),
-        "probes": shown.cells(results.probes),
-        "contrast": shown.cells(summary.means(results.contrast, "method")),
-        "conversions": shown.cells(summary.means(results.conversions, "conversion")),
+        "methods": text.methods(results.methods),
+        "domains": text.photographs(of_domains(results.evaluations), "domain"),
+        "photographs": text.photographs(results.photographs, "photo"),
+        "probes": text.cells(results.probes),
+        "contrast": text.cells(summary.means(results.contrast, "method")),
+        "conversions": text.cells(summary.means(results.conversions, "conversion")),
         "scenes": summary.scenes(results.studies),
-        "axis": shown.cells(axis),
-        "studies": shown.cells(results.studies),
-        "origin": shown.cells(results.origin),
+        "axis": text.cells(axis),
+        "studies": text.cells(results.studies),
+        "origin": text.cells(results.origin),
     }
     return environment.get_template(TEMPLATE.name).render(
         **{name: table.to_dict("records") for name, table in tables.items()},
@@ -57,7 +57,7 @@ def render(results: Results, claims: list[Claim], pictures: dict[str, dict[str, 
         crossing=summary.crossing(axis) if len(axis) else "",
         claims=claims,
         shown=compared(results, images),
-        test_sets={name: shown.methods(table).to_dict("records") for name, table in results.test_sets.items()},
+        test_sets={name: text.methods(table).to_dict("records") for name, table in results.test_sets.items()},
         targets=results.evaluations["baselines"]["targets"],
         figures=figures.of_results(results),
         drawn_studies=figures.of_studies(results.studies),

@@ -64,9 +64,3 @@ def test_a_command_is_measured_with_its_children_and_its_failure_is_told() -> No
     assert measure.run([sys.executable, "-c", grows]).mib > 300
     with pytest.raises(BenchmarkError, match="exit code 3"):
         measure.run([sys.executable, "-c", "raise SystemExit(3)"])
-
-
-def test_the_table_shows_what_was_measured_beside_what_is_committed() -> None:
-    measured = row("scoring, beside a loop", "images/s", [300], [10], "≥ 10")
-    shown = command.table([measured], [{**measured, "ratio": [25, 24, 26]}])
-    assert [word in shown for word in ("30", "25", "≥ 10 reached", "300 images/s", "beside a loop")] == [True] * 5

@@ -116,10 +116,6 @@ def test_a_fault_names_its_file_or_variable_and_the_key(
         engine.load(environment)
 
 
-def test_no_stage_has_the_engine_among_its_inputs() -> None:
-    assert "engine.yaml" not in (REPOSITORY / "dvc.yaml").read_text()
-
-
 @pytest.mark.parametrize(
     ("cores", "said", "jobs"),
     [(2, (), "2"), (16, (), "4"), (2, ("ENGINE=ray",), "8"), (2, ("ENGINE=ray", "JOBS=3"), "3")],

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from stages.common import leftovers
 from stages.common import stage as door
 from stages.common.artifacts import ArtifactError
 from stages.common.environment import EnvironmentDiffersError
@@ -155,6 +156,11 @@ def test_metrics_that_dvc_deleted_are_back_after_a_fault(folder: Path, capsys: p
     assert (folder / "metrics/b.json").read_text() == "newer"
     assert not (folder / "data").exists()
     assert "metrics/a.json: DVC had deleted this for the stage; it is again as in git" in capsys.readouterr().err
+
+
+def test_without_a_lock_nothing_is_taken_for_a_left_over(folder: Path) -> None:
+    leftovers.remove()
+    assert (folder / "input/photo").exists()
 
 
 def test_code_of_another_checkout_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from grayscale import damage, tiles
 from grayscale.conversions import CONVERSIONS, bt601
-from stages.common.artifacts import write_json, write_model
+from stages.common.artifacts import ArtifactError, write_json, write_model
 from stages.common.engine import Engine
 from stages.common.settings import Evaluate, Noise
 from stages.evaluate import (
@@ -37,6 +37,7 @@ from stages.evaluate import (
 )
 from stages.evaluate.evaluation import Evaluation
 from stages.evaluate.methods import Subject
+from stages.evaluate.test_sets import refuse_known
 from stages.formats.patches import PatchSet
 from stages.networks import denoise, simple, vae
 from stages.train import precision
@@ -373,6 +374,25 @@ def test_whole_photographs_are_those_of_the_test_split_that_hold_a_patch() -> No
     manifest = pd.DataFrame(rows, columns=["name", "split", "height", "width"])
     assert evaluation.whole_photographs(manifest, 12, 1.5)["name"].tolist() == ["b", "e"]
     assert evaluation.whole_photographs(manifest, 12, 0.1)["name"].tolist() == ["b"]  # one at least
+
+
+def photographs(**listed: tuple[str, str]) -> pd.DataFrame:
+    return pd.DataFrame([(name, *rest) for name, rest in listed.items()], columns=["name", "split", "sha256"])
+
+
+PHOTOS = photographs(a=("train", "11"), again=("train", "11"), b=("validation", "22"), c=("test", "33"))
+
+
+@pytest.mark.parametrize(("sha256", "words"), [("11", "'y' as 'a', which is in train"), ("22", "in validation")])
+def test_pixels_that_a_network_has_seen_are_refused_and_named(sha256: str, words: str) -> None:
+    test_set = photographs(x=("test", "44"), y=("test", sha256), z=("test", sha256))
+    with pytest.raises(ArtifactError, match=r"^test_sets\.garden: 2 of its 3 photographs") as caught:
+        refuse_known(test_set, PHOTOS, "garden")
+    assert words in str(caught.value)
+
+
+def test_new_photographs_and_those_of_the_test_split_may_be_tested_on() -> None:
+    refuse_known(photographs(x=("test", "44"), y=("test", "33")), PHOTOS, "garden")
 
 
 # === In which pieces, and where ===

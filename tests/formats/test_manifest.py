@@ -66,17 +66,6 @@ def test_only_the_splits_that_are_needed_must_have_a_photograph(table: pd.DataFr
         manifest.check(table[table["split"] == "test"], "a table")
 
 
-def test_text_is_read_letter_by_letter(tmp_path: Path, table: pd.DataFrame) -> None:
-    path = tmp_path / "manifest.csv"
-    odd = table.assign(name=["NA", "001", "1e5", "null", "True", "", " a", "a", "b", "c", "d"], licence="NA", scene="7")
-    odd.assign(split="test").to_csv(path, index=False)
-    found = manifest.read(path, needed=("test",))
-    assert found["name"].tolist() == odd["name"].tolist()
-    assert set(found["licence"]) == {"NA"}
-    assert set(found["scene"]) == {"7"}
-    assert found["height"].tolist() == table["height"].tolist()
-
-
 def test_the_bundled_photographs_are_those_of_the_list(tmp_path: Path, table: pd.DataFrame) -> None:
     path = tmp_path / "list.csv"
     wanted = table[table["name"].isin(["coffee", "chelsea"])]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,6 +59,12 @@ def plan(settings: Settings, _: Path) -> Plan:
 def square(number: int) -> Photograph:
     return Photograph(f"{number}", np.full((40, 40, 3), number, np.uint8), "squares", "none", "flat")
 '''
+MEASURE = '''def worst(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """The largest error of each image, `(n,)`."""
+    return np.abs(targets - outputs).max(axis=(1, 2))
+
+
+'''
 
 
 @dataclass(frozen=True)
@@ -67,13 +72,13 @@ class Addition:
     """What is added.
 
     Attributes:
-        files: path → what is put where: a new file's text, or before which text of an old file what stands.
+        files: path → a new file's text, or for an old one before which text what is put.
         params: the changes of params.yaml that use it; its own file if there are any.
         stale: the stages whose own inputs it touches.
         run: the stage that shows that it works.
     """
 
-    files: dict[str, str | tuple[str, str]]
+    files: dict[str, str | dict[str, str]]
     params: dict[str, Any]
     stale: set[str]
     run: str
@@ -83,13 +88,13 @@ SQUARES = {"source": "squares", "inputs": "stages/fetch/sources/squares.py"}
 EVALUATIONS = {"baselines", "evaluate@simple", "evaluate@subpixel"}
 ADDITIONS = {
     "network": Addition(
-        {"stages/networks/mine.py": NETWORK, "stages/networks/registry.py": ('    "simple"', '    "mine": {},\n')},
+        {"stages/networks/mine.py": NETWORK, "stages/networks/registry.py": {'    "simple"': '    "mine": {},\n'}},
         {"variants__mine": {"network": "mine"}},
         {"train@mine"},  # DVC plans no further than an output that is missing
         "evaluate@mine",
     ),
     "conversion": Addition(
-        {"grayscale/conversions.py": ("LIGHT = ", CONVERSION)},
+        {"grayscale/conversions.py": {"LIGHT = ": CONVERSION, '    "green": green,': '    "red": red,\n'}},
         {"targets__conversion": "red"},
         {"targets", *EVALUATIONS},
         "targets",
@@ -97,35 +102,24 @@ ADDITIONS = {
     "source": Addition(
         {
             "stages/fetch/sources/squares.py": SOURCE,
-            "docs/sources.md": ("## Split", "## Squares\n\n`count` of them.\n\n"),
+            "docs/sources.md": {"## Split": "## Squares\n\n`count` of them.\n\n"},
         },
         {},
         {"fetch"},
         "fetch",
     ),
     "measure": Addition(
-        {"stages/evaluate/measures.py": ('    "mse": Measure', '    "worst": Measure(worst, "worst pixel"),\n')},
+        {
+            "stages/evaluate/measures.py": {
+                "def mae(": MEASURE,
+                '    "mse": Measure': '    "worst": Measure(worst, "worst pixel"),\n',
+            }
+        },
         {},
         {*EVALUATIONS, "report"},
         "baselines",
     ),
 }
-MORE = {  # a second place in the same file
-    "conversion": ("grayscale/conversions.py", '    "green": green,', '    "red": red,\n'),
-    "measure": (
-        "stages/evaluate/measures.py",
-        "def mae(",
-        "def worst(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:\n"
-        '    """The largest error of each image, `(n,)`."""\n'
-        "    return np.abs(targets - outputs).max(axis=(1, 2))\n\n\n",
-    ),
-}
-
-
-def insert(path: Path, before: str, text: str) -> None:
-    content = path.read_text(encoding="utf-8")
-    assert content.count(before) >= 1
-    path.write_text(content.replace(before, text + before, 1), encoding="utf-8")
 
 
 def added(workspace: Workspace, name: str) -> Addition:
@@ -133,10 +127,11 @@ def added(workspace: Workspace, name: str) -> Addition:
     addition = ADDITIONS[name]
     for file, what in addition.files.items():
         path = workspace.folder / file
-        path.write_text(what, encoding="utf-8") if isinstance(what, str) else insert(path, *what)
-    if name in MORE:
-        file, before, text = MORE[name]
-        insert(workspace.folder / file, before, text)
+        content = what if isinstance(what, str) else path.read_text(encoding="utf-8")
+        for before, text in what.items() if isinstance(what, dict) else ():
+            assert before in content
+            content = content.replace(before, text + before, 1)
+        path.write_text(content, encoding="utf-8")
     workspace.edit_params(**addition.params)
     status = workspace.run("git", "status", "--porcelain", "--untracked-files=all").stdout.splitlines()
     expected = {*addition.files, *(["params.yaml"] if addition.params else [])}

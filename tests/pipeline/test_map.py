@@ -70,15 +70,21 @@ def module_file(name: str) -> Path | None:
 
 
 @cache  # the working directory changes from test to test, its files do not
-def imports(file: Path) -> set[Path]:
-    """First-party files that a file imports, anywhere in it."""
-    names: set[str] = set()
+def names(file: Path) -> set[str]:
+    """The modules that a file imports, anywhere in it, and what it takes from them."""
+    found: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return {found for name in names if name.startswith(("stages", "grayscale")) and (found := module_file(name))}
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def imports(file: Path) -> set[Path]:
+    """First-party files that a file imports."""
+    ours = {module_file(name) for name in names(file) if name.startswith(("stages", "grayscale"))}
+    return {found for found in ours if found}
 
 
 def closure(start: Path) -> set[Path]:
@@ -97,22 +103,10 @@ def is_docstring_only(file: Path) -> bool:
     return all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)
 
 
-@cache
-def imported(file: Path) -> set[str]:
-    """The packages that a file imports, anywhere in it."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module.split(".")[0])
-    return names
-
-
 def libraries(files: set[Path]) -> set[str]:
     """The distributions that files import."""
-    names = {name for file in files for name in imported(file)}
-    return {distribution.lower() for name in names for distribution in DISTRIBUTIONS.get(name, [])}
+    tops = {name.split(".")[0] for file in files for name in names(file)}
+    return {distribution.lower() for top in tops for distribution in DISTRIBUTIONS.get(top, [])}
 
 
 def main_file(name: str) -> Path:
@@ -205,19 +199,9 @@ def test_every_stage_declares_python_and_the_packages_that_it_imports(name: str,
 
 def test_heavy_imports_stay_out_of_the_door() -> None:
     heavy = {"tensorflow", "keras", "sklearn", "skimage", "matplotlib"}
-    for name in (
-        "stages.common.stage",
-        "stages.common.settings",
-        "stages.common.artifacts",
-        "stages.common.environment",
-        "stages.networks.registry",
-        "stages.study.runs",
-    ):
-        file = module_file(name)
-        assert file
+    common = (f"stages/common/{name}.py" for name in ("stage", "settings", "artifacts", "environment"))
+    for file in map(Path, (*common, "stages/networks/registry.py", "stages/study/runs.py")):
         for found in closure(file):
-            tree = ast.parse(found.read_text())
-            top = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
-            names = {alias.name.split(".")[0] for node in top for alias in node.names}
-            names |= {node.module.split(".")[0] for node in top if isinstance(node, ast.ImportFrom) and node.module}
-            assert not names & heavy, found
+            top = [node for node in ast.parse(found.read_text()).body if isinstance(node, (ast.Import, ast.ImportFrom))]
+            modules = [getattr(node, "module", None) or alias.name for node in top for alias in node.names]
+            assert not {module.split(".")[0] for module in modules} & heavy, found

@@ -1,7 +1,8 @@
-"""The commands of README.md work, in the order in which they stand, and so does its Python."""
+"""README.md: its table says what metrics say; its commands work in the order in which they stand, and its Python."""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
@@ -26,6 +27,22 @@ def blocks(kind: str) -> list[str]:
 COMMANDS = [
     command for line in "".join(blocks("sh")).splitlines() if (command := re.split(r"(?:^|\s{2,})#", line)[0].strip())
 ]
+
+
+# Method, and the cells that hold its numbers.
+ROWS = re.findall(r"^\| `(\w+)` \|[^|]*" + r"\|([^|]*)" * 4 + r"\|$", README, flags=re.MULTILINE)
+KEYS = ("psnr", "start_psnr", "ssim", "latent")
+
+
+def test_every_number_of_the_table_is_that_of_metrics_to_its_last_digit() -> None:
+    assert "| PSNR dB | before its first step | SSIM | latent |" in README
+    assert len(ROWS) == 7
+    for method, *cells in ROWS:
+        score = json.loads((REPOSITORY / f"metrics/scores/{method}.json").read_text())
+        for key, text in zip(KEYS, map(str.strip, cells), strict=True):
+            assert bool(text) == (key in score), (method, key)
+            half_a_digit = 0.500001 * 10 ** -len(text.partition(".")[2])
+            assert not text or float(text) == pytest.approx(score[key], abs=half_a_digit), (method, key)
 
 
 @pytest.mark.long

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from stages.report import claims, collect, figures, markdown, page
+from stages.report import claims, collect, figures, page, text
 from tests.report import made
 
 
@@ -124,17 +124,17 @@ def test_a_link_into_a_folded_part_unfolds_it(opened: Page) -> None:
 
 
 def test_results_md_has_a_row_per_method_and_a_verdict_per_claim(results: collect.Results) -> None:
-    text = markdown.results(results, verdicts(results))
-    rows = re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)
-    assert "| `naive` | 784 | 10 | 20.00 |" in text  # left-out scenes
+    written = text.results(results, verdicts(results))
+    rows = re.findall(r"^\| `(\w+)` \|", written, flags=re.MULTILINE)
+    assert "| `naive` | 784 | 10 | 20.00 |" in written  # left-out scenes
     assert (
         "Beside the best fixed code of as many numbers, the best learned code is above it at 32, 261, and below it at 8"
-        in text
+        in written
     )
-    assert "| `8` | 20 | 21 | 21 | 21 |" in text
+    assert "| `8` | 20 | 21 | 21 | 21 |" in written
     assert rows[: len(results.methods)] == list(results.methods.index)
-    assert "| `adaptive` | autoencoder | 261 | 38.500 | 37.5 … 39.5 | 16.000 | 0.38500 |" in text
-    assert all(f"- **{claim.claim}** *{claim.label}.* {claim.sentence}" in text for claim in verdicts(results))
+    assert "| `adaptive` | autoencoder | 261 | 38.500 | 37.5 … 39.5 | 16.000 | 0.38500 |" in written
+    assert all(f"- **{claim.claim}** *{claim.label}.* {claim.sentence}" in written for claim in verdicts(results))
 
 
 def test_many_photographs_have_no_columns_of_their_own(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import shutil
@@ -13,20 +12,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 from ruamel.yaml import YAML
 
-from stages.common.artifacts import ArtifactError, write_bytes, write_json, write_table, write_text
+from stages.common.artifacts import ArtifactError, write_json, write_table, write_text
 from tests.conftest import Workspace
-from tools.compare import __main__ as command
-from tools.compare import compare, comparison
+from tools.compare import __main__ as shown
+from tools.compare import compare
 from tools.compare.revisions import Changes, Revision, changes
 
 COUNTS = {"a": 9, "b": 4, "c": 6}  # patches of each test photograph
 SPLITS, SUMMARY = ("train", "validation", "test"), "data/evaluations/simple/summary.json"
-PAGE = (
-    '<h1>Report</h1>\n<p>…</p>\n\n<h2>Results</h2>\n<a href="../provenance.html#simple">simple</a>\n<h2>Probes</h2>\n'
-)
 PIPELINE = """
 stages:
   targets:
@@ -41,17 +36,7 @@ stages:
       params: ['variants.${key}']
       outs: ['data/evaluations/${key}']
       metrics: ['metrics/scores/${key}.json': {cache: false}]
-  report:
-    cmd: 'true'
-    deps: [data/evaluations]
-    outs: [data/report]
 """
-
-
-def png(level: int) -> bytes:
-    file = io.BytesIO()
-    Image.new("L", (4, 4), level).save(file, "PNG")
-    return file.getvalue()
 
 
 def scores(method: str, gain: float = 0.0) -> pd.DataFrame:
@@ -73,13 +58,11 @@ def summary(name: str, psnr: float = 20) -> dict[str, Any]:
     return {"inputs": inputs, "scores": {name: {"psnr": psnr, "ssim": 0.9}}}
 
 
-def evaluate(folder: Path, name: str, gain: float = 0.0, level: int = 0) -> None:
+def evaluate(folder: Path, name: str, gain: float = 0.0) -> None:
     """Results of an evaluation that never took place."""
     to = folder / "data/evaluations" / name
     write_table(to / "scores.csv", scores(name, gain))
     write_table(to / "contrast.csv", contrast(name))
-    write_bytes(to / "photograph.png", png(level))
-    write_bytes(to / "patches.png", png(100))
     write_json(to / "summary.json", summary(name))
     write_json(folder / f"metrics/scores/{name}.json", {"psnr": 30 + gain})
 
@@ -115,7 +98,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         workspace.run(*line.split())
     write_text(folder / "dvc.yaml", PIPELINE.replace("      metrics:", "      #"))
     write_text(folder / "data/pairs/test/index.csv", "test\n")
-    write_text(folder / "data/report/index.html", PAGE)
     write_text(folder / "stages/evaluate/measures.py", "\n")
     write_text(folder / ".gitignore", "/data\n")
     for name in ("simple", "subpixel"):
@@ -124,7 +106,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     write_text(folder / "dvc.yaml", PIPELINE)
     write_text(folder / "metrics/studies.csv", study(*"pq"))
     recorded("first")
-    evaluate(folder, "subpixel", gain=2.0, level=200)
+    evaluate(folder, "subpixel", gain=2.0)
     params["variants"]["subpixel"]["learning_rate"] = 0.008
     recorded("second")
     write_text(folder / "stages/evaluate/measures.py", "\n\n")
@@ -159,15 +141,8 @@ def test_a_true_difference_is_told_and_what_led_to_it(here: Path) -> None:
     assert found.untouched == ["simple"]
     assert found.changes.params == ["variants.subpixel.learning_rate: not set → 0.008"]
     assert found.changes.code == found.changes.data == found.remeasured == []
-    assert found.pictures == {"subpixel": {"photograph": (png(0), png(200))}}
-    text, markdown = comparison.text(found), comparison.markdown(found)
-    assert text.splitlines()[2].startswith("Better: subpixel psnr (+2 dB, within the luck of a seed)")
-    assert markdown.startswith("**Better: subpixel psnr (+2 dB, within")
-    page = comparison.page(PAGE, found)
-    assert page.index('<section id="comparison">') < page.index("<h2>Results</h2>") < page.index("<h2>Probes</h2>")
-    assert page.count("data:image/png;base64,") == 2
-    assert 'href="provenance.html#simple"' in page
-    assert "../" not in page and "http" not in page
+    assert shown.text(found).splitlines()[2].startswith("Better: subpixel psnr (+2 dB, within the luck of a seed)")
+    assert shown.markdown(found).startswith("**Better: subpixel psnr (+2 dB, within")
 
 
 def test_other_code_that_scores_is_named(here: Path) -> None:
@@ -177,8 +152,8 @@ def test_other_code_that_scores_is_named(here: Path) -> None:
 
 def test_scores_on_other_patches_are_not_compared(here: Path) -> None:
     found = compared("third", "fourth")
-    assert (found.rows, found.pictures) == ([], {})
-    assert comparison.sentence(found) == (
+    assert found.rows == []
+    assert shown.sentence(found) == (
         "The scores of the test photographs can't be compared: data/pairs/test differs, because of "
         "targets.conversion: bt601 → bt709."
     )
@@ -186,7 +161,7 @@ def test_scores_on_other_patches_are_not_compared(here: Path) -> None:
 
 def test_a_revision_does_not_differ_from_its_workspace_until_that_is_edited(here: Path) -> None:
     found = compared("fourth")
-    assert comparison.sentence(found) == "Nothing changed."
+    assert shown.sentence(found) == "Nothing changed."
     params = (here / "params.yaml").read_text()
     write_text(here / "params.yaml", params.replace("0.008", "0.009"))
     try:
@@ -194,7 +169,7 @@ def test_a_revision_does_not_differ_from_its_workspace_until_that_is_edited(here
     finally:
         write_text(here / "params.yaml", params)
     assert found.stale == ["evaluate@subpixel"]
-    assert re.match(r"The results of the workspace \(\w{7} with changes\) are not current", comparison.sentence(found))
+    assert re.match(r"The results of the workspace \(\w{7} with changes\) are not current", shown.sentence(found))
 
 
 @pytest.mark.parametrize(
@@ -205,14 +180,13 @@ def test_a_revision_that_is_unknown_or_of_the_old_layout_is_refused(here: Path, 
         compared(name)
 
 
-def test_the_command_writes_a_page_and_says_when_results_are_damaged_or_gone(
+def test_the_command_tells_and_writes_and_says_when_results_are_damaged_or_gone(
     made: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(made.copy(tmp_path / "clone").folder)
     monkeypatch.setattr("sys.argv", ["compare", "first", "--to", "second", "--markdown", "comment.md"])
-    command.main()
+    shown.main()
     assert capsys.readouterr().out.splitlines()[2].startswith("Better: subpixel psnr (+2 dB")
-    assert '<section id="comparison">' in Path("data/comparison.html").read_text()
     cache = Path(".dvc/cache/files/md5")
     for path in cache.glob("*/*"):
         if path.read_bytes().startswith(b"method,photo"):
@@ -220,57 +194,58 @@ def test_the_command_writes_a_page_and_says_when_results_are_damaged_or_gone(
             path.write_bytes(path.read_bytes()[:-1])
     assert re.search(r"scores.csv is damaged .* `make audit REPAIR=1`", compared("first", "second").missing)
     shutil.rmtree(cache)
-    command.main()
+    shown.main()
     comment = Path("comment.md").read_text()
     assert comment.startswith("**No scores were compared: not all can be had here. first (")
     assert "- `variants.subpixel.learning_rate: not set → 0.008`" in comment
-    assert not Path("data/comparison.html").exists()
 
 
 # === tables made by hand ===
 
 MORE = [1.0, 1.01, 0.99]  # differences that are more than chance
+SOME = [1.0, 1.4, 0.7]
 
 
-def pair(method: str, measure: str, differences: list[float], test_set: str = "") -> compare.Pair:
-    photos = pd.Index([f"photo {number}" for number in range(len(differences))], name="photo")
-    values = pd.DataFrame({"old": 30.0, "new": 30 + np.array(differences)}, photos)
-    return compare.Pair(test_set, method, measure, values)
+def pairs(differences: Mapping[str, list[float]], test_set: str = "", method: str = "simple") -> compare.Pairs:
+    """A measure for each list of differences, one of each photograph."""
+    return {
+        (test_set, method, measure): pd.DataFrame(
+            {"old": 30.0, "new": 30 + np.array(values)}, pd.Index(range(len(values)), name="photo")
+        )
+        for measure, values in differences.items()
+    }
 
 
 def test_tables_of_other_patches_are_never_paired() -> None:
-    def pairs(before: pd.DataFrame, after: pd.DataFrame) -> list[compare.Pair] | None:
+    def paired(before: pd.DataFrame, after: pd.DataFrame) -> compare.Pairs | None:
         return compare.paired_tables("", before, after, compare.KEYS["scores.csv"])
 
     table = scores("simple")
-    shuffled = pairs(table, table.sample(frac=1, random_state=1))
-    assert shuffled is not None
-    assert all((pair.values["old"] == pair.values["new"]).all() for pair in shuffled)
-    assert pairs(table, table.assign(column=table["column"] + 1)) is None
-    assert pairs(table, table.iloc[1:]) is None
+    shuffled = paired(table, table.sample(frac=1, random_state=1))
+    assert shuffled
+    assert all((values["old"] == values["new"]).all() for values in shuffled.values())
     twice = pd.concat([table, table.iloc[:1]])
-    assert pairs(table, twice) is None
-    assert pairs(twice, twice) is None  # which goes with which?
-    assert pairs(table, pd.concat([table, scores("another").iloc[:1]])) is not None  # which only one has
-    assert pairs(table, scores("another")) == []
+    for after in (table.assign(column=table["column"] + 1), table.iloc[1:], twice):
+        assert paired(table, after) is None
+    assert paired(twice, twice) is None  # which goes with which?
+    more = paired(table, pd.concat([table, scores("another").iloc[:1]]))  # only one has it
+    assert more and more.keys() == shuffled.keys()
+    assert paired(table, scores("another")) == {}
 
 
-def test_more_error_is_worse_and_more_of_anything_else_better() -> None:
-    rows = compare.judged([pair("simple", measure, MORE) for measure in ("psnr", "ssim", "mse", "mae")], {})
-    assert [row.verdict for row in rows] == ["better", "better", "worse", "worse"]
-
-
-def test_the_more_scores_are_looked_at_the_more_a_difference_has_to_show() -> None:
-    shown = pair("simple", "psnr", [1.0, 1.4, 0.7])
-    noise = [pair(f"variant_{number}", "psnr", [1.0, -1.1, 0.2]) for number in range(9)]
-    assert compare.judged([shown], {})[0].verdict == "better"
-    assert compare.judged([shown, *noise], {})[0].verdict == "none"
-
-
-def test_psnr_and_ssim_of_patches_need_to_show_less_than_the_rest() -> None:
-    rest = [pair("simple", f"e_{number}", [1.0, 1.3, 0.8]) for number in range(9)]
-    rows = compare.judged([pair("simple", "psnr", [1.0, 1.3, 0.8]), *rest], {})
-    assert [row.verdict for row in rows] == ["better", *["none"] * 9]
+@pytest.mark.parametrize(
+    ("differences", "verdicts"),
+    [
+        (dict.fromkeys(("psnr", "ssim", "mse", "mae"), MORE), ["better", "better", "worse", "worse"]),
+        ({"psnr": SOME}, ["better"]),
+        # the more scores are looked at, the more a difference has to show
+        ({"psnr": SOME, **{f"{number}_psnr": [1.0, -1.1, 0.2] for number in range(9)}, "ssim": SOME}, ["none"] * 11),
+        # and PSNR and SSIM of patches less than the rest
+        ({"psnr": [1.0, 1.3, 0.8], **{f"e_{n}": [1.0, 1.3, 0.8] for n in range(9)}}, ["better", *["none"] * 9]),
+    ],
+)
+def test_verdicts_are_of_all_scores_together(differences: dict[str, list[float]], verdicts: list[str]) -> None:
+    assert [row.verdict for row in compare.judged(pairs(differences), {})] == verdicts
 
 
 @pytest.mark.parametrize(
@@ -278,17 +253,17 @@ def test_psnr_and_ssim_of_patches_need_to_show_less_than_the_rest() -> None:
     [([5.0], "one photograph"), ([0.01, 0.01001], "alike")],  # of 30.00000
 )
 def test_photographs_that_tell_nothing_of_others_are_told_as_such(differences: list[float], words: str) -> None:
-    rows = compare.judged([pair("simple", "psnr", differences)], {})
-    said = comparison.sentence(compare.Comparison("old", "new", Changes([], [], [], [], [], []), rows=rows))
-    assert rows[0].verdict == "none"
-    assert comparison.cells(rows[0])[5] == words
+    rows = compare.judged(pairs({"psnr": differences}), {})
+    said = shown.sentence(compare.Comparison("old", "new", Changes([], [], [], [], [], []), rows=rows))
+    assert (rows[0].verdict, shown.cells(rows[0])[5]) == ("none", words)
     assert ("With a single photograph nothing can be said of others." in said) == (words == "one photograph")
 
 
 def test_a_difference_that_a_seed_might_make_is_marked() -> None:
     luck = {("simple", "psnr"): 0.5, ("vae", "psnr"): 0.1}
-    elsewhere = pair("simple", "psnr", MORE, test_set="histology")  # seeds were scored on the test photographs
-    rows = compare.judged([*(pair(name, "psnr", MORE) for name in ("simple", "vae", "other")), elsewhere], luck)
+    more = {"psnr": MORE}
+    elsewhere = pairs(more, test_set="histology")  # seeds were scored on the test photographs
+    rows = compare.judged({**pairs(more), **pairs(more, method="vae"), **pairs({"e": MORE}), **elsewhere}, luck)
     assert [row.luck for row in rows] == [True, False, False, False]
 
 
@@ -297,9 +272,6 @@ class Held(Revision):
 
     def __init__(self, stages: dict[str, Any], tables: dict[str, Any], files: Mapping[str, bytes] = {}) -> None:
         self.name, self.title, self.stages, self.tables, self.files = "held", "held", stages, tables, files
-
-    def names(self, folder: str) -> set[str]:
-        return {path.rpartition("/")[2] for path in self.tables if path.startswith(f"{folder}/")}
 
     def table(self, path: str) -> pd.DataFrame:
         return self.tables[path]
@@ -313,10 +285,8 @@ class Held(Revision):
         return {}
 
 
-def held(
-    gain: float, photos: str = "1", patches: str = "1", conversion: str = "bt601", shown: int = 3, cut: str = "1"
-) -> Held:
-    """A test set `other` on which simple scored `gain` dB more, with the hashes of its and of the test photographs."""
+def held(gain: float, photos: str = "1", patches: str = "1", conversion: str = "bt601", cut: str = "1") -> Held:
+    """A test set `other` on which simple scored `gain` dB less, with the hashes of its and of the test photographs."""
 
     def stage(path: str, md5: str, **params: Any) -> dict[str, Any]:
         return {"outs": [{"path": path, "md5": md5}], "deps": [], "params": {"params.yaml": params}}
@@ -329,19 +299,19 @@ def held(
         "evaluate_set@other": stage("data/evaluations/test_sets/other", str(gain), targets=targets),
     }
     stages["evaluate_set@other"]["deps"] = [{"path": f"{compare.CUTTING}cutting.py", "md5": cut}]
-    tables = {
-        "data/evaluations/simple/scores.csv": scores("simple", gain),
-        "data/evaluations/simple/contrast.csv": contrast("simple").iloc[:shown],
-        "data/evaluations/test_sets/other/scores.csv": scores("simple", -gain),
-    }
-    return Held(stages, tables)
+    folders = {"data/evaluations/simple": gain, "data/evaluations/test_sets/other": -gain}
+    tables = {f"{folder}/scores.csv": scores("simple", of) for folder, of in folders.items()}
+    return Held(stages, {**tables, **{f"{folder}/contrast.csv": contrast("simple") for folder in folders}})
+
+
+SCORED, OTHER, KEPT, _ = held(0).tables
 
 
 def test_a_test_set_has_rows_of_its_own() -> None:
     found = compare.compare(held(0), held(3))
     verdicts = {row.test_set: row.verdict for row in found.rows if row.measure == "psnr"}
     assert verdicts == {"": "better", "other": "worse"}
-    assert "Worse: simple on other psnr (-3 dB)" in comparison.sentence(found)
+    assert "Worse: simple on other psnr (-3 dB)" in shown.sentence(found)
 
 
 def test_test_set_and_test_photographs_are_refused_one_by_one() -> None:
@@ -367,43 +337,36 @@ def test_what_rounding_alone_may_change_is_the_same() -> None:
 
 
 def test_a_value_that_is_no_number_gives_no_verdict_and_takes_none_away() -> None:
-    scored = "data/evaluations/simple/scores.csv"
-    new = held(3)
-    new.tables[scored] = new.tables[scored].assign(ssim=[float("nan"), *[0.9] * 18], mae=float("nan"))
+    both, new = held(0), held(3)
+    new.tables[SCORED] = new.tables[SCORED].assign(ssim=[float("nan"), *[0.9] * 18], mae=float("nan"))
     found = compare.compare(held(0), new)
     assert [row.measure for row in found.rows if not row.test_set] == ["psnr", "mse"]
-    assert found.unpaired == [
-        f"simple {measure}: not a number of every patch or photograph" for measure in ("ssim", "mae")
-    ]
-    both = held(0)
-    both.tables[scored] = both.tables[scored].assign(mae=float("nan"))
-    assert "simple mae: not a number of every patch or photograph" not in compare.compare(both, new).unpaired
+    missing = [f"simple {measure}: not a number of every patch or photograph" for measure in ("ssim", "mae")]
+    assert found.unpaired == missing
+    both.tables[SCORED] = both.tables[SCORED].assign(mae=float("nan"))
+    assert compare.compare(both, new).unpaired == missing[:1]
 
 
 def test_patches_that_are_identical_with_their_target_are_left_out_of_psnr_alone() -> None:
-    scored = "data/evaluations/simple/scores.csv"
     new = held(3)
-    psnr = new.tables[scored]["psnr"]
-    new.tables[scored] = new.tables[scored].assign(psnr=psnr.where(psnr.index != 1))
+    psnr = new.tables[SCORED]["psnr"]
+    new.tables[SCORED] = new.tables[SCORED].assign(psnr=psnr.where(psnr.index != 1))
     found = {row.measure: row for row in compare.compare(held(0), new).rows if not row.test_set}
-    rows = scores("simple").drop(index=1)
-    assert found["psnr"].old == pytest.approx(rows.groupby("photo")["psnr"].mean().mean(), rel=1e-6)
-    assert found["mse"].old == pytest.approx(scores("simple").groupby("photo")["mse"].mean().mean(), rel=1e-6)
-    new.tables[scored] = new.tables[scored].assign(psnr=np.nan)
+    for measure, rows in {"psnr": scores("simple").drop(index=1), "mse": scores("simple")}.items():
+        assert found[measure].old == pytest.approx(rows.groupby("photo")[measure].mean().mean(), rel=1e-6)
+    new.tables[SCORED] = new.tables[SCORED].assign(psnr=np.nan)
     assert "simple psnr: not a number of every patch or photograph" in compare.compare(held(0), new).unpaired
 
 
-def test_columns_and_tables_that_only_one_revision_has_are_named() -> None:
-    scored, kept, other = held(0).tables
+def test_columns_and_tables_that_do_not_go_together_are_named() -> None:
     new = held(3)
-    del new.tables[kept]
-    new.tables[scored] = new.tables[scored].assign(lpips=0.1, note="text")
-    new.tables[other] = new.tables[other].drop(columns="row")
+    new.tables[KEPT] = new.tables[KEPT].iloc[1:]
+    new.tables[SCORED] = new.tables[SCORED].assign(lpips=0.1, note="text")
+    new.tables[OTHER] = new.tables[OTHER].drop(columns="row")
     found = compare.compare(held(0), new)
     assert found.unpaired == [
-        f"{scored}: lpips only in one of the two",
-        f"{kept}: only in held",
-        f"{other}: not of the same patches or photographs in both",
+        f"{SCORED}: lpips only in one of the two",
+        *(f"{path}: not of the same patches or photographs in both" for path in (KEPT, OTHER)),
     ]
     assert [row.measure for row in found.rows] == ["psnr", "mse"]
     del new.stages["evaluate_set@other"]
@@ -437,21 +400,21 @@ def test_stages_are_named_by_their_group_whatever_variants_came_or_went() -> Non
 
 
 def test_no_line_of_the_text_is_wider_than_a_terminal_and_no_sentence_names_everything() -> None:
-    rows = compare.judged([pair(f"variant_{number}", "psnr", MORE) for number in range(20)], {})
+    rows = compare.judged(pairs({f"e_{number}": MORE for number in range(20)}), {})
     long = Changes(["key: " + "value, " * 40], [], ["stages/" + "x" * 150 + ".py"], [], [], [])
-    text = comparison.text(compare.Comparison("old", "new", long, rows=rows))
-    assert max(map(len, text.splitlines())) <= comparison.WIDTH
-    assert "variant_11 psnr (+1 dB) and 8 more." in " ".join(text.split())
+    text = shown.text(compare.Comparison("old", "new", long, rows=rows))
+    assert max(map(len, text.splitlines())) <= shown.WIDTH
+    assert "simple e_11 (+1) and 8 more." in " ".join(text.split())
 
 
 @pytest.mark.parametrize("text", ["`", "x` <b>", "a\n\n# b", "](http://x) **@all** ![](y)", "``` | ~~~"])
 def test_no_word_of_params_yaml_is_markup_in_the_comment(text: str) -> None:
     found = compare.Comparison("old", "new", Changes([f"fetch.domain: {text}"], [], [], [], [], []), refused={"": text})
-    bold, _, _, _, opened, _, item, *_ = comparison.markdown(found).splitlines()
-    shown = " ".join(text.split())
-    assert re.sub(r"\\(.)", r"\1", bold) == f"**The scores of the test photographs can't be compared: {shown}.**"
+    bold, _, _, _, opened, _, item, *_ = shown.markdown(found).splitlines()
+    told = " ".join(text.split())
+    assert re.sub(r"\\(.)", r"\1", bold) == f"**The scores of the test photographs can't be compared: {told}.**"
     assert not re.search(r"(?<!\\)[*\[\]<>|#]", bold[2:-2])
     assert opened == "<details><summary>Params</summary>"
     fence = item.removeprefix("- ").partition(" ")[0] if "`" in text else "`"
-    assert item.strip("- `").strip() in f"fetch.domain: {shown}"
+    assert item.strip("- `").strip() in f"fetch.domain: {told}"
     assert item.startswith(f"- {fence}") and item.endswith(fence) and fence not in text

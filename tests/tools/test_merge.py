@@ -92,7 +92,7 @@ def test_a_variant_that_one_branch_removed_stays_removed(tiny: Workspace) -> Non
     ]
 
 
-def test_pruning_removes_what_a_removed_variant_left_and_no_other_line(tiny: Workspace) -> None:
+def test_pruning_removes_what_a_removed_variant_left_and_nothing_that_was_changed_since(tiny: Workspace) -> None:
     lock = tiny.folder / "dvc.lock"
     before = lock.read_text()
     (tiny.folder / "params.yaml").write_text("variants:\n  vae: 20\n")
@@ -106,3 +106,7 @@ def test_pruning_removes_what_a_removed_variant_left_and_no_other_line(tiny: Wor
     assert (tiny.folder / "data/my_notes.txt").exists()
     assert (tiny.folder / "data/models/vae").exists()
     assert tool(tiny, "tools.merge").stdout == ""
+    (tiny.folder / "data/models/vae/notes.txt").write_text("mine")
+    (tiny.folder / "params.yaml").write_text("variants: {}\n")
+    assert tool(tiny, "tools.merge").stdout == "merge: removed train@vae from dvc.lock\n"
+    assert (tiny.folder / "data/models/vae/weights").exists()

@@ -1,13 +1,13 @@
 """Compares what the test photographs scored in two revisions, patch by patch, as DVC holds it for both.
 
-Nothing is computed again. What is printed and drawn of it is in comparison.py, the statistics in paired.py.
+Nothing is computed again. What is printed of it is in __main__.py, the statistics in paired.py.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -23,7 +23,6 @@ from tools.compare.revisions import Changes, Revision, UnavailableError, changes
 HEADLINE_SHARE = 0.8  # of what may go wrong, for the headline measures of patches
 KEYS = {"scores.csv": ["photo", "row", "column"], "contrast.csv": ["photo"]}  # of a value, beside its method
 RELATIVE, ABSOLUTE = 10.0 ** (1 - DIGITS), 1e-12  # what rounding alone may change: no difference
-PICTURES = ("photograph.png", "patches.png")
 LUCK = 2 * np.sqrt(2)  # standard deviations over seeds: of a difference, twice
 PATCHES, EVALUATIONS = "data/pairs/test", "data/evaluations"
 SETS = f"{EVALUATIONS}/test_sets/"
@@ -32,29 +31,16 @@ CUTTING = "stages/targets/"
 NO_SCORE = ("evaluate.picture_rows:", "targets.shard_patches:")
 
 
-@dataclass(frozen=True)
-class Pair:
-    """The values of one measure of one method, in both revisions.
-
-    Attributes:
-        test_set: its name; empty for the test photographs.
-        method: a variant, a baseline or a read-out.
-        measure: a column of scores.csv or contrast.csv.
-        values: `old` and `new` of each patch or photograph, by photograph.
-    """
-
-    test_set: str
-    method: str
-    measure: str
-    values: pd.DataFrame
+Pairs = dict[tuple[str, str, str], pd.DataFrame]
+"""By test set ('' of the test photographs), method and measure: `old` and `new` of each patch, by photograph."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A pair whose values differ between the revisions.
+    """A score that differs between the revisions.
 
     Attributes:
-        test_set, method, measure: of the pair.
+        test_set, method, measure: of which; see `Pairs`.
         old: mean over photographs in the old revision, `new` in the new one; each photograph counts alike.
         difference: new − old; its interval is of this row alone. There is none for a single photograph, nor where all
             photographs differ alike.
@@ -89,10 +75,9 @@ class Comparison:
         untouched: evaluations that are the same byte for byte: `baselines`, variants and test sets.
         rows: of all scores that changed, in the order of their tables.
         same: how many scores did not, of the evaluations that are not the same byte for byte.
-        unpaired: tables, methods, measures and pictures that are left out, and why.
+        unpaired: tables, methods and measures that are left out, and why.
         missing: why no scores were compared, and what to do: those of a revision can't be had here. Empty if they can.
         remeasured: code, params and packages that score, and differ: what changed may be the measuring.
-        pictures: variant → picture → PNG of the old and of the new revision, where they differ.
     """
 
     old: str
@@ -106,7 +91,6 @@ class Comparison:
     unpaired: list[str] = field(default_factory=list)
     missing: str = ""
     remeasured: list[str] = field(default_factory=list)
-    pictures: dict[str, dict[str, tuple[bytes, bytes]]] = field(default_factory=dict)
 
 
 def compare(old: Revision, new: Revision) -> Comparison:
@@ -124,14 +108,10 @@ def compare(old: Revision, new: Revision) -> Comparison:
     if changed:
         found.rows = judged(changed, luck_of_seeds(new))
         found.remeasured = remeasured(old, new, refused)
-    try:
-        found.pictures = pictures(old, new) if "" not in refused else {}
-    except UnavailableError as error:
-        found.unpaired.append(str(error))
     return found
 
 
-def scores(old: Revision, new: Revision, refused: Collection[str]) -> tuple[int, list[Pair], list[str]]:
+def scores(old: Revision, new: Revision, refused: Collection[str]) -> tuple[int, Pairs, list[str]]:
     """How many scores are the same in both revisions, those that differ, and what can't be compared, with the reason.
 
     Images that are identical with their target in either revision have no PSNR and are left out of its comparison.
@@ -139,43 +119,37 @@ def scores(old: Revision, new: Revision, refused: Collection[str]) -> tuple[int,
     Raises:
         UnavailableError: a table of one of the revisions can't be had here.
     """
-    pairs: dict[tuple[str, str, str], Pair] = {}
+    pairs: Pairs = {}
     unpaired = alone(old, new)
     for test_set, folder in folders(old, new):
         if test_set in refused or old.md5(folder) == new.md5(folder):
             continue
-        names = [(of, of.names(folder)) for of in (old, new)]
         for name, keys in KEYS.items():
             path = f"{folder}/{name}"
-            having = [of for of, held in names if name in held]
-            if len(having) == 1:
-                unpaired.append(f"{path}: only in {having[0].title}")
-            elif having:
-                tables = old.table(path), new.table(path)
-                found = paired_tables(test_set, *tables, keys)
-                if found is None:
-                    unpaired.append(f"{path}: not of the same patches or photographs in both")
-                    continue
-                unpaired += [f"{path}: {name} only in one of the two" for name in unshared(*tables)]
-                for pair in found:
-                    pairs.setdefault((test_set, pair.method, pair.measure), pair)  # PCA stands in several tables
-    changed, same = [], 0
-    for pair in pairs.values():
-        where = f" on {pair.test_set}" if pair.test_set else ""
-        if np.allclose(pair.values["old"], pair.values["new"], RELATIVE, ABSOLUTE, equal_nan=True):
+            tables = old.table(path), new.table(path)
+            found = paired_tables(test_set, *tables, keys)
+            if found is None:
+                unpaired.append(f"{path}: not of the same patches or photographs in both")
+                continue
+            unpaired += [f"{path}: {name} only in one of the two" for name in unshared(*tables)]
+            pairs |= {key: values for key, values in found.items() if key not in pairs}  # PCA is in several tables
+    changed: Pairs = {}
+    same = 0
+    for (test_set, method, measure), values in pairs.items():
+        if np.allclose(values["old"], values["new"], RELATIVE, ABSOLUTE, equal_nan=True):
             same += 1
             continue
-        if pair.measure.endswith("psnr"):
-            pair = replace(pair, values=pair.values.dropna())
-        if len(pair.values) and np.isfinite(pair.values).all(axis=None):
-            changed.append(pair)
+        kept = values.dropna() if measure.endswith("psnr") else values
+        if len(kept) and np.isfinite(kept).all(axis=None):
+            changed[test_set, method, measure] = kept
         else:
-            unpaired.append(f"{pair.method}{where} {pair.measure}: not a number of every patch or photograph")
+            where = f" on {test_set}" if test_set else ""
+            unpaired.append(f"{method}{where} {measure}: not a number of every patch or photograph")
     return same, changed, unpaired
 
 
-def paired_tables(test_set: str, before: pd.DataFrame, after: pd.DataFrame, keys: list[str]) -> list[Pair] | None:
-    """A pair for each measure of each method that both tables have.
+def paired_tables(test_set: str, before: pd.DataFrame, after: pd.DataFrame, keys: list[str]) -> Pairs | None:
+    """Each measure of each method that both tables have.
 
     None if a key is missing, or a method is not scored once on each of the same patches or photographs in both.
     """
@@ -188,15 +162,13 @@ def paired_tables(test_set: str, before: pd.DataFrame, after: pd.DataFrame, keys
     )
     if not (old.index.is_unique and old.index.equals(new.index)):
         return None
-    methods = [name for name in before["method"].drop_duplicates() if name in old.index]
-    return [
-        Pair(
-            test_set, method, measure, pd.DataFrame({"old": old.loc[method, measure], "new": new.loc[method, measure]})
-        )
-        for method in methods
+    return {
+        (test_set, method, measure): pd.DataFrame({"old": old.loc[method, measure], "new": new.loc[method, measure]})
+        for method in before["method"].drop_duplicates()
+        if method in old.index
         for measure in _measures(before)
         if measure in _measures(after)
-    ]
+    }
 
 
 def unshared(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
@@ -246,7 +218,7 @@ def remeasured(old: Revision, new: Revision, refused: Collection[str]) -> list[s
     return [*params, *found.packages, *found.code]
 
 
-def judged(pairs: list[Pair], luck: dict[tuple[str, str], float]) -> list[Row]:
+def judged(pairs: Pairs, luck: dict[tuple[str, str], float]) -> list[Row]:
     """Rows with verdicts on all `pairs` together.
 
     PSNR and SSIM of patches share 80 % of the 5 % that may go wrong, all other measures the rest.
@@ -255,25 +227,25 @@ def judged(pairs: list[Pair], luck: dict[tuple[str, str], float]) -> list[Row]:
         pairs: at least one; their values differ.
         luck: (method, measure) → standard deviation over seeds, which were scored on the test photographs.
     """
-    first = np.array([pair.measure in HEADLINE for pair in pairs])
+    first = np.array([measure in HEADLINE for _, _, measure in pairs])
     weights = np.where(first, HEADLINE_SHARE / max(first.sum(), 1), (1 - HEADLINE_SHARE) / max((~first).sum(), 1))
-    means = [pair.values.groupby(level="photo").mean() for pair in pairs]
+    means = [values.groupby(level="photo").mean() for values in pairs.values()]
     found = [
         paired.paired((of["new"] - of["old"]).to_numpy(), rounding=RELATIVE * of.abs().to_numpy().max()) for of in means
     ]
     told = paired.differ(np.array([each.p for each in found]), weights)
     return [
         Row(
-            test_set=pair.test_set,
-            method=pair.method,
-            measure=pair.measure,
+            test_set,
+            method,
+            measure,
             old=float(of["old"].mean()),
             new=float(of["new"].mean()),
             difference=each,
-            verdict=_verdict(pair.measure, float(each.estimate)) if differs else "none",
-            seeds=luck.get((pair.method, pair.measure), np.nan) if not pair.test_set else np.nan,
+            verdict=_verdict(measure, float(each.estimate)) if differs else "none",
+            seeds=luck.get((method, measure), np.nan) if not test_set else np.nan,
         )
-        for pair, of, each, differs in zip(pairs, means, found, told, strict=True)
+        for (test_set, method, measure), of, each, differs in zip(pairs, means, found, told, strict=True)
     ]
 
 
@@ -293,20 +265,6 @@ def luck_of_seeds(revision: Revision) -> dict[tuple[str, str], float]:
         for measure in HEADLINE
         if measure in of
     }
-
-
-def pictures(old: Revision, new: Revision) -> dict[str, dict[str, tuple[bytes, bytes]]]:
-    """Variant → picture → PNG of both revisions, where these differ."""
-    found: dict[str, dict[str, tuple[bytes, bytes]]] = {}
-    for name in old.variants:
-        folder = f"{EVALUATIONS}/{name}"
-        if new.md5(folder) not in (None, old.md5(folder)):
-            shared = old.names(folder) & new.names(folder)
-            for picture in (picture for picture in PICTURES if picture in shared):
-                sides = old.read(f"{folder}/{picture}"), new.read(f"{folder}/{picture}")
-                if sides[0] != sides[1]:
-                    found.setdefault(name, {})[picture.removesuffix(".png")] = sides
-    return found
 
 
 def _measures(table: pd.DataFrame) -> list[str]:

@@ -98,20 +98,6 @@ class Revision:
         outs = (out for entry in self.stages.values() for out in entry.get("outs", []))
         return next((out["md5"] for out in outs if out["path"] == path), None)
 
-    def names(self, folder: str) -> set[str]:
-        """The files in an output that is a folder.
-
-        Raises:
-            UnavailableError: neither the cache nor the remote has it.
-        """
-        try:
-            found = self._files.repo.datafs.ls(folder, detail=False)
-        except Exception as error:  # of the remote's library, whichever that is
-            raise self._missing(folder, error) from error
-        if not found:
-            raise self._missing(folder, "not in the cache, and not at the remote")
-        return {path.rpartition("/")[2] for path in found}
-
     def read(self, path: str) -> bytes:
         """The content of a file that DVC tracks.
 
@@ -195,7 +181,7 @@ def changes(old: Revision, new: Revision, stages: Iterable[str] | None = None) -
                 users.setdefault(path, []).append(name)
         for file, files in _shared(before.get("params", {}), after.get("params", {})):
             for key, values in _shared(*files):
-                lines[file == PACKAGES] |= dict.fromkeys(_settings(*(_flat(key, value) for value in values)))
+                lines[file == PACKAGES] |= dict.fromkeys(_settings(key, values))
     code: dict[str, list[str]] = {}
     data: dict[str, list[str]] = {}
     for path, using in users.items():
@@ -233,15 +219,11 @@ def _differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [key for key in {**before, **after} if before.get(key) != after.get(key)]
 
 
-def _flat(key: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict) or not value:
-        return {key: value}
-    return {name: leaf for inner, held in value.items() for name, leaf in _flat(f"{key}.{inner}", held).items()}
-
-
-def _settings(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
-    for key in _differing(before, after):
-        yield f"{key}: {before.get(key, 'not set')} → {after.get(key, 'not set')}"
+def _settings(key: str, values: tuple[Any, Any]) -> Iterator[str]:
+    """The settings below a param that differ, a line each."""
+    before, after = (pd.json_normalize({key: value}).to_dict("records")[0] for value in values)
+    for name in _differing(before, after):
+        yield f"{name}: {before.get(name, 'not set')} → {after.get(name, 'not set')}"
 
 
 def _grouped(using: list[str], names: list[str]) -> str:

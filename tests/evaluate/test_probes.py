@@ -1,0 +1,116 @@
+"""Lost detail is told where it is lost, a latent by its use, and errors beside those of a code as exact."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stages.evaluate import baselines, frequency, measures, probes, reference
+from stages.evaluate.moments import Moments, of_all
+
+RNG = np.random.default_rng(17)
+TARGETS = np.random.default_rng(3).integers(0, 256, (5, 12, 12)) / 255
+
+
+# === spatial frequency ===
+
+
+def errors(targets: np.ndarray, outputs: np.ndarray) -> list[float]:
+    error, target = frequency.energies(outputs - targets), frequency.energies(targets)
+    return frequency.bands("m", error, target, targets.size)["relative_error_db"].tolist()
+
+
+@pytest.mark.parametrize("side", [12, 28, 36])
+def test_bands_add_up_to_the_energy_of_the_images_without_their_means(side: int) -> None:
+    images = RNG.random((7, side, side))
+    centred = images - images.mean(axis=(1, 2), keepdims=True)
+    assert frequency.energies(images).sum() == pytest.approx(np.square(centred).sum())
+    assert (frequency.energies(images) > 0).all()  # no band is empty
+
+
+def test_a_wave_lies_in_the_band_of_its_frequency() -> None:
+    side, pixel = 28, np.arange(28) + 0.5
+    for halves in (1, 5, 10, 27):  # half waves per patch: a basis function of the DCT-II
+        wave = np.tile(np.cos(np.pi * halves * pixel / side), (side, 1))
+        energies = frequency.energies(wave[None])
+        band = int(energies.argmax())
+        assert frequency.EDGES[band] <= halves / (2 * side) < frequency.EDGES[band + 1]
+        assert energies[band] == pytest.approx(np.square(wave).sum())
+        assert np.delete(energies, band) == pytest.approx(np.zeros(7), abs=1e-9)
+
+
+def test_rows_and_columns_count_alike_and_a_checkerboard_is_beyond_both() -> None:
+    images = RNG.random((3, 12, 12))
+    assert frequency.energies(images) == pytest.approx(frequency.energies(images.transpose(0, 2, 1)))
+    checkerboard = np.indices((12, 12)).sum(axis=0)[None] % 2
+    assert int(frequency.energies(checkerboard).argmax()) == 7
+    assert frequency.radial_frequency(28)[3, 4] == pytest.approx(5 / 56)
+
+
+def test_errors_are_relative_to_the_detail_and_finite() -> None:
+    targets, flat = RNG.random((5, 12, 12)), np.full((5, 12, 12), 0.5)
+    assert errors(targets, 0.9 * targets) == pytest.approx([-20] * 8)  # a tenth of the amplitude
+    for same in (targets, targets + 0.2):  # another mean loses no detail
+        assert errors(targets, same) == [frequency.FLOOR] * 8
+    assert errors(flat, flat) == [frequency.FLOOR] * 8
+    assert np.isfinite(errors(flat, targets)).all()
+    table = frequency.bands("m", np.ones(8), np.ones(8), 1)
+    assert (table["low"][1:].to_numpy() == table["high"][:-1].to_numpy()).all()
+
+
+# === the code of equal error ===
+
+
+def test_codes_are_powers_of_two_below_the_pixels_and_rounded() -> None:
+    assert reference.sizes(144) == [1, 2, 4, 8, 16, 32, 64, 128]
+    assert reference.sizes(256)[-1] == 128
+    found = reference.outputs(TARGETS)
+    assert found.shape == (8, 5, 12, 12)
+    assert 255 * found[0] == pytest.approx(np.rint(255 * TARGETS.mean(axis=(1, 2)))[:, None, None] + 0 * TARGETS)
+    code = np.clip(baselines.dct(TARGETS, 64, radial=True), 0, 1)
+    assert found[6] == pytest.approx(code, abs=0.51 / 255)
+    errors = [measures.mse(TARGETS, plane).mean() for plane in found]
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_values_are_read_at_the_same_root_mean_squared_error() -> None:
+    errors, values = np.array([0.16, 0.04, 0.01]), np.array([8.0, 6.0, 1.0])  # roots 0.4, 0.2 and 0.1
+    expected = {0: 0.5, 0.0025: 0.75, 0.01: 1, 0.0225: 3.5, 0.09: 7, 0.16: 8, 1: 8}
+    assert {mse: reference.at(mse, errors, values, exact=0.5) for mse in expected} == pytest.approx(expected)
+
+
+# === latents ===
+
+
+def test_moments_of_chunks_are_those_of_all_rows_far_from_zero() -> None:
+    rows = 1e6 + RNG.normal(0, 1e-2, (500, 3)) @ RNG.normal(0, 1, (3, 3))
+    found = of_all(Moments.of(part) for part in np.split(rows, [1, 2, 300]))
+    assert found.count == 500
+    assert found.mean == pytest.approx(rows.mean(axis=0), rel=1e-14)
+    assert found.scatter / 500 == pytest.approx(np.cov(rows.T, ddof=0), rel=1e-6)
+
+
+def test_kl_is_zero_at_the_prior_and_known_elsewhere() -> None:
+    assert probes.kl_nats(np.zeros((4, 3)), np.zeros((4, 3))).tolist() == [0] * 4
+    assert probes.kl_nats(np.full((4, 2), 2.0), np.zeros((4, 2))) == pytest.approx(np.full(4, 4.0))  # ½ μ² per unit
+
+
+def test_a_collapsed_unit_is_not_active() -> None:
+    mean = np.stack([np.linspace(-1, 1, 50), np.zeros(50), np.full(50, 3.0)], axis=1)
+    assert probes.active_units(Moments.of(mean)) == 1
+
+
+def read_out(latent: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    parts = (probes.latent_and_gray(latent[part], targets[part]) for part in (slice(3), slice(3, None)))
+    return probes.fit_read_out(of_all(parts))
+
+
+def test_the_latent_read_out_is_the_line_of_least_squares_through_pixels() -> None:
+    latent, targets = RNG.random((30, 3, 4, 2)), RNG.random((30, 12, 12))
+    latent[..., 1] += 5 * targets.reshape(30, 3, 4, 4, 3).mean(axis=(2, 4))
+    channel, *line = read_out(latent, targets)
+    lines = [
+        np.polyfit(plane.repeat(4, 1).repeat(3, 2).ravel(), targets.ravel(), 1) for plane in np.moveaxis(latent, 3, 0)
+    ]
+    assert channel == 1
+    assert line == pytest.approx(lines[1])
