@@ -43,6 +43,7 @@ def non_local_means(luma: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def bm3d(luma: np.ndarray, sigma: float) -> np.ndarray:
+    """Block matching and collaborative filtering, with the settings of its authors."""
     from bm3d import bm3d as filtered
 
     return np.asarray(filtered(luma / 255, sigma / 255)) * 255

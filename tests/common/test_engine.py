@@ -23,7 +23,7 @@ from tests.conftest import REPOSITORY
 
 
 def local(workers: int) -> Engine:
-    return Engine(engine="local", workers=workers, address="auto")
+    return Engine(engine="local", workers=workers, address="head:6379")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -57,7 +57,7 @@ def test_a_killed_worker_is_an_error_and_the_next_run_has_new_ones(tmp_path: Pat
 def test_workers_die_with_a_killed_parent(tmp_path: Path) -> None:
     code = (
         "import sys; from stages.common import engine; from tests import tasks\n"
-        "where = engine.Engine(engine='local', workers=2, address='auto')\n"
+        "where = engine.Engine(engine='local', workers=2, address='head:6379')\n"
         "list(engine.run(tasks.endless, sys.argv[1:], where))"
     )
     notes = [tmp_path / "1", tmp_path / "2"]
@@ -140,14 +140,15 @@ def test_make_hands_the_engine_on_and_runs_several_clients_of_a_cluster(
 
 def test_without_ray_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
     with pytest.raises(StageError, match="make setup-ray"):
-        list(engine.run(tasks.square, range(2), Engine(engine="ray", workers=1, address="auto")))
+        list(engine.run(tasks.square, range(2), Engine(engine="ray", workers=1, address="head:6379")))
 
 
 def test_what_one_process_does_not_need_is_not_imported() -> None:
     code = (
         "import sys; from stages.common import engine\n"
-        "where = engine.Engine(engine='local', workers=1, address='auto')\n"
+        "where = engine.Engine(engine='local', workers=1, address='head:6379')\n"
         "print(list(engine.run(abs, [1], where)), {'joblib', 'ray'} & set(sys.modules))"
     )
     ended = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)

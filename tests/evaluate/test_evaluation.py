@@ -93,6 +93,7 @@ class Photographs:
 def variant(subject: Subject, folder: Path, sees: str, makes: str, model: Any) -> Subject:
     """A variant `mine` with a network that was not trained; at its start it had half its weights."""
     folder.mkdir(parents=True, exist_ok=True)
+    model = getattr(model, "inference", lambda: model)()  # as training leaves it
     write_model(folder / "model.keras", model)
     weights = model.get_weights()
     model.set_weights([0.5 * weight if weight.dtype.kind == "f" else weight for weight in weights])

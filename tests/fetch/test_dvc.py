@@ -120,14 +120,14 @@ def test_were_dvc_to_give_links_they_would_not_be_read(
 EVIL = """\
 [core]
     remote = storage
-    site_cache_dir = /tmp/evil
+    site_cache_dir = /evil
 ['remote "storage"']
     url = ../../storage
       profile = evil
     configpath = ../aws
     credential_process = touch run
 [cache]
-    dir = /tmp/evil
+    dir = /evil
 """
 
 
@@ -138,7 +138,7 @@ def test_of_a_repository_s_configuration_its_urls_are_taken_and_of_its_files_no_
         (folder / "config").write_text(EVIL)
         (folder / "config.local").write_text(EVIL)
     (clone / "plain.dvc").write_text("outs: [{md5: 0, path: plain}]")
-    (clone / "sub/import.dvc").write_text("frozen: true\ndeps: [{path: /home/me/secret}]\nouts: [{path: import}]")
+    (clone / "sub/import.dvc").write_text("frozen: true\ndeps: [{path: /elsewhere/secret}]\nouts: [{path: import}]")
     (clone / "broken.dvc").write_text("[")
     repository._take_data_alone(clone, "/registry")
     left = sorted(path.relative_to(clone).as_posix() for path in clone.rglob("*") if path.is_file())

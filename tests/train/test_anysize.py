@@ -28,7 +28,7 @@ def variant(name: str) -> keras.Model:
     for weight in model.trainable_weights:
         if not np.any(weight):
             weight.assign(rng.normal(0, 0.1, weight.shape))
-    return model
+    return getattr(model, "inference", lambda: model)()  # as training leaves it
 
 
 def network(layer: Callable[[Any], Any], side: int = PATCH) -> keras.Model:
