@@ -45,6 +45,19 @@ def test_every_number_of_the_table_is_that_of_metrics_to_its_last_digit() -> Non
             assert not text or float(text) == pytest.approx(score[key], abs=half_a_digit), (method, key)
 
 
+def test_every_number_of_the_table_of_noise_is_that_of_the_results() -> None:
+    rows = re.findall(r"^\| `(\w+)`[^|]*" + r"\| ([\d.]+) " * 3 + r"\|$", README, flags=re.MULTILINE)
+    assert [row[0] for row in rows] == ["luma", "nl_means", "denoise_start", "denoise"]
+    table = (REPOSITORY / "metrics/results.md").read_text().partition("### Damage undone: PSNR dB")[2]
+    head, *_ = re.findall(r"^\| `method` .*|^\| method .*", table, flags=re.MULTILINE)
+    columns = [cell.strip() for cell in head.split("|")]
+    for method, *numbers in rows:
+        (found,) = re.findall(rf"^\| `{method}` \|.*", table.partition("### ")[0], flags=re.MULTILINE)
+        cells = dict(zip(columns, found.split("|"), strict=True))
+        for level, number in zip((10, 25, 50), numbers, strict=True):
+            assert float(number) == pytest.approx(float(cells[f"gaussian {level}"].split()[0]), abs=0.0501)
+
+
 @pytest.mark.long
 def test_the_commands_of_the_readme_work(workspace: Workspace) -> None:
     assert len(COMMANDS) > 10
