@@ -22,7 +22,7 @@ def test_a_second_worker_changes_no_byte_and_leaves_nothing_behind(workspace: Wo
 
 def test_a_stage_without_its_cluster_fails_and_says_so(workspace: Workspace) -> None:
     command = ("dvc", "repro", "--force", "--single-item", "targets")
-    failed = workspace.run(*command, ok=False, ENGINE="ray", RAY_ADDRESS="127.0.0.1:9")
+    failed = workspace.run(*command, ok=False, ENGINE="ray", RAY_ADDRESS="127.0.0.1:9", RAY_AUTH_MODE="token")
     assert failed.returncode != 0
     assert "targets: no Ray cluster at 127.0.0.1:9: " in failed.stderr
 
