@@ -68,7 +68,7 @@ def hashes(workspace: Workspace) -> list[Any]:
 
 
 def is_dvc(command: list[str]) -> bool:
-    return "repro" in command and any(Path(word).name == "dvc" for word in command)
+    return "repro" in command and any(Path(word).name in ("dvc", "stages.common.dvc") for word in command)
 
 
 def kill(make: psutil.Process, victim: str) -> None:
