@@ -221,6 +221,18 @@ def workspace(rebuilt: Workspace, tmp_path: Path) -> Workspace:
     return rebuilt.copy(tmp_path / "workspace")
 
 
+def close_folder(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Let no folder of that name be listed: root, as which tests may run, can list every one."""
+    true_scan = os.scandir
+
+    def scan(path: str) -> Any:
+        if Path(path).name == name:
+            raise PermissionError(13, "Permission denied", path)
+        return true_scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+
+
 @pytest.fixture(scope="session")
 def patch_set(tmp_path_factory: pytest.TempPathFactory) -> PatchSet:
     """48 smooth random patches of 12 pixels, in shards of 20."""

@@ -17,6 +17,7 @@ from stages.fetch.files import plan_files
 from stages.fetch.photograph import Photograph, Plan, Skipped
 from stages.fetch.settings import Split
 from stages.fetch.sources import folder
+from tests.conftest import close_folder
 from tests.fetch import files
 
 
@@ -84,14 +85,7 @@ def test_every_file_is_a_photograph_a_fault_or_counted(tmp_path: Path, monkeypat
     }  # fmt: skip
     for name, leads_to in links.items():
         (top / name).symlink_to(leads_to)
-    true_scan = os.scandir
-
-    def scan(path: str) -> Any:  # root, as which tests may run, can list every folder
-        if Path(path).name == "closed":
-            raise PermissionError(13, "Permission denied", path)
-        return true_scan(path)
-
-    monkeypatch.setattr(os, "scandir", scan)
+    close_folder(monkeypatch, "closed")
     photographs, faults, ignored = read(plan(top))
     assert set(photographs) == {"sub/a.png", "png inside.jpg", "inside.png", "outside.png"}
     assert np.array_equal(photographs["inside.png"].pixels, inside)

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from unittest.mock import Mock, call
 
 import numpy as np
@@ -18,7 +17,7 @@ import grayscale
 from grayscale import __main__ as command
 from grayscale import models
 from grayscale.conversions import bt601, lightness
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, close_folder
 from tests.grayscale.conftest import clouds, node, save, write_graph
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -141,14 +140,7 @@ def test_what_can_not_be_searched_or_read_is_named_and_counts(
     (tmp_path / "in/linked").symlink_to(tmp_path)
     (tmp_path / os.fsdecode(b"in/f\xe9\n.jpg")).touch()
     os.mkfifo(tmp_path / "in/g.png")
-    true_scan = os.scandir
-
-    def scan(path: str) -> Any:  # root, as which tests may run, can list every folder
-        if Path(path).name == "closed":
-            raise PermissionError(13, "Permission denied", path)
-        return true_scan(path)
-
-    monkeypatch.setattr(os, "scandir", scan)
+    close_folder(monkeypatch, "closed")
     code, output, errors = cli(tmp_path / "in", "--method", "bt601", "--output", f"{tmp_path}/results.2024/")
     assert (code, output) == (1, "2 converted, 5 failed\n")
     assert sorted(line.removeprefix(f"grayscale: {tmp_path}/in/") for line in errors.splitlines()) == [
