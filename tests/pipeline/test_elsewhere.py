@@ -31,7 +31,7 @@ ON_ONE_CORE = (
     "os.execvp(sys.argv[1], sys.argv[1:])"
 )
 NOISE = ("cuda", "absl", "oneDNN", "NodeDef", "WARNING", "Traceback")  # of TensorFlow
-COMMITTED = ("fetch", "targets", "train@subpixel")  # rebuilt at full size
+COMMITTED = ("fetch", "targets", "train@adaptive")  # rebuilt at full size; no variant takes fewer steps
 
 
 def emptied(workspace: Workspace, folder: Path) -> Workspace:
@@ -101,12 +101,11 @@ def test_a_rebuild_that_is_killed_again_and_again_ends_with_the_same_bytes(
 
 def test_two_rebuilds_in_one_workspace_do_no_harm(workspace: Workspace) -> None:
     workspace.edit_params(variants__subpixel__learning_rate=0.004)
-    both = [workspace.start("dvc", "repro") for _ in range(2)]
+    both = [workspace.start("dvc", "repro", "train") for _ in range(2)]
     ends = [(process.communicate(), process.returncode) for process in both]
     assert 0 in [code for _, code in ends], ends
     for (_, errors), code in ends:
         told = "is busy, it is being blocked by" in errors or "another DVC process is running" in errors
         assert code == 0 or told, errors
-    workspace.run("dvc", "status", "--quiet", "dvc.yaml")
-    assert workspace.stages_run() == []
+    assert workspace.stages_run("train") == []
     assert list((workspace.folder / "data").rglob(".*.partial")) == []

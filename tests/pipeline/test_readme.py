@@ -63,7 +63,7 @@ def test_the_commands_of_the_readme_work(workspace: Workspace) -> None:
     assert len(COMMANDS) > 10
     variants = YAML(typ="safe").load(REPOSITORY / "params.yaml")["variants"]
     named = {name for name in re.findall(r"variants\.(\w+)\.", "\n".join(COMMANDS)) if name in variants}
-    workspace.edit_params(**{f"variants__{name}": variants[name] for name in named})
+    workspace.edit_params(**{f"variants__{name}": {**variants[name], "budget": 1} for name in named})
     workspace.run("dvc", "repro")
     workspace.commit("The variants that README.md changes")
     leaves.write(workspace.folder / "holiday", range(2))

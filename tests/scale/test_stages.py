@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import Workspace
 from tests.scale.cluster import Cluster
 
 
-@pytest.mark.parametrize("stages", [("fetch", "targets", "baselines"), ("train@subpixel", "evaluate@subpixel")])
-def test_stages_leave_the_same_on_a_cluster(
-    first_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory, cluster: Cluster, stages: tuple[str, ...]
-) -> None:
-    workspace = first_rebuild.copy(tmp_path_factory.mktemp("stages") / "workspace")
+def test_stages_leave_the_same_on_a_cluster(first_rebuild: Workspace, tmp_path: Path, cluster: Cluster) -> None:
+    stages = ("fetch", "targets", "train@subpixel", "evaluate@subpixel")
+    workspace = first_rebuild.copy(tmp_path / "workspace")
     process = cluster.start("dvc", "repro", "--force", "--single-item", *stages, cwd=workspace.folder)
     output, errors = process.communicate(timeout=600)
     assert process.returncode == 0, output[-2000:] + errors[-3000:]

@@ -121,9 +121,9 @@ def go_back(members: Team) -> None:
 
 
 @pytest.fixture(scope="module")
-def followed(first_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
-    """Ada and Ben with an S3 server, after the first two sections."""
-    with team(tmp_path_factory.mktemp("s3"), first_rebuild) as members:
+def followed(first_stand_in_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    """Ada and Ben with an S3 server, after the first two sections; their stages are stand-ins."""
+    with team(tmp_path_factory.mktemp("s3"), first_stand_in_rebuild) as members:
         rebuild_and_change(members)
         yield members
 
