@@ -14,13 +14,16 @@ LEVELS = ("gray", "chroma", "blocking")  # what `estimate` gives
 PLANES = (*LEVELS, "gray_gain", "chroma_gain")  # what `beside` puts beside colour
 DAMAGED = 2.5  # gray levels, of `LEVELS[0]`: from here on a photograph counts as damaged
 FULL = 25  # gray levels of damage that a plane shows as 1
-LEAST = 0.5  # gray levels: what is less is not enlarged any more
-CELL = 7  # pairs of pixels on a side: noise is measured in cells of 14 × 14 pixels
+LEAST = 0.5  # gray levels: what is less is not enlarged any more, and a plane shows 0
+SURE = 1.5  # gray levels: what is less may be detail, and a plane shows less than it
+CELL = 6  # pairs of pixels on a side, even: noise is measured in cells of 12 × 12 pixels
 SMOOTH = 16  # a cell in so many, the smoothest, in which all fine detail is taken for noise
+TEXTURE = (1.2, 1.6)  # coarse over fine detail: white noise is below the first; from the second on it is texture
+OF_CHROMA = 1.71  # times as strong is noise in gray as in chroma where it is independent in the channels
 CLIPPED = 20  # a black or white value in so many, and a cell hides some of its noise
 BLOCK = 8  # pixels on a side of a JPEG block
 OF_BLOCKING = 2.5  # noise that is as bad as steps of one gray level at block borders
-STRIPE = 112  # rows, a multiple of cells and blocks, that are read of a large photograph at a time
+STRIPE = 120  # rows, a multiple of cells and blocks, that are read of a large photograph at a time
 PIXELS = 1 << 21  # that are read of it in all
 LUMA = np.array([299, 587, 114], np.int32)  # thousandths: of BT.601
 GRAY = np.array([1, 1, 1], np.int32)  # thirds: the mean of the channels, in which white noise is weakest
@@ -34,7 +37,9 @@ def estimate(photograph: np.ndarray) -> np.ndarray:
     the diagonal detail of the Haar transform, (a − b − c + d) / 2 of 2 × 2 pixels, which keeps the deviation of white
     noise (Donoho and Johnstone 1994, Biometrika 81:3). Detail of the photograph itself counts as little as possible:
     only the smoothest cells are used, as told by the means of 2 × 2 pixels, in which the noise is independent of that
-    in the diagonals, and of their levels the median is taken. Blocks of JPEG count as noise in gray, too.
+    in the diagonals, and of their levels the median is taken. If even there detail twice as coarse is stronger, which
+    white noise is not, it is texture; and as texture has little colour, noise in chroma tells that in gray. Blocks of
+    JPEG count as noise in gray, too.
 
     Sums are of whole numbers, so that every processor finds the same.
 
@@ -68,14 +73,17 @@ def estimate_read(read: Callable[[int, int], np.ndarray], height: int, width: in
 def beside(colour: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Colour and constant planes that tell its damage, `PLANES`: `(…, height, width, 8)`, of the type of `colour`.
 
-    The levels are divided by `FULL`; a gain makes the noise one gray level, or is that of `LEAST`.
+    The levels are divided by `FULL`; those of noise, from which follows how much is taken off, fade out between `SURE`
+    and `LEAST` gray levels in gray. A gain makes the noise one gray level, or is that of `LEAST`.
 
     Args:
         colour: `(…, height, width, 3)` float in [0, 1].
         levels: `(3,)`, or one such row for each image, as of `estimate`.
     """
     gains = 1 / np.maximum(levels[..., :2], LEAST)
-    planes = np.concatenate([levels / FULL, gains], axis=-1).astype(colour.dtype)
+    share = np.clip((levels[..., :1] - LEAST) / (SURE - LEAST), 0, 1)
+    planes = np.concatenate([share * levels[..., :2], levels[..., 2:]], axis=-1) / FULL
+    planes = np.concatenate([planes, gains], axis=-1).astype(colour.dtype)
     planes = np.broadcast_to(planes[..., None, None, :], (*colour.shape[:-1], len(PLANES)))
     return np.concatenate([colour, planes], axis=-1)
 
@@ -92,6 +100,7 @@ def _noise(pieces: np.ndarray) -> tuple[float, float]:
     clipped = _by_cell(((pieces == 0) | (pieces == 255)).sum(axis=3, dtype=np.int32), 2 * CELL)
     sums, of_gray = _pairs(pieces @ GRAY)
     _, of_chroma = _pairs(pieces @ CHROMA)
+    _, of_coarse = _pairs(sums)
     detail = _by_cell(np.abs(np.diff(sums, axis=1, append=0)), CELL, skip=1)
     detail += _by_cell(np.abs(np.diff(sums, axis=2, append=0)).swapaxes(1, 2), CELL, skip=1).swapaxes(1, 2)
     allowed = 3 * (2 * CELL) ** 2 // CLIPPED
@@ -99,8 +108,14 @@ def _noise(pieces: np.ndarray) -> tuple[float, float]:
     chosen = order[: -(-len(order) // SMOOTH)]
     # mean |detail| of Gaussian noise is σ √(2 / π); `_pairs` gives twice the detail
     scale = math.sqrt(math.pi / 2) / (2 * CELL**2)
-    gray, chroma = (float(np.median(_by_cell(found, CELL).reshape(-1)[chosen])) for found in (of_gray, of_chroma))
-    return scale * gray / 3, scale * chroma / 3000
+    gray, chroma, coarse = (
+        factor * scale * float(np.median(_by_cell(found, side).reshape(-1)[chosen]))
+        for found, side, factor in ((of_gray, CELL, 1 / 3), (of_chroma, CELL, 1 / 3000), (of_coarse, CELL // 2, 2 / 3))
+    )
+    if coarse > TEXTURE[0] * gray:
+        trusted = max(0.0, TEXTURE[1] * gray - coarse) / ((TEXTURE[1] - TEXTURE[0]) * gray) if gray else 0.0
+        gray = min(gray, trusted * gray + (1 - trusted) * OF_CHROMA * chroma)
+    return gray, chroma
 
 
 def _pairs(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

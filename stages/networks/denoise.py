@@ -28,9 +28,9 @@ def build(*, patch: int, inputs: int, outputs: int, channels: int, blocks: int) 
     """Filtered luma + damage · residual, from `channels` at half the resolution and twice as many at a quarter.
 
     The filter works on the mean of the channels, in which white noise is weakest and most detail lies, and on luma's
-    difference from it. There, `blocks` residual blocks of two convolutions see far (He et al. 2016, arXiv:1512.03385).
-    Sub-pixels go in and come out (Shi et al. 2016, arXiv:1609.05158); that the level of the noise goes in, too, is from
-    Zhang et al. 2018 (arXiv:1710.04026).
+    difference from it. At a quarter, `blocks` residual blocks of two convolutions see far (He et al. 2016,
+    arXiv:1512.03385). Sub-pixels go in and come out (Shi et al. 2016, arXiv:1609.05158); that the level of the noise
+    goes in, too, is from Zhang et al. 2018 (arXiv:1710.04026). Shapes are those of squares of 56 pixels, 16 channels.
 
     Raises:
         ValueError: it is to see something else than `colour_damage`, or to make something else than gray.
@@ -38,14 +38,44 @@ def build(*, patch: int, inputs: int, outputs: int, channels: int, blocks: int) 
     if inputs != 3 + len(PLANES) or outputs != 1:
         raise ValueError("network denoise needs `input: colour_damage` and `target: gray`")
     image = keras.Input((patch, patch, inputs), name="image")
+    filtered, unit, level = _filtered(image)
+
+    # === Encoder ===
+    x = layers.Concatenate(name="seen")([unit, filtered, image])
+    x = layers.Conv2D(channels, **{**SAME, "kernel_size": 6}, strides=2, activation="relu", name="encode_1")(x)
+    skipped = layers.Conv2D(channels, activation="relu", name="encode_2", **SAME)(x)  # (28, 28, 16)
+    x = layers.Conv2D(2 * channels, activation="relu", name="down", **HALF)(skipped)  # (14, 14, 32)
+    for number in range(1, blocks + 1):
+        inner = layers.Conv2D(2 * channels, activation="relu", name=f"block_{number}_1", **SAME)(x)
+        inner = layers.Conv2D(
+            2 * channels, name=f"block_{number}_2", **{**SAME, "kernel_initializer": "zeros"}
+        )(inner)  # fmt: skip
+        x = layers.Add(name="latent" if number == blocks else f"block_{number}")([x, inner])
+
+    # === Decoder ===
+    x = layers.Conv2DTranspose(channels, name="up", **HALF)(x)  # (28, 28, 16)
+    x = layers.Add(name="skip")([x, skipped])
+    x = layers.Conv2D(channels, activation="relu", name="decode_1", **SAME)(x)
+    x = layers.Conv2D(channels, activation="relu", name="decode_2", **SAME)(x)
+    pixels = _fixed(unit, "pixels", np.eye(12).reshape(2, 2, 3, 12))  # (28, 28, 12)
+    x = layers.Concatenate(name="decoded")([x, pixels])
+    x = layers.Conv2DTranspose(1, kernel_initializer="zeros", name="residual", **HALF)(x)  # (56, 56, 1)
+    x = layers.Multiply(name="correction")([x, level])
+    return keras.Model(image, layers.Add(name="output")([filtered, x]), name="denoise")
+
+
+def _filtered(image: Any) -> tuple[Any, Any, Any]:
+    """Luma without what the filter takes for noise; the detail that it sees, in units of noise; and the level of it.
+
+    Detail is `(patch, patch, 3)`: noise in the mean of the channels, noise in luma's difference from it, and what
+    stands out from its surroundings in the mean.
+    """
     gray, chroma = (
         layers.Multiply(name=f"{name}_unit")([
             _fixed(image, name, _column(colour)), _fixed(image, f"{name}_255", _column(**{f"{name}_gain": 255}))
         ])
         for name, colour in (("gray", MEAN), ("chroma", BT601 - MEAN))
     )  # fmt: skip
-
-    # === Filter ===
     first, waves = _shrunk(gray, "gray", strides=2)
     seen = _waves(layers.Subtract(name="pilot")([gray, first]), "pilot_waves", 1.0, strides=2)
     power = layers.Activation("softsign", name="wiener")(layers.Multiply(name="power")([seen, seen]))  # p² / (1 + p²)
@@ -61,34 +91,12 @@ def build(*, patch: int, inputs: int, outputs: int, channels: int, blocks: int) 
     ]  # fmt: skip
     luma = _fixed(image, "luma", _column(BT601))
     filtered = layers.Subtract(name="filtered")([luma, layers.Add(name="taken")(taken)])
-
-    # === Encoder ===
     clean = layers.Subtract(name="clean")([gray, gray_noise])
     mean = layers.UpSampling2D(CELL, name="means")(layers.AveragePooling2D(CELL, name="mean")(clean))
     fine = layers.Rescaling(1 / CELL, name="quarter")(layers.Subtract(name="fine")([clean, mean]))
     fine = layers.Activation("softsign", name="softsign")(fine)  # edges count little more than noise
     unit = layers.Concatenate(name="unit")([gray_noise, chroma_noise, fine])
-    x = layers.Concatenate(name="seen")([unit, filtered, image])
-    x = layers.Conv2D(channels, **{**SAME, "kernel_size": 6}, strides=2, activation="relu", name="encode_1")(x)
-    skipped = layers.Conv2D(channels, activation="relu", name="encode_2", **SAME)(x)  # (14, 14, 32)
-    x = layers.Conv2D(2 * channels, activation="relu", name="down", **HALF)(skipped)  # (7, 7, 64)
-    for number in range(1, blocks + 1):
-        inner = layers.Conv2D(2 * channels, activation="relu", name=f"block_{number}_1", **SAME)(x)
-        inner = layers.Conv2D(
-            2 * channels, name=f"block_{number}_2", **{**SAME, "kernel_initializer": "zeros"}
-        )(inner)  # fmt: skip
-        x = layers.Add(name="latent" if number == blocks else f"block_{number}")([x, inner])  # (7, 7, 64)
-
-    # === Decoder ===
-    x = layers.Conv2DTranspose(channels, name="up", **HALF)(x)  # (14, 14, 32)
-    x = layers.Add(name="skip")([x, skipped])
-    x = layers.Conv2D(channels, activation="relu", name="decode_1", **SAME)(x)
-    x = layers.Conv2D(channels, activation="relu", name="decode_2", **SAME)(x)
-    pixels = _fixed(unit, "pixels", np.eye(12).reshape(2, 2, 3, 12))  # (14, 14, 12)
-    x = layers.Concatenate(name="decoded")([x, pixels])
-    x = layers.Conv2DTranspose(1, kernel_initializer="zeros", name="residual", **HALF)(x)  # (28, 28, 1)
-    x = layers.Multiply(name="correction")([x, level])
-    return keras.Model(image, layers.Add(name="output")([filtered, x]), name="denoise")
+    return filtered, unit, level
 
 
 def _shrunk(unit: Any, name: str, strides: int) -> tuple[Any, Any]:

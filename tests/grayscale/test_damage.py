@@ -44,6 +44,16 @@ def test_noise_that_channels_share_is_in_gray_alone() -> None:
     assert chroma == pytest.approx(damage.estimate(PHOTOGRAPHS[0])[1], abs=0.5)
 
 
+@pytest.mark.parametrize("sigma", [0, 2, 5, 10])
+def test_texture_all_over_a_photograph_is_no_noise(sigma: float) -> None:
+    rng = np.random.default_rng(1)
+    rough = sum(rng.normal(0, 8 * side, (240 // side, 320 // side)).repeat(side, 0).repeat(side, 1) for side in (1, 2))
+    grass = rough[..., None] * [0.4, 0.5, 0.3] + [90, 120, 60]
+    gray, chroma, _ = damage.estimate(with_noise(grass, sigma))
+    assert gray == pytest.approx(sigma / np.sqrt(3), rel=0.15, abs=0.8)
+    assert chroma == pytest.approx(0.337 * sigma, rel=0.5, abs=0.5)
+
+
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (3, 5), (7, 1)])
 def test_blocks_are_found_wherever_they_start_and_weigh_more_the_stronger_the_compression(
     row: int, column: int
@@ -92,7 +102,7 @@ def test_clipped_places_hide_noise_and_are_passed_over() -> None:
     assert damage.estimate(with_noise(photograph, 20))[0] == pytest.approx(20 / np.sqrt(3), rel=0.1)
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 3), (9, 9, 3), (13, 40, 3), (14, 14, 3)])
+@pytest.mark.parametrize("shape", [(1, 1, 3), (9, 9, 3), (11, 40, 3), (12, 12, 3)])
 def test_of_a_tiny_photograph_nothing_is_known_but_nothing_fails(shape: tuple[int, ...]) -> None:
     levels = damage.estimate(np.random.default_rng(1).integers(0, 256, shape, np.uint8))
     assert levels.shape == (3,)
@@ -107,5 +117,5 @@ def test_planes_stand_beside_colour() -> None:
     assert (found.shape, found.dtype) == ((2, 4, 6, 8), np.float32)
     assert np.array_equal(found[..., :3], colour)
     assert found[0, 3, 5, 3:] == pytest.approx([1, 0.4, 0.1, 0.04, 0.1])
-    assert found[1, 0, 0, 3:] == pytest.approx([0.012, 0.008, 0.004, 2, 2])
+    assert found[1, 0, 0, 3:] == pytest.approx([0, 0, 0.004, 2, 2])
     assert np.array_equal(damage.beside(colour[0], levels[0]), found[0])
