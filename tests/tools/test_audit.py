@@ -59,40 +59,29 @@ def test_a_sound_repository_passes_with_and_without_a_remote(tiny: Workspace) ->
     assert "no remote is looked at" in result.stderr
 
 
-@pytest.mark.parametrize(
-    ("side", "name"),
-    [
-        ("cache", FILE),
-        pytest.param("cache", OUT, marks=pytest.mark.long),  # the list of a folder
-        pytest.param("remote", FILE, marks=pytest.mark.long),
-        pytest.param("remote", OUT, marks=pytest.mark.long),
-    ],
-)
-def test_a_corrupt_object_is_named_and_restored_from_the_other_side(
-    tiny: Workspace, remote: Path, side: str, name: str
-) -> None:
-    path = (remote if side == "remote" else tiny.folder / CACHE) / object_of(tiny, name)
-    content = corrupt(path)
-    if name == FILE:
-        tiny.run("dvc", "status", "--quiet")  # sees nothing
+def test_corrupt_and_missing_objects_are_named_and_restored_from_the_other_side(tiny: Workspace, remote: Path) -> None:
+    """Of files, and of the lists of folders."""
+    cache, other = tiny.folder / CACHE, "data/models/simple"
+    damaged = {
+        path: corrupt(path)
+        for path in (
+            cache / object_of(tiny, FILE),
+            cache / object_of(tiny, other),
+            remote / object_of(tiny, OUT),
+            remote / object_of(tiny, f"{other}/weights"),
+        )
+    }
+    missing = remote / object_of(tiny, f"{other}/name")
+    damaged[missing] = missing.read_bytes()
+    missing.unlink()
     told = tool(tiny, "tools.audit")
     assert told.returncode == 1
-    assert f"{path}: corrupt" in told.stdout
-    assert f"{path}: restored from" in repaired(tiny)
-    assert path.read_bytes() == content
-    assert path.stat().st_mode & 0o777 == 0o444
-
-
-@pytest.mark.long
-def test_a_file_missing_from_a_folder_of_the_remote_is_uploaded(tiny: Workspace, remote: Path) -> None:
-    path = remote / object_of(tiny, FILE)
-    content = path.read_bytes()
-    path.unlink()
-    tiny.run("dvc", "push")  # looks for the list of the folder alone
-    assert not path.exists()
-    assert f"{path}: missing" in tool(tiny, "tools.audit").stdout
-    repaired(tiny)
-    assert path.read_bytes() == content
+    said = repaired(tiny)
+    for path, content in damaged.items():
+        assert f"{path}: {'missing' if path == missing else 'corrupt'}" in told.stdout
+        assert f"{path}: restored from" in said or path == missing
+        assert path.read_bytes() == content
+        assert path.stat().st_mode & 0o777 == 0o444 or path == missing
 
 
 @pytest.mark.long
