@@ -6,12 +6,13 @@ No source is known here. The shards depend on the plan alone, never on the numbe
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from stages.common import shards
@@ -21,7 +22,7 @@ from stages.fetch import split
 from stages.fetch.photograph import Photograph, Plan, Skipped
 from stages.fetch.settings import ImageFiles, Source
 from stages.formats import manifest
-from stages.formats.container import MANIFEST, Writer, faults_named, join
+from stages.formats.container import MANIFEST, faults_named, join, write
 
 SKIPPED = "skipped.csv"
 LISTED = 20  # faults in a message
@@ -31,13 +32,7 @@ SHARD_ITEMS = 4096  # of small files: some ten seconds of work
 
 @dataclass(frozen=True)
 class Packed:
-    """What came of a source.
-
-    Attributes:
-        table: the manifest.
-        skipped: the faults, as in skipped.csv.
-        ignored: how many files were not meant to be photographs.
-    """
+    """What came of a source: the manifest, the faults, and how many files were not meant to be photographs."""
 
     table: pd.DataFrame
     skipped: list[Skipped]
@@ -56,12 +51,8 @@ class Packed:
 def pack(folder: Path, plan: Plan, settings: Source, keep: Path, engine: Engine) -> Packed:
     """Write the photographs of a plan, their manifest, and skipped.csv (file, reason) into `folder`.
 
-    `split.assign` chooses the split; without `settings.split`, as in a further test set, all is test. Where a source
-    names no scenes, equal pixels are one scene; see `split.copies_across` for those in several splits. A source without
-    image files, and without faults, gets no skipped.csv.
-
-    Args:
-        keep: the folder for finished shards, see `shards.run`.
+    Without `settings.split`, as in a further test set, all is test. Where a source names no scenes, equal pixels are
+    one scene. A source without image files, and without faults, gets no skipped.csv. `keep` is for finished shards.
 
     Raises:
         ArtifactError: there is no photograph, or a split has none; `settings.strict` is set and there are faults, which
@@ -117,19 +108,19 @@ def grouped(sizes: Sequence[int]) -> list[slice]:
 
 
 def _read(read: Callable[[Any], Photograph | Skipped], items: Sequence[Any], folder: Path) -> list[tuple[Any, ...]]:
-    """Write the photographs of a shard as a container, one in memory at a time; give what was skipped, by field."""
-    rows: list[dict[str, object]] = []
+    """Write the photographs of a shard as a container; give what was skipped, by field."""
     skipped: list[tuple[Any, ...]] = []
-    with Writer(folder) as writer:
+
+    def photographs() -> Iterator[tuple[dict[str, object], np.ndarray]]:
         for item in items:
             found = read(item)
             if isinstance(found, Photograph):
-                rows.append(_row(found))
-                writer.add(found.name, found.pixels)
+                yield _row(found), found.pixels
             else:
                 skipped.append(astuple(found))
             del found  # or it would be in memory beside the next one
-        writer.close(pd.DataFrame(rows, columns=manifest.COLUMNS))
+
+    write(folder, photographs())
     return skipped
 
 

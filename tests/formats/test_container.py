@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -52,15 +53,6 @@ def test_the_zip_is_that_of_all_members_at_once_whatever_the_order(tmp_path: Pat
         assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         artifacts.write_zip(tmp_path / "c.zip", {name: archive.read(name) for name in archive.namelist()})
     assert (tmp_path / "c.zip").read_bytes() == written
-
-
-def test_what_the_table_does_not_list_is_left_out(tmp_path: Path) -> None:
-    with container.Writer(tmp_path) as writer:
-        for name, pixels in A_AND_B.items():
-            writer.add(name, pixels)
-        writer.close(table({"b": A_AND_B["b"]}))
-    with zipfile.ZipFile(tmp_path / "photographs-00000.zip") as archive:
-        assert archive.namelist() == ["b.png"]
 
 
 def test_photographs_above_pillows_limit_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,10 +123,13 @@ def test_a_container_of_no_photograph_has_no_zip(tmp_path: Path) -> None:
     assert (tmp_path / "shards.csv").read_text() == "file,photographs\n"
 
 
-def test_a_writer_that_is_not_closed_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), container.Writer(tmp_path) as writer:
-        writer.add("a", noise(100, 100))
+def test_an_interruption_leaves_nothing(tmp_path: Path) -> None:
+    def interrupted() -> Iterator[Any]:
+        yield table(A_AND_B).iloc[0].to_dict(), A_AND_B["a"]
         raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        container.write(tmp_path, interrupted())
     assert list(tmp_path.iterdir()) == []
 
 
