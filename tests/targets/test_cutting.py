@@ -142,11 +142,11 @@ def test_what_was_cut_before_an_interruption_is_not_cut_again(
 ) -> None:
     cut_group, done = cutting.cut_group, list[str]()
 
-    def interrupted_once(group: cutting.Group, folder: Path) -> object:
-        done.append(group.rows["split"].iloc[0])
+    def interrupted_once(photos: Path, settings: Targets, rows: pd.DataFrame, folder: Path) -> object:
+        done.append(rows["split"].iloc[0])
         if len(done) == 4:
             raise KeyboardInterrupt
-        return cut_group(group, folder)
+        return cut_group(photos, settings, rows, folder)
 
     monkeypatch.setattr(cutting, "cut_group", interrupted_once)
     with pytest.raises(KeyboardInterrupt):
