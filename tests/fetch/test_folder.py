@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tifffile
+from PIL import Image
 
 from grayscale import decode
 from stages.common.artifacts import ArtifactError
@@ -144,12 +144,8 @@ def test_a_missing_folder_is_named_with_its_key(tmp_path: Path, name: str) -> No
         plan(tmp_path / name)
 
 
-def test_what_pillow_takes_for_something_else_is_right_here_too(tmp_path: Path) -> None:
-    planes = np.stack([np.full((8, 8), value, np.uint16) for value in (40000, 20000, 60000)])
-    tifffile.imwrite(tmp_path / "planes.tif", planes, photometric="rgb", planarconfig="separate")
-    jpeg = files.encoded(files.photo((64, 64)), "JPEG")
-    (tmp_path / "cut.jpg").write_bytes(jpeg[: len(jpeg) // 2] + b"\xff\xd9")
-    (tmp_path / "hdr.png").write_bytes(files.png(np.zeros((2, 2, 3)), 8, (b"cICP", bytes([9, 16, 0, 1]))))
-    photographs, faults, _ = read(plan(tmp_path))
-    assert (photographs["planes.tif"].pixels == (156, 78, 234)).all()
-    assert faults == {"cut.jpg": "truncated", "hdr.png": "its colour is PQ (HDR), which is not supported"}
+def test_transparent_pixels_show_the_matte(tmp_path: Path) -> None:
+    Image.new("RGBA", (2, 2)).save(tmp_path / "clear.png")
+    wanted = settings(tmp_path).model_copy(update={"matte": [1, 2, 3]})
+    photographs, _, _ = read(folder.plan(wanted, Path("unused")))
+    assert (photographs["clear.png"].pixels == [1, 2, 3]).all()
