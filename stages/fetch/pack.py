@@ -84,15 +84,12 @@ def pack(folder: Path, plan: Plan, settings: Source, keep: Path, engine: Engine)
 
 def _read_all(plan: Plan, keep: Path, engine: Engine) -> tuple[list[Path], pd.DataFrame, list[Skipped]]:
     """The folder of each shard, the manifest of all with the number of that folder as `part`, and what was skipped."""
-    parts, tables = [], [pd.DataFrame(columns=[*manifest.COLUMNS, "part"])]
-    skipped: list[Skipped] = []
     tasks = [plan.items[shard] for shard in grouped(plan.sizes)]
-    for number, shard in enumerate(shards.run(partial(_read, plan.read), tasks, keep, engine)):
-        parts.append(shard.folder)
-        tables.append(manifest.rows(shard.folder / MANIFEST).assign(part=number))
-        skipped += [Skipped(*found) for found in shard.facts]
-    filled = [table for table in tables if not table.empty]
-    return parts, pd.concat(filled or tables[:1], ignore_index=True), skipped
+    done = list(shards.run(partial(_read, plan.read), tasks, keep, engine))
+    tables = [manifest.rows(shard.folder / MANIFEST).assign(part=number) for number, shard in enumerate(done)]
+    filled = [table for table in tables if not table.empty] or [pd.DataFrame(columns=[*manifest.COLUMNS, "part"])]
+    skipped = [Skipped(*found) for shard in done for found in shard.facts]
+    return [shard.folder for shard in done], pd.concat(filled, ignore_index=True), skipped
 
 
 def grouped(sizes: Sequence[int]) -> list[slice]:

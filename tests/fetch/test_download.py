@@ -53,20 +53,6 @@ def test_mirrors_are_asked_in_order_and_a_download_is_kept_by_its_hash_and_check
     assert server.asked["/good.zip"] == 2
 
 
-def test_the_proxy_of_the_environment_and_redirects_are_followed(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def moved(handler: Handler) -> None:
-        handler.send_response(302)
-        handler.send_header("Location", "/good.zip")
-        handler.end_headers()
-
-    top = "http://photographs.invalid"  # a name that no resolver knows (RFC 6761)
-    server.routes = {f"{top}/moved.zip": moved, f"{top}/good.zip": lambda handler: handler.give(GOOD)}
-    monkeypatch.setenv("http_proxy", server.url(""))
-    assert got(f"{top}/moved.zip") == GOOD
-
-
 def server_error(handler: Handler) -> None:
     handler.send_error(500)
 

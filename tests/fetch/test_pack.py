@@ -166,29 +166,14 @@ def members(path: Path) -> list[str]:
 
 
 @pytest.mark.usefixtures("shards_of_three")
-def test_each_shard_is_a_zip_and_the_tables_are_those_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = shades(range(0, 80, 4))
-    given[4:4] = [Skipped("a.jpg", "truncated")]
-    given[10:10] = [Skipped(f"{number}.jpg", "damaged") for number in range(5)]  # a shard of nothing else
-    several = packed(tmp_path / "several", given, source())
-    monkeypatch.setattr("stages.fetch.pack.SHARD_ITEMS", 100)
-    one = packed(tmp_path / "one", given, source())
-    assert several.lines() == one.lines()
-    for table in ("manifest.csv", "skipped.csv"):
-        assert (tmp_path / "several" / table).read_bytes() == (tmp_path / "one" / table).read_bytes()
-    zips = sorted((tmp_path / "several").glob("*.zip"))
-    assert [path.name for path in zips] == [f"photographs-{number:05}.zip" for number in range(8)]
-    assert sorted(name for path in zips for name in members(path)) == members(tmp_path / "one/photographs-00000.zip")
-    opened = container.Container(tmp_path / "several")
-    assert all(np.array_equal(opened.read(f"{shade}.png")[0, 0], [shade] * 3) for shade in range(0, 80, 4))
-
-
-@pytest.mark.usefixtures("shards_of_three")
-def test_a_copy_that_is_left_out_is_in_no_zip_and_other_zips_are_moved_as_they_are(tmp_path: Path) -> None:
+def test_a_copy_that_is_left_out_is_in_no_zip_other_zips_are_moved_and_tables_are_those_of_one_shard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     on = ["train", "validation", *["test"] * 7]
-    given = [photograph(f"{shade}.png", shade, side) for shade, side in enumerate(on)]
+    given: list[Photograph | Skipped] = [photograph(f"{shade}.png", shade, side) for shade, side in enumerate(on)]
     given[3:3] = [photograph(f"copy of {shade}.png", shade, "train") for shade in (2, 3, 4)]  # a shard
     given[7:7] = [photograph("copy of 1.png", 1, "train")]  # among others
+    given += [Skipped(f"{number}.jpg", "damaged") for number in range(5)]  # a shard of nothing else at the end
     of = plan(lambda item: item, given)
     with pytest.raises(KeyboardInterrupt), unittest.mock.patch("shutil.move", side_effect=KeyboardInterrupt):
         pack(tmp_path / "photos", of, source("subfolder"), tmp_path / "kept", HERE)
@@ -207,11 +192,18 @@ def test_a_copy_that_is_left_out_is_in_no_zip_and_other_zips_are_moved_as_they_a
     assert [found[0], *found[2:]] == [before["00000"], before["00003"], before["00004"]]
     opened = container.Container(tmp_path / "photos")
     assert opened.manifest["split"].tolist() == on
-    assert all(opened.read(f"{shade}.png").shape == (2, 3, 3) for shade in range(9))
+    assert all((opened.read(f"{shade}.png") == shade).all() for shade in range(9))
     assert (tmp_path / "photos/skipped.csv").read_text() == (
-        'file,reason\ncopy of 1.png,"same pixels as 1.png, which is in validation"\n'
+        "file,reason\n"
+        + "".join(f"{number}.jpg,damaged\n" for number in range(5))
+        + 'copy of 1.png,"same pixels as 1.png, which is in validation"\n'
         + "".join(f'copy of {shade}.png,"same pixels as {shade}.png, which is in test"\n' for shade in (2, 3, 4))
     )
+    monkeypatch.setattr("stages.fetch.pack.SHARD_ITEMS", 100)
+    packed(tmp_path / "one", given, source("subfolder"))
+    assert sorted(name for path in zips for name in members(path)) == members(tmp_path / "one/photographs-00000.zip")
+    for table in ("manifest.csv", "skipped.csv"):
+        assert (tmp_path / "photos" / table).read_bytes() == (tmp_path / "one" / table).read_bytes()
 
 
 def test_a_file_that_became_readable_is_read_after_a_strict_refusal(tmp_path: Path) -> None:

@@ -75,11 +75,3 @@ def test_after_copies_are_left_out_no_pixels_are_in_two_splits(rows: list[tuple[
         protected = max(before, key=("train", "validation", "test").index)
         assert set(after) == {protected}
         assert len(after) == sum(row[1:] == (protected, pixels) for row in rows)  # copies in one split may stay
-
-
-def test_the_copy_that_is_left_out_says_which_one_stays() -> None:
-    rows = [("1.png", "train", "a"), ("2.png", "test", "a"), ("3.png", "validation", "a"), ("4.png", "test", "a")]
-    assert [(copy.name, copy.reason) for copy in split.copies_across(rows)] == [
-        ("1.png", "same pixels as 2.png, which is in test"),
-        ("3.png", "same pixels as 2.png, which is in test"),
-    ]

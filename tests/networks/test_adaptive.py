@@ -73,7 +73,7 @@ def test_sets_learn_to_keep_what_their_patches_miss() -> None:
     spectrum[:, 1, 6:] = np.random.default_rng(6).normal(0, 0.3, (64, SIDE - 6))
     gray = scipy.fft.idctn(spectrum, norm="ortho", axes=(1, 2))[..., None]
     model = network(sets=1)
-    model.compile(keras.optimizers.Adam(0.01), loss=losses.log_mse, jit_compile=False)
+    model.compile(keras.optimizers.Adam(0.01), loss=losses.log_mse)
     before = float(np.mean(losses.mse(gray, model(gray.repeat(3, axis=3)))))
     model.fit(gray.repeat(3, axis=3), gray, batch_size=16, epochs=20, verbose=0)
     after = float(np.mean(losses.mse(gray, model(gray.repeat(3, axis=3)))))

@@ -159,14 +159,6 @@ def test_what_was_cut_before_an_interruption_is_not_cut_again(
     assert content(tmp_path) == undisturbed
 
 
-def test_contrast_is_the_same_bits_however_many_patches_at_a_time() -> None:
-    for patch in (12, 28, 100):
-        pieces = np.random.default_rng(patch).integers(0, 256, (23, patch, patch, 1)).astype(np.uint8)
-        for step in (1, 7):
-            parts = [patches.contrast(pieces[start : start + step]) for start in range(0, 23, step)]
-            assert np.array_equal(np.concatenate(parts), patches.contrast(pieces))
-
-
 def test_one_photograph_is_let_go_before_the_next_is_read(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from pydantic import Field
@@ -117,15 +118,14 @@ def _run(settings: Settings, command: list[str], to: Path) -> None:
         text=True,
         errors="replace",
     )
+    errors = None
     with process, tqdm(desc="dvc get", unit="B", unit_scale=True, disable=None, leave=False) as bar:
         try:
-            while True:
-                try:
+            while errors is None:
+                with suppress(subprocess.TimeoutExpired):
                     _, errors = process.communicate(timeout=1)
-                    break
-                except subprocess.TimeoutExpired:
-                    if not bar.disable:
-                        bar.update(max(0, _size(to) - bar.n))
+                if not bar.disable:
+                    bar.update(max(0, _size(to) - bar.n))
         except BaseException:
             process.kill()
             raise
