@@ -127,12 +127,12 @@ def test_all_of_a_test_set_is_for_testing(tmp_path: Path) -> None:
 
 
 def test_a_photograph_is_let_go_before_the_next_is_read(tmp_path: Path) -> None:
-    before: list[weakref.ref[Photograph]] = []
+    before: list[weakref.ref[np.ndarray]] = []
 
     def made(shade: int) -> Photograph:
-        assert all(reference() is None for reference in before)
+        assert all(pixels() is None for pixels in before)
         (item,) = shades([shade])
-        before.append(weakref.ref(item))
+        before.append(weakref.ref(item.pixels))
         return item
 
     pack(tmp_path, plan(made, range(50)), source(), tmp_path / "kept", HERE)
