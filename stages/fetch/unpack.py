@@ -50,10 +50,12 @@ KINDS: dict[Any, str] = {
     tarfile.BLKTYPE: "a device",
     tarfile.FIFOTYPE: "a FIFO",
 }
+# What Python's modules raise on damaged archives; gzip and bz2 raise OSError, zipfile NotImplementedError on what it
+# takes for a later version or another compression; tarfile goes deeper with each header of a header.
 DAMAGE = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError,
     OverflowError, NotImplementedError, RecursionError,
-)  # fmt: skip  # what Python's modules raise on damaged archives; gzip and bz2 raise OSError
+)  # fmt: skip
 COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 FULL = "{}; if it is no archive bomb, unpack it yourself and use the source folder"
 

@@ -32,7 +32,6 @@ class Registry:
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
-    """Made by the commands that a person would type, once: each takes DVC seconds to start."""
     top = tmp_path_factory.mktemp("dvc")
     workspace = Workspace(top / "registry")
     photographs, linked = workspace.folder / "photographs", workspace.folder / "linked"

@@ -63,7 +63,6 @@ def test_photographs_above_pillows_limit_are_read(tmp_path: Path, monkeypatch: p
 
 @pytest.fixture
 def of_many_zips(tmp_path: Path) -> tuple[Path, dict[str, np.ndarray]]:
-    """A container of 12 zips with two photographs each, and those photographs."""
     photographs = {f"{number:02}": noise(3, 4, number) for number in range(24)}
     parts = []
     for start in range(0, 24, 2):
@@ -135,7 +134,7 @@ def test_an_interruption_leaves_nothing(tmp_path: Path) -> None:
 
 @contextmanager
 def files_no_larger_than(size: int) -> Iterator[None]:
-    """The system refuses to write beyond `size`, as on a full disk, for which a test would need to mount one."""
+    """As on a full disk, for which a test would need to mount one."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))

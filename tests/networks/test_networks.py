@@ -53,7 +53,6 @@ def seen(name: str, images: np.ndarray = IMAGES) -> np.ndarray:
 
 
 def used(model: keras.Model) -> keras.Model:
-    """The form in which a network is saved."""
     return precision.convert(model.inference() if hasattr(model, "inference") else model, model.variable_dtype)
 
 

@@ -29,14 +29,12 @@ SETTINGS = Targets(conversion="gradient_correlation", patch=12, stride=12, min_c
 
 
 def cut(photos: Path, folder: Path, **changes: object) -> pd.DataFrame:
-    """Cut them all into `folder`/train and so on, keeping shards in `folder`/kept."""
     engine = Engine(engine="local", workers=1, address="auto")
     outs = {split: folder / split for split in manifest.SPLITS}
     return cutting.cut_photographs(photos, SETTINGS.model_copy(update=changes), outs, folder / "kept", engine)
 
 
 def content(folder: Path) -> dict[Path, bytes]:
-    """Every file of the patch sets."""
     files = [path for split in manifest.SPLITS for path in (folder / split).iterdir()]
     return {path.relative_to(folder): path.read_bytes() for path in files}
 
@@ -50,13 +48,6 @@ def photograph(number: int) -> np.ndarray:
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight photographs, their splits mixed; one is too small for a patch, and two have no contrast."""
     return packed.write(tmp_path_factory.mktemp("photos"), {NAME.format(n): photograph(n) for n in range(8)}, SIDES)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, bytes]:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    cut(photos, folder)
-    return content(folder)
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=30), st.integers(1, 60))
@@ -138,8 +129,10 @@ def test_small_photographs_are_named_up_to_twenty(small: int, end: str) -> None:
 
 
 def test_what_was_cut_before_an_interruption_is_not_cut_again(
-    photos: Path, undisturbed: dict[Path, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    cut(photos, tmp_path / "undisturbed")
+    undisturbed = content(tmp_path / "undisturbed")
     cut_group, done = cutting.cut_group, list[str]()
 
     def interrupted_once(photos: Path, settings: Targets, rows: pd.DataFrame, folder: Path) -> object:
