@@ -143,7 +143,8 @@ def test_of_a_repository_s_configuration_its_urls_are_taken_and_of_its_files_no_
 @pytest.mark.long
 def test_an_import_of_a_file_of_this_machine_is_not_there(registry: Registry) -> None:
     workspace, secret = Workspace(registry.folder), registry.folder.parent / "secret.png"
-    (registry.folder / "import.png.dvc").write_text(f"deps: [{{path: {secret}}}]\nouts: [{{path: import.png}}]\n")
+    imported = f"frozen: true\ndeps: [{{path: {secret}}}]\nouts: [{{path: import.png}}]\n"
+    (registry.folder / "import.png.dvc").write_text(imported)
     workspace.commit("Import")
     rev = workspace.run("git", "rev-parse", "HEAD").stdout.strip()
     workspace.run("git", "reset", "--quiet", "--hard", "HEAD~1")
