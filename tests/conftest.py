@@ -51,7 +51,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what was left out."""
     if config.option.markexpr == "not long":
         terminalreporter.write_line(
             "Left to `make test-all`: real servers (S3, SSH, WebDAV), a Ray cluster, every command of README.md, kills,"
@@ -121,7 +120,6 @@ class Workspace:
         yaml.dump(params, path)
 
     def copy(self, folder: Path) -> Workspace:
-        """A second workspace with the same files, results and cache."""
         shutil.copytree(self.folder, folder, symlinks=True)
         return Workspace(folder)
 
@@ -161,7 +159,6 @@ def small_workspace(folder: Path) -> Workspace:
 
 
 def keep_one_study(studies: Path) -> None:
-    """Take all runs but the first out of studies.yaml."""
     yaml = YAML(typ="safe")
     first, run = next(iter(yaml.load(studies)["runs"].items()))
     yaml.dump({"runs": {first: run}}, studies)

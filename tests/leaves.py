@@ -33,7 +33,7 @@ def photograph(seed: int, height: int = 96, width: int = 128) -> np.ndarray:
 
 
 def write(folder: Path, seeds: range, height: int = 96, width: int = 128) -> None:
-    """A photograph per seed in `folder`, in formats by turns, in subfolders of ten."""
+    """In formats by turns, in subfolders of ten."""
     for seed in seeds:
         path = folder / f"walk {seed // 10}" / f"leaves-{seed:03}{EXTENSIONS[seed % len(EXTENSIONS)]}"
         path.parent.mkdir(parents=True, exist_ok=True)

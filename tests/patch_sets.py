@@ -12,14 +12,7 @@ from stages.formats.patches import PatchSet
 
 
 def write(folder: Path, index: pd.DataFrame, colour: np.ndarray, gray: np.ndarray, shards: list[int]) -> PatchSet:
-    """A patch set of `colour` `(n, patch, patch, 3)` and `gray` `(n, patch, patch, 1)` uint8.
-
-    Args:
-        folder: for it.
-        index: a row for each patch: photo, domain, row, column.
-        colour, gray: the patches.
-        shards: how many of them each shard has.
-    """
+    """`colour` `(n, patch, patch, 3)` and `gray` `(…, 1)` uint8; `shards` says how many patches each has."""
     index.to_csv(folder / "index.csv", index=False)
     rows, start = [], 0
     for number, patches in enumerate(shards):

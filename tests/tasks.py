@@ -1,4 +1,4 @@
-"""Tasks for the tests of engines and shards: of a module, as other processes need them, and with faults on demand."""
+"""Tasks for the tests of engines and shards, with faults on demand."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from stages.common.artifacts import ArtifactError
 
 
 def square(number: int) -> tuple[int, int]:
-    """The square, and the process that this runs in."""
     return number * number, os.getpid()
 
 
 def faulty(number: int) -> int:
-    """Number 3 is damaged."""
     if number == 3:
         raise ArtifactError(f"photo-{number}.png: damaged")
     return number

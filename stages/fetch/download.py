@@ -76,32 +76,26 @@ def downloaded(urls: Sequence[str], sha256: str) -> Path:
 
 
 def another_hash(found: str, wanted: str) -> str:
-    """The message about a file that has another sha256."""
     return f"sha256 is {found[:12]}…, params.yaml says {wanted[:12]}…"
 
 
-def _fetched(url: str, sha256: str) -> Path:
+def _fetched(url: str, sha256: str, attempt: int = 1) -> Path:
     import pooch
 
     pooch.get_logger().setLevel("WARNING")  # it would print the URL, and passwords in it
     cache = os.environ.get(CACHE) or pooch.os_cache("autoencoder-grayscale")
-    attempt = 1
-    while True:
-        try:
-            return Path(pooch.retrieve(url, f"sha256:{sha256}", sha256, cache, downloader=partial(_download, sha256)))
-        except (OSError, ValueError) as error:  # those of requests are OSError, of malformed URLs ValueError
-            if attempt == TRIES or _is_final(error):
-                raise ArtifactError(without_secrets(_cause(error), url)) from error
-        time.sleep(WAIT * attempt)
-        attempt += 1
+    try:
+        return Path(pooch.retrieve(url, f"sha256:{sha256}", sha256, cache, downloader=partial(_download, sha256)))
+    except (OSError, ValueError) as error:  # those of requests are OSError, of malformed URLs ValueError
+        status = getattr(getattr(error, "response", None), "status_code", 0)
+        if attempt == TRIES or (400 <= status < 500 and status not in TRY_AGAIN):
+            raise ArtifactError(without_secrets(_cause(error), url)) from error
+    time.sleep(WAIT * attempt)
+    return _fetched(url, sha256, attempt + 1)
 
 
 def _download(sha256: str, url: str, output: str, _: object) -> None:
-    """Write what `url` gives to `output`, a temporary file that pooch moves or removes.
-
-    Raises:
-        ArtifactError: it is another file; pooch would notice, too, but not say what came.
-    """
+    """Write what `url` gives to `output`, and refuse another file: pooch would, too, but not say what came."""
     import pooch
 
     pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=CHUNK, timeout=TIMEOUT)(url, output, None)
@@ -112,11 +106,6 @@ def _download(sha256: str, url: str, output: str, _: object) -> None:
     found = sha256_of(Path(output))
     if found != sha256:
         raise ArtifactError(another_hash(found, sha256))
-
-
-def _is_final(error: Exception) -> bool:
-    status = getattr(getattr(error, "response", None), "status_code", 0)
-    return 400 <= status < 500 and status not in TRY_AGAIN
 
 
 def _cause(error: BaseException) -> str:
@@ -139,13 +128,11 @@ def once(folder: Path, fill: Callable[[Path], Iterable[Skipped] | None]) -> tupl
 
     Args:
         folder: below `Stage.keep`: all workers see it, and it is removed when the stage has ended well.
-        fill: gets the path of a folder that it must create, and gives the faults that it meets, if any.
+        fill: gets the path of a folder that it must create, and gives the faults that it meets, if any. Of a try that
+            raises, nothing is left.
 
     Returns:
         That folder, and the faults.
-
-    Raises:
-        Exception: what `fill` raised; nothing is left of its try.
     """
     if not folder.exists():
         building = folder.with_name(f".{folder.name}.partial")

@@ -25,22 +25,11 @@ OF_THE_MACHINE = (
 
 
 def plan_files(folder: Path, settings: ImageFiles, *, source: str, licence: str, links: bool = False) -> Plan:
-    """Every file below `folder`, sorted by name: its path there, with `/`.
-
-    A file with an image's extension gives a photograph or a fault. Other files are only counted. Hidden files and
-    folders are ignored.
+    """Every file below `folder`, sorted by name: its path there, with `/`. Hidden files and folders are ignored.
 
     With `links`, symbolic links to files are read: DVC hashes their targets, too, and may itself link files to its
     cache. Without `links`, for files that others have made, a link is a fault. Links to folders are never followed: DVC
     would not notice changes behind them.
-
-    With `settings.split.by` "subfolder", the folders train, validation and test at the top give the split; an image
-    that is in none of them is a fault.
-
-    Args:
-        source: where they come from, for `Photograph.source`.
-        licence: for `Photograph.licence`.
-        links: whether links to files are read.
 
     Raises:
         ArtifactError: at reading, memory does not suffice for a photograph, or the file system fails.

@@ -6,12 +6,13 @@ No source is known here. The shards depend on the plan alone, never on the numbe
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from stages.common import shards
@@ -21,7 +22,7 @@ from stages.fetch import split
 from stages.fetch.photograph import Photograph, Plan, Skipped
 from stages.fetch.settings import ImageFiles, Source
 from stages.formats import manifest
-from stages.formats.container import MANIFEST, Writer, faults_named, join
+from stages.formats.container import MANIFEST, faults_named, join, write
 
 SKIPPED = "skipped.csv"
 LISTED = 20  # faults in a message
@@ -31,13 +32,7 @@ SHARD_ITEMS = 4096  # of small files: some ten seconds of work
 
 @dataclass(frozen=True)
 class Packed:
-    """What came of a source.
-
-    Attributes:
-        table: the manifest.
-        skipped: the faults, as in skipped.csv.
-        ignored: how many files were not meant to be photographs.
-    """
+    """What came of a source: the manifest, the faults, and how many files were not meant to be photographs."""
 
     table: pd.DataFrame
     skipped: list[Skipped]
@@ -56,12 +51,8 @@ class Packed:
 def pack(folder: Path, plan: Plan, settings: Source, keep: Path, engine: Engine) -> Packed:
     """Write the photographs of a plan, their manifest, and skipped.csv (file, reason) into `folder`.
 
-    `split.assign` chooses the split; without `settings.split`, as in a further test set, all is test. Where a source
-    names no scenes, equal pixels are one scene; see `split.copies_across` for those in several splits. A source without
-    image files, and without faults, gets no skipped.csv.
-
-    Args:
-        keep: the folder for finished shards, see `shards.run`.
+    Without `settings.split`, as in a further test set, all is test. Where a source names no scenes, equal pixels are
+    one scene. A source without image files, and without faults, gets no skipped.csv. `keep` is for finished shards.
 
     Raises:
         ArtifactError: there is no photograph, or a split has none; `settings.strict` is set and there are faults, which
@@ -93,15 +84,12 @@ def pack(folder: Path, plan: Plan, settings: Source, keep: Path, engine: Engine)
 
 def _read_all(plan: Plan, keep: Path, engine: Engine) -> tuple[list[Path], pd.DataFrame, list[Skipped]]:
     """The folder of each shard, the manifest of all with the number of that folder as `part`, and what was skipped."""
-    parts, tables = [], [pd.DataFrame(columns=[*manifest.COLUMNS, "part"])]
-    skipped: list[Skipped] = []
     tasks = [plan.items[shard] for shard in grouped(plan.sizes)]
-    for number, shard in enumerate(shards.run(partial(_read, plan.read), tasks, keep, engine)):
-        parts.append(shard.folder)
-        tables.append(manifest.rows(shard.folder / MANIFEST).assign(part=number))
-        skipped += [Skipped(*found) for found in shard.facts]
-    filled = [table for table in tables if not table.empty]
-    return parts, pd.concat(filled or tables[:1], ignore_index=True), skipped
+    done = list(shards.run(partial(_read, plan.read), tasks, keep, engine))
+    tables = [manifest.rows(shard.folder / MANIFEST).assign(part=number) for number, shard in enumerate(done)]
+    filled = [table for table in tables if not table.empty] or [pd.DataFrame(columns=[*manifest.COLUMNS, "part"])]
+    skipped = [Skipped(*found) for shard in done for found in shard.facts]
+    return [shard.folder for shard in done], pd.concat(filled, ignore_index=True), skipped
 
 
 def grouped(sizes: Sequence[int]) -> list[slice]:
@@ -117,19 +105,19 @@ def grouped(sizes: Sequence[int]) -> list[slice]:
 
 
 def _read(read: Callable[[Any], Photograph | Skipped], items: Sequence[Any], folder: Path) -> list[tuple[Any, ...]]:
-    """Write the photographs of a shard as a container, one in memory at a time; give what was skipped, by field."""
-    rows: list[dict[str, object]] = []
+    """Write the photographs of a shard as a container; give what was skipped, by field."""
     skipped: list[tuple[Any, ...]] = []
-    with Writer(folder) as writer:
+
+    def photographs() -> Iterator[tuple[dict[str, object], np.ndarray]]:
         for item in items:
             found = read(item)
             if isinstance(found, Photograph):
-                rows.append(_row(found))
-                writer.add(found.name, found.pixels)
+                yield _row(found), found.pixels
             else:
                 skipped.append(astuple(found))
             del found  # or it would be in memory beside the next one
-        writer.close(pd.DataFrame(rows, columns=manifest.COLUMNS))
+
+    write(folder, photographs())
     return skipped
 
 

@@ -48,7 +48,6 @@ class ImageFiles(Source):
 
 
 def known() -> list[str]:
-    """The names of all sources."""
     return sorted(module.name for module in pkgutil.iter_modules(sources.__path__))
 
 
@@ -58,14 +57,9 @@ def find(name: str) -> Any:
 
 
 def read(key: str, given: Photographs) -> Any:
-    """The settings of a source, with its defaults. A key without a value counts as left out.
+    """The `Settings` of a source's module, with its defaults; `split` is None for a test set.
 
-    Args:
-        key: where they stand in params.yaml: `fetch`, or `test_sets.<name>`.
-        given: what stands there.
-
-    Returns:
-        The `Settings` of the source's module; `split` is None for a test set.
+    A key without a value counts as left out. `key` is where they stand in params.yaml: `fetch`, or `test_sets.<name>`.
 
     Raises:
         SettingsError: the source is unknown, a key is unknown, missing or impossible; names the key.

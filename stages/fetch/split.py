@@ -17,12 +17,10 @@ def assign(said: Sequence[str], hashes: Sequence[str], rule: Split) -> list[str]
     removing photographs moves no other.
 
     In a small set a split may stay empty by chance. Then its border moves as far as it must for one photograph, and
-    only the photographs next to a border can change their split when others are added or removed.
+    only the photographs next to a border can change their split when others are added or removed. A share of 0 asks for
+    no photograph.
 
-    Args:
-        said: the split that the source gives, or "".
-        hashes: sha256 of the pixels.
-        rule: the shares. A share of 0 asks for no photograph.
+    `said` is the split that the source gives, or "".
     """
     free = sorted({sha256 for side, sha256 in zip(said, hashes, strict=True) if not side})
     numbers = [int(sha256[:16], 16) / 2**64 for sha256 in free]
@@ -40,11 +38,8 @@ def assign(said: Sequence[str], hashes: Sequence[str], rule: Split) -> list[str]
 def copies_across(rows: Iterable[tuple[str, str, str]]) -> list[Skipped]:
     """The photographs to leave out because a more protected split has the same pixels: test, then validation.
 
-    What is measured on must not have been learned from; `SPLITS` are in the order of protection.
-
-    Args:
-        rows: name, split and sha256 of each photograph. Pixels with one hash count as equal, whatever their shape:
-            only images of a single colour, or stripes, can differ in that.
+    What is measured on must not have been learned from; `SPLITS` are in the order of protection. The `rows` are name,
+    split and sha256 of each photograph. Pixels with one hash count as equal, whatever their shape.
     """
     rows = list(rows)
     kept: dict[str, tuple[str, str]] = {}

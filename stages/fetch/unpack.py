@@ -11,6 +11,7 @@ import gzip
 import io
 import lzma
 import re
+import shutil
 import stat
 import struct
 import tarfile
@@ -20,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 
 from tqdm import tqdm
 
@@ -34,7 +35,7 @@ MAX_RATIO = 100  # unpacked to packed; photographs reach 20 as bare pixels, a bo
 MAX_MEMBERS = 100_000  # files; for as many the disk needs places, however empty they are
 MAX_DEPTH = 32  # folders, each of which takes a place, too
 MAX_MEMBER = 2 << 30  # bytes of a file; the largest photograph that is read has 1.6 GB as bare pixels
-MAX_HEADER = CHUNK  # bytes of a name, or of what else a tar says of a member; tarfile would hold all of it in memory
+MAX_HEADER = CHUNK  # bytes of what a tar says of a member; tarfile would hold all of it in memory
 SMALL = 64 << 20  # bytes that every archive may unpack to: little harm, and drawings compress well
 
 ENCRYPTED = 0x1  # zip: general purpose bit flag (APPNOTE 4.4.4)
@@ -55,7 +56,6 @@ DAMAGE = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError,
     OverflowError, NotImplementedError, RecursionError,
 )  # fmt: skip
-
 COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 FULL = "{}; if it is no archive bomb, unpack it yourself and use the source folder"
 
@@ -74,9 +74,7 @@ def is_archive(path: Path) -> bool:
 
 
 def unpack(path: Path, to: Path, name: str) -> Iterator[Skipped]:
-    """Copy the regular files of an archive below the folder `to`; give what is not copied, and why.
-
-    `name` is that of the archive in messages.
+    """Copy the regular files of an archive, `name` in messages, below the folder `to`; give what is not copied.
 
     Raises:
         ArtifactError: it is neither zip nor tar, is damaged as a whole, or unpacks to suspiciously much; something
@@ -144,17 +142,19 @@ def _tar(path: Path, room: _Room) -> Iterator[tarfile.TarFile]:
 
 
 class _Counted(io.RawIOBase):
-    """What tarfile reads, headers and skipped members among it, all of it counted."""
+    """A member of a zip, or all that tarfile reads, headers and skipped members among it."""
 
-    def __init__(self, file: IO[bytes], room: _Room) -> None:
+    def __init__(self, file: Any, room: _Room) -> None:
         self.file = file
         self.room = room
 
     def read(self, size: int = -1) -> bytes:
-        """Raises: ArtifactError: a header is longer than any."""
         if not 0 <= size <= MAX_HEADER:
             raise ArtifactError(f"{self.room.name}: has a header of more than {MAX_HEADER >> 20} MiB")
-        content = self.file.read(size)
+        try:
+            content = self.file.read(size)
+        except OSError as error:  # told from one of writing
+            raise tarfile.ReadError(str(error)) from error
         self.room.take(len(content))
         return content
 
@@ -198,14 +198,10 @@ def _unfit_name(name: str, names: set[PurePosixPath]) -> str | None:
 
 
 def _copy(opened: Callable[[], Any], to: Path, room: _Room, zipped: bool) -> str | None:
-    """Write a member; give the reason if its name fits no file, or if it alone is damaged, as only zips can tell.
-
-    Raises:
-        ArtifactError: there is no room for it.
-    """
+    """Write a member; give the reason if its name fits no file, or if it alone is damaged, as only zips can tell."""
     try:
         with opened() as content, faults_named(to):
-            return _write(content, to, room if zipped else None)
+            return _write(_Counted(content, room) if zipped else content, to)
     except NotImplementedError:
         return "is compressed in a way that is not read"
     except DAMAGE:  # the words of Python's versions differ
@@ -214,7 +210,7 @@ def _copy(opened: Callable[[], Any], to: Path, room: _Room, zipped: bool) -> str
         return "is damaged: its content is not what was packed"
 
 
-def _write(content: IO[bytes], to: Path, room: _Room | None) -> str | None:
+def _write(content: Any, to: Path) -> str | None:
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
         file = to.open("xb")
@@ -226,21 +222,11 @@ def _write(content: IO[bytes], to: Path, room: _Room | None) -> str | None:
         raise
     try:
         with file:
-            while chunk := _read(content):
-                if room:
-                    room.take(len(chunk))
-                file.write(chunk)
+            shutil.copyfileobj(content, file, CHUNK)
     except BaseException:
         to.unlink()
         raise
     return None
-
-
-def _read(content: IO[bytes]) -> bytes:
-    try:
-        return content.read(CHUNK)
-    except OSError as error:  # told from one of writing
-        raise tarfile.ReadError(str(error)) from error
 
 
 class _Room:
@@ -253,7 +239,6 @@ class _Room:
         self.used = 0
 
     def take(self, count: int) -> None:
-        """Raises: ArtifactError: that is more than an honest archive of photographs holds."""
         self.used += count
         self.bar.update(count)
         if self.used > self.limit:

@@ -12,10 +12,10 @@ import shutil
 import tempfile
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,45 +29,38 @@ MANIFEST, SHARDS = "manifest.csv", "shards.csv"
 OPEN = 4  # zips at a time; a large set has more than a process may open
 
 
-class Writer:
-    """Packs photographs into one zip in `folder`. Memory holds one at a time.
+def write(folder: Path, photographs: Iterable[tuple[dict[str, Any], np.ndarray]]) -> None:
+    """Pack photographs, a manifest row and `(height, width, 3)` uint8 each, into one zip in `folder`, or none if none.
 
-    Until `close`, they wait in a nameless temporary file: the zip is sorted by name, and `close` leaves out those that
-    its table does not list. Without `close`, nothing is left.
+    Memory holds one at a time. They wait in a nameless temporary file, because the zip is sorted by name.
 
     Raises:
-        ArtifactError: something can't be written, such as on a full disk; names it.
+        ArtifactError: something can't be written, such as on a full disk; names it. Nothing is left of it.
     """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._path = folder, folder / file_name(0)
-        with faults_named(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # open until __exit__
-        self._waiting = zipfile.ZipFile(self._file, "w")
-
-    def add(self, name: str, pixels: np.ndarray) -> None:
-        """Take in the photograph `name`, `(height, width, 3)` uint8."""
-        with (
-            faults_named(self._path),
-            warnings.catch_warnings(action="ignore"),  # of a name that stands twice: `manifest.check` tells
-            self._waiting.open(_member(name), "w", force_zip64=True) as member,
-        ):
-            Image.fromarray(pixels).save(member, format="PNG")
-
-    def close(self, table: pd.DataFrame) -> None:
-        """Write the manifest `table` and the photographs that it lists; there is no zip if there are none."""
-        if len(table):
-            _write_some(self._waiting, table, self._path)
-        _write_tables(self._folder, [table] if len(table) else [])
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *fault: object) -> None:
-        for file in (self._waiting, self._file):
+    path = folder / file_name(0)
+    with faults_named(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # closed below
+    waiting = zipfile.ZipFile(file, "w")
+    rows = []
+    try:
+        for row, pixels in photographs:
+            rows.append(row)
+            with (
+                faults_named(path),
+                warnings.catch_warnings(action="ignore"),  # of a name that stands twice: `manifest.check` tells
+                waiting.open(_member(row["name"]), "w", force_zip64=True) as member,
+            ):
+                Image.fromarray(pixels).save(member, format="PNG")
+            del pixels  # or it would be in memory beside the next one
+        table = pd.DataFrame(rows, columns=manifest.COLUMNS)
+        if rows:
+            _write_some(waiting, table, path)
+        _write_tables(folder, [table] if rows else [])
+    finally:
+        for opened in (waiting, file):
             with suppress(OSError):  # they would try once more to write what a full disk has refused
-                file.close()
+                opened.close()
 
 
 @contextmanager
@@ -85,9 +78,6 @@ def join(folder: Path, parts: Sequence[tuple[Path, pd.DataFrame]]) -> None:
     Args:
         folder: of the new container.
         parts: folder of each container, and the rows of its manifest that are wanted, at least one.
-
-    Raises:
-        ArtifactError: something can't be written; names it.
     """
     with faults_named(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -111,7 +101,7 @@ def file_name(number: int) -> str:
 
 
 def _write_some(archive: zipfile.ZipFile, table: pd.DataFrame, path: Path) -> None:
-    """Write a zip of those members of another that a manifest lists: sorted, stored, all of one constant time."""
+    """A zip of those members of another that a manifest lists: sorted, stored, all of one constant time."""
     with faults_named(path), atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as some:
         for member in sorted({_member(name) for name in table["name"]}):
             some.writestr(zipfile.ZipInfo(member, ZIP_EPOCH), archive.read(member))
@@ -128,7 +118,7 @@ def _write_tables(folder: Path, tables: Sequence[pd.DataFrame]) -> None:
 
 
 class Container:
-    """Read access to a folder that `Writer` or `join` filled, in which each split of `needed` must have a photograph.
+    """Read access to a folder that `write` or `join` filled, in which each split of `needed` must have a photograph.
 
     Raises:
         ArtifactError: at opening, if the manifest or shards.csv is missing, damaged, or does not fit the other; at

@@ -18,22 +18,14 @@ SPLITS = ("train", "validation", "test")
 
 
 def read(path: Path, needed: Sequence[str] = SPLITS) -> pd.DataFrame:
-    """Read and check a manifest.
-
-    Raises:
-        ArtifactError: the file is missing or no table, or is refused by `check`.
-    """
+    """Read and check a manifest; `ArtifactError` if it is missing, is no table, or is refused by `check`."""
     table = rows(path)
     check(table, str(path), needed)
     return table
 
 
 def rows(path: Path) -> pd.DataFrame:
-    """A manifest as it is written; text is taken letter by letter, a photograph may be called `NA` or `001`.
-
-    Raises:
-        ArtifactError: the file is missing or no table.
-    """
+    """A manifest as it is written, its text letter by letter; `ArtifactError` if it is missing or no table."""
     return read_table(path, text=TEXT)
 
 
@@ -71,11 +63,7 @@ def hash_pixels(pixels: np.ndarray) -> str:
 
 
 def verify(row: pd.Series | Mapping[str, Any], pixels: np.ndarray) -> None:
-    """Check a photograph against its manifest row.
-
-    Raises:
-        ArtifactError: size or hash differ; names the photograph.
-    """
+    """Raise `ArtifactError`, which names the photograph, unless it has the size and the hash of its manifest row."""
     size = (int(row["height"]), int(row["width"]), 3)
     if pixels.shape != size or pixels.dtype != np.uint8:
         raise ArtifactError(

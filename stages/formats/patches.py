@@ -8,8 +8,7 @@ sha256 of each file.
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,7 @@ MAPPED = 4  # shards of each kind: at 100 MB a shard of both kinds, 400 MB
 
 
 def grid(height: int, width: int, patch: int, stride: int, start: int = 0, stop: int | None = None) -> np.ndarray:
-    """Upper left corners `(n, 2)` of the patches that lie wholly inside, row by row; (row, column) in pixels.
-
-    Of all, or of those with the numbers `start` … `stop` − 1.
-    """
+    """Upper left corners `(n, 2)` in pixels, row by row, of the patches `start` … `stop` − 1 that lie wholly inside."""
     numbers = np.arange(*slice(start, stop).indices(count(height, width, patch, stride)))
     return np.stack(np.divmod(numbers, (width - patch) // stride + 1), axis=1) * stride
 
@@ -65,9 +61,6 @@ class PatchSet:
     A shard's file is checked against its sha256 when it is first read, and the `MAPPED` of each kind that were read
     last stay mapped: memory does not grow with the number of shards. Another process opens its own, by `folder`.
 
-    Attributes:
-        folder: where the shards and the tables are.
-
     Raises:
         ArtifactError: at opening, if shards.csv is missing or is none; later, if another file is missing or damaged.
     """
@@ -76,8 +69,8 @@ class PatchSet:
         self.folder = folder
         self._shards = read_table(folder / "shards.csv")
         self._starts = np.concatenate([[0], np.cumsum(self._shards["patches"])])
-        self._mapped: dict[str, OrderedDict[int, np.ndarray]] = {kind: OrderedDict() for kind in KINDS}
-        self._checked: set[tuple[str, int]] = set()
+        self._checked: set[Path] = set()
+        self._open = {kind: lru_cache(MAPPED)(partial(self._mapped, kind)) for kind in KINDS}
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -110,7 +103,7 @@ class PatchSet:
     @cached_property
     def patch(self) -> int:
         """Side of a patch in pixels."""
-        return self._open("gray", 0).shape[1]
+        return self._open["gray"](0).shape[1]
 
     def read(self, kind: str, numbers: np.ndarray | None = None) -> np.ndarray:
         """The patches `numbers` of a kind, "colour" or "gray", as `(n, patch, patch, channels)` uint8, in their order.
@@ -128,20 +121,13 @@ class PatchSet:
         shards = np.searchsorted(self._starts, numbers, side="right") - 1
         for shard in np.unique(shards).tolist():
             here = np.flatnonzero(shards == shard)
-            found[here] = self._open(kind, shard)[numbers[here] - self._starts[shard]]
+            found[here] = self._open[kind](shard)[numbers[here] - self._starts[shard]]
         return found
 
-    def _open(self, kind: str, shard: int) -> np.ndarray:
-        """A shard's patches of a kind, `(n, patch, patch, channels)`, mapped until `MAPPED` others have been read."""
-        mapped = self._mapped[kind]
-        if shard not in mapped:
-            path = self.folder / f"{kind}-{shard:05}.npy"
-            if (kind, shard) in self._checked:
-                mapped[shard] = np.load(path, mmap_mode="r", allow_pickle=False)
-            else:
-                mapped[shard] = open_array(path, self._shards[f"{kind}_sha256"][shard])
-                self._checked.add((kind, shard))
-        mapped.move_to_end(shard)
-        if len(mapped) > MAPPED:
-            mapped.popitem(last=False)
-        return mapped[shard]
+    def _mapped(self, kind: str, shard: int) -> np.ndarray:
+        path = self.folder / f"{kind}-{shard:05}.npy"
+        if path in self._checked:
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        array = open_array(path, self._shards[f"{kind}_sha256"][shard])
+        self._checked.add(path)
+        return array

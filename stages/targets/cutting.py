@@ -9,8 +9,7 @@ import csv
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import repeat
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -30,15 +29,6 @@ from stages.formats.patches import KINDS
 
 PIXELS = 1 << 18  # of patches that are cut at a time; they stay in the cache of a core
 NAMED = 20  # photographs in a message
-
-
-@dataclass(frozen=True)
-class Group:
-    """The photographs of one shard: the folder of their container, and their manifest rows."""
-
-    photos: Path
-    rows: pd.DataFrame
-    settings: Targets
 
 
 def cut_photographs(
@@ -68,8 +58,8 @@ def cut_photographs(
         members = np.flatnonzero(manifest["split"] == split)
         limits = plan(sizes.iloc[members].tolist(), settings.shard_patches)
         groups += [(split, members[start:stop]) for start, stop in limits]
-    tasks = [Group(photos, manifest.iloc[numbers], settings) for _, numbers in groups]
-    cut = list(shards.run(cut_group, tasks, keep, engine))
+    tasks = [manifest.iloc[numbers] for _, numbers in groups]
+    cut = list(shards.run(partial(cut_group, photos, settings), tasks, keep, engine))
 
     kept = np.zeros(len(manifest), int)
     for (_, numbers), shard in zip(groups, cut, strict=True):
@@ -88,8 +78,7 @@ def cut_photographs(
 def plan(sizes: Sequence[int], most: int) -> list[tuple[int, int]]:
     """Groups (start, stop) of consecutive photographs with at most `most` patches together, or of a larger one alone.
 
-    Args:
-        sizes: patches of each photograph, near-empty ones among them, so that the plan is known before any is read.
+    The `sizes` count near-empty patches, too, so that the plan is known before a photograph is read.
     """
     starts, together = [0], 0
     for number, size in enumerate(sizes):
@@ -101,21 +90,16 @@ def plan(sizes: Sequence[int], most: int) -> list[tuple[int, int]]:
 
 
 def left_out(counts: pd.DataFrame) -> str:
-    """A line that names the first photographs that are smaller than a patch; empty if there is none.
-
-    Args:
-        counts: as `cut_photographs` gives them.
-    """
+    """A line that names the first photographs that are smaller than a patch; empty if there is none."""
     small = counts.loc[counts["patches"] == 0, "photo"].tolist()
     more = f" and {len(small) - NAMED} more" if len(small) > NAMED else ""
     return f"left out as smaller than a patch: {', '.join(small[:NAMED])}{more}" if small else ""
 
 
 def _pack(filled: Sequence[Shard], folder: Path) -> None:
-    """Make a patch set in `folder` of shards that `cut_group` filled; those without patches leave no trace.
+    """Replace `folder` by a patch set of shards that `cut_group` filled; those without patches leave no trace.
 
-    It shares the large files with the shards, which stay whole: a later try finds them. What `folder` holds is
-    replaced.
+    It shares the large files with the shards, which stay whole: a later try finds them.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -134,26 +118,23 @@ def _pack(filled: Sequence[Shard], folder: Path) -> None:
 # === One shard ===
 
 
-def cut_group(group: Group, folder: Path) -> dict[str, Any]:
-    """Cut the photographs of a group: a shard of both kinds, colour.npy and gray.npy, and its rows of index.csv.
+def cut_group(photos: Path, settings: Targets, rows: pd.DataFrame, folder: Path) -> dict[str, Any]:
+    """Cut the photographs of some manifest rows: a shard of both kinds, colour.npy and gray.npy, and their index.csv.
 
     Returns:
         `kept`, how many patches of each photograph; and the `sha256` of the file of each kind.
-
-    Raises:
-        ArtifactError: a photograph can't be read.
     """
-    photos, settings = _opened(group.photos), group.settings
+    container = _opened(photos)
     kept = []
     with ExitStack() as files:
         index = files.enter_context((folder / "index.csv").open("w", encoding="utf-8", newline=""))
         table = csv.writer(index, lineterminator="\n")
         arrays = {kind: files.enter_context((folder / f"{kind}.npy").open("wb")) for kind in KINDS}
         _write_headers(arrays, settings.patch, 0)
-        for row in group.rows.itertuples():
+        for row in rows.itertuples():
             kept.append(0)
             if patches.count(row.height, row.width, settings.patch, settings.stride):
-                for corners, colour, gray in _cut(photos.read(row.name), settings):
+                for corners, colour, gray in _cut(container.read(row.name), settings):
                     table.writerows(zip(repeat(row.name), repeat(row.domain), *corners.T.tolist()))
                     arrays["colour"].write(colour.tobytes())
                     arrays["gray"].write(gray.tobytes())
@@ -172,16 +153,12 @@ def _write_headers(arrays: Mapping[str, BinaryIO], patch: int, rows: int) -> Non
 
 @lru_cache(maxsize=1)
 def _opened(photos: Path) -> Container:
-    """The container in the folder `photos`, whose manifest is read once for all groups that a process cuts."""
+    """The container, whose manifest is read once for all groups that a process cuts."""
     return Container(photos, needed=())
 
 
 def _cut(colour: np.ndarray, settings: Targets) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Corners `(n, 2)`, colour `(n, patch, patch, 3)` and gray `(n, patch, patch, 1)` of what is kept, some at a time.
-
-    Args:
-        colour: `(height, width, 3)` uint8, not smaller than a patch.
-    """
+    """Corners `(n, 2)`, colour `(n, patch, patch, 3)` and gray `(…, 1)` of what is kept, some at a time."""
     height, width = colour.shape[:2]
     rows = conversions.stripes(settings.conversion, lambda top, bottom: colour[top:bottom], height, width)
     gray = np.concatenate([stripe for _, stripe in rows])[..., None]  # first of the whole: a global method needs it

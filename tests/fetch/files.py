@@ -27,7 +27,6 @@ def given(plan: Plan) -> Iterator[Photograph | Skipped]:
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    """The bytes of a file of that kind."""
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
@@ -53,12 +52,10 @@ def png(samples: np.ndarray, depth: int, *chunks: tuple[bytes, bytes]) -> bytes:
         packed = [row.astype(">u2" if depth == 16 else ">u1").tobytes() for row in rows]
     content = zlib.compress(b"".join(b"\0" + row for row in packed))
     header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
-    parts = [(b"IHDR", header), *chunks, (b"IDAT", content), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in parts)
-
-
-def _chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    found = b"\x89PNG\r\n\x1a\n"
+    for name, data in [(b"IHDR", header), *chunks, (b"IDAT", content), (b"IEND", b"")]:
+        found += struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    return found
 
 
 def tiff(samples: np.ndarray, bits: int, *, order: str = "<", photometric: int = 1, sample_format: int = 1) -> bytes:
@@ -78,19 +75,17 @@ def tiff(samples: np.ndarray, bits: int, *, order: str = "<", photometric: int =
 
 
 def rgb_profile() -> bytes:
-    """An ICC profile, version 2, with the primaries and the gamma of Adobe RGB (1998)."""
     return matrix_profile(ADOBE_GAMMA)
 
 
 def matrix_profile(gamma: float) -> bytes:
-    """An ICC profile with the primaries of Adobe RGB (1998)."""
+    """An ICC profile, version 2, with the primaries of Adobe RGB (1998)."""
     curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256))
     primaries = [(name + b"XYZ", _xyz(values)) for name, values in zip((b"r", b"g", b"b"), ADOBE, strict=True)]
     return _profile(b"RGB ", [*primaries, *((name + b"TRC", curve) for name in (b"r", b"g", b"b"))])
 
 
 def gray_profile(gamma: float) -> bytes:
-    """An ICC profile of gray with a plain power as its curve."""
     return gray_profile_of(b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)))
 
 
@@ -146,17 +141,20 @@ def to_srgb(linear: np.ndarray) -> np.ndarray:
 
 
 def mutations(content: bytes, count: int, rng: np.random.Generator) -> Iterator[bytes]:
-    """The same file damaged in `count` ways: bytes changed, cut off, put in, or a stretch left out."""
+    """The same file damaged in `count` ways."""
     for number in range(count):
         damaged = bytearray(content)
         place = int(rng.integers(0, len(content)))
-        if number % 4 == 0:  # most of what a reader decides stands at the start
+        if number % 5 == 0:  # most of what a reader decides stands at the start
             for place in rng.integers(0, min(len(content), 200), rng.integers(1, 6)):
                 damaged[place] = rng.integers(0, 256)
-        elif number % 4 == 1:
+        elif number % 5 == 1:
             del damaged[place:]
-        elif number % 4 == 2:
+        elif number % 5 == 2:
             damaged[place:place] = rng.bytes(int(rng.integers(1, 40)))
+        elif number % 5 == 3:
+            place = int(rng.integers(0, min(len(content), 200)))
+            damaged[place : place + 4] = b"\xff\xff\xff\x7f"  # a large size, in most formats
         else:
             del damaged[place : place + int(rng.integers(1, 40))]
         yield bytes(damaged)

@@ -15,14 +15,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 from PIL import Image
 
+from tests.fetch.files import encoded
+
 Route = Callable[["Handler"], None]
 
 
 def png(seed: int) -> bytes:
-    """A PNG of 16 × 12 random pixels."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels(seed)).save(buffer, format="PNG")
-    return buffer.getvalue()
+    return encoded(Image.fromarray(pixels(seed)), "PNG")
 
 
 def pixels(seed: int) -> np.ndarray:
@@ -52,8 +51,6 @@ def sha256(content: bytes) -> str:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers by the routes of its server, and counts who asked for what."""
-
     server: Server
 
     def do_GET(self) -> None:
@@ -70,7 +67,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """Nothing: the terminal belongs to the tests."""
+        """Nothing."""
 
 
 class Server(ThreadingHTTPServer):
@@ -88,7 +85,6 @@ class Server(ThreadingHTTPServer):
 
 @contextmanager
 def serving() -> Iterator[Server]:
-    """A server at work in a thread of its own."""
     with Server() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()

@@ -25,16 +25,13 @@ NO_COMMIT = "0123456789012345678901234567890123456789"
 
 @dataclass
 class Registry:
-    """A repository in a folder `registry`, its remote in `storage`, and its commits."""
-
     folder: Path
-    old: str  # photographs/1.png, 2.png and 3.png
+    old: str  # commit: photographs/1.png, 2.png and 3.png
     new: str  # photographs/2.png and 4.png; tracked by git: set.zip, and linked/5.png beside links out
 
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
-    """Made by the commands that a person would type, once: each takes DVC seconds to start."""
     top = tmp_path_factory.mktemp("dvc")
     workspace = Workspace(top / "registry")
     photographs, linked = workspace.folder / "photographs", workspace.folder / "linked"
@@ -80,14 +77,10 @@ def test_the_commit_decides_which_photographs_there_are(registry: Registry) -> N
 
 
 @pytest.mark.long
-def test_one_image_file_will_do(registry: Registry) -> None:
+def test_one_image_file_will_do_and_an_archive_not(registry: Registry) -> None:
     (found,) = read(registry.folder, registry.new, "photographs/4.png")
     assert found.name == "4.png"
     assert np.array_equal(found.pixels, pixels(4))
-
-
-@pytest.mark.long
-def test_an_archive_in_a_repository_is_refused(registry: Registry) -> None:
     with pytest.raises(ArtifactError, match=r"set\.zip is an archive; `dvc import` it"):
         read(registry.folder, registry.new, "set.zip")
 
@@ -113,7 +106,7 @@ def test_were_dvc_to_give_links_they_would_not_be_read(
     monkeypatch.setattr(repository, "_get", get)
     (found,) = read("registry", NO_COMMIT, "linked.png")
     assert isinstance(found, Skipped)
-    assert (found.name, found.fault) == ("linked.png", True)
+    assert found.fault
     assert "symbolic link" in found.reason
 
 
@@ -149,11 +142,9 @@ def test_of_a_repository_s_configuration_its_urls_are_taken_and_of_its_files_no_
 
 @pytest.mark.long
 def test_an_import_of_a_file_of_this_machine_is_not_there(registry: Registry) -> None:
-    workspace = Workspace(registry.folder)
-    secret = registry.folder.parent / "secret.png"
-    (registry.folder / "import.png.dvc").write_text(
-        f"frozen: true\ndeps: [{{path: {secret}}}]\nouts: [{{path: import.png}}]\n"
-    )
+    workspace, secret = Workspace(registry.folder), registry.folder.parent / "secret.png"
+    imported = f"frozen: true\ndeps: [{{path: {secret}}}]\nouts: [{{path: import.png}}]\n"
+    (registry.folder / "import.png.dvc").write_text(imported)
     workspace.commit("Import")
     rev = workspace.run("git", "rev-parse", "HEAD").stdout.strip()
     workspace.run("git", "reset", "--quiet", "--hard", "HEAD~1")
@@ -191,7 +182,6 @@ def test_a_repository_that_is_not_there_is_named_without_the_password() -> None:
         ("https://example.org/@team/photos", "https://example.org/@team/photos"),
         ("ssh://git@example.org:22/photos.git", "ssh://example.org:22/photos.git"),
         ("git@example.org:team/photos.git", "example.org:team/photos.git"),
-        ("/data/photos", "photos"),
         ("/data/photos/", "photos"),
         ("../photos", "photos"),
         ("file:///data/photos", "photos"),
@@ -202,24 +192,16 @@ def test_an_address_is_shown_without_secrets_and_without_this_machine(address: s
     assert without_secrets(f"at {address}: no", address) == f"at {words}: no"
 
 
-@pytest.mark.parametrize(
-    ("source", "said", "words"),
-    [
-        (
-            archive,
-            {"urls": ["https://me:secret@example.org/a.zip", "https://x.net/"], "sha256": "0" * 64},
-            "https://example.org/a.zip",
-        ),
-        (archive, {"sha256": "0" * 64}, "x.py"),
-        (
-            repository,
-            {"url": "https://me:secret@example.org/r.git", "path": "a/b", "rev": NO_COMMIT},
-            "https://example.org/r.git: a/b",
-        ),
-        (keras, {"dataset": "cifar100", "images": 1}, "cifar100"),
-        (bundled, {}, "x.py"),
-    ],
-)
+ORIGINS: list[tuple[Any, dict[str, Any], str]] = [
+    (archive, {"urls": ["https://me:secret@x.org/a.zip", "https://x/"], "sha256": "0" * 64}, "https://x.org/a.zip"),
+    (archive, {"sha256": "0" * 64}, "x.py"),
+    (repository, {"url": "https://me:secret@x.org/r", "path": "a/b", "rev": NO_COMMIT}, "https://x.org/r: a/b"),
+    (keras, {"dataset": "cifar100", "images": 1}, "cifar100"),
+    (bundled, {}, "x.py"),
+]
+
+
+@pytest.mark.parametrize(("source", "said", "words"), ORIGINS)
 def test_messages_name_what_a_source_reads_not_its_module(source: Any, said: dict[str, Any], words: str) -> None:
     assert source.Settings(source="any", inputs="x.py", **said).origin == words
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tifffile
+from PIL import Image
 
 from grayscale import decode
 from stages.common.artifacts import ArtifactError
@@ -37,7 +37,6 @@ def write(path: Path, seed: int = 0) -> np.ndarray:
 
 
 def read(plan: Plan) -> tuple[dict[str, Photograph], dict[str, str], list[str]]:
-    """Photographs and faults by name, and what is only counted."""
     given = list(files.given(plan))
     photographs = {item.name: item for item in given if isinstance(item, Photograph)}
     faults = {item.name: item.reason for item in given if isinstance(item, Skipped) and item.fault}
@@ -61,16 +60,8 @@ def test_names_are_paths_below_the_folder_in_sorted_order(tmp_path: Path, top: s
 def test_every_file_is_a_photograph_a_fault_or_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     top = tmp_path / "photos"
     inside, outside = write(top / "sub/a.png", seed=1), write(tmp_path / "cache/b", seed=2)
-    for name in (
-        ".hidden.png",
-        ".git/objects/b.png",
-        "__MACOSX/._a.png",
-        "png inside.jpg",
-        "closed/b.png",
-        "a\nb.png",
-        "c\x9bd.png",
-        "e\u202ef.png",
-    ):
+    hidden = [".hidden.png", ".git/objects/b.png", "__MACOSX/._a.png"]
+    for name in (*hidden, "png inside.jpg", "closed/b.png", "a\nb.png", "c\x9bd.png", "e\u202ef.png"):
         write(top / name)
     for name in ("notes.txt", "Thumbs.db", "clip.mov", "drawing.svg", "README", ".DS_Store", "page.jpg", "phone.heic"):
         (top / name).write_text("<html>")
@@ -106,16 +97,12 @@ def test_every_file_is_a_photograph_a_fault_or_counted(tmp_path: Path, monkeypat
 def test_links_in_what_others_have_made_are_faults(tmp_path: Path) -> None:
     write(tmp_path / "fetched/a.png")
     write(tmp_path / "secret.png")
-    for name, leads_to in {
-        "inside.png": "a.png",
-        "outside.png": "../secret.png",
-        "notes.txt": "a.png",
-        "up": "..",
-    }.items():
+    links = {"inside.png": "a.png", "outside.png": "../secret.png", "notes.txt": "a.png", "up": ".."}
+    for name, leads_to in links.items():
         (tmp_path / "fetched" / name).symlink_to(leads_to)
     found, faults, _ = read(plan_files(tmp_path / "fetched", settings(tmp_path), source="others", licence="none"))
     assert list(found) == ["a.png"]
-    assert set(faults) == {"inside.png", "outside.png", "notes.txt", "up"}
+    assert set(faults) == set(links)
     assert all("symbolic link" in reason for reason in faults.values())
 
 
@@ -157,12 +144,8 @@ def test_a_missing_folder_is_named_with_its_key(tmp_path: Path, name: str) -> No
         plan(tmp_path / name)
 
 
-def test_what_pillow_takes_for_something_else_is_right_here_too(tmp_path: Path) -> None:
-    planes = np.stack([np.full((8, 8), value, np.uint16) for value in (40000, 20000, 60000)])
-    tifffile.imwrite(tmp_path / "planes.tif", planes, photometric="rgb", planarconfig="separate")
-    jpeg = files.encoded(files.photo((64, 64)), "JPEG")
-    (tmp_path / "cut.jpg").write_bytes(jpeg[: len(jpeg) // 2] + b"\xff\xd9")
-    (tmp_path / "hdr.png").write_bytes(files.png(np.zeros((2, 2, 3)), 8, (b"cICP", bytes([9, 16, 0, 1]))))
-    photographs, faults, _ = read(plan(tmp_path))
-    assert (photographs["planes.tif"].pixels == (156, 78, 234)).all()
-    assert faults == {"cut.jpg": "truncated", "hdr.png": "its colour is PQ (HDR), which is not supported"}
+def test_transparent_pixels_show_the_matte(tmp_path: Path) -> None:
+    Image.new("RGBA", (2, 2)).save(tmp_path / "clear.png")
+    wanted = settings(tmp_path).model_copy(update={"matte": [1, 2, 3]})
+    photographs, _, _ = read(folder.plan(wanted, Path("unused")))
+    assert (photographs["clear.png"].pixels == [1, 2, 3]).all()

@@ -28,7 +28,6 @@ def file_utils() -> Any:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_utils: Any) -> Path:
-    """Where Keras looks for data sets: an empty folder."""
     monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(tmp_path))
     (tmp_path / "datasets").mkdir()
     return tmp_path / "datasets"
@@ -36,11 +35,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_utils: Any) -> P
 
 @pytest.fixture
 def cifar100(cache: Path, monkeypatch: pytest.MonkeyPatch, file_utils: Any) -> dict[str, np.ndarray]:
-    """50 random images to train and 10 to test: Keras takes any number of this set.
-
-    They lie in the cache in the published layout, pickles of planar pixels, red first, `(count, 3072)`, and labels,
-    and are taken for the published ones, whose sha256 no other has.
-    """
+    """50 random images to train and 10 to test, in the cache, in the published layout: pickles of planar pixels."""
     monkeypatch.setattr(file_utils, "validate_file", lambda *_, **__: True)
     rng = np.random.default_rng(3)
     halves = {

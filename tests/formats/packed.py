@@ -30,8 +30,6 @@ def table(photographs: Photographs, splits: Iterable[str] = repeat("train")) -> 
 
 def write(folder: Path, photographs: Photographs, splits: Iterable[str] = repeat("train")) -> Path:
     """Pack photographs into a container in `folder`."""
-    with container.Writer(folder) as writer:
-        for name, pixels in photographs.items():
-            writer.add(name, pixels)
-        writer.close(table(photographs, splits))
+    rows = table(photographs, splits).to_dict("records")
+    container.write(folder, zip(rows, photographs.values(), strict=True))
     return folder

@@ -60,12 +60,6 @@ def test_a_photograph_that_is_not_the_one_in_the_manifest_is_refused(pixels: np.
         manifest.verify(row, pixels)
 
 
-def test_only_the_splits_that_are_needed_must_have_a_photograph(table: pd.DataFrame) -> None:
-    manifest.check(table[table["split"] == "test"], "a table", needed=("test",))
-    with pytest.raises(ArtifactError, match="a table: no photograph in split train, validation"):
-        manifest.check(table[table["split"] == "test"], "a table")
-
-
 def test_the_bundled_photographs_are_those_of_the_list(tmp_path: Path, table: pd.DataFrame) -> None:
     path = tmp_path / "list.csv"
     wanted = table[table["name"].isin(["coffee", "chelsea"])]

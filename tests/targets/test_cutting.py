@@ -29,14 +29,12 @@ SETTINGS = Targets(conversion="gradient_correlation", patch=12, stride=12, min_c
 
 
 def cut(photos: Path, folder: Path, **changes: object) -> pd.DataFrame:
-    """Cut them all into `folder`/train and so on, keeping shards in `folder`/kept."""
     engine = Engine(engine="local", workers=1, address="auto")
     outs = {split: folder / split for split in manifest.SPLITS}
     return cutting.cut_photographs(photos, SETTINGS.model_copy(update=changes), outs, folder / "kept", engine)
 
 
 def content(folder: Path) -> dict[Path, bytes]:
-    """Every file of the patch sets."""
     files = [path for split in manifest.SPLITS for path in (folder / split).iterdir()]
     return {path.relative_to(folder): path.read_bytes() for path in files}
 
@@ -50,13 +48,6 @@ def photograph(number: int) -> np.ndarray:
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight photographs, their splits mixed; one is too small for a patch, and two have no contrast."""
     return packed.write(tmp_path_factory.mktemp("photos"), {NAME.format(n): photograph(n) for n in range(8)}, SIDES)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, bytes]:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    cut(photos, folder)
-    return content(folder)
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=30), st.integers(1, 60))
@@ -138,15 +129,17 @@ def test_small_photographs_are_named_up_to_twenty(small: int, end: str) -> None:
 
 
 def test_what_was_cut_before_an_interruption_is_not_cut_again(
-    photos: Path, undisturbed: dict[Path, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    cut(photos, tmp_path / "undisturbed")
+    undisturbed = content(tmp_path / "undisturbed")
     cut_group, done = cutting.cut_group, list[str]()
 
-    def interrupted_once(group: cutting.Group, folder: Path) -> object:
-        done.append(group.rows["split"].iloc[0])
+    def interrupted_once(photos: Path, settings: Targets, rows: pd.DataFrame, folder: Path) -> object:
+        done.append(rows["split"].iloc[0])
         if len(done) == 4:
             raise KeyboardInterrupt
-        return cut_group(group, folder)
+        return cut_group(photos, settings, rows, folder)
 
     monkeypatch.setattr(cutting, "cut_group", interrupted_once)
     with pytest.raises(KeyboardInterrupt):
@@ -157,14 +150,6 @@ def test_what_was_cut_before_an_interruption_is_not_cut_again(
     cut(photos, tmp_path)  # as after a kill between the last shard and the end of the stage
     assert len(done) == 7
     assert content(tmp_path) == undisturbed
-
-
-def test_contrast_is_the_same_bits_however_many_patches_at_a_time() -> None:
-    for patch in (12, 28, 100):
-        pieces = np.random.default_rng(patch).integers(0, 256, (23, patch, patch, 1)).astype(np.uint8)
-        for step in (1, 7):
-            parts = [patches.contrast(pieces[start : start + step]) for start in range(0, 23, step)]
-            assert np.array_equal(np.concatenate(parts), patches.contrast(pieces))
 
 
 def test_one_photograph_is_let_go_before_the_next_is_read(

@@ -31,8 +31,7 @@ def plan(settings: Settings, keep: Path) -> Plan:
     """The files of an archive, unpacked below `keep`; names are paths of members.
 
     Raises:
-        ArtifactError: no URL gives the archive, or the local file is missing; its sha256 is another; it is neither zip
-            nor tar, is damaged, or unpacks to suspiciously much.
+        ArtifactError: see `downloaded` and `unpack`; the local file is missing, or has another sha256.
     """
     name = file_name(settings.urls[0]) if settings.urls else Path(settings.inputs).name  # whichever mirror answers
     files, skipped = once(keep / "archive", lambda to: unpack(_checked(settings), to, name))
@@ -41,7 +40,6 @@ def plan(settings: Settings, keep: Path) -> Plan:
 
 
 def _checked(settings: Settings) -> Path:
-    """The archive on this machine; by its sha256 it is the wanted one."""
     if settings.urls:
         return downloaded(settings.urls, settings.sha256)
     path = Path(settings.inputs)

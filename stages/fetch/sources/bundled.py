@@ -26,7 +26,7 @@ class Settings(Source):
 
 
 def plan(settings: Settings, _: Path) -> Plan:
-    """The photographs in the list `settings.inputs`, each `(height, width, 3)` uint8 sRGB and checked against its row.
+    """The photographs in the list `settings.inputs`, each checked against its row.
 
     Raises:
         ArtifactError: the list can't be used; at reading, a photograph is missing or not the one in the list.

@@ -3,8 +3,7 @@
 Of that repository, data is taken and nothing else. Its configuration could name programs that DVC would run to get a
 key, and its imports files of this machine: of its remotes only the URLs count, and imports are not there.
 
-The commit is a full hash. A branch or tag would move while params.yaml stays the same: DVC would take the photographs
-of yesterday for those of today, and two machines would disagree on what one commit of this repository means.
+The commit is a full hash: a branch would move while params.yaml stays the same.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from pydantic import Field
@@ -47,8 +47,7 @@ def plan(settings: Settings, keep: Path) -> Plan:
     """The files in the folder `path` of a repository, or the one file `path`, fetched to below `keep`.
 
     Raises:
-        ArtifactError: there is no such repository, commit or path, the storage behind it lacks the data, or `path` is
-            an archive.
+        ArtifactError: that can't be fetched, or is an archive.
     """
     name = PurePosixPath(settings.path).name or "files"  # "." has none
     files, _ = once(keep / "repository", lambda to: _get(settings, to / name))
@@ -104,16 +103,12 @@ def _take_data_alone(clone: Path, origin: str) -> None:
 
 
 def _line(config: configparser.RawConfigParser, section: str, key: str) -> str:
-    """The first line of a value; those after it would be keys when they are written again."""
+    """The first line of a value: those after it would be keys when they are written again."""
     return config.get(section, key, fallback="").partition("\n")[0]
 
 
 def _run(settings: Settings, command: list[str], to: Path) -> None:
-    """Run a command that ends in the file or folder `to`, and show how far that is.
-
-    Raises:
-        ArtifactError: it failed.
-    """
+    """Run a command that fills the file or folder `to`, and show how far that is; raise `ArtifactError` if it fails."""
     process = subprocess.Popen(
         command,
         env={**os.environ, "DVC_NO_ANALYTICS": "1", "GIT_TERMINAL_PROMPT": "0"},  # a stage can't ask for a password
@@ -123,15 +118,14 @@ def _run(settings: Settings, command: list[str], to: Path) -> None:
         text=True,
         errors="replace",
     )
+    errors = None
     with process, tqdm(desc="dvc get", unit="B", unit_scale=True, disable=None, leave=False) as bar:
         try:
-            while True:
-                try:
+            while errors is None:
+                with suppress(subprocess.TimeoutExpired):
                     _, errors = process.communicate(timeout=1)
-                    break
-                except subprocess.TimeoutExpired:
-                    if not bar.disable:
-                        bar.update(max(0, _size(to) - bar.n))
+                if not bar.disable:
+                    bar.update(max(0, _size(to) - bar.n))
         except BaseException:
             process.kill()
             raise

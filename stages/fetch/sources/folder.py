@@ -15,11 +15,7 @@ class Settings(ImageFiles):
 
 
 def plan(settings: Settings, _: Path) -> Plan:
-    """The image files below the folder `settings.inputs`; see `plan_files`.
-
-    Raises:
-        ArtifactError: there is no such folder; at reading, memory does not suffice for a photograph in it.
-    """
+    """The image files below the folder `settings.inputs`, see `plan_files`; `ArtifactError` if there is none."""
     folder = Path(settings.inputs)
     if not folder.is_dir():
         raise ArtifactError(f"{folder}: no such folder; `fetch.inputs`, or `inputs` of the test set, must name one")

@@ -13,11 +13,9 @@ from pydantic import Field
 
 from stages.common.artifacts import ArtifactError
 from stages.common.tensorflow_import import tensorflow_import
-from stages.fetch.download import once
+from stages.fetch.download import TIMEOUT, once
 from stages.fetch.photograph import Photograph, Plan
 from stages.fetch.settings import Source, Split
-
-TIMEOUT = 30.0  # seconds without a byte from the server
 
 
 class TrainingHalf(Split):
@@ -46,9 +44,7 @@ def plan(settings: Settings, keep: Path) -> Plan:
     Of 50 000 + 10 000 images, 5000 give `train-00000` … `train-04999` and `test-00000` … `test-00999`; at least one is
     for testing. In a set that has no `split`, all is for testing: it holds the first `images` of the test half alone.
 
-    Each image is a whole photograph, `(32, 32, 3)`; the stage `targets` crops it to the patch size from the upper left
-    where stride and patch leave room for one patch only. Below `keep` they lie as arrays, so that nobody who reads an
-    image needs Keras.
+    Each image is a whole photograph, `(32, 32, 3)`. Below `keep` they lie as arrays: workers need no Keras.
 
     Raises:
         ArtifactError: Keras can't download or read the data set.
@@ -60,7 +56,6 @@ def plan(settings: Settings, keep: Path) -> Plan:
 
 
 def _save(settings: Settings, to: Path) -> None:
-    """Write the images that are wanted of each half, `(count, 32, 32, 3)` uint8, into the folder `to`."""
     train, test = _load(settings.dataset)
     if settings.split is None:
         halves = {"test": test[: settings.images]}
@@ -86,7 +81,6 @@ def _read(settings: Settings, item: tuple[Path, int]) -> Photograph:
 
 @lru_cache(maxsize=2)
 def _images(path: Path) -> np.ndarray:
-    """Mapped once for all of its images."""
     return np.load(path, mmap_mode="r")
 
 
