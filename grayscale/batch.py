@@ -10,9 +10,10 @@ import threading
 from collections.abc import Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -29,21 +30,13 @@ KILLED = "not converted: a worker process was killed, perhaps for want of memory
 
 @dataclass(frozen=True)
 class Choice:
-    """How to convert.
+    """How to convert."""
 
-    Attributes:
-        method: a closed form, or None.
-        model: else a model file.
-        bits: 8 or 16, of the output.
-        threads: of a network; None: one for each core.
-        noisy: another model file for photographs with noise, where the user leaves the choice to us.
-    """
-
-    method: str | None
-    model: Path | None
-    bits: int
-    threads: int | None = None
-    noisy: Path | None = None
+    method: str | None  # a closed form, or …
+    model: Path | None  # … a model file
+    bits: int  # 8 or 16, of the output
+    threads: int | None = None  # of a network; None: one for each core
+    noisy: Path | None = None  # another model file for photographs with noise, where the choice is ours
 
     def converter(self) -> photograph.Converter:
         """The converter; for a model this loads ONNX Runtime."""
@@ -55,21 +48,14 @@ class Choice:
 
 @dataclass
 class Outcome:
-    """What came of many photographs.
+    """What came of many photographs."""
 
-    Attributes:
-        failed: those that could not be converted, each with the reason.
-        noisy: how many were converted by `Choice.noisy`.
-        notes: of those that were converted, what did not fit into an output.
-    """
-
-    failed: dict[Path, str]
-    noisy: int = 0
-    notes: dict[Path, str] = field(default_factory=dict)
+    failed: dict[Path, str]  # those that could not be converted, each with the reason
+    noisy: int  # how many were converted by `Choice.noisy`
+    notes: dict[Path, str]  # of those that were converted, what did not fit into an output
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(NamedTuple):
     """A photograph that was converted: by which model file, if any, and what did not fit into its output."""
 
     model: Path | None
@@ -82,23 +68,20 @@ def run(jobs: list[Job], choice: Choice, workers: int) -> Outcome:
     Raises:
         ModelError: the model can't be used.
     """
-    failed: dict[Path, str] = {}
-    done: dict[Path, Done] = {}
+    found: dict[Path, Done | str] = {}
     with (
         tqdm(total=len(jobs), unit="photograph", disable=None if len(jobs) > 1 else True) as bar,
         closing(_in_processes(jobs, choice, workers) if jobs and workers > 1 else _here(jobs, choice)) as results,
     ):
         for job, result in results:
-            if isinstance(result, str):
-                failed[job.source] = result
-            else:
-                done[job.source] = result
+            found[job.source] = result
             bar.update()
-    sources = [job.source for job in jobs]
+    in_order = {job.source: found[job.source] for job in jobs}
+    done = {source: result for source, result in in_order.items() if isinstance(result, Done)}
     return Outcome(
-        {source: failed[source] for source in sources if source in failed},
-        sum(one.model is not None and one.model == choice.noisy for one in done.values()),
-        {source: note for source in sources if source in done and (note := done[source].note)},
+        {source: result for source, result in in_order.items() if isinstance(result, str)},
+        sum(result.model is not None and result.model == choice.noisy for result in done.values()),
+        {source: result.note for source, result in done.items() if result.note},
     )
 
 
@@ -159,55 +142,46 @@ def _converter(choice: Choice) -> photograph.Converter:
 def _in_processes(jobs: list[Job], choice: Choice, workers: int) -> Generator[tuple[Job, Done | str]]:
     choice = replace(choice, threads=max(1, photograph.cores() // workers))
     context = multiprocessing.get_context("spawn")  # threads don't survive a fork
-    with _imports_from_here_refused():
-        try:
-            executor = ProcessPoolExecutor(min(workers, len(jobs)), context, _prepare)
-        except (OSError, NotImplementedError) as error:  # it needs semaphores, which Linux keeps in /dev/shm
-            raise OSError(f"can't share work among processes on this machine ({error}); use --jobs 1") from error
-        with executor as pool:
+    with ExitStack() as stack:
+        with _settings_of_workers():
             try:
-                with _interrupts_ignored():  # workers start here, and inherit it
-                    waiting = {pool.submit(_result, job, choice, True): job for job in jobs}
-                for future in as_completed(waiting):
-                    result: Done | str
-                    try:
-                        result = future.result()
-                    except BrokenProcessPool:
-                        result = KILLED
-                    yield waiting[future], result
-            except BaseException:  # an interrupt or a fault, here or where the results go
-                pool.shutdown(cancel_futures=True)
-                raise
+                pool = ProcessPoolExecutor(min(workers, len(jobs)), context, _end_with_parent)
+            except (OSError, NotImplementedError) as error:  # it needs semaphores, which Linux keeps in /dev/shm
+                raise OSError(f"can't share work among processes on this machine ({error}); use --jobs 1") from error
+            stack.callback(pool.shutdown, cancel_futures=True)  # after an interrupt or a fault, too
+            waiting = {pool.submit(_result, job, choice, True): job for job in jobs}
+        for future in as_completed(waiting):
+            result: Done | str
+            try:
+                result = future.result()
+            except BrokenProcessPool:
+                result = KILLED
+            yield waiting[future], result
 
 
 @contextmanager
-def _imports_from_here_refused() -> Iterator[None]:
-    """Python's new processes would import from the working directory first, which may be a folder of photographs."""
-    before = os.environ.get("PYTHONSAFEPATH")
+def _settings_of_workers() -> Iterator[None]:
+    """What new processes inherit.
+
+    Ctrl-C is for the main process alone, which lets each worker end its photograph. Modules are not imported from the
+    working directory, which may be a folder of photographs.
+    """
+    interrupt, path = signal.signal(signal.SIGINT, signal.SIG_IGN), os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
         yield
     finally:
+        signal.signal(signal.SIGINT, interrupt)
         del os.environ["PYTHONSAFEPATH"]
-        if before is not None:
-            os.environ["PYTHONSAFEPATH"] = before
-
-
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Ctrl-C is for the main process alone, which lets each worker end its photograph."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _prepare() -> None:
-    """Of a worker: it ends with the main process."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+        if path is not None:
+            os.environ["PYTHONSAFEPATH"] = path
 
 
 def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()  # type: ignore[union-attr]  # not None in a worker
-    os._exit(1)
+    """Of a worker: it ends with the main process."""
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()  # type: ignore[union-attr]  # not None in a worker
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

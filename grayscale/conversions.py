@@ -1,9 +1,9 @@
 """Closed-form conversions from colour to gray. No learning.
 
 Each takes a whole photograph, `(height, width, 3)` uint8, sRGB, leaves it alone, and returns its gray, `(height,
-width)` uint8. All but one are pointwise: a pixel's gray depends on that pixel alone, so that a photograph of any size
-can be converted stripe by stripe, as `stripes` does. `POINTWISE` has those, `CONVERSIONS` has all. On a large
-photograph none takes more than 20 bytes of memory per pixel beside it.
+width)` uint8, halves rounded up. All but one are pointwise: a pixel's gray depends on that pixel alone, so that a
+photograph of any size can be converted stripe by stripe, as `stripes` does. On a large photograph none takes more than
+20 bytes of memory per pixel beside it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ WEIGHTS = sorted(  # and its candidates: all convex triples in tenths, the neare
 def bt601(photograph: np.ndarray) -> np.ndarray:
     """BT.601 luma of the encoded values, exactly rounded: Y' = 0.299 R' + 0.587 G' + 0.114 B'.
 
-    Integer arithmetic in thousandths, halves rounded up. OpenCV's `cvtColor` and Pillow's mode L use the same weights
-    in 14- and 16-bit fixed point, and differ from exact rounding by one level on about 0.1 % of colours.
+    OpenCV's `cvtColor` and Pillow's mode L use the same weights in 14- and 16-bit fixed point, and differ from exact
+    rounding by one level on about 0.1 % of colours.
     """
     return _weighted(photograph, (299, 587, 114))
 
@@ -36,9 +36,7 @@ def bt601(photograph: np.ndarray) -> np.ndarray:
 def bt709(photograph: np.ndarray) -> np.ndarray:
     """BT.709 luma of the encoded values, exactly rounded: Y' = 0.2126 R' + 0.7152 G' + 0.0722 B'.
 
-    ITU-R BT.709-6, item 3.2. Integer arithmetic in ten-thousandths, halves rounded up. ImageMagick's `Gray` has these
-    weights and truncates; scikit-image's `rgb2gray` has 0.2125, 0.7154 and 0.0721 instead, which moves no colour by
-    more than 0.051 levels before rounding.
+    ImageMagick's `Gray` has these weights and truncates; scikit-image's `rgb2gray` has 0.2125, 0.7154 and 0.0721.
     """
     return _weighted(photograph, (2126, 7152, 722))
 
@@ -48,11 +46,10 @@ def linear_luminance(photograph: np.ndarray) -> np.ndarray:
 
     IEC 61966-2-1 linearises an encoded value V of 0…1 by V / 12.92 up to 0.04045, by ((V + 0.055) / 1.055)^2.4 above;
     the weights are BT.709's, whose primaries sRGB has. libvips (`b-w`) and ImageMagick (`Rec709Luminance`) do this.
-
-    In float64, halves rounded up: level k begins at the luminance that k − ½ encodes, so that only constants take a
-    power. All 2²⁴ colours are exactly rounded: none lies nearer to a border than 8 · 10⁻¹¹, and float64 errs by 10⁻¹⁵.
+    Level k begins at the luminance that k − ½ encodes: no colour lies nearer to such a border than float64 errs.
     """
-    return np.searchsorted(ENCODED_BORDERS, _luminance(photograph), side="right").astype(np.uint8)
+    luminance = _sum_of_entries(LIGHT, photograph)
+    return np.searchsorted(ENCODED_BORDERS, luminance, side="right").astype(np.uint8)
 
 
 def lightness(photograph: np.ndarray) -> np.ndarray:
@@ -62,23 +59,21 @@ def lightness(photograph: np.ndarray) -> np.ndarray:
     (841/108) t + 16/116 below, where Y is that of `linear_luminance` and white has Yn = 1. scikit-image's and OpenCV's
     Lab have it as their first channel. Unlike all other conversions here it moves grays: R = G = B = 20 becomes 16, 128
     becomes 137.
-
-    In float64, halves rounded up, by borders as in `linear_luminance`; the nearest colour is 4 · 10⁻¹¹ from one.
     """
-    return np.searchsorted(LIGHTNESS_BORDERS, _luminance(photograph), side="right").astype(np.uint8)
+    luminance = _sum_of_entries(LIGHT, photograph)
+    return np.searchsorted(LIGHTNESS_BORDERS, luminance, side="right").astype(np.uint8)
 
 
 def average(photograph: np.ndarray) -> np.ndarray:
     """Mean of the encoded values, exactly rounded: (R' + G' + B') / 3, the intensity of HSI.
 
-    Gonzalez and Woods, Digital Image Processing, section 6.2; ImageMagick's `Average`. Integer arithmetic; thirds have
-    no halves to round.
+    Gonzalez and Woods, Digital Image Processing, section 6.2; ImageMagick's `Average`.
     """
     return _weighted(photograph, (1, 1, 1))
 
 
 def value(photograph: np.ndarray) -> np.ndarray:
-    """Value of HSV: V = max(R', G', B'). Nothing to round.
+    """Value of HSV: V = max(R', G', B').
 
     Smith, "Color gamut transform pairs", SIGGRAPH 1978; ImageMagick's `Brightness`.
     """
@@ -89,8 +84,7 @@ def value(photograph: np.ndarray) -> np.ndarray:
 def hsl_lightness(photograph: np.ndarray) -> np.ndarray:
     """Lightness of HSL, exactly rounded: L = (max(R', G', B') + min(R', G', B')) / 2.
 
-    Joblove and Greenberg, "Color spaces for computer graphics", SIGGRAPH 1978; ImageMagick's `Lightness`. Integer
-    arithmetic, halves rounded up.
+    Joblove and Greenberg, "Color spaces for computer graphics", SIGGRAPH 1978; ImageMagick's `Lightness`.
     """
     red, green, blue = np.moveaxis(photograph, 2, 0)
     lowest = np.minimum(np.minimum(red, green), blue).astype(np.uint16)
@@ -98,11 +92,7 @@ def hsl_lightness(photograph: np.ndarray) -> np.ndarray:
 
 
 def green(photograph: np.ndarray) -> np.ndarray:
-    """The encoded green value alone: G'. Nothing to round.
-
-    The cheapest stand-in for luma, since green weighs most in it, and cameras sample it twice as densely as red and
-    blue (Bayer, US patent 3,971,065, 1976).
-    """
+    """The encoded green value alone: G'. It weighs most in luma, and cameras sample it most densely."""
     return photograph[..., 1].copy()
 
 
@@ -110,8 +100,7 @@ def gradient_correlation(photograph: np.ndarray) -> np.ndarray:
     """Contrast-preserving gray: w_r R' + w_g G' + w_b B', exactly rounded, with the weights that suit this photograph.
 
     Image-global: `gradient_correlation_weights` chooses the weights from the whole photograph, so a stripe or a patch
-    of its own would get others. Integer arithmetic in tenths, halves rounded up. Achromatic photographs keep their
-    levels, whatever the weights.
+    of its own would get others. Achromatic photographs keep their levels.
     """
     return _weighted(photograph, gradient_correlation_weights(photograph))
 
@@ -122,7 +111,7 @@ def haematoxylin(photograph: np.ndarray) -> np.ndarray:
     Colour deconvolution of Ruifrok and Johnston 2001 (Analytical and Quantitative Cytology and Histology 23:4), with
     their vectors of haematoxylin, eosin and DAB, as scikit-image's `rgb2hed` has it. The optical density of a channel
     is −log10(V / 255), at most 6; that of the pixel is a sum of the three vectors times their densities. A negative
-    density counts as none. Levels are proportional to the density, halves rounded up.
+    density counts as none.
     """
     return _stain(photograph, 0)
 
@@ -138,9 +127,7 @@ def dab(photograph: np.ndarray) -> np.ndarray:
 
 
 def _stain(photograph: np.ndarray, stain: int) -> np.ndarray:
-    density = STAINS[stain, 0][photograph[..., 0]]
-    for channel in (1, 2):
-        density += STAINS[stain, channel][photograph[..., channel]]
+    density = _sum_of_entries(STAINS[stain], photograph)
     np.clip(density, 0, DENSEST, out=density)
     density *= 255 / DENSEST
     density += 0.5
@@ -148,7 +135,7 @@ def _stain(photograph: np.ndarray, stain: int) -> np.ndarray:
 
 
 def _weighted(photograph: np.ndarray, weights: tuple[int, int, int]) -> np.ndarray:
-    """The mean of the channels with whole weights, exactly rounded, halves up: integer arithmetic."""
+    """The mean of the channels with whole weights, in integer arithmetic."""
     whole = sum(weights)
     gray = np.full(photograph.shape[:2], whole // 2, np.uint32)
     for channel, weight in enumerate(weights):
@@ -174,13 +161,9 @@ def gradient_correlation_weights(photograph: np.ndarray) -> tuple[int, int, int]
       theirs picks single pixels. A smaller side is not enlarged.
     - Pairs are all cells at fixed offsets: neighbours below and to the right; and for the long range, half and a
       quarter of the height, of the width, and of both along either diagonal. Theirs are neighbours after halving once
-      more, and random pairs. No pair set here has a left, a right or a top: a mirrored or turned photograph gets the
-      same weights.
-    - Terms are ratios of whole numbers, summed in units of 2⁻³², so the order of the sum and the processor change
-      nothing. Of equals, the triple nearest to BT.601 wins: 0.3, 0.6, 0.1 for an achromatic or a flat photograph.
-
-    Args:
-        photograph: `(height, width, 3)` uint8, sRGB.
+      more, and random pairs. A mirrored or turned photograph gets the same weights.
+    - Terms are summed in units of 2⁻³², so the order of the sum and the processor change nothing. Of equals, the triple
+      nearest to BT.601 wins: 0.3, 0.6, 0.1 for an achromatic or a flat photograph.
 
     Returns:
         Three whole numbers from 0 to 10 that sum to 10.
@@ -252,12 +235,12 @@ def _luminance_at(lightness: float) -> float:
     return root**3 if root > 24 / 116 else (root - 16 / 116) * 108 / 841
 
 
-def _luminance(photograph: np.ndarray) -> np.ndarray:
-    """Relative luminance `(height, width)` float64, 0…1, of a photograph `(height, width, 3)` uint8 sRGB."""
-    luminance = LIGHT[0][photograph[..., 0]]
+def _sum_of_entries(tables: np.ndarray, photograph: np.ndarray) -> np.ndarray:
+    """The entries of `tables`, `(channel, level)`, for the channels of each pixel, summed: `(height, width)`."""
+    found = tables[0][photograph[..., 0]]
     for channel in (1, 2):
-        luminance += LIGHT[channel][photograph[..., channel]]
-    return luminance
+        found += tables[channel][photograph[..., channel]]
+    return found
 
 
 LIGHT = np.outer(BT709, [_linear(level / 255) for level in range(256)])  # what each level of each channel adds to Y
@@ -273,18 +256,11 @@ STAINS = np.multiply.outer(np.linalg.inv(VECTORS).round(12).T, OPTICAL_DENSITY)
 Convert = Callable[[np.ndarray], np.ndarray]
 
 POINTWISE: dict[str, Convert] = {
-    "bt601": bt601,
-    "bt709": bt709,
-    "linear_luminance": linear_luminance,
-    "lightness": lightness,
-    "average": average,
-    "value": value,
-    "hsl_lightness": hsl_lightness,
-    "green": green,
-    "haematoxylin": haematoxylin,
-    "eosin": eosin,
-    "dab": dab,
-}
+    convert.__name__: convert
+    for convert in (
+        bt601, bt709, linear_luminance, lightness, average, value, hsl_lightness, green, haematoxylin, eosin, dab,
+    )
+}  # fmt: skip
 CONVERSIONS: dict[str, Convert] = {**POINTWISE, "gradient_correlation": gradient_correlation}
 
 
@@ -293,14 +269,8 @@ def stripes(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Convert a photograph in stripes that fill little memory; in one piece if the conversion is not pointwise.
 
-    Args:
-        name: a key of `CONVERSIONS`.
-        read: `(top, bottom)` to those rows, `(bottom − top, width, 3)` uint8, sRGB.
-        height: of the photograph, pixels.
-        width: of the photograph, pixels.
-
-    Yields:
-        The number of the first row, and finished rows `(n, width)` uint8, from top to bottom.
+    `read` takes `(top, bottom)` to those rows, `(bottom − top, width, 3)` uint8, sRGB. Yields the number of the first
+    row, and finished rows `(n, width)` uint8, from top to bottom.
     """
     step = max(1, STRIPE // width) if name in POINTWISE else height
     for top in range(0, height, step):

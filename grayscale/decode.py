@@ -15,7 +15,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,7 +27,6 @@ from grayscale.reading.colour import Colour
 from grayscale.reading.fault import DecodeError
 
 PNG_BIT_DEPTH = 24  # where in the file the byte stands; PNG third edition, section 11.2.1
-FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF")  # names of Pillow's readers
 SIGNATURES = re.compile(
     rb"(?P<JPEG>\xff\xd8\xff)|(?P<PNG>\x89PNG)|(?P<TIFF>II[*+]\0|MM\0[*+])|(?P<WebP>RIFF.{4}WEBP)|(?P<BMP>BM)"
     rb"|(?P<GIF>GIF8[79]a)|(?P<AVIF>.{4}ftyp(?:avif|avis|mif1|msf1))",
@@ -49,28 +48,17 @@ _one_at_a_time = threading.RLock()  # Pillow's limit, warning filters and standa
 
 @dataclass
 class _Loaded:
-    """A decoded file.
+    """A decoded file."""
 
-    Attributes:
-        image: Pillow's, upright.
-        raw: how Pillow unpacked its samples: the name of its raw mode.
-        low: the same of 16-bit colour, with what Pillow leaves out: the lower bytes. None if nothing needs them.
-        profile: what tells its colour, an ICC profile for Pillow to apply, or …
-        colour: … numbers.
-    """
-
-    image: Image.Image
-    raw: str
-    low: Image.Image | None
-    profile: bytes | None
-    colour: Colour | None
+    image: Image.Image  # upright
+    raw: str  # how Pillow unpacked its samples: the name of its raw mode
+    low: Image.Image | None  # the lower bytes of 16-bit colour, which Pillow leaves out, if its colour needs them
+    profile: bytes | None  # what tells its colour: an ICC profile for Pillow to apply, or …
+    colour: Colour | None  # … numbers
 
 
 def read(path: Path, matte: Matte) -> np.ndarray:
-    """The image file `path` as `(height, width, 3)` uint8; see `open_upright` for the rules and errors.
-
-    Beside Pillow's image it holds the array, 3 bytes a pixel, and no further copy.
-    """
+    """The image file `path` as `(height, width, 3)` uint8; see `open_upright` for the rules and errors."""
     image = open_upright(path, matte)
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     for box in _stripes(image):  # np.asarray would hold the pixels three times
@@ -82,27 +70,22 @@ def open_upright(path: Path, matte: Matte) -> Image.Image:
     """A whole image file as Pillow's mode RGB: sRGB, upright, opaque, with no metadata left.
 
     - Format: JPEG, PNG, TIFF, WebP, BMP, GIF, and AVIF where Pillow has it, by content. Of several frames or pages, the
-      first that is no thumbnail. Pillow reads neither HEIC nor JPEG XL, and no camera's raw files.
+      first that is no thumbnail. No camera's raw files, HEIC or JPEG XL.
     - Size: at most `MAX_PIXELS`, and `MAX_SIDE` a side, by the header, before any pixel is decoded.
     - A JPEG must be whole: what is missing of a scan would be gray.
     - Orientation: as EXIF (or XMP) says. Unreadable EXIF counts as upright.
     - Colour: an embedded ICC profile (RGB, CMYK or gray) is converted to sRGB, relative colorimetric with black point
-      compensation: it keeps every colour that sRGB has, and means the same with every profile, where perceptual is left
-      to each profile's maker. A profile that is broken, or meant for another kind of samples, is as good as none.
-      So are colours that a PNG or AVIF states in numbers, see `grayscale.reading.colour`. Without either the values are
-      taken as sRGB; CMYK becomes (1 − C)(1 − K) and so on.
-    - Depth: of 16 bits the upper 8 are kept, in gray here and in colour by Pillow. That gives back exactly what was 8
-      bits before, whether it was shifted or multiplied by 257. Of 12-bit TIFF, too, the upper 8. Where a profile of
-      curves or numbers tell the colour, it is converted before it is cut. 32-bit and signed samples are refused: no
-      header says which values are black and white.
+      compensation, which means the same with every profile, where perceptual is left to each profile's maker. A broken
+      or foreign profile is as good as none. So are colours that a PNG or AVIF states in numbers, see
+      `grayscale.reading.colour`. Without either the values are taken as sRGB; CMYK becomes (1 − C)(1 − K) and so on.
+    - Depth: of 12 and 16 bits the upper 8 are kept, which gives back exactly what was 8 bits before, shifted or
+      multiplied by 257. Colour that a profile of curves or numbers tell is converted before it is cut. 32-bit and
+      signed samples are refused: no header says which values are black and white.
     - Transparency: alpha, a transparent colour of the palette, or a colour key (its upper 8 bits in 16-bit RGB) is laid
       over `matte`, in encoded values as browsers do.
-    - Gray, bilevel and palette images become RGB; gray stays exactly gray.
 
-    Copies: Pillow's decoded image (4 bytes a pixel in colour, 1 in gray or palette); a turned one beside it for a
-    moment; one of 4 bytes a pixel beside it where the mode changes (CMYK, palette, gray, transparency). A plain upright
-    RGB file, with or without a profile, is never copied. A progressive JPEG, and 16-bit colour that is converted, are
-    decoded twice. The process decodes one file at a time.
+    It holds one decoded image of at most 4 bytes a pixel, and a second one while it is turned or its mode changes. The
+    process decodes one file at a time.
 
     Args:
         path: may hold anything.
@@ -156,7 +139,12 @@ def _loaded(file: BinaryIO, kind: str, lower: bool = False) -> tuple[ImageFile.I
             image = _opened(file, kind, page)
             TiffImagePlugin.READ_LIBTIFF = False
     with image:
-        _refuse_size(image.width, image.height)
+        if image.width * image.height > MAX_PIXELS:
+            raise _too_large(f"{image.width} × {image.height} pixels")
+        if max(image.size) > MAX_SIDE:
+            raise DecodeError(f"too large: {image.width} × {image.height} pixels, the limit of a side is {MAX_SIDE:,}")
+        if not min(image.size):
+            raise DecodeError("no pixels: its width or height is zero")
         arguments = image.tile[0].args if image.tile else ""
         raw = str(arguments if isinstance(arguments, str) or not arguments else arguments[0])
         if lower:
@@ -176,21 +164,12 @@ def _loaded(file: BinaryIO, kind: str, lower: bool = False) -> tuple[ImageFile.I
 def _opened(file: BinaryIO, kind: str, page: int) -> ImageFile.ImageFile:
     file.seek(0)
     try:
-        image = Image.open(file, formats=FORMATS)
+        image = Image.open(file, formats=[kind])
         if page:
             image.seek(page)
     except (Image.UnidentifiedImageError, SyntaxError) as error:
         raise DecodeError(f"damaged, or a kind of {kind} that is not read") from error
     return image
-
-
-def _refuse_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise _too_large(f"{width} × {height} pixels")
-    if max(width, height) > MAX_SIDE:
-        raise DecodeError(f"too large: {width} × {height} pixels, the limit of a side is {MAX_SIDE:,}")
-    if width * height == 0:
-        raise DecodeError("no pixels: its width or height is zero")
 
 
 def _of_lower_bytes(arguments: Any, planes: str) -> Any:
@@ -250,19 +229,20 @@ def _scale_key(image: Image.Image, depth: int) -> None:
 
 def _in_eight_bits(loaded: _Loaded) -> _Loaded:
     """Without gray of 16 bits, palette and colour key: mode L, LA, RGB, RGBA or CMYK."""
-    image: Image.Image = loaded.image
+    image = loaded.image
     key = image.info.get("transparency")
     if image.mode.startswith("I;16"):
-        levels = _gray_of_16_bits(image, key, loaded.colour)
-        return replace(loaded, image=levels, colour=None, profile=None if loaded.colour else loaded.profile)
-    if image.mode in ("I", "F"):
+        loaded.image = _gray_of_16_bits(image, key, loaded.colour)
+        if loaded.colour:  # is applied
+            loaded.colour = loaded.profile = None
+    elif image.mode in ("I", "F"):
         raise DecodeError(tiff.SIGNED)
-    if image.mode in ("RGBa", "La"):
-        image = image.convert(image.mode.upper())
+    elif image.mode in ("RGBa", "La"):
+        loaded.image = image.convert(image.mode.upper())
     elif image.mode not in ("L", "LA", "RGB", "RGBA", "CMYK") or key is not None:
         gray, alpha = image.mode in ("1", "L"), image.has_transparency_data
-        image = image.convert(("LA" if alpha else "L") if gray else ("RGBA" if alpha else "RGB"))
-    return replace(loaded, image=image)
+        loaded.image = image.convert(("LA" if alpha else "L") if gray else ("RGBA" if alpha else "RGB"))
+    return loaded
 
 
 def _gray_of_16_bits(image: Image.Image, key: int | None, told: Colour | None) -> Image.Image:
@@ -347,20 +327,20 @@ def _too_large(size: str) -> DecodeError:
 @contextmanager
 def pillow_limit(pixels: int | None) -> Iterator[None]:
     """Replace Pillow's own limits for the moment: of pixels, and of a PNG's texts and profile, a megabyte each."""
-    settings = (
-        (Image, "MAX_IMAGE_PIXELS", pixels),  # it warns above the limit and raises above twice that
-        (PngImagePlugin, "MAX_TEXT_CHUNK", png.MAX_TEXT),
-        (PngImagePlugin, "MAX_TEXT_MEMORY", 4 * png.MAX_TEXT),
-        (TiffImagePlugin, "READ_LIBTIFF", False),  # `_loaded` asks for it where a file needs it
-    )
-    before = [(module, name, getattr(module, name)) for module, name, _ in settings]
+    settings = {
+        (Image, "MAX_IMAGE_PIXELS"): pixels,  # it warns above the limit and raises above twice that
+        (PngImagePlugin, "MAX_TEXT_CHUNK"): png.MAX_TEXT,
+        (PngImagePlugin, "MAX_TEXT_MEMORY"): 4 * png.MAX_TEXT,
+        (TiffImagePlugin, "READ_LIBTIFF"): False,  # `_loaded` asks for it where a file needs it
+    }
+    before = {place: getattr(*place) for place in settings}
     try:
-        for module, name, value in settings:
-            setattr(module, name, value)
+        for place, value in settings.items():
+            setattr(*place, value)
         yield
     finally:
-        for module, name, value in before:
-            setattr(module, name, value)
+        for place, value in before.items():
+            setattr(*place, value)
 
 
 @contextmanager

@@ -1,7 +1,4 @@
-"""EXIF for the gray image: what tells of the photograph, with each value as the bytes that it is.
-
-Pillow writes text as ASCII alone, with question marks for all else.
-"""
+"""EXIF for the gray image, with each value as the bytes that it is: Pillow writes text as ASCII alone."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ KEPT = {
 # Of the Exif directory, what no longer holds; a maker's note points to places in the original file.
 DROPPED = (Tag.MakerNote, Tag.ComponentsConfiguration, Tag.CompressedBitsPerPixel, Ifd.Interop)
 BELOW = (Ifd.Exif, Ifd.GPSInfo)
-SRGB = 1  # EXIF 2.32, tag ColorSpace
+ONE = Entry(SHORT, 1, b"\1\0")  # as orientation: upright; as colour space: sRGB
 UNITS = {3: 2, 8: 2, 4: 4, 9: 4, 11: 4, 13: 4, 5: 4, 10: 4, 12: 8}  # bytes that an order applies to, by type
 
 
@@ -51,7 +48,7 @@ class Exif:
         behind, place_below = b"", place + len(_packed({**self.main, **pointers}, place))
         for tag, directory in self.below.items():
             start = place_below + len(behind)
-            pointers[tag] = Entry(LONG, 1, struct.pack("<I", start))
+            pointers[tag] = _long(start)
             behind += _packed(directory, start)
         return _packed({**self.main, **pointers}, place) + behind
 
@@ -75,18 +72,13 @@ def read(file: BinaryIO) -> Exif:
 
 def fitted(exif: Exif, size: tuple[int, int]) -> Exif:
     """The part that holds for the upright gray image of `size` `(width, height)`."""
-    below = {tag: dict(directory) for tag, directory in exif.below.items()}
-    details = below.get(Ifd.Exif, {})
-    for tag in DROPPED:
-        details.pop(tag, None)
-    for tag, value in ((Tag.ExifImageWidth, size[0]), (Tag.ExifImageHeight, size[1]), (Tag.ColorSpace, SRGB)):
-        if tag in details:
-            short = tag == Tag.ColorSpace
-            details[tag] = Entry(SHORT if short else LONG, 1, struct.pack("<H" if short else "<I", value))
-    below = {tag: directory for tag, directory in below.items() if directory}
+    details = {tag: entry for tag, entry in exif.below.get(Ifd.Exif, {}).items() if tag not in DROPPED}
+    now = {Tag.ExifImageWidth: _long(size[0]), Tag.ExifImageHeight: _long(size[1]), Tag.ColorSpace: ONE}
+    details |= {tag: entry for tag, entry in now.items() if tag in details}
+    below = {tag: directory for tag, directory in {**exif.below, Ifd.Exif: details}.items() if directory}
     if not exif.main and not below:
         return Exif()
-    return Exif({**exif.main, Tag.Orientation: Entry(SHORT, 1, struct.pack("<H", 1))}, below)
+    return Exif({**exif.main, Tag.Orientation: ONE}, below)
 
 
 def shortened(block: bytes, most: int) -> tuple[bytes, list[str]]:
@@ -113,6 +105,10 @@ def put_into_tiff(path: Path, block: bytes) -> None:
         file.write(Exif({**exif.main, **page}, exif.below).packed(end))
         file.seek(4)
         file.write(struct.pack("<I", end))
+
+
+def _long(value: int) -> Entry:
+    return Entry(LONG, 1, struct.pack("<I", value))
 
 
 def _little_endian(directory: Mapping[int, Entry], order: str) -> Directory:

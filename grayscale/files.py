@@ -26,7 +26,6 @@ FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpe
 MARK = ".gray"  # before the extension of an output
 JPEG_QUALITY = 95
 MOST_DPI = 65535  # that JPEG can say
-
 MOST_JPEG_PIXELS = 65500  # of a side
 MOST_JPEG_EXIF = 65533  # bytes: what fits into one marker
 MOST_LETTERS = 255  # bytes of a file's name, on nearly every file system
@@ -54,12 +53,8 @@ def plan(inputs: Iterable[Path], output: Path | None, *, folder: bool = False) -
     has an output keeps it, whatever is put beside it later.
 
     In folders, hidden files, what is already marked as gray, and what lies in the output folder is passed over; of
-    files, what was made from another one of them. A photograph that is named twice is converted once.
-
-    Args:
-        inputs: files or folders.
-        output: a file or a folder; None: beside each photograph.
-        folder: `output` is one, whatever its name.
+    files, what was made from another one of them. A photograph that is named twice is converted once. `folder` says
+    that `output` is one, whatever its name.
 
     Raises:
         FilesError: an input does not exist, an output would replace an original (whatever links lie between), or the
@@ -73,11 +68,10 @@ def plan(inputs: Iterable[Path], output: Path | None, *, folder: bool = False) -
     else:
         if output and output.exists() and not output.is_dir():
             raise FilesError(f"{output}: is a file; with several photographs, --output is a folder")
-        places = {}  # source → its output without marks and extension
+        places: dict[Path, Path] = {}  # source → its output without marks and extension
         for path in inputs:
-            for source in _photographs(path, output) if path.is_dir() else [path]:
-                top = path if path.is_dir() else path.parent
-                places[source] = (output / source.relative_to(top)) if output else source
+            top, sources = (path, _photographs(path, output)) if path.is_dir() else (path.parent, [path])
+            places |= {source: (output / source.relative_to(top)) if output else source for source in sources}
         jobs = [Job(source, target) for source, target in _targets(places).items()]
     _refuse_to_replace_originals(jobs)
     return jobs
@@ -112,29 +106,24 @@ def _photographs(folder: Path, output: Path | None) -> list[Path]:
 
 def _targets(places: Mapping[Path, Path]) -> dict[Path, Path]:
     """Each photograph's output: the one it has; else of the short names those that are free, else long ones."""
+    short = {source: _marked(place, place.stem) for source, place in places.items()}
+    long = {source: _marked(place, place.name) for source, place in places.items()}
     found = {}
-    for source, place in places.items():
-        made = [target for target in (_short(place), _long(place)) if _original(target) == _recorded(source)]
-        short_is_anothers = _original(_short(place)) not in (None, _recorded(source))
-        found[source] = made[0] if made else _long(place) if short_is_anothers else _short(place)
+    for source in places:
+        made = [target for target in (short[source], long[source]) if _original(target) == _recorded(source)]
+        short_is_anothers = _original(short[source]) not in (None, _recorded(source))
+        found[source] = made[0] if made else long[source] if short_is_anothers else short[source]
     while True:  # a long name may be the short one of another photograph
-        uses = Counter(_key(target) for target in found.values())
+        keys = {source: str(target).casefold() for source, target in found.items()}  # a.jpg and A.jpg may be one file
+        uses = Counter(keys.values())
         shared = [
             source
             for source, target in found.items()
-            if uses[_key(target)] > 1 and target == _short(places[source]) and _original(target) != _recorded(source)
+            if uses[keys[source]] > 1 and target == short[source] and _original(target) != _recorded(source)
         ]
         if not shared:
             return found
-        found.update({source: _long(places[source]) for source in shared})
-
-
-def _short(place: Path) -> Path:
-    return _marked(place, place.stem)
-
-
-def _long(place: Path) -> Path:
-    return _marked(place, place.name)
+        found |= {source: long[source] for source in shared}
 
 
 def _marked(place: Path, stem: str) -> Path:
@@ -160,38 +149,29 @@ def _original(target: Path) -> str | None:
         return None
 
 
-def _key(target: Path) -> str:
-    return str(target).casefold()  # some file systems take a.jpg and A.jpg for one
-
-
 def _refuse_to_replace_originals(jobs: list[Job]) -> None:
-    originals = {_identity(job.source): job.source for job in jobs if job.source.exists()}
+    def identity(path: Path) -> tuple[int, int]:
+        status = path.stat()
+        return status.st_dev, status.st_ino
+
+    originals = {identity(job.source): job.source for job in jobs if job.source.exists()}
     places = set()
     for job in jobs:
-        if job.target.exists() and _identity(job.target) in originals:
-            raise FilesError(f"{job.target} is the original {originals[_identity(job.target)]}; name another --output")
+        if job.target.exists() and (original := originals.get(identity(job.target))):
+            raise FilesError(f"{job.target} is the original {original}; name another --output")
         place = job.target.parent.resolve() / job.target.name
         if place in places:
             raise FilesError(f"{place}: two photographs would be written there; give each an --output of its own")
         places.add(place)
 
 
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_dev, status.st_ino
-
-
 def metadata(file: Path, size: tuple[int, int]) -> dict[str, Any]:
     """Resolution and EXIF of an image file, for its upright gray image of `size` `(width, height)`; decodes no pixel.
 
-    As options of Pillow's `save`: `dpi`, pixels per inch `(x, y)`, and `exif`, bytes; without what there is not.
-
-    Kept is what tells of the photograph: dates, camera, lens, exposure, place, author. Gone are the orientation (the
-    pixels are upright), the colour thumbnail, the maker's note, XMP, and what describes the file's colour samples.
-    Damaged EXIF counts as none, and so does a resolution that no photograph has.
-
-    Raises:
-        OSError: the file can't be opened.
+    As options of Pillow's `save`: `dpi`, pixels per inch `(x, y)`, and `exif`, bytes; without what there is not, is
+    damaged, or no photograph has. Kept is what tells of the photograph: dates, camera, lens, exposure, place, author.
+    Gone are the orientation (the pixels are upright), the colour thumbnail, the maker's note, XMP, and what describes
+    the file's colour samples.
     """
     with warnings.catch_warnings(action="ignore"), Image.open(file) as image:
         dpi, block, kind = image.info.get("dpi"), image.info.get("exif", b""), image.format
@@ -223,9 +203,6 @@ def write(path: Path, gray: np.ndarray, kept: Mapping[str, Any], source: Path | 
         gray: `(height, width)` uint8, or uint16 for PNG and TIFF; sRGB-encoded.
         kept: what `metadata` found.
         source: the photograph; a PNG says its name.
-
-    Raises:
-        OSError: the file can't be written.
     """
     kind = FORMATS[path.suffix.lower()]
     options, left_out = dict(kept), None

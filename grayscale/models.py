@@ -78,8 +78,7 @@ def trained(repository: Path = REPOSITORY, packed: Path = PACKED) -> dict[str, d
             f"{repository} is no clone of the project's repository, and no models are packed with this package; "
             "run `grayscale` inside a clone, install a wheel of `make wheel`, or name a file with --model"
         )
-    models: dict[str, dict[str, Any]] = json.loads((packed / LIST).read_text(encoding="utf-8"))
-    return models
+    return dict(json.loads((packed / LIST).read_text(encoding="utf-8")))
 
 
 def sha256(file: Path) -> str:
@@ -90,13 +89,13 @@ def sha256(file: Path) -> str:
 
 def hash_of_folder(folder: Path) -> str:
     """What dvc.lock records as `md5` of a folder: the md5 of a JSON list of its files' md5 and paths, and `.dir`."""
-    entries = []
-    for file in (path for path in folder.rglob("*") if path.is_file()):
-        with file.open("rb") as opened:
-            digest = hashlib.file_digest(opened, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-        entries.append({"md5": digest, "relpath": file.relative_to(folder).as_posix()})
-    entries.sort(key=lambda entry: entry["relpath"])
-    return hashlib.md5(json.dumps(entries).encode(), usedforsecurity=False).hexdigest() + ".dir"
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    entries = [{"md5": _md5(files[name].read_bytes()), "relpath": name} for name in sorted(files)]
+    return _md5(json.dumps(entries).encode()) + ".dir"
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def _is_clone(repository: Path) -> bool:

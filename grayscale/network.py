@@ -25,18 +25,14 @@ class Network:
     """A trained network, ready to run; several threads may do so.
 
     Attributes:
-        file: that it came from.
-        session: of ONNX Runtime.
-        channels: that it sees: 3; 1 if it sees gray; or colour and `damage.PLANES`.
-        patch: the side that it was trained on, pixels; even.
         reach: of one that takes any size, its cell, which must divide the sides, and its margin, an upper bound of its
             receptive field's radius, a multiple of the cell; pixels. None: the sides must be `patch`.
     """
 
-    file: Path
+    file: Path  # that it came from
     session: onnxruntime.InferenceSession
-    channels: int
-    patch: int
+    channels: int  # that it sees: 3; 1 if it sees gray; or colour and `damage.PLANES`
+    patch: int  # the side that it was trained on, pixels; even
     reach: tuple[int, int] | None
 
     def __call__(self, images: np.ndarray) -> np.ndarray:

@@ -57,8 +57,7 @@ def convert(
         converter = closed_form(method)
     else:
         converter = _remembered(model or models.find(variant or automatic(*models.best(), read, height, width)))
-    rows = [part for _, part in converter(read, height, width)]
-    gray = np.concatenate(rows)
+    gray = np.concatenate([rows for _, rows in converter(read, height, width)])
     if photograph.dtype == np.uint8:
         return levels(gray, bits=8)
     return (gray / np.float32(255) if gray.dtype == np.uint8 else gray).astype(photograph.dtype)
@@ -77,15 +76,11 @@ def closed_form(method: str) -> Converter:
 
 
 def network(path: Path, threads: int | None = None) -> Converter:
-    """A model file: in large tiles if it is fully convolutional, else in blended patches.
+    """A model file: in large tiles if it is fully convolutional, else in blended patches; `threads`, None: the cores.
 
     It computes in float32, with half the memory of the float64 that scores are computed in; of a million pixels that
     moves some twenty, by one 8-bit level. A network that sees gray is shown luma, and one that is to know how damaged
     the photograph is, is told; of one that makes colour, luma is taken.
-
-    Args:
-        path: a `.onnx` file.
-        threads: to use; None: one for each core.
 
     Raises:
         ModelError: see `grayscale.network.load`.
@@ -99,15 +94,13 @@ def network(path: Path, threads: int | None = None) -> Converter:
     def gray(pixels: np.ndarray, levels: np.ndarray | None) -> np.ndarray:
         colour = to_unit(pixels, "float32") if pixels.dtype == np.uint8 else pixels.astype(np.float32)
         if levels is not None:
-            seen = damage.beside(colour, levels)
-        else:
-            seen = colour if used.channels == 3 else _luma(colour)[..., None]
-        output = used(seen)
+            colour = damage.beside(colour, levels)
+        output = used(colour if used.channels > 1 else _luma(colour)[..., None])
         return output[..., 0] if output.shape[-1] == 1 else _luma(output)
 
     def rows(read: Read, height: int, width: int) -> Iterator[tuple[int, np.ndarray]]:
-        told = used.channels > 3
-        convert = functools.partial(gray, levels=damage.estimate_read(read, height, width) if told else None)
+        levels = damage.estimate_read(read, height, width) if used.channels > 3 else None
+        convert = functools.partial(gray, levels=levels)
         return tiles.rows(convert, read, height, width, used.patch, used.reach, threads=side_by_side)
 
     return rows

@@ -27,21 +27,17 @@ def whole(convert: Convert, photograph: np.ndarray, patch: int, reach: tuple[int
     Args:
         convert: colour `(n, side, side, 3)` float64 in [0, 1] to `(n, side, side)` or `(n, side, side, 3)`.
         photograph: `(height, width, 3)` uint8, or float in [0, 1]; at least 1 × 1.
-        patch: side of a patch in pixels, even.
-        reach: the cell and margin of a method that takes any size.
+        patch, reach: see `rows`.
 
     Returns:
         `(height, width)` or `(height, width, 3)`, of the type that `convert` returns.
     """
+
+    def on_fractions(pixels: np.ndarray) -> np.ndarray:
+        return convert(to_unit(pixels) if np.issubdtype(pixels.dtype, np.integer) else pixels.astype(np.float64))
+
     height, width = photograph.shape[:2]
-    found = rows(
-        lambda pixels: convert(_fractions(pixels)),
-        lambda top, bottom: photograph[top:bottom],
-        height,
-        width,
-        patch,
-        reach,
-    )
+    found = rows(on_fractions, lambda top, bottom: photograph[top:bottom], height, width, patch, reach)
     return np.concatenate([part for _, part in found])
 
 
@@ -55,16 +51,11 @@ def rows(
     *,
     threads: int = 1,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """`cropped` in large tiles for a method that takes any size, else `blended`.
+    """`cropped` in large tiles for a method that takes any size, else `blended`; see there for the other arguments.
 
     Args:
-        convert: see `blended`.
-        read: see `blended`.
-        height: of the photograph, pixels, ≥ 1.
-        width: of the photograph, pixels, ≥ 1.
         patch: side of a patch in pixels, even.
         reach: of a method that takes any size, the cell that must divide a tile's sides, and the margin, see `cropped`.
-        threads: that call `convert` at the same time.
     """
     if reach is None:
         return blended(convert, read, height, width, patch, threads=threads)
@@ -87,8 +78,7 @@ def blended(
         convert: pixels `(n, side, side, 3)`, of the type that `read` gives, to `(n, side, side)` or
             `(n, side, side, channels)`.
         read: `(top, bottom)` to those rows, `(bottom − top, width, 3)`.
-        height: of the photograph, pixels, ≥ 1.
-        width: of the photograph, pixels, ≥ 1.
+        height, width: of the photograph, pixels, ≥ 1.
         side: of a patch, pixels; even.
         threads: that call `convert` at the same time.
 
@@ -101,8 +91,7 @@ def blended(
     sums: np.ndarray | None = None  # of the rows that this and later rows of patches reach, weighted
     for top, lefts, parts in _rows_of_tiles(convert, read, height, width, side, None, threads):
         for part, outputs in zip(lefts, parts, strict=True):
-            weights = np.outer(window, window).astype(outputs.dtype)
-            weights = weights.reshape(side, side, *[1] * (outputs.ndim - 3))
+            weights = np.outer(window, window).astype(outputs.dtype).reshape(side, side, *[1] * (outputs.ndim - 3))
             if sums is None:
                 sums = np.zeros((side, lefts[-1][-1] + side, *outputs.shape[3:]), outputs.dtype)
             for left, output in zip(part, outputs, strict=True):
@@ -171,7 +160,3 @@ def _mirrored(start: int, stop: int, size: int) -> np.ndarray:
     """Which of `size` pixels stand at positions `start` … `stop` − 1 when the row is mirrored at both ends, forever."""
     positions = np.arange(start, stop) % (2 * size)
     return np.minimum(positions, 2 * size - 1 - positions)
-
-
-def _fractions(pixels: np.ndarray) -> np.ndarray:
-    return to_unit(pixels) if np.issubdtype(pixels.dtype, np.integer) else pixels.astype(np.float64)

@@ -49,15 +49,10 @@ D50 = np.array([0.9642, 1.0, 0.8249])  # of ICC's connection space
 
 @dataclass(frozen=True)
 class Colour:
-    """What samples mean.
+    """What samples mean."""
 
-    Attributes:
-        curves: of red, green and blue, or of gray alone.
-        matrix: linear red, green and blue → those of sRGB, relative colorimetric; None for gray.
-    """
-
-    curves: Sequence[Curve]
-    matrix: np.ndarray | None
+    curves: Sequence[Curve]  # of red, green and blue, or of gray alone
+    matrix: np.ndarray | None  # linear red, green and blue → those of sRGB, relative colorimetric; None for gray
 
     def srgb(self, samples: np.ndarray, full: int) -> np.ndarray:
         """Samples of 0…`full`, `(height, width, 3)`, or gray `(height, width)` → sRGB levels, uint8."""

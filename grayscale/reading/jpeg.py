@@ -18,19 +18,13 @@ NOISE = bytes(range(1, 255))  # skipped behind a whole scan, decoded behind half
 
 @dataclass
 class Layout:
-    """What a JPEG holds up to its end marker.
+    """What a JPEG holds up to its end marker."""
 
-    Attributes:
-        frame: the marker of its kind.
-        components: the numbers of its components.
-        scans: of each, the components, first and last coefficient, and the bits that are still missing.
-        end: where the end marker stands; None if the file is cut, or can't be followed.
-    """
-
-    frame: int = 0
-    components: bytes = b""
+    frame: int = 0  # the marker of its kind
+    components: bytes = b""  # their numbers
+    # of each: components, first and last coefficient, and the bits that are still missing
     scans: list[tuple[bytes, int, int, int]] = field(default_factory=list)
-    end: int | None = None
+    end: int | None = None  # where the end marker stands; None if the file is cut, or can't be followed
 
     @property
     def can_be_checked(self) -> bool:

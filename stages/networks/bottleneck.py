@@ -10,7 +10,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from stages.networks.layers import divided, pooled, transposed
+from stages.networks.layers import pooled, transposed
 
 
 def build(*, patch: int, inputs: int, outputs: int, latent_divisor: int, linear: int) -> keras.Model:
@@ -22,9 +22,12 @@ def build(*, patch: int, inputs: int, outputs: int, latent_divisor: int, linear:
     Raises:
         ValueError: nothing would be left of the latent.
     """
+    if latent_divisor > patch**2:
+        raise ValueError(f"latent_divisor is {latent_divisor}; for patches of {patch} it must be at most {patch**2}")
     image = keras.Input((patch, patch, inputs), name="image")
     x = pooled(image, last="pool_2")  # (7, 7, 16)
     x = layers.Flatten(name="flatten")(x)  # (784,)
-    x = layers.Dense(divided(patch, latent_divisor), activation=None if linear else "relu", name="latent")(x)  # (261,)
+    latent = patch**2 // latent_divisor
+    x = layers.Dense(latent, activation=None if linear else "relu", name="latent")(x)  # (261,)
     x = transposed(x, patch, outputs)  # (28, 28, 1)
     return keras.Model(image, x, name="bottleneck")

@@ -1,7 +1,4 @@
-"""What networks share: encoder and decoder of the plain ones, variational sampling and its loss.
-
-A model file loads wherever this module is imported; the networks' own files are needed to build one, never to load it.
-"""
+"""What networks share: encoder and decoder of the plain ones, variational sampling and its loss."""
 
 from __future__ import annotations
 
@@ -13,7 +10,6 @@ import tensorflow as tf
 from keras import layers, ops
 
 ROUNDING = 1 / 12 / 255**2  # mean squared error of rounding to 8 bits
-VAE_PARTS = ("encoder", "sampling", "decoder")
 CONVOLUTION = {"kernel_size": 3, "padding": "same", "activation": "relu"}
 
 
@@ -34,14 +30,6 @@ def transposed(code: Any, patch: int, outputs: int) -> Any:
     return layers.Conv2DTranspose(outputs, activation="sigmoid", name="output", **stride)(x)  # (28, 28, 1)
 
 
-def divided(patch: int, divisor: int) -> int:
-    """The size of a latent with one number for every `divisor` pixels; `ValueError` if nothing would be left."""
-    if divisor > patch * patch:
-        raise ValueError(f"latent_divisor is {divisor}; for patches of {patch} it must be at most {patch * patch}")
-    return patch * patch // divisor
-
-
-@keras.saving.register_keras_serializable("grayscale")
 class Sampling(keras.layers.Layer):
     """Reparameterised sample z = z_mean + exp(z_log_var / 2) · ε, ε ~ N(0, 1); the mean itself when not training."""
 
@@ -63,28 +51,24 @@ class Sampling(keras.layers.Layer):
         noise = keras.random.normal(whole, dtype=z_mean.dtype, seed=self.seed_generator)
         return noise[replica.replica_id_in_sync_group * size :][:size]
 
-    def compute_output_shape(self, shapes: Any) -> Any:
-        return shapes[0]
 
-
-@keras.saving.register_keras_serializable("grayscale")
 class VAE(keras.Model):
     """A variational autoencoder (Kingma and Welling 2014, arXiv:1312.6114), trained on reconstruction + KL.
+
+    It is saved as `inference` makes it.
 
     The loss per image is the compiled reconstruction loss + (2 σ² / pixels) · KL nats. With mean squared error this is
     the negative evidence lower bound of a Gaussian output with standard deviation `sigma`, times 2 σ² / pixels, up to a
     constant; so the balance of the two terms does not change with the image size.
     """
 
-    def __init__(
-        self, *, encoder: keras.Model, sampling: Sampling, decoder: keras.Model, sigma: float, **options: Any
-    ) -> None:
+    def __init__(self, encoder: keras.Model, sampling: Sampling, decoder: keras.Model, sigma: float) -> None:
         """Of an encoder, image → z_mean and z_log_var `(batch, latent)`, and a decoder, z `(batch, latent)` → image.
 
         `sigma` is in units of the image's range [0, 1].
         """
-        super().__init__(**options)
-        self.encoder, self.sampling, self.decoder, self.sigma = encoder, sampling, decoder, sigma
+        super().__init__(name="vae")
+        self.encoder, self.sampling, self.decoder = encoder, sampling, decoder
         self.kl_weight = 2 * sigma**2 / int(np.prod(decoder.output_shape[1:]))
         self.total = keras.metrics.Mean(name="loss")
         self.reconstruction = keras.metrics.Mean(name="reconstruction")
@@ -131,15 +115,6 @@ class VAE(keras.Model):
         image = keras.Input(self.encoder.input_shape[1:], dtype=self.encoder.input.dtype, name="image")
         z_mean, _ = self.encoder(image)
         return keras.Model(image, self.decoder(z_mean), name=self.name)
-
-    def get_config(self) -> dict[str, Any]:
-        parts = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in VAE_PARTS}
-        return {"name": self.name, "sigma": self.sigma, **parts}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> VAE:
-        parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in VAE_PARTS}
-        return cls(**{**config, **parts})
 
 
 def _replicas() -> int:

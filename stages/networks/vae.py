@@ -22,4 +22,4 @@ def build(*, patch: int, inputs: int, outputs: int, latent: int, sigma: float) -
     sampling = Sampling(name="sampling")
     z = keras.Input((latent,), name="z")
     decoder = keras.Model(z, transposed(z, patch, outputs), name="decoder")  # (28, 28, 1)
-    return VAE(encoder=encoder, sampling=sampling, decoder=decoder, sigma=sigma, name="vae")
+    return VAE(encoder, sampling, decoder, sigma)

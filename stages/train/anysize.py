@@ -20,15 +20,10 @@ OPERATIONS = ("Add", "Subtract", "Multiply", "Clip", "Relu", "Sigmoid", "DepthTo
 
 
 class Reach(NamedTuple):
-    """How far a fully convolutional network sees.
+    """How far a fully convolutional network sees, pixels."""
 
-    Attributes:
-        cell: total stride in pixels, which must divide height and width: 4 if the image is halved twice.
-        margin: an upper bound of the receptive field's radius in pixels, a multiple of `cell`.
-    """
-
-    cell: int
-    margin: int
+    cell: int  # total stride, which must divide height and width: 4 if the image is halved twice
+    margin: int  # an upper bound of the receptive field's radius, a multiple of `cell`
 
 
 def any_size(model: keras.Model) -> tuple[keras.Model, Reach] | None:

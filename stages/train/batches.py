@@ -27,23 +27,18 @@ class TrainingBatches(keras.utils.PyDataset):
 
     A batch is a pair `(n, patch, patch, inputs)` and `(n, patch, patch, outputs)`, `dtype`, in [0, 1]. Replicas share
     it evenly, so that the last batch of an epoch is cut to a multiple of the replicas.
-
-    Attributes:
-        patches: seen in an epoch.
-        follow: the callback that tells which epoch is read.
     """
 
     def __init__(self, patches: PatchSet, recipe: Recipe, dtype: str, replicas: int = 1) -> None:
         super().__init__()
-        self.patches = len(patches) // replicas * replicas
+        self.patches = len(patches) // replicas * replicas  # seen in an epoch
         self.follow = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: self.begin(epoch + 1))
-        self._from, self._recipe, self._dtype = patches, recipe, dtype
-        self._inputs = Inputs(patches, recipe)
+        self._recipe, self._shards, self._pairs = recipe, patches.shards, Pairs(patches, recipe, dtype)
         self.begin(1)
 
     def begin(self, epoch: int) -> None:
         """Let `[step]` read this epoch; epochs count from 1, steps from 0."""
-        self._epoch, self._order = epoch, Order(self._from.shards, [self._recipe.seed, epoch, 0])
+        self._epoch, self._order = epoch, Order(self._shards, [self._recipe.seed, epoch, 0])
 
     def __len__(self) -> int:
         return -(-self.patches // self._recipe.batch)
@@ -54,34 +49,33 @@ class TrainingBatches(keras.utils.PyDataset):
         rng = np.random.default_rng([self._recipe.seed, self._epoch, 1 + step])
         mirrored = rng.random(size) < 0.5 if self._recipe.flips else np.zeros(size, bool)
         turns = rng.integers(0, 4, size) if self._recipe.quarter_turns else np.zeros(size, int)
-        numbers = self._order.numbers(start, start + size)
-        images, levels = self._inputs.read(numbers, [rng] * size)
-        targets = self._from.read(self._recipe.target, numbers)
-        images, targets = (augment(kind, mirrored, turns) for kind in (images, targets))
-        return as_input(images, levels, self._dtype), to_unit(targets, self._dtype)
+        images, targets = self._pairs.read(self._order.numbers(start, start + size), [rng] * size)
+        return augment(images, mirrored, turns), augment(targets, mirrored, turns)
 
 
-class Inputs:
-    """What a network sees of patches: as they are or damaged, and how damaged, as the recipe says."""
+class Pairs:
+    """What a network sees of patches, as they are or damaged, and how damaged, as the recipe says; and its targets."""
 
-    def __init__(self, patches: PatchSet, recipe: Recipe) -> None:
-        self._from, self._recipe = patches, recipe
+    def __init__(self, patches: PatchSet, recipe: Recipe, dtype: str) -> None:
+        self._from, self._recipe, self._dtype = patches, recipe, dtype
         self._estimates = recipe.input == "colour_damage"
         if self._estimates:
             photos = patches.index["photo"].to_numpy()
             self._borders = np.flatnonzero(np.append(True, photos[1:] != photos[:-1]))  # a photograph's lie together
 
-    def read(self, numbers: np.ndarray, rngs: Sequence[np.random.Generator]) -> tuple[np.ndarray, np.ndarray | None]:
-        """The patches `numbers` `(n, patch, patch, channels)` uint8, and their levels of damage `(n, 3)` or None.
+    def read(self, numbers: np.ndarray, rngs: Sequence[np.random.Generator]) -> Batch:
+        """Inputs and targets `(n, patch, patch, channels)` of the patches `numbers`; `rngs` has one for each patch.
 
-        They are estimated from further patches of the same photograph, too, as they will be from a whole one. `rngs`
-        has a generator for each patch.
+        Damage is estimated from further patches of the same photograph, too, as it will be from a whole one.
         """
+        targets = to_unit(self._from.read(self._recipe.target, numbers), self._dtype)
         if not (self._estimates or self._recipe.degrade):
-            return self._from.read(self._recipe.input, numbers), None
+            return to_unit(self._from.read(self._recipe.input, numbers), self._dtype), targets
         pieces = [self._pieces(int(number), rng) for number, rng in zip(numbers, rngs, strict=True)]
-        images = [group[0] for group in pieces]
-        return np.stack(images), np.stack([damage.estimate(group) for group in pieces]) if self._estimates else None
+        images = to_unit(np.stack([group[0] for group in pieces]), self._dtype)
+        if self._estimates:
+            images = damage.beside(images, np.stack([damage.estimate(group) for group in pieces]))
+        return images, targets
 
     def _pieces(self, number: int, rng: np.random.Generator) -> np.ndarray:
         """A patch and, if damage is estimated, others of its photograph, damaged alike: `(n, patch, patch, 3)`."""
@@ -94,12 +88,6 @@ class Inputs:
         if not self._recipe.degrade:
             return pieces
         return degrade.damaged(pieces, degrade.draw(rng, self._recipe.degrade), rng)
-
-
-def as_input(images: np.ndarray, levels: np.ndarray | None, dtype: str) -> np.ndarray:
-    """Patches uint8 as fractions, with planes of their levels of damage where there are some."""
-    fractions = to_unit(images, dtype)
-    return fractions if levels is None else damage.beside(fractions, levels)
 
 
 class Order:
@@ -140,18 +128,14 @@ class ValidationBatches(keras.utils.PyDataset):
 
     def __init__(self, patches: PatchSet, recipe: Recipe, dtype: str) -> None:
         super().__init__()
-        self._from, self._recipe, self._dtype = patches, recipe, dtype
-        self._inputs = Inputs(patches, recipe)
+        self._patches, self._pairs = len(patches), Pairs(patches, recipe, dtype)
 
     def __len__(self) -> int:
-        return -(-len(self._from) // VALIDATION_BATCH)
+        return -(-self._patches // VALIDATION_BATCH)
 
     def __getitem__(self, step: int) -> Batch:
-        numbers = np.arange(*(number * len(self._from) // len(self) for number in (step, step + 1)))
-        rngs = [np.random.default_rng([VALIDATION, 1 + int(number)]) for number in numbers]
-        images, levels = self._inputs.read(numbers, rngs)
-        targets = self._from.read(self._recipe.target, numbers)
-        return as_input(images, levels, self._dtype), to_unit(targets, self._dtype)
+        numbers = np.arange(*(number * self._patches // len(self) for number in (step, step + 1)))
+        return self._pairs.read(numbers, [np.random.default_rng([VALIDATION, 1 + int(number)]) for number in numbers])
 
 
 def augment(patches: np.ndarray, mirrored: np.ndarray, turns: np.ndarray) -> np.ndarray:

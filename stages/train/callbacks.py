@@ -1,4 +1,4 @@
-"""What happens between the steps and epochs of Keras's `fit`: the stopping rule, the checkpoint, progress.
+"""What happens between the steps and epochs of Keras's `fit`: the stopping rule and the checkpoint.
 
 Keras's own BackupAndRestore and EarlyStopping do not fit together: after a kill the first knows neither the state of
 the random generators nor the curve, and the second forgets the best weights. One callback holds all of it instead.
@@ -15,7 +15,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from tqdm import tqdm
 
 from grayscale.core.atomic import atomic
 
@@ -28,18 +27,14 @@ class Epochs(keras.callbacks.Callback):
     """The curve, the best weights and the stopping rule; after each epoch, all of it goes to a file.
 
     Whoever names a file must see to it that it is of the same network, recipe, data and code; `Stage.keep` does.
-
-    Attributes:
-        rows: of the curve, one for each finished epoch.
-        best: the weights after the epoch with the lowest validation loss, the first of equals.
     """
 
     def __init__(self, budget: int, patience: int, path: Path | None) -> None:
         """End after `budget` epochs, or after `patience` without a better one, if that is not 0."""
         super().__init__()
         self._budget, self._patience, self._path = budget, patience, path
-        self.rows: list[dict[str, float]] = []
-        self.best: list[np.ndarray] = []
+        self.rows: list[dict[str, float]] = []  # of the curve, one for each finished epoch
+        self.best: list[np.ndarray] = []  # weights after that with the lowest validation loss, the first of equals
 
     @property
     def ended(self) -> bool:
@@ -58,16 +53,11 @@ class Epochs(keras.callbacks.Callback):
         self.rows.append({"epoch": epoch + 1, **{name: float(logs[name]) for name in names}})
         if self._best_epoch == epoch:
             self.best = self.model.get_weights()
-        self.save()
+        if self._path is not None:
+            arrays = [*(variable.numpy() for variable in self._variables()), *self.best]
+            with atomic(self._path) as temporary, temporary.open("wb") as file:
+                np.savez(file, *arrays, rows=json.dumps(self.rows))
         self.model.stop_training = self.ended
-
-    def save(self) -> None:
-        """Write the file, or nothing."""
-        if self._path is None:
-            return
-        arrays = [*(variable.numpy() for variable in self._variables()), *self.best]
-        with atomic(self._path) as temporary, temporary.open("wb") as file:
-            np.savez(file, *arrays, rows=json.dumps(self.rows))
 
     def load(self, model: keras.Model) -> None:
         """Go on from the file, if there is a sound one: set the variables of `model`, built, and of its optimiser."""
@@ -101,23 +91,3 @@ class Epochs(keras.callbacks.Callback):
                 f"{name} became {logs[name]} in epoch {len(self.rows) + 1}; no model was written. "
                 "Lower learning_rate, or add warmup"
             )
-
-
-class Progress(keras.callbacks.Callback):
-    """A progress bar over all epochs; none where the output is not a terminal."""
-
-    def __init__(self, first_epoch: int) -> None:
-        super().__init__()
-        self._first = first_epoch
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        steps = self.params["steps"]
-        total, done = self.params["epochs"] * steps, self._first * steps
-        self._bar = tqdm(total=total, initial=done, unit="batch", disable=None, leave=False)
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._bar.set_postfix(loss=f"{(logs or {})['loss']:.5f}", refresh=False)
-        self._bar.update()
-
-    def on_train_end(self, logs: Any = None) -> None:
-        self._bar.close()

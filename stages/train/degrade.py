@@ -16,23 +16,14 @@ UNIT = 16  # pixels on a side of what JPEG compresses together, where chroma has
 
 
 class Damage(NamedTuple):
-    """What is done to a photograph; 0 is nothing.
+    """What is done to a photograph; 0 is nothing."""
 
-    Attributes:
-        sigma: standard deviation of Gaussian noise in each channel, gray levels of 255.
-        shared: share of its variance that is the same in all channels, 0…1.
-        photons: that white has.
-        quality: of JPEG, 1…95.
-        whole_chroma: whether it keeps chroma at full resolution (4:4:4 instead of 4:2:0).
-        row, column: where in a block the image starts, 0…15.
-    """
-
-    sigma: float = 0.0
-    shared: float = 0.0
-    photons: float = 0.0
-    quality: int = 0
-    whole_chroma: bool = False
-    row: int = 0
+    sigma: float = 0.0  # standard deviation of Gaussian noise in each channel, gray levels of 255
+    shared: float = 0.0  # share of its variance that is the same in all channels, 0…1
+    photons: float = 0.0  # that white has
+    quality: int = 0  # of JPEG, 1…95
+    whole_chroma: bool = False  # does it keep chroma at full resolution (4:4:4 instead of 4:2:0)?
+    row: int = 0  # where in a block the image starts, 0…15
     column: int = 0
 
 

@@ -76,22 +76,20 @@ def _canonical(model: onnx.ModelProto, output: str) -> onnx.ModelProto:
     names = {"": "", graph.input[0].name: "photograph"}
     nodes: list[onnx.NodeProto] = []
     kept: list[onnx.TensorProto] = []
-    waiting = [graph.output[0].name]
-    while waiting:
-        name = waiting[-1]
-        missing = [given for given in maker[name].input if given not in names] if name in maker else []
-        if name not in names and missing:
-            waiting.append(missing[0])
-            continue
-        waiting.pop()
+
+    def keep(name: str) -> None:
         if name in names:
-            continue
+            return
         if name in weights:
             names[name] = f"w{len(kept)}"
             kept.append(weights[name])
-        else:
-            names.update({made: f"v{len(nodes)}_{place}" for place, made in enumerate(maker[name].output) if made})
-            nodes.append(maker[name])
+            return
+        for given in maker[name].input:
+            keep(given)
+        names.update({made: f"v{len(nodes)}_{place}" for place, made in enumerate(maker[name].output) if made})
+        nodes.append(maker[name])
+
+    keep(graph.output[0].name)
     names[graph.output[0].name] = output
     for node in nodes:
         node.input[:] = [names[given] for given in node.input]

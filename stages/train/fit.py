@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 import keras
 import pandas as pd
+from tqdm.keras import TqdmCallback
 
 from stages.common.settings import Recipe
 from stages.formats.patches import PatchSet
 from stages.train import losses
 from stages.train.batches import TrainingBatches, ValidationBatches
-from stages.train.callbacks import Epochs, Progress
+from stages.train.callbacks import Epochs
 from stages.train.enlarged import computed_small
 
 
@@ -43,8 +44,7 @@ def fit(
 
     Args:
         model: not compiled.
-        train: the patches to learn from, at least as many as there are replicas.
-        validation: the patches to stop by, at least as many as there are replicas.
+        train, validation: the patches to learn from and to stop by, at least as many as there are replicas.
         recipe: how.
         keep: the file for checkpoints; if there is a sound one, training goes on from it. None: no checkpoints.
 
@@ -71,16 +71,15 @@ def fit(
         model.optimizer.build(model.trainable_variables)
     epochs = Epochs(passes.budget, passes.patience, keep)
     epochs.load(model)
-    done = len(epochs.rows)
     if not epochs.ended:
         model.fit(
             batches,
             validation_data=unseen,
             epochs=passes.budget,
-            initial_epoch=done,
+            initial_epoch=len(epochs.rows),
             shuffle=False,  # `batches` does it
             verbose=0,
-            callbacks=[batches.follow, epochs, Progress(done)],
+            callbacks=[batches.follow, epochs, TqdmCallback(disable=None, leave=False)],  # none without a terminal
         )
     model.set_weights(epochs.best)
     return pd.DataFrame(epochs.rows)

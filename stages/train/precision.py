@@ -17,7 +17,7 @@ def prepare(*, threads: int, dtype: str, seed: int = 0, device: str = "cpu", rep
     """Pin what sums depend on; call once, before anything of TensorFlow runs.
 
     Args:
-        threads: threads within and between operations.
+        threads: within and between operations.
         dtype: "float32", "float64", "mixed_float16" or "mixed_bfloat16", for all layers built from now on.
         seed: of initial weights and of random layers.
         device: "cpu" or "gpu".

@@ -27,27 +27,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """What a network is trained by.
+    """What a network is trained by."""
 
-    Attributes:
-        variant: the network and its recipe.
-        settings: how TensorFlow computes.
-        checkpoint: the file from which a killed training goes on.
-    """
-
-    variant: Variant
-    settings: Train
-    checkpoint: Path
+    variant: Variant  # the network and its recipe
+    settings: Train  # how TensorFlow computes
+    checkpoint: Path  # the file from which a killed training goes on
 
 
 def done(work: Callable[[Any, Path], Any], task: Any, keep: Path, where: Engine) -> shards.Shard:
-    """Do `work`, which trains one network, where the engine says; finished work is kept in `keep`.
-
-    Args:
-        work: as of `shards.run`; it hands `task` on to `trained`.
-        task: a `Task`, or one with more to it.
-        keep: such as `Stage.keep`.
-        where: the engine.
+    """Do `work` of `task`, which trains one network, where the engine says; finished work is kept in `keep`.
 
     Raises:
         StageError: the network does not go with the patches, the loss became NaN, or workers were killed.
@@ -109,14 +97,11 @@ def trained(
     with tensorflow_import():  # here, because a settings error should not wait for it
         from stages.train import build, callbacks, fit, precision
 
+    device, replicas = settings.device, settings.replicas
     precision.prepare(
-        threads=settings.threads,
-        dtype=settings.precision,
-        seed=variant.seed,
-        device=settings.device,
-        replicas=settings.replicas,
+        threads=settings.threads, dtype=settings.precision, seed=variant.seed, device=device, replicas=replicas
     )
-    with precision.strategy(settings.device, settings.replicas).scope():
+    with precision.strategy(device, replicas).scope():
         model = build.build(variant, train.patch)
     small = train.patch // variant.join
     if variant.join > 1:

@@ -24,28 +24,32 @@ def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_network(tmp_path_factory.mktemp("models"), "subpixel", weights)
 
 
-def write_network(folder: Path, variant: str, weights: list[np.ndarray] | None = None) -> Path:
-    """The network of a variant of params.yaml for patches of 12 pixels, as ONNX; without `weights`,
-    untrained, but nowhere zero."""
+def network(variant: str, patch: int) -> Any:
+    """The network of a variant of params.yaml as it is saved, untrained, but nowhere zero."""
     import keras
 
     from stages.common.settings import load
     from stages.train.build import build
+
+    keras.utils.set_random_seed(7)
+    recipe = load(REPOSITORY / "params.yaml").variants[variant]
+    small = {"latent": 16} if "latent" in recipe.options and patch == 12 else {}
+    model = build(recipe.model_copy(update=small), patch)
+    model = getattr(model, "inference", lambda: model)()  # without what only training needs
+    rng = np.random.default_rng(7)
+    for weight in model.trainable_weights:
+        if len(weight.shape) == 1 or not np.any(weight):  # a bias of 0 would be left out of an ONNX file
+            weight.assign(rng.uniform(-0.1, 0.1, weight.shape))
+    return model
+
+
+def write_network(folder: Path, variant: str, weights: list[np.ndarray] | None = None) -> Path:
+    """`network` for patches of 12 pixels as an ONNX file, perhaps with `weights`."""
     from stages.train.export import write_onnx
 
-    keras.utils.set_random_seed(3)
-    path = folder / variant / "model.onnx"
-    recipe = load(REPOSITORY / "params.yaml").variants[variant]
-    small = {"latent": 16} if "latent" in recipe.options else {}
-    model = build(recipe.model_copy(update=small), 12)
-    if weights:
-        model.set_weights(weights)
-    else:
-        rng = np.random.default_rng(3)
-        for weight in model.trainable_weights:
-            if not np.any(weight):
-                weight.assign(rng.normal(0, 0.1, weight.shape))
-    write_onnx(path, getattr(model, "inference", lambda: model)())  # without what only training needs
+    path, model = folder / variant / "model.onnx", network(variant, 12)
+    model.set_weights(weights or model.get_weights())
+    write_onnx(path, model)
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import socket
 import struct
@@ -100,7 +99,10 @@ def test_every_exif_orientation_comes_out_upright(kind: str, orientation: int) -
     exif[ExifTags.Base.Orientation] = orientation
     stored = Image.fromarray(np.ascontiguousarray(STORED[orientation](upright)))
     options = LOSSLESS.get(kind, {"quality": 100, "subsampling": 0 if kind == "JPEG" else "4:4:4"})
-    found = pixels_of(files.encoded(stored, kind, exif=exif, **options))
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = opened(files.encoded(stored, kind, exif=exif, icc_profile=srgb, **options))
+    assert not image.info  # whoever saves it would turn it again
+    found = np.asarray(image)
     assert found.shape == upright.shape
     assert np.abs(found.astype(int) - upright).max() <= (0 if kind in LOSSLESS else 6)
 
@@ -118,8 +120,7 @@ def test_an_rgb_profile_is_converted_to_srgb() -> None:
     found = pixels_of(files.encoded(Image.fromarray(levels), "PNG", icc_profile=files.rgb_profile()))
 
     # Independently: Adobe RGB (1998) → XYZ (D50) → linear sRGB, by the matrices of the two specifications.
-    srgb = np.array([[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]])
-    linear = (levels / 255) ** files.ADOBE_GAMMA @ np.array(files.ADOBE) @ np.linalg.inv(srgb).T
+    linear = (levels / 255) ** files.ADOBE_GAMMA @ np.array(files.ADOBE) @ np.linalg.inv(files.SRGB_D50).T
     assert np.abs(found - files.to_srgb(linear)).max() < 1.5
     assert np.abs(found.astype(int) - levels).max() > 20  # it mattered
 
@@ -173,19 +174,6 @@ def test_a_profile_applies_to_palettes_and_below_transparency() -> None:
     assert np.array_equal(found[0, 3], MATTE)  # the matte is sRGB already
 
 
-@pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "LA"])
-def test_the_result_is_rgb_and_carries_no_metadata(mode: str) -> None:
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = 6
-    content = files.encoded(files.photo((20, 10)).convert(mode), "PNG", exif=exif, icc_profile=files.rgb_profile())
-    image = opened(content)
-    assert (image.mode, image.size) == ("RGB", (10, 20))
-    again = Image.open(io.BytesIO(files.encoded(image, "PNG")))
-    again.load()
-    assert not again.info
-    assert not again.getexif()
-
-
 # === Depth ===
 
 SIXTEEN = np.array([[0, 255, 256, 257, 0x7FFF, 0x8000, 0xFEFF, 0xFFFF]], np.uint16)
@@ -207,14 +195,6 @@ def test_sixteen_bits_are_scaled_not_clipped() -> None:
         files.encoded(Image.fromarray(SIXTEEN), "TIFF", compression="tiff_adobe_deflate"),
     ):
         assert np.array_equal(pixels_of(content), expected[..., None].repeat(3, axis=-1))
-
-
-@pytest.mark.parametrize(
-    ("dtype", "bits", "sample_format"), [("<u4", 32, 1), ("<i4", 32, 2), ("<f4", 32, 3), ("<i2", 16, 2)]
-)
-def test_samples_without_a_known_range_are_refused(dtype: str, bits: int, sample_format: int) -> None:
-    content = files.tiff(np.arange(12).reshape(3, 4).astype(dtype), bits, sample_format=sample_format)
-    assert reason(content) == "32-bit or signed samples: black and white are not told"
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4, 8])
@@ -306,16 +286,6 @@ def test_a_bomb_is_refused_by_its_header_and_no_pixels_are_too(monkeypatch: pyte
             assert reason(bitmap(*size)) == told
         for content in (bitmap(0, 5), files.png(np.zeros((1, 1)), 8).replace(bytes([0, 0, 0, 1]), bytes(4))):
             assert reason(content)
-
-
-def test_the_limit_of_pixels_is_ours_and_pillows_own_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # 1024 pixels are ten times that
-    monkeypatch.setattr(decode, "MAX_PIXELS", 1024)
-    for kind in KINDS:
-        assert pixels_of(files.encoded(files.photo(), kind)).shape == (32, 32, 3)
-    monkeypatch.setattr(decode, "MAX_PIXELS", 1023)
-    assert reason(files.encoded(files.photo(), "PNG")).startswith("too large: 32 × 32 pixels")
-    assert Image.MAX_IMAGE_PIXELS == 100
 
 
 def test_what_is_no_file_gives_a_reason_without_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,10 +37,11 @@ def task(network: str, checkpoint: Path, replicas: int, changes: dict[str, Any])
 
 def train(task: training.Task, folder: Path, die: tuple[int, int] | None) -> dict[str, Any]:
     """`stages.train.training.train`, with death behind a step of an epoch, both from 0."""
-    callbacks: Any = import_module("stages.train.callbacks")
+    fit: Any = import_module("stages.train.fit")
 
-    class Watched(callbacks.Progress):
+    class Watched(fit.TqdmCallback):
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            super().on_epoch_begin(epoch, logs)
             self.epoch = epoch
             with task.checkpoint.with_suffix(".epochs").open("a") as file:
                 file.write(f"{epoch}\n")
@@ -50,8 +51,7 @@ def train(task: training.Task, folder: Path, die: tuple[int, int] | None) -> dic
             if (self.epoch, batch) == die:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    fit: Any = import_module("stages.train.fit")
-    fit.Progress = Watched
+    fit.TqdmCallback = Watched
     return training.train(task, folder)
 
 

@@ -10,35 +10,23 @@ import numpy as np
 import pytest
 from keras import layers
 
-from stages.common.settings import load
 from stages.evaluate.networks import predict
 from stages.train.anysize import any_size
-from stages.train.build import build
-from tests.conftest import REPOSITORY
+from tests.grayscale.conftest import network
 
 PATCH = 28
 FULLY_CONVOLUTIONAL = ("simple", "naive", "subpixel", "denoise")
 VARIANTS = (*FULLY_CONVOLUTIONAL, "bottleneck", "vae", "adaptive")
 
 
-def variant(name: str) -> keras.Model:
-    """The variant `name` of params.yaml, untrained, but nowhere zero: all that it may see, it sees."""
-    keras.utils.set_random_seed(5)
-    model, rng = build(load(REPOSITORY / "params.yaml").variants[name], PATCH), np.random.default_rng(5)
-    for weight in model.trainable_weights:
-        if not np.any(weight):
-            weight.assign(rng.normal(0, 0.1, weight.shape))
-    return getattr(model, "inference", lambda: model)()  # as training leaves it
-
-
-def network(layer: Callable[[Any], Any], side: int = PATCH) -> keras.Model:
+def of(layer: Callable[[Any], Any], side: int = PATCH) -> keras.Model:
     image = keras.Input((side, side, 3))
     return keras.Model(image, layer(image))
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_network_takes_images_of_any_size_if_and_only_if_its_latent_has_places(name: str) -> None:
-    model = variant(name)
+    model = network(name, PATCH)
     images = np.random.default_rng(1).random((2, PATCH, PATCH, model.input_shape[-1]))
     found = any_size(model)
     assert (found is not None) == (name in FULLY_CONVOLUTIONAL)
@@ -64,11 +52,11 @@ class Mirror(layers.Conv2D):
         lambda x: keras.ops.flip(x, axis=1),
         lambda x: layers.UpSampling2D(2, interpolation="bilinear")(layers.MaxPooling2D(2)(x)),
         lambda x: layers.Concatenate(axis=1)([x, x]),
-        network(layers.Conv2D(1, 3, padding="same")),
+        of(layers.Conv2D(1, 3, padding="same")),
     ],
 )
 def test_a_layer_that_looks_at_the_whole_image_or_cuts_its_edges_binds_a_network(layer: Callable[[Any], Any]) -> None:
-    assert any_size(network(layer)) is None
+    assert any_size(of(layer)) is None
 
 
 def same(filters: int, kernel: int, **options: Any) -> layers.Layer:
@@ -101,7 +89,7 @@ SEEING: dict[str, tuple[Callable[[Any], Any], int]] = {
 @pytest.mark.parametrize("name", [*SEEING, *FULLY_CONVOLUTIONAL])
 def test_no_input_beyond_the_margin_changes_an_output(name: str) -> None:
     keras.utils.set_random_seed(4)
-    model = network(SEEING[name][0], 48) if name in SEEING else variant(name)
+    model = of(SEEING[name][0], 48) if name in SEEING else network(name, PATCH)
     found = any_size(model)
     assert found
     free, (cell, margin) = found
@@ -123,6 +111,6 @@ def test_the_margin_is_that_of_the_longest_path() -> None:
     def branches(x: Any) -> Any:
         return layers.Concatenate()([same(2, 3)(x), same(2, 5)(same(2, 7)(x)), x])
 
-    found = any_size(network(branches))
+    found = any_size(of(branches))
     assert found
     assert found[1] == (1, 6 + 4)

@@ -186,6 +186,6 @@ def test_damage_is_estimated_from_patches_of_the_same_photograph_alone(
             read.append(set(self.index["photo"].iloc[numbers]))
             return super().read(kind, numbers)
 
-    inputs = batches.Inputs(Noted(grid[0].folder), recipe(input="colour_damage"))
-    inputs.read(np.arange(23), [rng(number) for number in range(23)])
-    assert read == [{"a"}] * 12 + [{"b"}] * 11
+    pairs = batches.Pairs(Noted(grid[0].folder), recipe(input="colour_damage"), "float64")
+    pairs.read(np.arange(23), [rng(number) for number in range(23)])
+    assert read == [{"a", "b"}, *[{"a"}] * 12, *[{"b"}] * 11]  # the targets of all, and then inputs one by one

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import keras
@@ -11,36 +13,39 @@ import numpy as np
 import onnx
 import pytest
 
-from grayscale import damage, network, tiles
-from stages.common.settings import load
+from grayscale import damage, tiles
+from grayscale.network import load
+from stages.common import settings
 from stages.common.stage import StageError
 from stages.train import export
 from stages.train.anysize import any_size
-from stages.train.build import CHANNELS, build
+from stages.train.build import CHANNELS
 from tests.conftest import REPOSITORY
+from tests.grayscale.conftest import network
 
-VARIANTS = load(REPOSITORY / "params.yaml").variants
+ALL = settings.load(REPOSITORY / "params.yaml").variants
+# One variant of each network, with each kind of input and output.
+NAMES = list({(ALL[name].network, ALL[name].input, ALL[name].target): name for name in reversed(ALL)}.values())
 PATCH = 28
 
 
-def variant(name: str) -> keras.Model:
-    """The network of a variant of params.yaml as it is saved, with random weights that matter."""
-    keras.utils.set_random_seed(7)
-    model = build(VARIANTS[name], PATCH)
-    model = getattr(model, "inference", lambda: model)()
-    rng = np.random.default_rng(7)
-    for weight in model.trainable_weights:
-        if len(weight.shape) == 1 or not np.any(weight):
-            weight.assign(rng.uniform(-0.1, 0.1, weight.shape))  # a bias of 0 would leave its operator out
-    return model
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The ONNX file of a variant, written when it is first asked for."""
+    folder = tmp_path_factory.mktemp("onnx")
+
+    @cache
+    def write(name: str) -> Path:
+        export.write_onnx(folder / f"{name}.onnx", network(name, PATCH))
+        return folder / f"{name}.onnx"
+
+    return write
 
 
-@pytest.mark.parametrize("name", VARIANTS)
-def test_the_library_computes_what_keras_does(tmp_path: Path, name: str) -> None:
-    model = variant(name)
-    export.write_onnx(tmp_path / "model.onnx", model)
-    found = network.load(tmp_path / "model.onnx", threads=2)
-    assert (found.channels, found.patch) == (CHANNELS[VARIANTS[name].input], PATCH)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_library_computes_what_keras_does(written: Callable[[str], Path], name: str) -> None:
+    found, model = load(written(name), threads=2), network(name, PATCH)
+    assert (found.channels, found.patch) == (CHANNELS[ALL[name].input], PATCH)
     free = any_size(model)
     assert found.reach == (free[1] if free else None)
     for side in (PATCH,) if free is None else (PATCH, 5 * PATCH):
@@ -51,11 +56,10 @@ def test_the_library_computes_what_keras_does(tmp_path: Path, name: str) -> None
         np.testing.assert_allclose(found(image), expected, atol=1e-5)
 
 
-def test_the_graph_says_what_goes_in_and_out_and_who_made_it_does_not_matter(tmp_path: Path) -> None:
+def test_the_graph_says_what_goes_in_and_out_and_who_made_it_does_not_matter(written: Callable[[str], Path]) -> None:
     shapes = {}
     for name in ("naive", "adaptive"):
-        export.write_onnx(tmp_path / "model.onnx", variant(name))
-        model = onnx.load(tmp_path / "model.onnx")
+        model = onnx.load(written(name))
         for end in (*model.graph.input, *model.graph.output):
             shapes[name, end.name] = [dim.dim_value or dim.dim_param for dim in end.type.tensor_type.shape.dim]
         assert model.producer_name == model.producer_version == model.doc_string == ""
@@ -72,21 +76,20 @@ def test_the_graph_says_what_goes_in_and_out_and_who_made_it_does_not_matter(tmp
 WRITE = """
 import sys
 from pathlib import Path
-from tests.train.test_export import export, variant
+from tests.train.test_export import PATCH, export, network
 folder = Path(sys.argv[1])
 for name in sys.argv[2:]:
-    export.write_onnx(folder / f"{name}.onnx", variant(name))
+    export.write_onnx(folder / f"{name}.onnx", network(name, PATCH))
 """
 
 
-def test_the_bytes_depend_on_the_network_alone(tmp_path: Path) -> None:
+def test_the_bytes_depend_on_the_network_alone(tmp_path: Path, written: Callable[[str], Path]) -> None:
     """In another process, with another hash seed, and after other networks, so that counters of names differ."""
-    names = list({variant.network: name for name, variant in VARIANTS.items()}.values())
-    command = [sys.executable, "-c", WRITE, str(tmp_path), *names[::-1]]
+    names = ("denoise", "adaptive", "vae")  # which have all operators between them
+    command = [sys.executable, "-c", WRITE, str(tmp_path), *names]
     subprocess.run(command, cwd=REPOSITORY, env={"PYTHONHASHSEED": "2", "PATH": ""}, check=True)
-    for name in names:
-        export.write_onnx(tmp_path / "here.onnx", variant(name))
-        assert (tmp_path / "here.onnx").read_bytes() == (tmp_path / f"{name}.onnx").read_bytes(), name
+    for name in reversed(names):
+        assert written(name).read_bytes() == (tmp_path / f"{name}.onnx").read_bytes(), name
 
 
 def test_a_network_with_layers_of_all_kinds_is_written_too(tmp_path: Path) -> None:
@@ -99,7 +102,7 @@ def test_a_network_with_layers_of_all_kinds_is_written_too(tmp_path: Path) -> No
     x = layers.LSTM(12)(layers.Reshape((12, 96))(x))
     x = layers.Dense(144, activation="sigmoid")(x)
     export.write_onnx(tmp_path / "model.onnx", keras.Model(image, layers.Reshape((12, 12, 1))(x)))
-    found = network.load(tmp_path / "model.onnx")
+    found = load(tmp_path / "model.onnx")
     assert found(np.zeros((2, 12, 12, 3), np.float32)).shape == (2, 12, 12, 1)
 
 
@@ -119,7 +122,7 @@ def test_tiles_of_a_network_are_parts_of_its_whole(tmp_path: Path) -> None:
     x = keras.layers.UpSampling2D(6)(x)
     x = keras.layers.Conv2D(1, 3, padding="same", activation="sigmoid")(x)
     export.write_onnx(tmp_path / "model.onnx", keras.Model(image, x))
-    found = network.load(tmp_path / "model.onnx")
+    found = load(tmp_path / "model.onnx")
     assert found.reach
     cell, margin = found.reach
     assert cell == 6
@@ -139,5 +142,5 @@ def test_tiles_of_a_network_are_parts_of_its_whole(tmp_path: Path) -> None:
 def test_what_computes_something_else_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "TOLERANCE", -1.0)
     with pytest.raises(StageError, match="differs from Keras by"):
-        export.write_onnx(tmp_path / "model.onnx", variant("subpixel"))
+        export.write_onnx(tmp_path / "model.onnx", network("subpixel", PATCH))
     assert not list(tmp_path.iterdir())

@@ -71,10 +71,11 @@ def test_training_learns_and_leaves_the_best_epoch(
 
     monkeypatch.setattr(batches.TrainingBatches, "begin", noted)
     model, (white, black) = gray(), opposites
-    curve = fit.fit(model, white, black, recipe(epochs=5, schedule="constant", learning_rate=0.01, patience=0))
+    curve = fit.fit(model, white, black, recipe(epochs=5, schedule="constant", learning_rate=0.001))
     assert list(curve["epoch"]) == begun[1:] == [1, 2, 3, 4, 5]  # each with an order of its own
     assert curve["loss"].is_monotonic_decreasing
     assert curve["val_loss"].is_monotonic_increasing
+    assert curve["val_loss"].iloc[-1] > 1.05 * curve["val_loss"].iloc[0]
     assert errors(model, black).mean() == pytest.approx(curve["val_loss"].iloc[0], rel=1e-4)
 
 
@@ -99,12 +100,6 @@ def test_the_curve_has_means_over_patches(patch_set: PatchSet, monkeypatch: pyte
     assert list(curve.loc[0, ["loss", "val_loss"]]) == pytest.approx([wanted, wanted], rel=1e-4)
 
 
-def test_what_was_validated_is_what_is_kept(patch_set: PatchSet) -> None:
-    model = network()
-    curve = fit.fit(model, patch_set, patch_set, recipe(epochs=2))
-    assert errors(model, patch_set).mean() == pytest.approx(curve["val_loss"].min(), rel=1e-5)
-
-
 def test_a_loss_that_is_not_finite_stops_training_and_says_when(patch_set: PatchSet) -> None:
     model = network()
     model.get_layer("latent").kernel.assign(np.full((4, 4, 3, 16), np.inf))
@@ -116,41 +111,35 @@ def test_a_loss_that_is_not_finite_stops_training_and_says_when(patch_set: Patch
 def test_a_damaged_checkpoint_is_left_aside_with_a_word(
     patch_set: PatchSet, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Any
 ) -> None:
-    kept, once = tmp_path / "kept", recipe(epochs=1)
-    curve = fit.fit(network(), patch_set, patch_set, once, kept)
+    model, kept = network(), tmp_path / "kept"
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
+    epochs = callbacks.Epochs(2, 0, kept)
+    epochs.set_model(model)
+    epochs.on_epoch_end(0, {"loss": 1.0, "val_loss": 1.0})
+    before = [weight + 1 for weight in model.get_weights()]
+    model.set_weights(before)
     kept.write_bytes(damage(kept.read_bytes()))
-    again = fit.fit(network(), patch_set, patch_set, once, kept)
+    again = callbacks.Epochs(2, 0, kept)
+    again.load(model)
     assert "kept: the checkpoint is damaged; training starts anew" in capsys.readouterr().err
-    pd.testing.assert_frame_equal(again, curve, check_exact=True)
+    assert (again.rows, again.best) == ([], [])
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), before, strict=True))
 
 
-def test_computing_convolutions_before_enlarging_changes_no_weight(
-    patch_set: PatchSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    found = []
-    for form in (fit.computed_small, lambda model: model):
-        monkeypatch.setattr(fit, "computed_small", form)
-        keras.utils.set_random_seed(1)
-        model = simple.build(patch=12, inputs=3, outputs=1)
-        found.append((fit.fit(model, patch_set, patch_set, recipe(batch=16)), model.get_weights()))
-    pd.testing.assert_frame_equal(found[0][0], found[1][0], check_exact=False, rtol=1e-9)
-    for mine, other in zip(found[0][1], found[1][1], strict=True):
-        np.testing.assert_allclose(mine, other, rtol=0, atol=1e-9)
-
-
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])  # the second is slow on a processor
 def test_mixed_precision_learns_and_leaves_a_model_in_single_precision(
     patch_set: PatchSet, tmp_path: Path, policy: str
 ) -> None:
     keras.config.set_dtype_policy(policy)
     keras.utils.set_random_seed(1)
-    model = vae.build(patch=12, inputs=3, outputs=1, latent=4, sigma=0.05)
-    curve = fit.fit(model, patch_set, patch_set, recipe(epochs=4, schedule="constant", learning_rate=0.01))
+    scaled = policy == "mixed_float16"
+    model = vae.build(patch=12, inputs=3, outputs=1, latent=4, sigma=0.05) if scaled else network()
+    curve = fit.fit(model, patch_set, patch_set, recipe(epochs=3, schedule="constant", learning_rate=0.01))
     assert curve["val_loss"].iloc[-1] < curve["val_loss"].iloc[0]
-    assert (type(model.optimizer).__name__ == "LossScaleOptimizer") == (policy == "mixed_float16")
-    write_model(tmp_path / "model.keras", precision.convert(model.inference(), "float32"))
+    assert (type(model.optimizer).__name__ == "LossScaleOptimizer") == scaled
+    used = model.inference() if scaled else model
+    write_model(tmp_path / "model.keras", precision.convert(used, "float32"))
     loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False)
     assert loaded.compute_dtype == "float32"
     images, targets = batches.ValidationBatches(patch_set, recipe(), "float32")[0]

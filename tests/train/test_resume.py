@@ -29,37 +29,37 @@ def processes(folder: Path, *jobs: dict[str, Any]) -> int:
 
 @pytest.fixture(scope="module")
 def folder(patch_set: PatchSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With what undisturbed trainings leave; the last one of vae was killed in mid-epoch, and not gone on from."""
+    """With patches to train on."""
     folder = tmp_path_factory.mktemp("trainings")
     for split in ("train", "validation"):
         (folder / "data/pairs").mkdir(parents=True, exist_ok=True)
         (folder / "data/pairs" / split).symlink_to(patch_set.folder)
-    undisturbed = [{"network": network, "folder": network} for network in NETWORKS]
-    start = {"network": "subpixel", "budget": 1, "schedule": "constant", "warmup": 0, "learning_rate": 1e-12}
-    seeds = [{**start, "folder": f"seed.{seed}", "seed": seed} for seed in (1, 2)]
-    killed = {"network": "vae", "checkpoint": "killed.kept", "folder": "killed", "die": [1, 3]}
-    assert processes(folder, *undisturbed, *seeds, killed) == -signal.SIGKILL
     return folder
 
 
-def same(folder: Path, first: str, second: str) -> None:
+@pytest.fixture(scope="module")
+def trained(folder: Path) -> Path:
+    """With what undisturbed trainings leave; the last one of vae was killed in mid-epoch, and not gone on from."""
+    undisturbed = [{"network": network, "folder": network} for network in NETWORKS]
+    killed = {"network": "vae", "checkpoint": "killed.kept", "folder": "killed", "die": [1, 3]}
+    assert processes(folder, *undisturbed, killed) == -signal.SIGKILL
+    return folder
+
+
+@pytest.mark.long
+def test_a_killed_training_goes_on_from_the_last_whole_epoch_to_the_same_bytes(trained: Path) -> None:
+    assert processes(trained, {"network": "vae", "checkpoint": "killed.kept", "folder": "resumed"}) == 0
+    assert (trained / "killed.epochs").read_text().split() == ["0", "1", "1", "2"]
     for name in FILES:
-        assert (folder / first / name).read_bytes() == (folder / second / name).read_bytes(), name
+        assert (trained / "vae" / name).read_bytes() == (trained / "resumed" / name).read_bytes(), name
 
 
 @pytest.mark.long
-def test_a_killed_training_goes_on_from_the_last_whole_epoch_to_the_same_bytes(folder: Path) -> None:
-    assert processes(folder, {"network": "vae", "checkpoint": "killed.kept", "folder": "resumed"}) == 0
-    assert (folder / "killed.epochs").read_text().split() == ["0", "1", "1", "2"]
-    same(folder, "vae", "resumed")
-
-
-@pytest.mark.long
-def test_two_replicas_train_the_network_that_one_trains(folder: Path) -> None:
+def test_two_replicas_train_the_network_that_one_trains(trained: Path) -> None:
     jobs = [{"network": network, "folder": f"{network}.two", "replicas": 2} for network in NETWORKS]
-    assert processes(folder, *jobs) == 0
+    assert processes(trained, *jobs) == 0
     for network in NETWORKS:  # gradients are summed in another order
-        files = (folder / name / "model.keras" for name in (network, f"{network}.two"))
+        files = (trained / name / "model.keras" for name in (network, f"{network}.two"))
         one, two = (keras.saving.load_model(file, compile=False).get_weights() for file in files)
         for mine, other in zip(one, two, strict=True):
             np.testing.assert_allclose(mine, other, rtol=0, atol=1e-5)
@@ -67,6 +67,8 @@ def test_two_replicas_train_the_network_that_one_trains(folder: Path) -> None:
 
 def test_the_weights_start_from_the_seed(folder: Path) -> None:
     """So small a rate leaves them where they start, but for the sign of zeros."""
+    start = {"network": "subpixel", "budget": 1, "schedule": "constant", "warmup": 0, "learning_rate": 1e-12}
+    assert processes(folder, *({**start, "folder": f"seed.{seed}", "seed": seed} for seed in (1, 2))) == 0
     models = [keras.saving.load_model(folder / f"seed.{seed}/model.keras", compile=False) for seed in (1, 2)]
     one, other = (model.get_layer("latent").get_weights()[0] for model in models)
     assert np.count_nonzero(one != other) > 10
