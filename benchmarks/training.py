@@ -59,9 +59,6 @@ def quality(rounds: int) -> list[Row]:
     """Time to quality: CPU seconds until validation SSIM passes what plain Keras ends with after 50 epochs.
 
     Ours is `subpixel`, which starts at random, too, and has a latent of the same size.
-
-    Raises:
-        BenchmarkError: it did not reach that quality.
     """
     runs = by_turns(
         {
@@ -103,18 +100,10 @@ def child(**task: Any) -> Any:
 def learned(
     network: str, epochs: int, dtype: str = "float32", recipe: dict[str, Any] | None = None, every: float = 1e9
 ) -> dict[str, Any]:
-    """Train a network and say what it took, imports apart.
+    """Train a network, `PEER` or a variant of params.yaml, by its recipe with changes; look every so many CPU seconds.
 
-    Args:
-        network: `PEER`, or a variant of params.yaml.
-        epochs: how many.
-        dtype: of ours, as `train.precision`.
-        recipe: what differs from the variant's recipe.
-        every: CPU seconds between two looks at the network.
-
-    Returns:
-        `seconds` and `cpu_seconds` of building and fitting; `images` learned from; `ssim` of the validation patches in
-        the end; `curve`, pairs of CPU seconds and that SSIM.
+    Returns `seconds` and `cpu_seconds` of building and fitting, imports apart; `images` learned from; `ssim` of the
+    validation patches in the end; `curve`, pairs of CPU seconds and that SSIM.
     """
     with tensorflow_import():
         from stages.train import build, fit, precision
@@ -148,8 +137,7 @@ def learned(
 def watched(model: Any, every: float, start: float) -> Iterator[Seen]:
     """The weights of `model` while the body trains it: first, then every `every` CPU seconds, later more rarely.
 
-    A thread of its own reads them, so that the training is the one that it would be unwatched. What the weights are
-    worth is computed afterwards.
+    A thread of its own reads them, so that the training is the one that it would be unwatched.
     """
     seen: Seen = [(time.process_time() - start, model.get_weights())]
     over = threading.Event()

@@ -38,11 +38,7 @@ def main() -> None:
 
 
 def settle() -> None:
-    """Leave no conflict in a generated file.
-
-    Raises:
-        MergeError: a file that people write is in conflict.
-    """
+    """Leave no conflict in a generated file; `MergeError` if a file that people write is in conflict."""
     conflicts = dict.fromkeys(line.split("\t")[1] for line in run("git", "ls-files", "--unmerged").splitlines())
     by_hand = [path for path in conflicts if not any(Path(path).is_relative_to(name) for name in GENERATED)]
     if by_hand:

@@ -37,11 +37,7 @@ def main() -> None:
 
 
 def share() -> None:
-    """Upload the objects of dvc.lock, and the records of runs by which others find them.
-
-    Raises:
-        SharingError: results are not current, or something did not arrive.
-    """
+    """Upload the objects of dvc.lock, and the records of runs by which others find them."""
     if dvc(*STATUS) != 0:
         raise SharingError("results are not current, nothing was uploaded; run make repro, commit, and share again")
     if dvc("push", "--run-cache") != 0:
@@ -52,11 +48,7 @@ def share() -> None:
 
 
 def pull() -> None:
-    """Download what others have computed, run the rest, and check that all is current.
-
-    Raises:
-        SharingError: the remote can't be read, or lacks something; a stage failed; or results are still not current.
-    """
+    """Download what others have computed, run the rest, and check that all is current."""
     arrived = dvc("pull")
     if arrived == LACKS:
         dvc("checkout", "--allow-missing")  # dvc pull puts nothing into its place if one object is missing
@@ -79,11 +71,7 @@ def pull() -> None:
 
 
 def dvc(*arguments: str) -> int:
-    """Run a DVC command, whose bars and messages appear as always; its exit code.
-
-    Raises:
-        SharingError: it met what leads elsewhere.
-    """
+    """Run a DVC command, whose bars and messages appear as always; its exit code."""
     code = subprocess.run([*DVC, *arguments], check=False).returncode
     if code == REFUSED:
         raise SharingError(
@@ -94,11 +82,7 @@ def dvc(*arguments: str) -> int:
 
 
 def remote_url() -> str:
-    """URL or absolute path of the default remote.
-
-    Raises:
-        SharingError: there is none, or its folder is not there, as that of an unmounted disk: DVC would make it.
-    """
+    """URL or absolute path of the default remote; `SharingError` if there is none, or no folder: DVC would make it."""
     name = printed(*DVC, "config", "core.remote")
     url = printed(*DVC, "config", f"remote.{name}.url") if name else ""
     if not url:

@@ -55,11 +55,7 @@ def main() -> None:
 
 
 def trace(metric: str) -> Iterator[str]:
-    """The lines to print for `metric`, `<method>.<measure>`, or of a test set `<test set>.<method>.<measure>`.
-
-    Raises:
-        TraceError: there is no such number, or dvc.lock does not know where it came from.
-    """
+    """The lines to print for `<method>.<measure>`, or `<test set>.<method>.<measure>`."""
     stages = read_lock()
     test_set, method, measure = ["", "", *metric.split(".")][-3:]
     known = rows(stages, test_set)
@@ -75,11 +71,7 @@ def trace(metric: str) -> Iterator[str]:
 
 
 def page() -> str:
-    """The same for every method, each stage once, as HTML whose anchors are methods and stages.
-
-    Raises:
-        TraceError: dvc.lock lacks a stage that a number came from.
-    """
+    """The same for every method, each stage once, as HTML whose anchors are methods and stages."""
     stages = read_lock()
     chains = {method: ["report", *upstream(row["stage"], stages)] for method, row in rows(stages).items()}
     shown = dict.fromkeys(stage for chain in chains.values() for stage in chain)
@@ -95,9 +87,6 @@ def rows(stages: dict[str, Any], test_set: str = "") -> dict[str, dict[str, Any]
     """By method its numbers, `file`, where they stand, and `stage`, which scored it.
 
     PCA and read-outs stand in data/report alone; the others in metrics/scores, which a clone without data has, too.
-
-    Raises:
-        TraceError: dvc.lock does not know the stage, or nothing of that test set is here.
     """
     found: dict[str, dict[str, Any]] = {}
     table = TABLES / (f"test_set_{test_set}.csv" if test_set else "methods.csv")

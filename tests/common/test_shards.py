@@ -101,16 +101,14 @@ def test_facts_that_json_can_not_hold_are_refused(keep: Path) -> None:
     assert list(keep.iterdir()) == []
 
 
-def test_a_placed_file_stays_with_its_shard(keep: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("links", [True, False])
+def test_a_placed_file_stays_with_its_shard(
+    keep: Path, tmp_path: Path, links: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not links:
+        monkeypatch.setattr("os.link", Mock(side_effect=OSError))
     (shard,) = finish(keep, seeds=1)
     place(shard.folder / "noise.npy", tmp_path / "output.npy")
     assert (tmp_path / "output.npy").read_bytes() == (shard.folder / "noise.npy").read_bytes()
     finish(keep, seeds=1)
     assert tries(keep) == [0]
-
-
-def test_files_are_placed_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.link", Mock(side_effect=OSError))
-    (tmp_path / "file").write_text("shard")
-    place(tmp_path / "file", tmp_path / "output")
-    assert (tmp_path / "output").read_text() == "shard"
