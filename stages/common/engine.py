@@ -1,7 +1,6 @@
 """Where work runs: in this process, in further processes of this machine, or on a Ray cluster. Never what it gives.
 
-engine.yaml says so, and the environment overrules it. A function that runs here is one of a module, takes one task and
-gives the same for it anywhere; results come in the order of the tasks.
+engine.yaml says so, and the environment overrules it.
 """
 
 from __future__ import annotations

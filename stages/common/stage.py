@@ -1,7 +1,6 @@
 """Check a stage's inputs, run it, publish its outputs.
 
-Before: params are checked, the environment is compared with the lock, inputs are fingerprinted. After: the inputs are
-compared, and only then do all outputs appear, each by one rename. A fault is one message and exit code 1.
+Inputs are compared before and after, and only then do all outputs appear. A fault is one message and exit code 1.
 """
 
 from __future__ import annotations
