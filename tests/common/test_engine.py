@@ -26,6 +26,7 @@ def local(workers: int) -> Engine:
     return Engine(engine="local", workers=workers, address="head:6379")
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 def test_results_come_in_the_order_of_the_tasks_whoever_did_them(workers: int) -> None:
     numbers, processes = zip(*engine.run(tasks.square, range(11), local(workers)), strict=True)
     assert numbers == tuple(number**2 for number in range(11))
