@@ -106,6 +106,7 @@ def learned(
     validation patches in the end; `curve`, pairs of CPU seconds and that SSIM.
     """
     with tensorflow_import():
+        from stages.networks import simple
         from stages.train import build, fit, precision
     train, validation = (PatchSet(PAIRS / split) for split in ("train", "validation"))
     variant = settings.load().variants[OURS if network == PEER else network]
@@ -116,7 +117,10 @@ def learned(
         precision.prepare(threads=THREADS, dtype=dtype, seed=variant.seed)
     arrays = unit(train) if network == PEER else ()
     cpu, start = time.process_time(), time.perf_counter()
-    model = plain_keras() if network == PEER else build.build(variant, train.patch)
+    if network == PEER:
+        model = simple.build(patch=train.patch, inputs=3, outputs=1)  # plain Keras, too
+    else:
+        model = build.build(variant, train.patch)
     with watched(model, every, cpu) as seen:
         if network == PEER:
             model.compile(optimizer="adam", loss="mse")  # at 0.001
@@ -176,28 +180,6 @@ def prepare_peer() -> None:
     tf.config.threading.set_intra_op_parallelism_threads(THREADS)
     tf.config.threading.set_inter_op_parallelism_threads(THREADS)
     keras.utils.set_random_seed(1)
-
-
-def plain_keras() -> Any:
-    """The network of `simple`."""
-    import keras
-    from keras import layers
-
-    convolution = {"activation": "relu", "padding": "same"}
-    return keras.Sequential(
-        [
-            layers.Input((28, 28, 3)),
-            layers.Conv2D(32, 3, **convolution),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(16, 3, **convolution),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(16, 3, **convolution),
-            layers.UpSampling2D(2),
-            layers.Conv2D(32, 3, **convolution),
-            layers.UpSampling2D(2),
-            layers.Conv2D(1, 3, activation="sigmoid", padding="same"),
-        ]
-    )
 
 
 if __name__ == "__main__":

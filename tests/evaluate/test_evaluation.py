@@ -1,4 +1,4 @@
-"""Every method of an evaluation has its scores, an interval and all probes, in any number of chunks, on any worker."""
+"""Every method of an evaluation has its scores, an interval and all probes, in any number of chunks."""
 
 from __future__ import annotations
 
@@ -45,7 +45,6 @@ from tests import patch_sets
 from tests.leaves import photograph as leaves_photograph
 
 HERE = Engine(engine="local", workers=1, address="auto")
-TWO = Engine(engine="local", workers=2, address="auto")
 NOISE = Noise(gaussian=[5, 25], correlated=[25], poisson=[100], jpeg=[])
 SETTINGS = Evaluate(threads=2, picture_rows=1, megapixels=4, noise=NOISE, seed=1)
 CONDITIONS = ["gaussian_5", "gaussian_25", "correlated_25", "poisson_100"]
@@ -103,12 +102,6 @@ def variant(subject: Subject, folder: Path, sees: str, makes: str, model: Any) -
     write_json(folder / "facts.json", facts)
     seen: dict[str, Any] = {"input": sees, "target": makes, "restores": restores}
     return replace(subject, name="mine", model=folder / "model.keras", **seen)
-
-
-def text(result: Evaluation) -> str:
-    """All that is published of it, as it is written."""
-    tables = [table.to_csv(float_format="%.7g") for part in (result.tables, result.bands) for table in part.values()]
-    return "".join([*tables, json.dumps(result.summary()), json.dumps(result.contrast)])
 
 
 def leaves(tree: Any) -> list[float]:
@@ -423,14 +416,6 @@ def test_a_latent_that_is_measured_in_chunks_is_that_of_all_patches(
     nats = 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance).sum(axis=1).mean()
     assert facts.pop("start") == at_start(tmp_path, patch_set, "colour")
     assert facts == {"latent": 6, "kl_nats": pytest.approx(nats), "active_units": int((mean.var(axis=0) > 0.01).sum())}
-
-
-def test_two_workers_find_what_one_does(subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunks, "PIXELS", 30 * 144)
-    one, two = (evaluation.evaluate(subject, NONE, tmp_path / str(where.workers), where) for where in (HERE, TWO))
-    assert text(one) == text(two)
-    for path in sorted((tmp_path / "1/measured").rglob("*.json")):  # with the hashes of all arrays
-        assert path.read_bytes() == (tmp_path / "2" / path.relative_to(tmp_path / "1")).read_bytes()
 
 
 def test_only_the_patches_of_the_sheet_are_converted_again(
