@@ -44,9 +44,7 @@ class Subject:
     input: str = "colour"  # what the network sees; or "gray" or "colour_damage"
     target: str = "gray"  # what it was trained to make; or "colour"
     restores: bool = True  # was trained to undo damage, or is to be compared with those that were
-    levels: tuple[float, ...] | None = (
-        None  # of damage, see `grayscale.damage`; None: estimated from each call's patches
-    )
+    levels: tuple[float, ...] | None = None  # of damage; None: estimated from the patches of each call
     train: Path = Path("data/pairs/train")  # PCA and the 1 × 1 convolution are fitted on it
     validation: Path = Path("data/pairs/validation")  # read-outs are
 

@@ -307,7 +307,7 @@ def test_a_network_that_undoes_damage_does_a_clean_photograph_less_harm(
 def test_a_network_is_told_the_damage_of_the_whole_photograph_and_leaves_no_seams(
     told: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    photograph = leaves_photograph(4, 210, 224)
+    photograph = leaves_photograph(4, 130, 144)
     levels = damage.estimate(photograph)
     assert told.model
     of, model = replace(told, levels=tuple(levels)), networks.load(told.model)
@@ -316,10 +316,10 @@ def test_a_network_is_told_the_damage_of_the_whole_photograph_and_leaves_no_seam
     for tile in (512, 40):
         monkeypatch.setattr(tiles, "TILE", tile)
         outputs.append(methods.whole(of, "mine", lambda colour, gray: of.predict(colour, gray)[..., 0], photograph))
-    assert outputs[0].shape == (210, 224)
+    assert outputs[0].shape == (130, 144)
     assert outputs[1] == pytest.approx(outputs[0], abs=1e-9)
-    at_once = networks.predict(model, damage.beside(photograph[None, :208] / 255, levels))[0, ..., 0]
-    inner = np.s_[margin : 208 - margin, margin : 224 - margin]
+    at_once = networks.predict(model, damage.beside(photograph[None, :128] / 255, levels))[0, ..., 0]
+    inner = np.s_[margin : 128 - margin, margin : 144 - margin]
     assert outputs[0][inner] == pytest.approx(at_once[inner], abs=1e-9)
 
 
