@@ -87,6 +87,12 @@ def test_a_verdict_turns_when_its_numbers_do(number: int, table: pd.DataFrame, l
     assert (found.label, words in found.sentence) == (label, True), found.sentence
 
 
+def test_one_part_that_fails_settles_all_of_them_and_one_that_holds_settles_some() -> None:
+    assert claims.every([HOLDS, NOT_SHOWN, FAILS]) == FAILS
+    assert claims.some([FAILS, NOT_SHOWN, HOLDS]) == HOLDS
+    assert claims.every([HOLDS, NOT_SHOWN]) == claims.some([FAILS, NOT_SHOWN]) == NOT_SHOWN
+
+
 def test_mae_is_judged_by_domain_and_says_where_scenes_are_too_few() -> None:
     sentence = verdict(studies(), 6).sentence
     assert "+0.50 dB (+0.32 … +0.68) on everyday (8 scenes)" in sentence
