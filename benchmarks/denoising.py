@@ -19,14 +19,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from benchmarks.measure import BenchmarkError, Row, row
+from benchmarks.measure import BenchmarkError, Row, photographs, row
 from grayscale.photograph import convert
 from stages.evaluate import baselines, noise, scores
-from stages.fetch.sources import bundled
-from stages.formats import manifest
 
 MODEL = Path("data/models/denoise/model.onnx")
-LIST = Path("stages/fetch/bundled.csv")
 CONDITIONS = (
     ("gaussian", 0), ("gaussian", 2), ("gaussian", 5), ("gaussian", 10), ("gaussian", 25), ("gaussian", 50),
     ("jpeg", 10), ("jpeg", 20),
@@ -49,19 +46,12 @@ def bm3d(luma: np.ndarray, sigma: float) -> np.ndarray:
     return np.asarray(filtered(luma / 255, sigma / 255)) * 255
 
 
-def filters() -> dict[str, Filter]:
-    """The peers that are installed, by name."""
-    return {"nl_means": non_local_means} | ({"bm3d": bm3d} if find_spec("bm3d") else {})
+FILTERS: dict[str, Filter] = {"nl_means": non_local_means} | ({"bm3d": bm3d} if find_spec("bm3d") else {})
 
 
 def denoising(rounds: int) -> list[Row]:
-    """Rows of the test photographs, at each of `JUDGED` beside each filter; they are compared once.
-
-    Raises:
-        BenchmarkError: `denoise` has not been trained.
-    """
-    table = manifest.read(LIST).query("split == 'test'")
-    found = compare({photo["name"]: bundled.read(photo["name"], photo["source"]) for _, photo in table.iterrows()})
+    """Rows of the test photographs, at each of `JUDGED` beside each filter; they are compared once."""
+    found = compare(photographs("test"))
     rows = []
     for level in JUDGED:
         of = found.loc["gaussian", level]
@@ -79,15 +69,11 @@ def denoising(rounds: int) -> list[Row]:
     return rows
 
 
-def compare(photographs: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Means over photographs by kind, level and method: psnr (dB), ssim, rate (megapixels per second).
-
-    Raises:
-        BenchmarkError: `denoise` has not been trained.
-    """
+def compare(seen: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Means over photographs by kind, level and method: psnr (dB), ssim, rate (megapixels per second)."""
     if not MODEL.is_file():
         raise BenchmarkError(f"{MODEL} is missing; run `make repro`")
-    rows = [each for name, photograph in photographs.items() for each in _of_one(name, photograph)]
+    rows = [each for name, photograph in seen.items() for each in _of_one(name, photograph)]
     return pd.DataFrame(rows).groupby(["kind", "level", "method"], sort=False)[["psnr", "ssim", "rate"]].mean()
 
 
@@ -101,16 +87,14 @@ def _of_one(name: str, photograph: np.ndarray) -> Iterator[dict[str, object]]:
         gray, damaged = (np.rint(255 * image[0]).astype(np.uint8) for image in (luma, colour))
         methods = {"luma": partial(np.copy, gray), "denoise": partial(convert, damaged, model=MODEL)}
         if kind == "gaussian" and level in JUDGED:
-            methods |= {peer: partial(apply, gray, sigma) for peer, apply in filters().items()}
+            methods |= {peer: partial(apply, gray, sigma) for peer, apply in FILTERS.items()}
         for method, work in methods.items():
             start = time.perf_counter()
             output = work()
             rate = gray.size / 1e6 / (time.perf_counter() - start)
             found = scores.measure(target, scores.planes(output[None] / 255))[0]
             values = dict(zip(scores.MEASURES, found.tolist(), strict=True))
-            yield {"kind": kind, "level": level, "method": method, "rate": rate} | {
-                key: values[key] for key in ("psnr", "ssim")
-            }
+            yield {"kind": kind, "level": level, "method": method, "rate": rate, **values}
 
 
 if __name__ == "__main__":

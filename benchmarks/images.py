@@ -16,11 +16,9 @@ import skimage.color
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchmarks.measure import BenchmarkError, Row, by_turns, rates, row, run
+from benchmarks.measure import BenchmarkError, Row, by_turns, photographs, rates, row, run
 from grayscale.conversions import CONVERSIONS
 from stages.evaluate import decolorization, measures
-from stages.fetch.sources import bundled
-from stages.formats import manifest
 
 Convert = Callable[[np.ndarray], np.ndarray]
 
@@ -37,7 +35,6 @@ PEERS: dict[tuple[str, str], Convert] = {
 }
 IMAGES, SIDE = 10_000, 28
 CLOSE = 1e-6  # how near the scores must be
-LIST = Path("stages/fetch/bundled.csv")
 DENOISING = "fastNlMeansDenoising"  # of OpenCV, on luma
 MEGAPIXELS = {1: ("cvtColor", DENOISING), 12: ("cvtColor", DENOISING), 100: ("cvtColor",)}  # and peers; it takes long
 WAYS = ("bt601", "subpixel")
@@ -115,7 +112,7 @@ def loop(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
 def conversions(rounds: int) -> list[Row]:
     """CPU time on one thread, in memory, on the bundled photograph `coffee`; then `contrast`."""
     cv2.setNumThreads(1)
-    photograph = bundled.read("coffee", "scikit-image")
+    photograph = photographs()["coffee"]
     megapixels = photograph.shape[0] * photograph.shape[1] / 1e6
     rows = []
     for (name, peer), function in PEERS.items():
@@ -127,17 +124,16 @@ def conversions(rounds: int) -> list[Row]:
 
 def contrast(rounds: int) -> Row:
     """`gradient_correlation` beside `decolor` (Lu, Xu and Jia 2012) on the test photographs: time and E-scores."""
-    table = manifest.read(LIST).query("split == 'test'")
-    photographs = [bundled.read(photo["name"], photo["source"]) for _, photo in table.iterrows()]
-    megapixels = sum(photograph.shape[0] * photograph.shape[1] for photograph in photographs) / 1e6
-    pairs = [decolorization.pairs_of(photograph, SEED) for photograph in photographs]
+    seen = list(photographs("test").values())
+    megapixels = sum(photograph.shape[0] * photograph.shape[1] for photograph in seen) / 1e6
+    pairs = [decolorization.pairs_of(photograph, SEED) for photograph in seen]
     ways: dict[str, Convert] = {"gradient_correlation": CONVERSIONS["gradient_correlation"], "decolor": decolor}
     kept = []
     for way in ways.values():
-        grays = [way(photograph) / 255 for photograph in photographs]
+        grays = [way(photograph) / 255 for photograph in seen]
         scores = [decolorization.contrast(of, gray) for of, gray in zip(pairs, grays, strict=True)]
         kept.append(np.mean([[score["e_neighbours"], score["e_random"]] for score in scores], axis=0))
-    work = {name: partial(lambda way: list(map(way, photographs)), way) for name, way in ways.items()}
+    work = {name: partial(lambda way: list(map(way, seen)), way) for name, way in ways.items()}
     rate, of_peer = rates(work, megapixels, rounds)
     told = [" and ".join(f"{score:.3f}" for score in of) for of in kept]
     what = f"keeping contrast, E-scores {told[0]} (neighbours, random pairs), beside cv2.decolor with {told[1]}"
@@ -154,9 +150,6 @@ def convert(rounds: int) -> list[Row]:
 
     Each conversion runs in a process of its own. Time is that of the conversion in memory, without start, reading and
     writing; memory is the peak of the whole process, from the image file to the written gray.
-
-    Raises:
-        BenchmarkError: there are no trained models.
     """
     if not (MODELS / "subpixel/model.onnx").is_file():
         raise BenchmarkError(f"{MODELS} has no model of subpixel; run `make repro`")
@@ -166,39 +159,36 @@ def convert(rounds: int) -> list[Row]:
             path = Path(folder) / f"{size}.png"
             write_photograph(path, size)
             found = by_turns({name: partial(converted, name, path) for name in (*peers, *WAYS)}, rounds)
-            speed, mib = ({name: [run[key] for run in runs] for name, runs in found.items()} for key in (0, 1))
             for name in WAYS:
-                rows += [_rate(size, name, peer, speed) for peer in peers]
-                rows.append(_memory(size, name, mib))
+                rows += _of_way(size, name, peers, found)
         return [*rows, *_starts(Path(folder) / "1.png", rounds)]
 
 
-def _rate(size: int, name: str, peer: str, speed: dict[str, list[float]]) -> Row:
-    """How fast; of a network on a large photograph, beside a filter, whether it is fast enough."""
-    judged = name == "subpixel" and peer == DENOISING and size > 1
-    what = f"converting {size} megapixels by {name}{f', at least {FAST} Mpixel/s' if judged else ''}, beside cv2.{peer}"
-    fast = median(speed[name]) >= FAST
-    return row(what, "Mpixel/s", speed[name], speed[peer], "≥ 10" if judged else "", also=fast or not judged)
-
-
-def _memory(size: int, name: str, mib: dict[str, list[float]]) -> Row:
-    """How much memory; of a network on the largest photograph, whether it is little enough."""
+def _of_way(size: int, name: str, peers: tuple[str, ...], found: dict[str, list[tuple[float, float]]]) -> list[Row]:
+    """Speed beside each peer, and memory; of a network on large photographs, whether they are good enough."""
+    speed, mib = ({way: [cost[key] for cost in costs] for way, costs in found.items()} for key in (0, 1))
+    rows = []
+    for peer in peers:
+        judged = name == "subpixel" and peer == DENOISING and size > 1
+        least = f", at least {FAST} Mpixel/s" if judged else ""
+        what = f"converting {size} megapixels by {name}{least}, beside cv2.{peer}"
+        fast, goal = median(speed[name]) >= FAST, "≥ 10" if judged else ""
+        rows.append(row(what, "Mpixel/s", speed[name], speed[peer], goal, also=fast))
     judged = name == "subpixel" and size == max(MEGAPIXELS)
     limit = f", below {SMALL:,} MB" if judged else ""
     what = f"peak memory of converting {size} megapixels by {name}{limit}, beside cv2.cvtColor"
-    small = median(mib[name]) * 2**20 < SMALL * 1e6
-    return row(what, "MiB", mib[name], mib["cvtColor"], "≤ 2" if judged else "", also=small or not judged)
+    small, goal = median(mib[name]) * 2**20 < SMALL * 1e6, "≤ 2" if judged else ""
+    return [*rows, row(what, "MiB", mib[name], mib["cvtColor"], goal, also=small)]
 
 
 def _starts(photograph: Path, rounds: int) -> list[Row]:
     """CPU time of whole commands, from start to end: the help, and one photograph by a network and by a formula."""
     gray = [sys.executable, "-m", "grayscale"]
-    one = [*gray, str(photograph), "--force"]
     commands = {
         "numpy": [sys.executable, "-c", "import numpy"],
         "help": [*gray, "--help"],
-        "formula": [*one, "--method", "bt601"],
-        "network": [*one, "--model", str(MODELS / "subpixel/model.onnx")],
+        "formula": [*gray, str(photograph), "--force", "--method", "bt601"],
+        "network": [*gray, str(photograph), "--force", "--model", str(MODELS / "subpixel/model.onnx")],
     }
     found = by_turns({name: partial(run, command) for name, command in commands.items()}, rounds)
     took = {name: [cost.cpu_seconds for cost in costs] for name, costs in found.items()}

@@ -19,9 +19,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import psutil
 from tqdm import tqdm
 
+from stages.fetch.sources import bundled
+from stages.formats import manifest
+
+LIST = Path("stages/fetch/bundled.csv")
 PACKAGES = ("dvc", "keras", "numpy", "onnxruntime", "opencv-python-headless", "pillow", "scikit-image", "tensorflow")
 MARK = "\n#cost "
 
@@ -46,17 +51,18 @@ class BenchmarkError(Exception):
 
 @dataclass(frozen=True)
 class Cost:
-    """What a command took.
+    """What a command took."""
 
-    Attributes:
-        cpu_seconds: user and system time of all its processes.
-        mib: peak resident memory of its largest process in MiB; pages of mapped files count.
-        output: its standard output.
-    """
+    cpu_seconds: float  # user and system time of all its processes
+    mib: float  # peak resident memory of its largest process; pages of mapped files count
+    output: str  # its standard output
 
-    cpu_seconds: float
-    mib: float
-    output: str
+
+def photographs(split: str = "") -> dict[str, np.ndarray]:
+    """The bundled photographs, or those of a split, by name: `(height, width, 3)` uint8."""
+    table = manifest.read(LIST)
+    chosen = table[(table["split"] == split) | (not split)]
+    return {photo["name"]: bundled.read(photo["name"], photo["source"]) for _, photo in chosen.iterrows()}
 
 
 def row(
@@ -69,16 +75,10 @@ def row(
     also: bool = True,
     faster: bool = False,
 ) -> Row:
-    """What was compared, medians and ranges, and whether a goal is reached.
+    """What was compared, round by round; medians and ranges, and whether the goal, such as "≥ 10", is reached.
 
-    Args:
-        what: is measured, and beside which peer.
-        unit: of the next two.
-        ours: round by round.
-        peer: the same.
-        goal: for the median of the ratio, "≥ 10" or "≤ 3"; "" for none.
-        also: a further condition, named in `what`.
-        faster: the ratio is that of the peer to ours, not of ours to the peer; taken within each round.
+    The ratio is that of ours to the peer's within each round, or, if `faster`, of the peer's to ours. `also` is a
+    further condition, named in `what`.
     """
     pairs = zip(*((peer, ours) if faster else (ours, peer)), strict=True)
     ratio = spread([above / below for above, below in pairs])
@@ -108,10 +108,7 @@ def by_turns(candidates: Mapping[str, Callable[[], Found]], rounds: int) -> dict
 
 
 def rates(candidates: Mapping[str, Callable[[], Any]], amount: float, rounds: int) -> list[list[float]]:
-    """How much each candidate, of which one call does `amount`, does in a CPU second of this process, round by round.
-
-    Each is called once before, to warm up.
-    """
+    """How much each candidate, which does `amount` in a call, does in a CPU second, round by round, once warm."""
 
     def rate(work: Callable[[], Any]) -> float:
         start = time.process_time()
@@ -124,11 +121,7 @@ def rates(candidates: Mapping[str, Callable[[], Any]], amount: float, rounds: in
 
 
 def run(command: Sequence[str], folder: Path = Path()) -> Cost:
-    """Run a command to its end in `folder`, whose modules come first, and say what it took.
-
-    Raises:
-        BenchmarkError: it failed; with the end of what it said.
-    """
+    """Run a command in `folder`, whose modules come first, and say what it took; `BenchmarkError` if it fails."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     surroundings = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "PYTHONPATH": str(folder.absolute())}
     launched = [sys.executable, "-S", "-c", LAUNCHER, *command]

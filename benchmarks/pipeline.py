@@ -12,13 +12,11 @@ from PIL import Image
 from ruamel.yaml import YAML
 from tqdm import tqdm
 
-from benchmarks.measure import BenchmarkError, Cost, Row, by_turns, row, run
-from stages.fetch.sources import bundled
+from benchmarks.measure import LIST, BenchmarkError, Cost, Row, by_turns, photographs, row, run
 from stages.formats import manifest
 
 COMMANDS = {"version": ["dvc", "--version"], "here": ["dvc", "repro"], "one stage": ["dvc", "repro"]}
 COPIES = (10, 100)
-LIST = Path("stages/fetch/bundled.csv")
 NEEDED = ("grayscale", "stages", "metrics", "dvc.yaml", "params.yaml", "environment.yaml", "engine.yaml")
 VARIANT = "subpixel"
 STAGES = {  # as in dvc.yaml, in order
@@ -37,9 +35,6 @@ def overhead(rounds: int) -> list[Row]:
     """`dvc repro` with nothing to do beside `dvc --version`, and DVC alone: one stage that copies a file.
 
     CPU seconds of all processes, which other work on the machine changes little. The first round is the warm-up.
-
-    Raises:
-        BenchmarkError: the results are not current.
     """
     if "Running stage" in run(["dvc", "repro", "--dry"]).output:
         raise BenchmarkError("the results are not current; run `make repro`")
@@ -95,26 +90,23 @@ def _workspace(folder: Path, copies: int) -> int:
     """Copy the code to `folder`, with so many copies of every photograph; how many these are."""
     folder.mkdir()
     for name in NEEDED:
-        copy = shutil.copytree if Path(name).is_dir() else shutil.copy2
-        copy(name, folder / name)
-    written = write_photographs(folder / str(SOURCE["inputs"]), copies)
+        (shutil.copytree if Path(name).is_dir() else shutil.copy2)(name, folder / name)
     yaml = YAML()
     params = yaml.load(folder / "params.yaml")
     params["fetch"] = SOURCE
     params["variants"] = {VARIANT: params["variants"][VARIANT]}
     params["train"]["recipe"] |= {"budget": 1, "warmup": 0}
     yaml.dump(params, folder / "params.yaml")
-    return written
+    return write_photographs(folder / str(SOURCE["inputs"]), copies)
 
 
 def write_photographs(folder: Path, copies: int) -> int:
     """Write every bundled photograph `copies` times as PNG into a subfolder for its split, each with other low bits."""
-    table = manifest.read(LIST)
-    for place, (_, photo) in enumerate(table.iterrows()):
-        pixels = bundled.read(photo["name"], photo["source"])
-        (folder / photo["split"]).mkdir(parents=True, exist_ok=True)
+    splits = manifest.read(LIST)["split"]
+    for place, (split, (name, pixels)) in enumerate(zip(splits, photographs().items(), strict=True)):
+        (folder / split).mkdir(parents=True, exist_ok=True)
         for number in range(copies):
             low_bits = np.random.default_rng([place, number]).integers(0, 2, pixels.shape, np.uint8)
-            path = folder / photo["split"] / f"{photo['name']}-{number:03}.png"
+            path = folder / split / f"{name}-{number:03}.png"
             Image.fromarray(pixels & 0xFE | low_bits).save(path, compress_level=1)
-    return copies * len(table)
+    return copies * len(splits)

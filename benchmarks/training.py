@@ -59,9 +59,6 @@ def quality(rounds: int) -> list[Row]:
     """Time to quality: CPU seconds until validation SSIM passes what plain Keras ends with after 50 epochs.
 
     Ours is `subpixel`, which starts at random, too, and has a latent of the same size.
-
-    Raises:
-        BenchmarkError: it did not reach that quality.
     """
     runs = by_turns(
         {
@@ -103,20 +100,13 @@ def child(**task: Any) -> Any:
 def learned(
     network: str, epochs: int, dtype: str = "float32", recipe: dict[str, Any] | None = None, every: float = 1e9
 ) -> dict[str, Any]:
-    """Train a network and say what it took, imports apart.
+    """Train a network, `PEER` or a variant of params.yaml, by its recipe with changes; look every so many CPU seconds.
 
-    Args:
-        network: `PEER`, or a variant of params.yaml.
-        epochs: how many.
-        dtype: of ours, as `train.precision`.
-        recipe: what differs from the variant's recipe.
-        every: CPU seconds between two looks at the network.
-
-    Returns:
-        `seconds` and `cpu_seconds` of building and fitting; `images` learned from; `ssim` of the validation patches in
-        the end; `curve`, pairs of CPU seconds and that SSIM.
+    Returns `seconds` and `cpu_seconds` of building and fitting, imports apart; `images` learned from; `ssim` of the
+    validation patches in the end; `curve`, pairs of CPU seconds and that SSIM.
     """
     with tensorflow_import():
+        from stages.networks import simple
         from stages.train import build, fit, precision
     train, validation = (PatchSet(PAIRS / split) for split in ("train", "validation"))
     variant = settings.load().variants[OURS if network == PEER else network]
@@ -127,7 +117,10 @@ def learned(
         precision.prepare(threads=THREADS, dtype=dtype, seed=variant.seed)
     arrays = unit(train) if network == PEER else ()
     cpu, start = time.process_time(), time.perf_counter()
-    model = plain_keras() if network == PEER else build.build(variant, train.patch)
+    if network == PEER:
+        model = simple.build(patch=train.patch, inputs=3, outputs=1)  # plain Keras, too
+    else:
+        model = build.build(variant, train.patch)
     with watched(model, every, cpu) as seen:
         if network == PEER:
             model.compile(optimizer="adam", loss="mse")  # at 0.001
@@ -148,8 +141,7 @@ def learned(
 def watched(model: Any, every: float, start: float) -> Iterator[Seen]:
     """The weights of `model` while the body trains it: first, then every `every` CPU seconds, later more rarely.
 
-    A thread of its own reads them, so that the training is the one that it would be unwatched. What the weights are
-    worth is computed afterwards.
+    A thread of its own reads them, so that the training is the one that it would be unwatched.
     """
     seen: Seen = [(time.process_time() - start, model.get_weights())]
     over = threading.Event()
@@ -188,28 +180,6 @@ def prepare_peer() -> None:
     tf.config.threading.set_intra_op_parallelism_threads(THREADS)
     tf.config.threading.set_inter_op_parallelism_threads(THREADS)
     keras.utils.set_random_seed(1)
-
-
-def plain_keras() -> Any:
-    """The network of `simple`."""
-    import keras
-    from keras import layers
-
-    convolution = {"activation": "relu", "padding": "same"}
-    return keras.Sequential(
-        [
-            layers.Input((28, 28, 3)),
-            layers.Conv2D(32, 3, **convolution),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(16, 3, **convolution),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(16, 3, **convolution),
-            layers.UpSampling2D(2),
-            layers.Conv2D(32, 3, **convolution),
-            layers.UpSampling2D(2),
-            layers.Conv2D(1, 3, activation="sigmoid", padding="same"),
-        ]
-    )
 
 
 if __name__ == "__main__":

@@ -13,6 +13,10 @@ LOCK = Path("dvc.lock")
 DVC = (sys.executable, "-m", "stages.common.dvc")
 
 
+class ToolError(Exception):
+    """Something did not succeed, or only a person can settle it; the message says what to do."""
+
+
 def printed(*command: str) -> str:
     """What a command prints, without white space around it; its messages are not shown, nor that it failed."""
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()

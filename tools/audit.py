@@ -20,8 +20,8 @@ from dvc.api import DVCFileSystem
 from tqdm import tqdm
 
 from grayscale.core.atomic import atomic
-from tools import DVC, LOCK, printed, read_lock
-from tools.sharing import SharingError, remote_url
+from tools import DVC, LOCK, ToolError, printed, read_lock
+from tools.sharing import remote_url
 
 OBJECTS = Path("files/md5")  # in a cache, and in a remote: ab/cdef…, named by the MD5 of the content
 
@@ -86,13 +86,12 @@ class Audit:
 
 
 def main() -> None:
-    """Audit, repair if that is wanted, and exit with 1 if a fault is left."""
     parser = argparse.ArgumentParser(prog="python -m tools.audit", description=__doc__)
     parser.add_argument("--repair", action="store_true", help="replace what is corrupt by a sound copy")
     repair = parser.parse_args().repair
     try:
         url = remote_url()
-    except SharingError as error:
+    except ToolError as error:
         print(f"audit: {error}; no remote is looked at", file=sys.stderr)
         url = ""
     seen = Audit()

@@ -13,18 +13,13 @@ from pathlib import Path
 
 from stages.common import leftovers
 from stages.common.artifacts import write_bytes, write_text
-from tools import DVC, LOCK, read_lock
+from tools import DVC, LOCK, ToolError, read_lock
 
 STUDIES = Path("metrics/studies.csv")
 GENERATED = ("dvc.lock", "metrics")
 
 
-class MergeError(Exception):
-    """There is something that only a person can settle; the message says what."""
-
-
 def main() -> None:
-    """Settle conflicts in what is generated; with `--add`, hand the rebuilt files to git."""
     parser = argparse.ArgumentParser(prog="python -m tools.merge", description=__doc__)
     parser.add_argument("--add", action="store_true", help="add the generated files to git's index, after the rebuild")
     try:
@@ -33,20 +28,16 @@ def main() -> None:
         else:
             settle()
             prune()
-    except MergeError as error:
+    except ToolError as error:
         raise SystemExit(f"merge: {error}") from None
 
 
 def settle() -> None:
-    """Leave no conflict in a generated file.
-
-    Raises:
-        MergeError: a file that people write is in conflict.
-    """
+    """Leave no conflict in a generated file; `ToolError` if a file that people write is in conflict."""
     conflicts = dict.fromkeys(line.split("\t")[1] for line in run("git", "ls-files", "--unmerged").splitlines())
     by_hand = [path for path in conflicts if not any(Path(path).is_relative_to(name) for name in GENERATED)]
     if by_hand:
-        raise MergeError(f"written by hand: {', '.join(by_hand)}. Edit, `git add` them, then run make merge again")
+        raise ToolError(f"written by hand: {', '.join(by_hand)}. Edit, `git add` them, then run make merge again")
     for path in map(Path, conflicts):
         base, ours, theirs = (version(side, path) for side in (1, 2, 3))
         if path in (LOCK, STUDIES) and ours and theirs:
@@ -117,10 +108,10 @@ def version(side: int, path: Path) -> bytes | None:
 
 
 def run(*command: str) -> str:
-    """What a command of git or DVC prints; `MergeError` with its message if it fails."""
+    """What a command of git or DVC prints; `ToolError` with its message if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise MergeError(f"{' '.join(command)}: {done.stderr.strip()}")
+        raise ToolError(f"{' '.join(command)}: {done.stderr.strip()}")
     return done.stdout
 
 

@@ -10,26 +10,21 @@ import argparse
 import subprocess
 from pathlib import Path
 
-from tools import DVC, printed
+from tools import DVC, ToolError, printed
 
 STATUS = ("status", "--quiet", "dvc.yaml")
 REFUSED = 3  # exit code of `stages.common.dvc`
 LACKS = 1  # exit code of `dvc pull` when objects are missing or corrupt; it is 255 when the remote can't be read
 
 
-class SharingError(Exception):
-    """Something did not succeed; the message says what to do."""
-
-
 def main() -> None:
-    """Do what is asked, or exit with 1 and one sentence on what to do."""
     parser = argparse.ArgumentParser(prog="python -m tools.sharing", description=__doc__)
     parser.add_argument("verb", choices=["share", "pull"], help="upload what is current, or take over and rebuild")
     verb = parser.parse_args().verb
     try:
         remote_url()
         share() if verb == "share" else pull()
-    except SharingError as error:
+    except ToolError as error:
         raise SystemExit(f"{verb}: {error}") from None
     except KeyboardInterrupt:
         raise SystemExit(f"{verb}: interrupted; what has arrived is kept") from None
@@ -37,56 +32,44 @@ def main() -> None:
 
 
 def share() -> None:
-    """Upload the objects of dvc.lock, and the records of runs by which others find them.
-
-    Raises:
-        SharingError: results are not current, or something did not arrive.
-    """
+    """Upload the objects of dvc.lock, and the records of runs by which others find them."""
     if dvc(*STATUS) != 0:
-        raise SharingError("results are not current, nothing was uploaded; run make repro, commit, and share again")
+        raise ToolError("results are not current, nothing was uploaded; run make repro, commit, and share again")
     if dvc("push", "--run-cache") != 0:
-        raise SharingError(
+        raise ToolError(
             "not everything arrived, and DVC says above why: see that the remote is up, has room and lets you write, "
             "and that your key is set (docs/team.md), then run make share again"
         )
 
 
 def pull() -> None:
-    """Download what others have computed, run the rest, and check that all is current.
-
-    Raises:
-        SharingError: the remote can't be read, or lacks something; a stage failed; or results are still not current.
-    """
+    """Download what others have computed, run the rest, and check that all is current."""
     arrived = dvc("pull")
     if arrived == LACKS:
         dvc("checkout", "--allow-missing")  # dvc pull puts nothing into its place if one object is missing
-        raise SharingError(
+        raise ToolError(
             "the remote lacks what is named above, or holds it corrupt; all else has arrived. Ask whoever made it to "
             "run make share (or make audit REPAIR=1 if it is corrupt), or run make repro to make it here"
         )
     if arrived != 0:
-        raise SharingError(
+        raise ToolError(
             "the remote did not answer, or did not let you in, and DVC says above why: see that it is up and your key "
             "is set (docs/team.md), then run make pull again; or run make repro to compute everything here"
         )
     if dvc("repro", "--pull") != 0:
-        raise SharingError(
+        raise ToolError(
             "a stage failed, or its recorded result is not on the remote; DVC says above which. Mend it, or run "
             "make repro"
         )
     if dvc(*STATUS) != 0:
-        raise SharingError("results are not current (dvc status dvc.yaml tells which); free space if the disk is full")
+        raise ToolError("results are not current (dvc status dvc.yaml tells which); free space if the disk is full")
 
 
 def dvc(*arguments: str) -> int:
-    """Run a DVC command, whose bars and messages appear as always; its exit code.
-
-    Raises:
-        SharingError: it met what leads elsewhere.
-    """
+    """Run a DVC command, whose bars and messages appear as always; its exit code."""
     code = subprocess.run([*DVC, *arguments], check=False).returncode
     if code == REFUSED:
-        raise SharingError(
+        raise ToolError(
             "what is named above would be written where nothing of the pipeline lies, and was not; find out who wrote "
             "it to the remote, to dvc.lock or into the cache"
         )
@@ -94,19 +77,13 @@ def dvc(*arguments: str) -> int:
 
 
 def remote_url() -> str:
-    """URL or absolute path of the default remote.
-
-    Raises:
-        SharingError: there is none, or its folder is not there, as that of an unmounted disk: DVC would make it.
-    """
+    """URL or absolute path of the default remote; `ToolError` if there is none, or no folder: DVC would make it."""
     name = printed(*DVC, "config", "core.remote")
     url = printed(*DVC, "config", f"remote.{name}.url") if name else ""
     if not url:
-        raise SharingError(
-            "no remote is set up; run make remote URL=…, with a folder or URL that all of the team reach"
-        )
+        raise ToolError("no remote is set up; run make remote URL=…, with a folder or URL that all of the team reach")
     if "://" not in url and not Path(url).is_dir():
-        raise SharingError(f"{url} is not there; mount it, or correct it: make remote URL=…")
+        raise ToolError(f"{url} is not there; mount it, or correct it: make remote URL=…")
     return url
 
 

@@ -16,15 +16,11 @@ from typing import Any, NamedTuple
 import jinja2
 
 from stages.common.artifacts import write_text
-from tools import LOCK, printed, read_lock
+from tools import LOCK, ToolError, printed, read_lock
 
 SCORES, TABLES = Path("metrics/scores"), Path("data/report")
 TEMPLATE = Path(__file__).with_name("provenance.html")
 CODE = ("stages/", "grayscale/")
-
-
-class TraceError(Exception):
-    """The number can't be traced; the message says why."""
 
 
 class Link(NamedTuple):
@@ -37,7 +33,6 @@ class Link(NamedTuple):
 
 
 def main() -> None:
-    """Print the chain of one number, or write the page; exit with 1 and a message if there is none."""
     parser = argparse.ArgumentParser(prog="python -m tools.trace", description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("metric", nargs="?", help="<method>.<measure>, such as subpixel.ssim; or <test set>.<method>.…")
@@ -48,23 +43,19 @@ def main() -> None:
             write_text(arguments.page, page())
         else:
             print("\n".join(trace(arguments.metric)))
-    except TraceError as error:
+    except ToolError as error:
         raise SystemExit(f"trace: {error}") from None
     except FileNotFoundError as error:
         raise SystemExit(f"trace: {error.filename} is missing; run `make repro`") from None
 
 
 def trace(metric: str) -> Iterator[str]:
-    """The lines to print for `metric`, `<method>.<measure>`, or of a test set `<test set>.<method>.<measure>`.
-
-    Raises:
-        TraceError: there is no such number, or dvc.lock does not know where it came from.
-    """
+    """The lines to print for `<method>.<measure>`, or `<test set>.<method>.<measure>`."""
     stages = read_lock()
     test_set, method, measure = ["", "", *metric.split(".")][-3:]
     known = rows(stages, test_set)
     if measure not in known.get(method, {}):
-        raise TraceError(f"there is no number {metric!r}; write <method>.<measure>; methods are {', '.join(known)}")
+        raise ToolError(f"there is no number {metric!r}; write <method>.<measure>; methods are {', '.join(known)}")
     row = known[method]
     yield f"{metric} = {row[measure]}"
     yield f"read from {row['file']}, which is {commit_of(Path(row['file']))}"
@@ -75,11 +66,7 @@ def trace(metric: str) -> Iterator[str]:
 
 
 def page() -> str:
-    """The same for every method, each stage once, as HTML whose anchors are methods and stages.
-
-    Raises:
-        TraceError: dvc.lock lacks a stage that a number came from.
-    """
+    """The same for every method, each stage once, as HTML whose anchors are methods and stages."""
     stages = read_lock()
     chains = {method: ["report", *upstream(row["stage"], stages)] for method, row in rows(stages).items()}
     shown = dict.fromkeys(stage for chain in chains.values() for stage in chain)
@@ -95,9 +82,6 @@ def rows(stages: dict[str, Any], test_set: str = "") -> dict[str, dict[str, Any]
     """By method its numbers, `file`, where they stand, and `stage`, which scored it.
 
     PCA and read-outs stand in data/report alone; the others in metrics/scores, which a clone without data has, too.
-
-    Raises:
-        TraceError: dvc.lock does not know the stage, or nothing of that test set is here.
     """
     found: dict[str, dict[str, Any]] = {}
     table = TABLES / (f"test_set_{test_set}.csv" if test_set else "methods.csv")
@@ -105,14 +89,14 @@ def rows(stages: dict[str, Any], test_set: str = "") -> dict[str, dict[str, Any]
         with table.open(encoding="utf-8", newline="") as file:
             found = {row["method"]: {**row, "file": str(table)} for row in csv.DictReader(file)}
     elif test_set:
-        raise TraceError(f"{table} is missing: there is no such test set, or `make repro` has not made it")
+        raise ToolError(f"{table} is missing: there is no such test set, or `make repro` has not made it")
     for path in sorted(SCORES.glob("*.json")) if not test_set else ():
         if stage := makers(stages).get(str(path)):
             score = json.loads(path.read_text(encoding="utf-8"))
             found[path.stem] = {**found.get(path.stem, {}), **score, "file": str(path), "stage": stage}
     unknown = [row["stage"] for row in found.values() if row["stage"] not in stages]
     if unknown:
-        raise TraceError(f"{LOCK} has no stage {unknown[0]}; run `dvc repro`")
+        raise ToolError(f"{LOCK} has no stage {unknown[0]}; run `dvc repro`")
     return found
 
 

@@ -31,11 +31,7 @@ def main() -> None:
 
 
 def build() -> dict[str, dict[str, object]]:
-    """Build the wheel of the clone in this folder; what is known of each network in it, by variant.
-
-    Raises:
-        ModelError: a model can't be had, or is not the one of dvc.lock.
-    """
+    """Build the wheel of the clone in this folder; what is known of each network in it, by variant."""
     here = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder)

@@ -56,10 +56,7 @@ def _rounded(content: Any) -> Any:
 
 
 def read_table(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
-    """A CSV table; `ArtifactError` if it is missing or is none.
-
-    The columns `text` are taken letter by letter: the name of a photograph may be `NA` or `001`.
-    """
+    """A CSV table, `ArtifactError` if there is none; the columns `text` letter by letter: a name may be `NA`."""
     try:
         numbers = pd.read_csv(path, nrows=0).columns.difference(text)
         return pd.read_csv(
@@ -78,11 +75,7 @@ def read_json(path: Path) -> Any:
 
 
 def open_array(path: Path, sha256: str) -> np.ndarray:
-    """Memory-map a `.npy` file after checking its bytes.
-
-    Raises:
-        ArtifactError: the file is missing or its sha256 differs.
-    """
+    """Memory-map a `.npy` file; `ArtifactError` if it is missing or its sha256 differs."""
     found = sha256_of(path)
     if found != sha256:
         raise ArtifactError(f"{path}: sha256 is {found[:12]}…, its table says {sha256[:12]}…; the file is damaged")

@@ -1,9 +1,8 @@
 """DVC that refuses what leads elsewhere: `python -m stages.common.dvc pull` is `dvc pull`, with a few checks more.
 
-DVC believes whoever can write to a remote or to dvc.lock. In a folder's list it takes `../x` and `/x` for names, from a
-record of a run outputs that dvc.yaml does not have, and hashes with slashes in them: it would write there. Lists and
-records come and are used within one command, so that they are checked in its process. And DVC keeps pickles in
-/var/tmp/dvc, where other users can put theirs (CVE-2025-69872); here they are in a folder of the clone.
+DVC believes whoever can write to a remote or to dvc.lock: names and hashes with slashes in them, and outputs that
+dvc.yaml does not have. Lists and records come and are used within one command, so that they are checked in its process.
+And its pickles in /var/tmp/dvc other users could replace (CVE-2025-69872); here they are in a folder of the clone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Where work runs: in this process, in further processes of this machine, or on a Ray cluster. Never what it gives.
 
-engine.yaml says so, and the environment overrules it. A function that runs here is one of a module, takes one task and
-gives the same for it anywhere; results come in the order of the tasks.
+engine.yaml says so, and the environment overrules it.
 """
 
 from __future__ import annotations
@@ -33,11 +32,7 @@ class Engine(Section):
 
 
 def load(environ: Mapping[str, str] = os.environ, path: Path = ENGINE) -> Engine:
-    """Read and check engine.yaml, with what the environment overrules in it.
-
-    Raises:
-        SettingsError: the file is missing, is not YAML, or it or the environment says something impossible.
-    """
+    """Read and check engine.yaml, with what the environment overrules in it; `SettingsError` names key and source."""
     raw = read_yaml(path)
     said: dict[str, Any] = {key: environ[name] for key, name in OVERRULED_BY.items() if environ.get(name)}
     if said.get("workers", "").isdecimal():
@@ -53,18 +48,15 @@ def load(environ: Mapping[str, str] = os.environ, path: Path = ENGINE) -> Engine
 def run(
     function: Callable[[Task], Result], tasks: Sequence[Task], engine: Engine, cpus: int = 1, gpus: int = 0
 ) -> Iterator[Result]:
-    """What `function` gives for each task, in their order.
-
-    Nothing is computed before the first result is asked for.
+    """What `function` gives for each task, in their order; nothing is computed before the first result is asked for.
 
     Args:
-        function: of a module, so that another process can import it. A cluster may call it again for a task whose
-            worker was lost, even while that one is still at the first try.
+        function: of a module. A cluster may call it again for a task whose worker was lost, even while that one is
+            still at the first try.
         tasks: picklable, as are results and exceptions. Results are small: a worker that is killed while it sends
-            megabytes can't be told from one at work. What is large goes into files.
+            megabytes can't be told from one at work.
         engine: where.
-        cpus: that one task keeps busy; a cluster places tasks by it.
-        gpus: the same.
+        cpus: that one task keeps busy; `gpus` the same. A cluster places tasks by them.
 
     Raises:
         StageError: a worker was killed, or there is no such cluster, or no node fit for the task.

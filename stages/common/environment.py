@@ -33,8 +33,7 @@ class EnvironmentDiffersError(Exception):
 def verify(declared: dict[str, str]) -> None:
     """Compare installed versions with declared ones, `{"numpy": "2.4.6", "python": ">=3.11,<3.14"}`.
 
-    Raises:
-        EnvironmentDiffersError: names every package that differs, with both versions and where it was found.
+    `EnvironmentDiffersError` names every package that differs, with both versions and where it was found.
     """
     faults = []
     for name, wanted in declared.items():

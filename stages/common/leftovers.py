@@ -17,14 +17,11 @@ OWNERS = {"train": "variants", "evaluate": "variants", "fetch_set": "test_sets",
 
 
 def remove() -> None:
-    """Remove the outputs of stages that params.yaml no longer has, and say so in one line.
-
-    A params.yaml that can't be used, or a missing dvc.lock, is no reason to stop: the stage says so.
-    """
+    """Remove the outputs of stages that params.yaml no longer has, and say so in one line."""
     try:
         wanted, locked = settings.read_yaml(settings.PARAMS), settings.read_yaml(LOCK)["stages"]
     except settings.SettingsError:
-        return
+        return  # the stage says so
     gone = []
     for name, entry in locked.items():
         stage, _, item = name.partition("@")

@@ -66,11 +66,7 @@ def cpus_of_nodes(ray: Any, gpus: int = 0) -> list[int]:
 
 
 def connected(address: str) -> Any:
-    """The module ray, connected to the cluster at `address`.
-
-    Raises:
-        StageError: Ray is not installed, there is no such cluster, or it is not to be reached with a token.
-    """
+    """The module ray, connected to the cluster; `StageError` without Ray, such a cluster or its token."""
     host, _, port = address.rpartition(":")
     if not (host and port.isdecimal()):  # "auto" takes the address from a file that every user of a machine can write
         raise StageError(f"{ENGINE}: address is {address!r}; it must be host:port of the cluster's head")

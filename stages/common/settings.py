@@ -190,11 +190,7 @@ class Settings(Section):
 
 
 def read_yaml(path: Path) -> Any:
-    """The content of a YAML file.
-
-    Raises:
-        SettingsError: the file is missing, or is not YAML.
-    """
+    """The content of a YAML file; `SettingsError` if it is missing, or is not YAML."""
     try:
         content = path.read_bytes()
         _refuse_bomb(content, path)
@@ -227,11 +223,7 @@ def _refuse_bomb(content: bytes, path: Path) -> None:
 
 
 def load(path: Path = PARAMS) -> Settings:
-    """Read and check the whole params file.
-
-    Raises:
-        SettingsError: the file is missing, is not YAML, or says something impossible; names each key.
-    """
+    """Read and check the whole params file; `SettingsError` names each key that is wrong."""
     return check(read_yaml(path), str(path))
 
 
@@ -249,11 +241,7 @@ def check(raw: Any, source: str) -> Settings:
 def explain(source: str, item: Any, model: Any = Settings, section: str = "") -> str:
     """One line for one of pydantic's errors: the key, what is wrong, what is allowed.
 
-    Args:
-        source: the file, for the message.
-        item: the error.
-        model: what the file, or the section of it, was checked against.
-        section: the key of that section.
+    The `source`, or the `section` of it with that key, was checked against `model`.
     """
     parts = [section, *item["loc"]] if section else item["loc"]
     key = ".".join(str(part) for part in parts if part != "[key]") or "(top level)"

@@ -29,12 +29,9 @@ Work = Callable[[Any, Path], Any]
 
 @dataclass(frozen=True)
 class Shard:
-    """A finished shard.
+    """A finished shard: the `folder` of what its work wrote, and the `facts` that it returned, as JSON gives them back.
 
-    Attributes:
-        folder: with the files that its work wrote. `place` them elsewhere: a shard whose files are moved away is done
-            again after a kill.
-        facts: what its work returned, as JSON gives it back.
+    `place` its files elsewhere: a shard whose files are moved away is done again after a kill.
     """
 
     folder: Path
@@ -59,8 +56,7 @@ def run(
         tasks: one per shard, picklable. The same `keep` must always mean the same tasks.
         keep: the folder for finished shards, such as `Stage.keep` or one below it; on a cluster all nodes see it.
         where: the engine.
-        cpus: that one task keeps busy.
-        gpus: the same.
+        cpus: that one task keeps busy; `gpus` the same.
         unit: of the progress bar.
 
     Raises:

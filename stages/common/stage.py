@@ -1,7 +1,6 @@
 """Check a stage's inputs, run it, publish its outputs.
 
-Before: params are checked, the environment is compared with the lock, inputs are fingerprinted. After: the inputs are
-compared, and only then do all outputs appear, each by one rename. A fault is one message and exit code 1.
+Inputs are compared before and after, and only then do all outputs appear. A fault is one message and exit code 1.
 """
 
 from __future__ import annotations
@@ -63,11 +62,7 @@ class Stage:
     _outs: dict[Path, Path] = field(default_factory=dict)
 
     def __getitem__(self, key: str) -> Any:
-        """The declared params under `key`, such as `targets` or `variants.simple`.
-
-        Raises:
-            StageError: dvc.yaml does not declare that key for this stage.
-        """
+        """The declared params under `key`, such as `targets` or `variants.simple`; `StageError` for another."""
         if key not in self.settings:
             raise StageError(
                 f"dvc.yaml does not declare the param {key!r} for this stage; it declares {list(self.settings)}"
@@ -96,17 +91,12 @@ class Stage:
 
 @contextmanager
 def stage(name: str, item: str | None = None, *, declaration: Declaration | None = None) -> Iterator[Stage]:
-    """Run the body as the stage `name` (of the variant `item`) of dvc.yaml, with checks around it.
+    """Run the body as the stage `name` (of the variant or test set `item`) of dvc.yaml, with checks around it.
 
     The body's outputs, asked for with `Stage.out`, appear together when it ends without an exception and no input
     changed meanwhile. `StageError`, `SettingsError`, `ArtifactError` and `EnvironmentDiffersError` end the process with
-    their message and exit code 1.
-
-    Args:
-        name: of the stage.
-        item: the variant or test set where the stage is a `foreach` over them.
-        declaration: what to go by where the work is no stage of dvc.yaml. Params of other files than params.yaml are
-            handed over as they are written there.
+    their message and exit code 1. Work that is no stage of dvc.yaml brings its `declaration`; params of other files
+    than params.yaml are handed over as they are written there.
     """
     _die_with_dvc()
     label = f"{name}@{item}" if item else name
@@ -150,12 +140,7 @@ def item_of(text: str) -> str:
 
 
 def declared(name: str, item: str | None = None) -> Declaration:
-    """Look up the stage `name` in dvc.yaml; `item` is the variant or test set where the stage is a `foreach` over them.
-
-    Raises:
-        StageError: there is no such stage or item; the message lists those that exist.
-        SettingsError: dvc.yaml or params.yaml can't be used.
-    """
+    """Look up a stage in dvc.yaml; `StageError` lists those that exist, or the items of its `foreach`."""
     stages = read_yaml(PIPELINE)["stages"]
     if name not in stages:
         raise StageError(f"{PIPELINE} has no stage {name!r}; it has {', '.join(stages)}")
@@ -206,10 +191,8 @@ def fingerprint(declaration: Declaration) -> Fingerprint:
 
 
 def _kept(label: str, inputs: Fingerprint) -> Path:
-    """Where the stage keeps what survives a kill; what it kept for other inputs is removed.
-
-    The times of the files count, too: one that was edited and put back may have been read in between.
-    """
+    """Where the stage keeps what survives a kill; what it kept for other inputs is removed."""
+    # A file that was edited and put back may have been read in between: times count, too.
     times = [(path, Path(path).stat().st_mtime_ns) for path in inputs if Path(path).is_file()]
     known = json.dumps([sorted(inputs.items()), sorted(times)], default=str)
     mine = KEPT / label / hashlib.sha256(known.encode()).hexdigest()[:16]

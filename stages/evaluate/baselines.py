@@ -42,13 +42,9 @@ CLOSED_FORMS: dict[str, Closed] = {"luma": luma, "mean_rgb": mean_rgb, "green": 
 
 
 def fit_conv1x1(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """A learned 1 × 1 convolution with bias: the least-squares optimum on training patches.
+    """A learned 1 × 1 convolution with bias, by least squares: weights of red, green, blue, and the bias, `(4,)`.
 
-    Args:
-        pairs: training patches chunk by chunk, colour `(n, height, width, 3)` and their targets `(n, height, width)`.
-
-    Returns:
-        The weights of red, green and blue, and the bias: `(4,)`.
+    `pairs` are training patches chunk by chunk, colour `(n, height, width, 3)` and their targets `(n, height, width)`.
     """
     normal, moment = np.zeros((4, 4)), np.zeros(4)  # of the normal equations
     for colour, gray in pairs:

@@ -26,30 +26,17 @@ STRIPE = 1 << 18  # pairs at a time; only memory depends on it
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of pixels in one photograph, and the class of their distance in colour.
+    """Pairs of pixels in one photograph, and the class of their distance in colour, uint8."""
 
-    Attributes:
-        right: `(height, width − 1)` uint8: a pixel and its right neighbour.
-        lower: `(height − 1, width)` uint8: a pixel and its lower neighbour.
-        random: `(pairs,)` uint8: the pixels numbered `first` and `second`.
-        first: `(pairs,)`, row by row: row · width + column.
-        second: `(pairs,)`, never the same pixel as in `first`.
-    """
-
-    right: np.ndarray
-    lower: np.ndarray
-    random: np.ndarray
-    first: np.ndarray
-    second: np.ndarray
+    right: np.ndarray  # (height, width − 1): a pixel and its right neighbour
+    lower: np.ndarray  # (height − 1, width): a pixel and its lower neighbour
+    random: np.ndarray  # (pairs,): the pixels numbered `first` and `second`
+    first: np.ndarray  # (pairs,) row · width + column
+    second: np.ndarray  # (pairs,), never the same pixel as in `first`
 
 
 def pairs_of(photograph: np.ndarray, seed: int) -> Pairs:
-    """All neighbours, and two random pairs per pixel, at most four million, with their Euclidean distance in CIELAB.
-
-    Args:
-        photograph: `(height, width, 3)` uint8, sRGB.
-        seed: of the random pairs.
-    """
+    """All neighbours of `(height, width, 3)` uint8 sRGB, and two random pairs per pixel, at most four million."""
     height, width, _ = photograph.shape
     table, colours = _lab(photograph)
     pixels = height * width
@@ -68,18 +55,13 @@ def pairs_of(photograph: np.ndarray, seed: int) -> Pairs:
 
 
 def contrast(pairs: Pairs, gray: np.ndarray) -> dict[str, float]:
-    """CCPR, CCFR and E-score of a gray image, each in [0, 1], averaged over τ = 1 … 15; more is better.
+    """CCPR, CCFR and E-score of gray `(height, width)` in [0, 1], averaged over τ = 1 … 15, in [0, 1]; more is better.
 
     With δ the distance of a pair in colour and γ its difference in gray, from 0 to 100 (Lu, Xu and Jia 2014):
     CCPR(τ) is the share of the pairs with δ ≥ τ that have γ ≥ τ, contrast that is kept; CCFR(τ) the share of those with
     γ > τ that have δ > τ, contrast that is not made up; E(τ) their harmonic mean. A share of no pairs is 1.
 
-    Args:
-        pairs: of the photograph.
-        gray: `(height, width)` in [0, 1], of the same photograph.
-
-    Returns:
-        `ccpr_neighbours`, `ccfr_neighbours`, `e_neighbours`, `ccpr_random`, `ccfr_random`, `e_random`.
+    Returns `MEASURES`.
     """
     steps = np.rint(gray * (100 * STEPS)).astype(np.int32)
     flat = steps.reshape(-1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -21,17 +21,7 @@ from stages.common.artifacts import read_json
 from stages.common.engine import Engine
 from stages.common.settings import Evaluate
 from stages.common.shards import Shard
-from stages.evaluate import (
-    frequency,
-    leakage,
-    methods,
-    noise,
-    pictures,
-    probes,
-    reference,
-    scores,
-    shard,
-)
+from stages.evaluate import frequency, leakage, methods, noise, pictures, probes, reference, scores, shard
 from stages.evaluate.chunks import opened, spans
 from stages.evaluate.measures import HEADLINE
 from stages.evaluate.methods import Subject
@@ -44,29 +34,17 @@ TRAINED = ("trainable", "parameters", "epochs", "steps", "macs")  # facts of tra
 
 @dataclass
 class Evaluation:
-    """The results of an evaluation: tables by method, facts for the summary, pictures by file name.
+    """The results of an evaluation, tables and probes by method."""
 
-    Attributes:
-        tables: a row per test patch.
-        photographs: a row per test photograph, with the share of the error that chroma explains, `chroma_r2`.
-        bands: a row per band of spatial frequency.
-        contrast: rows, one per method and whole test photograph.
-        conversions: rows, one per standard conversion and whole test photograph, for the baselines alone.
-        restored: rows, one per kind and level of damage, method and whole test photograph, of what is to undo damage.
-        probes: interval over photographs and probes, what the summary says of a method beside its scores.
-        facts: what it says beside the methods.
-        pictures: `(height, width, channels)` uint8.
-    """
-
-    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    photographs: dict[str, pd.DataFrame] = field(default_factory=dict)
-    bands: dict[str, pd.DataFrame] = field(default_factory=dict)
-    contrast: list[dict[str, Any]] = field(default_factory=list)
-    conversions: list[dict[str, Any]] = field(default_factory=list)
-    restored: list[dict[str, Any]] = field(default_factory=list)
-    probes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
-    pictures: dict[str, np.ndarray] = field(default_factory=dict)
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)  # a row per test patch
+    photographs: dict[str, pd.DataFrame] = field(default_factory=dict)  # a row per test photograph, with `chroma_r2`
+    bands: dict[str, pd.DataFrame] = field(default_factory=dict)  # a row per band of spatial frequency
+    contrast: list[dict[str, Any]] = field(default_factory=list)  # rows: method and whole test photograph
+    conversions: list[dict[str, Any]] = field(default_factory=list)  # rows: standard conversion and whole photograph
+    restored: list[dict[str, Any]] = field(default_factory=list)  # rows: damage, method and whole photograph
+    probes: dict[str, dict[str, Any]] = field(default_factory=dict)  # and the interval over photographs
+    facts: dict[str, Any] = field(default_factory=dict)  # what the summary says beside the methods
+    pictures: dict[str, np.ndarray] = field(default_factory=dict)  # by file name, `(height, width, channels)` uint8
 
     def summary(self) -> dict[str, Any]:
         """The facts, and by method its mean scores, interval and probes."""
@@ -75,14 +53,9 @@ class Evaluation:
 
 
 def evaluate(subject: Subject, photographs: pd.DataFrame, keep: Path, engine: Engine) -> Evaluation:
-    """Evaluate `subject`.
+    """Evaluate `subject` on its patches and on whole `photographs`, the first of which is shown as a picture, too.
 
-    Args:
-        subject: what is evaluated, on what, and how.
-        photographs: name and domain of the whole test photographs to convert, see `whole_photographs`; the first is
-            shown as a picture, too.
-        keep: the folder for finished shards.
-        engine: where shards are done.
+    Finished shards are kept in `keep`.
     """
     cpus = subject.settings.threads
     (fitted,) = shards.run(methods.fit, [subject], keep / "fits", engine, cpus=cpus)
@@ -116,9 +89,8 @@ def of_variant(
     """Evaluate the variant `name`, whose model and facts are in `folder`, on what the `baselines` are evaluated on."""
     trained = read_json(folder / "facts.json")
     recipe = trained["recipe"]
-    model = folder / "model.keras"
     sees = {"input": recipe["input"], "target": recipe["target"], "restores": recipe["degrade"] > 0}
-    subject = replace(baselines, name=name, model=model, **sees)
+    subject = replace(baselines, name=name, model=folder / "model.keras", **sees)
     result = evaluate(subject, photographs, keep, engine)
     result.facts = {**{fact: trained[fact] for fact in TRAINED}, **result.facts}
     return result
@@ -143,7 +115,8 @@ def _of_patches(
     measured = np.concatenate(list(_arrays(chunks, "scores")), axis=1)
     noisy = np.concatenate(list(_arrays(chunks, "noise")), axis=2)
     triangles = _triangles(tasks, chunks, test.index["photo"])
-    blind = _Reference.of(chunks, patches, triangles, sum(planes.values()))
+    beside = _beside_codes(chunks, patches, triangles, sum(planes.values()))
+    conditions = [f"{kind}_{level}" for kind, level in noise.conditions(settings.noise)]
     error, detail, variation = (_sum(chunks, name) for name in ("error", "detail", "variation"))
     first = 0
     for number, (name, count) in enumerate(planes.items()):
@@ -157,13 +130,11 @@ def _of_patches(
             "interval": {key: scores.interval(photographs[key].to_numpy()) for key in HEADLINE},
             "probes": {
                 **chroma,
-                **blind.beside(float(table["mse"].mean()), chroma["chroma_levels"], variation[number] / patches),
+                **beside(float(table["mse"].mean()), chroma["chroma_levels"], variation[number] / patches),
                 "hue_contrast": hue[name],
                 "noise": {
-                    f"{kind}_{level}": {key: found[key] for key in HEADLINE}
-                    for (kind, level), found in zip(
-                        noise.conditions(settings.noise), map(scores.averages, noisy[number]), strict=True
-                    )
+                    condition: {key: found[key] for key in HEADLINE}
+                    for condition, found in zip(conditions, map(scores.averages, noisy[number]), strict=True)
                 },
             },
         }
@@ -172,42 +143,25 @@ def _of_patches(
     return result
 
 
-@dataclass(frozen=True)
-class _Reference:
-    """The codes of `reference` on the test patches.
+def _beside_codes(
+    chunks: Sequence[Shard], patches: int, triangles: dict[str, np.ndarray], first: int
+) -> Callable[[float, float, float], dict[str, float]]:
+    """Probes by error, chroma and total variation, beside a code of equal error: those of planes from `first` on."""
+    target = float(_sum(chunks, "target_variation")) / patches
+    variations = _sum(chunks, "reference_variation") / patches
+    errors = _sum(chunks, "reference_mse") / patches
+    smooth = np.array([noise.smoothness(float(each), target) for each in variations])
+    planes = [slice(first + number, first + number + 1) for number in range(len(variations))]
+    chroma = np.array([leakage.of_triangles(triangles, plane)["chroma_levels"] for plane in planes])
 
-    Attributes:
-        target_variation: total variation of the targets.
-        mse: `(sizes,)`.
-        smoothness: `(sizes,)`.
-        chroma_levels: `(sizes,)`.
-    """
-
-    target_variation: float
-    mse: np.ndarray
-    smoothness: np.ndarray
-    chroma_levels: np.ndarray
-
-    @classmethod
-    def of(cls, chunks: Sequence[Shard], patches: int, triangles: dict[str, np.ndarray], first: int) -> _Reference:
-        """From the chunks, and the triangles of which these codes are the planes from `first` on."""
-        target = float(_sum(chunks, "target_variation")) / patches
-        variation = _sum(chunks, "reference_variation") / patches
-        planes = [slice(first + number, first + number + 1) for number in range(len(variation))]
-        return cls(
-            target,
-            _sum(chunks, "reference_mse") / patches,
-            np.array([noise.smoothness(float(each), target) for each in variation]),
-            np.array([leakage.of_triangles(triangles, plane)["chroma_levels"] for plane in planes]),
-        )
-
-    def beside(self, mse: float, chroma_levels: float, variation: float) -> dict[str, float]:
-        """Probes of a method beside the code of its error `mse`."""
+    def beside(mse: float, chroma_levels: float, variation: float) -> dict[str, float]:
         return {
-            "chroma_excess": chroma_levels - reference.at(mse, self.mse, self.chroma_levels, exact=0),
-            "smoothness": noise.smoothness(variation, self.target_variation),
-            "smoothness_reference": reference.at(mse, self.mse, self.smoothness, exact=1),
+            "chroma_excess": chroma_levels - reference.at(mse, errors, chroma, exact=0),
+            "smoothness": noise.smoothness(variation, target),
+            "smoothness_reference": reference.at(mse, errors, smooth, exact=1),
         }
+
+    return beside
 
 
 def _of_network(tasks: Sequence[Chunk], chunks: Sequence[Shard], patches: int) -> dict[str, Any]:
@@ -222,10 +176,8 @@ def _of_network(tasks: Sequence[Chunk], chunks: Sequence[Shard], patches: int) -
         sizes = (stop - start for _, start, stop in tasks)
         latent = map(Moments, sizes, _arrays(chunks, "latent_mean"), _arrays(chunks, "latent_scatter"))
         facts["active_units"] = probes.active_units(of_all(latent))
-    for fact in ("chroma_of_input", "chroma_of_output"):
-        if fact in arrays:
-            facts[fact] = float(_sum(chunks, fact)) / patches
-    return facts
+    sums = ("chroma_of_input", "chroma_of_output")
+    return facts | {fact: float(_sum(chunks, fact)) / patches for fact in sums if fact in arrays}
 
 
 def _arrays(chunks: Sequence[Shard], name: str) -> Iterator[np.ndarray]:

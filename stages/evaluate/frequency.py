@@ -35,13 +35,8 @@ def bands(method: str, error: np.ndarray, target: np.ndarray, pixels: int) -> pd
     """One row per band: method, low and high (cycles per pixel, low ≤ f < high), relative_error_db.
 
     That is the energy of the residuals relative to the targets', in dB: 0 where a band is lost wholly, at least −100.
-    The targets' energy counts as no less than rounding may be.
-
-    Args:
-        method: its name.
-        error: `energies` of the residuals, output − target; those of a colour output are averaged over its channels.
-        target: `energies` of the targets.
-        pixels: of all targets.
+    The targets' energy counts as no less than rounding may be. `error` and `target` are `energies` of the residuals,
+    averaged over channels, and of the targets, which have so many `pixels`.
     """
     ratio = error / np.maximum(target, pixels * ROUNDING**2)
     decibels = 10 * np.log10(np.maximum(ratio, 10 ** (FLOOR / 10)))

@@ -24,29 +24,21 @@ PIXELS_AT_ONCE = 1 << 16  # in a regression; memory depends on it
 
 
 def cb_cr(colour: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The colour differences Cb and Cr, each `(n, height, width)` in [−0.5, 0.5].
+    """Cb and Cr `(n, height, width)` in [−0.5, 0.5] of colour `(n, height, width, 3)` in [0, 1].
 
     ITU-R Recommendation BT.601-7, section 2.5: E'CB = (E'B − E'Y) / 1.772, E'CR = (E'R − E'Y) / 1.402.
-
-    Args:
-        colour: `(n, height, width, 3)` in [0, 1].
     """
     gray = luma(colour)
     return (colour[..., 2] - gray) / CB_SCALE, (colour[..., 0] - gray) / CR_SCALE
 
 
 def triangle(colour: np.ndarray, residuals: np.ndarray) -> np.ndarray:
-    """The factor R of the QR decomposition of the columns 1, Cb, Cr, Cb², Cr², Cb·Cr and the residuals.
+    """The factor R of the QR decomposition of the columns 1, Cb, Cr, Cb², Cr², Cb·Cr and the residuals, square.
 
     It is all that a regression needs to know of the pixels, and, unlike sums of squares, loses no digits. The factor of
     many pixels follows from those of their parts: Golub and Van Loan 2013, Matrix Computations, section 5.2.
 
-    Args:
-        colour: `(n, height, width, 3)` in [0, 1], the input.
-        residuals: `(planes, n, height, width)`, output − target.
-
-    Returns:
-        `(6 + planes, 6 + planes)`.
+    `colour` is `(n, height, width, 3)` in [0, 1], `residuals`, output − target, `(planes, n, height, width)`.
     """
     step = max(1, PIXELS_AT_ONCE // residuals[0, 0].size)
     factor = np.zeros((0, 1 + REGRESSORS + len(residuals)))
@@ -72,9 +64,7 @@ def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
 def of_triangles(triangles: Mapping[str, np.ndarray], planes: slice) -> dict[str, Any]:
     """How much of the error chroma explains: ordinary least squares on 1, Cb, Cr, Cb², Cr², Cb·Cr, by photograph.
 
-    Args:
-        triangles: of each photograph.
-        planes: which of the residuals are those of the method; they are averaged.
+    The residuals `planes` are those of the method; they are averaged.
 
     Returns:
         `chroma_r2`: the mean over photographs of R², the explained part of the residual's variance in [0, 1];

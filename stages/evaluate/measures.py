@@ -113,8 +113,7 @@ def total_variation(images: np.ndarray) -> np.ndarray:
 def chroma(colour: np.ndarray) -> np.ndarray:
     """Mean chroma per image, `(n,)`: C*ab = √(a*² + b*²) in CIELAB (CIE 15:2004, D65); 0 means gray.
 
-    Args:
-        colour: `(n, height, width, 3)` sRGB in [0, 1].
+    `colour` is `(n, height, width, 3)` sRGB in [0, 1].
     """
     from skimage.color import rgb2lab
 
@@ -124,23 +123,14 @@ def chroma(colour: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure by which every method is scored, patch by patch.
+    """A measure by which every method is scored, patch by patch."""
 
-    Attributes:
-        of: targets and outputs, `(n, height, width)` in [0, 1], → `(n,)`. It is averaged over an output's channels.
-        title: of its column, with its unit.
-        decimals: that are kept and shown; None: three significant digits are shown.
-        more_is_better: whether a higher value is a better one.
-        headline: whether it is a DVC metric, and gets a 95 % interval.
-        after: what is applied to the average over channels, `(n,)` → `(n,)`.
-    """
-
-    of: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    title: str
-    decimals: int | None = None
+    of: Callable[[np.ndarray, np.ndarray], np.ndarray]  # targets and outputs `(n, height, width)` in [0, 1] → `(n,)`
+    title: str  # of its column, with its unit
+    decimals: int | None = None  # that are kept and shown; None: three significant digits are shown
     more_is_better: bool = True
-    headline: bool = False
-    after: Callable[[np.ndarray], np.ndarray] = lambda values: values
+    headline: bool = False  # a DVC metric, with a 95 % interval
+    after: Callable[[np.ndarray], np.ndarray] = lambda values: values  # of the average over channels, `(n,)` → `(n,)`
 
 
 MEASURES = {

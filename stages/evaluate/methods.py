@@ -33,40 +33,25 @@ Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Subject:
-    """What is evaluated, on what, and how: a variant, or without a model the baselines. Picklable.
+    """What is evaluated, on what, and how: a variant, or without a model the baselines. Picklable."""
 
-    Attributes:
-        test: the patch set that is scored.
-        photos: the container with the whole test photographs.
-        conversion: the key of `CONVERSIONS` that makes their targets.
-        settings: of the probes and pictures.
-        name: of the variant, or `BASELINES`.
-        model: the model file; `start.keras` beside it is the same network before its first step.
-        input: what the network sees, "colour", "gray" or "colour_damage".
-        target: what it was trained to make, "colour" or "gray".
-        restores: whether it was trained to undo damage, or is to be compared with those that were.
-        levels: of damage of the photograph, see `grayscale.damage`; None: estimated from the patches of each call.
-        train: the patch set that PCA and the 1 × 1 convolution are fitted on.
-        validation: the patch set that read-outs are fitted on.
-    """
-
-    test: Path
-    photos: Path
-    conversion: str
+    test: Path  # the patch set that is scored
+    photos: Path  # the container with the whole test photographs
+    conversion: str  # the key of `CONVERSIONS` that makes their targets
     settings: Evaluate
     name: str = BASELINES
-    model: Path | None = None
-    input: str = "colour"
-    target: str = "gray"
-    restores: bool = True
-    levels: tuple[float, ...] | None = None
-    train: Path = Path("data/pairs/train")
-    validation: Path = Path("data/pairs/validation")
+    model: Path | None = None  # `start.keras` beside it is the same network before its first step
+    input: str = "colour"  # what the network sees; or "gray" or "colour_damage"
+    target: str = "gray"  # what it was trained to make; or "colour"
+    restores: bool = True  # was trained to undo damage, or is to be compared with those that were
+    levels: tuple[float, ...] | None = None  # of damage; None: estimated from the patches of each call
+    train: Path = Path("data/pairs/train")  # PCA and the 1 × 1 convolution are fitted on it
+    validation: Path = Path("data/pairs/validation")  # read-outs are
 
     def predict(self, colour: np.ndarray, gray: np.ndarray) -> np.ndarray:
         """The network's output `(n, side, side, channels)`; colour is `(n, side, side, 3)`, gray `(n, side, side)`."""
         networks, model = self.network()
-        return networks.predict(model, self._seen(colour, gray))
+        return networks.predict(model, seen(self.input, colour, gray, self.levels))
 
     def start(self) -> Subject:
         """The same with the network as it was before its first step."""
@@ -76,15 +61,12 @@ class Subject:
     def encode(self, colour: np.ndarray, gray: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """The latent of each image, and of a variational autoencoder its log-variance; arguments as for `predict`."""
         networks, model = self.network()
-        return networks.encode(model, self._seen(colour, gray))
+        return networks.encode(model, seen(self.input, colour, gray, self.levels))
 
     def network(self) -> tuple[ModuleType, Any]:
         """The module `networks` and the model, loaded once in a process."""
         assert self.model
         return _loaded(self.model, self.settings.threads)
-
-    def _seen(self, colour: np.ndarray, gray: np.ndarray) -> np.ndarray:
-        return seen(self.input, colour, gray, self.levels)
 
 
 def seen(kind: str, colour: np.ndarray, gray: np.ndarray, levels: tuple[float, ...] | None = None) -> np.ndarray:
@@ -115,8 +97,7 @@ def whole(subject: Subject, name: str, method: Method, colour: np.ndarray) -> np
 def fit(subject: Subject, folder: Path) -> dict[str, Any]:
     """Fit what the methods of `subject` need, chunk by chunk, into `folder`; measure how hue alone changes their gray.
 
-    Returns:
-        `hue_contrast` by method; of a variant `latent`, the size of its code, too.
+    Returns `hue_contrast` by method; of a variant `latent`, the size of its code, too.
     """
     train = opened(subject.train)
     facts: dict[str, Any] = {}
@@ -147,10 +128,6 @@ def of(subject: Subject, fitted: Path) -> dict[str, Method]:
     if subject.model is None:
         closed = {name: _of_colour(form) for name, form in baselines.CLOSED_FORMS.items()}
         return {**closed, "conv1x1": lambda colour, _: baselines.conv1x1(colour, fits["conv1x1"])}
-
-    def latent_channel(colour: np.ndarray, gray: np.ndarray) -> np.ndarray:
-        return probes.read_out(subject.encode(colour, gray)[0], fits["read_out"], gray.shape[1])
-
     beside: dict[str, Method] = {}
     if "pca_mean" in fits:  # its code has fewer numbers than pixels
         codes = baselines.codes(int(fits["latent"]), (fits["pca_mean"], fits["pca_directions"]))
@@ -161,7 +138,9 @@ def of(subject: Subject, fitted: Path) -> dict[str, Method]:
         f"{subject.name}_luma": lambda colour, gray: baselines.luma(subject.predict(colour, gray))
     }
     if "read_out" in fits:
-        read_outs[f"{subject.name}_latent_channel"] = latent_channel
+        read_outs[f"{subject.name}_latent_channel"] = lambda colour, gray: probes.read_out(
+            subject.encode(colour, gray)[0], fits["read_out"], gray.shape[1]
+        )
     return {subject.name: subject.predict, **beside, **read_outs}
 
 

@@ -30,11 +30,7 @@ OTHERS = ("keras.initializers", "keras.src.ops.")  # modules of values and of fu
 
 
 def check(path: Path) -> None:
-    """Refuse a file that is more than a graph of plain layers.
-
-    Raises:
-        ArtifactError: says what is refused.
-    """
+    """Refuse, with an `ArtifactError`, a file that is more than a graph of plain layers."""
     try:
         with zipfile.ZipFile(path) as archive:
             sizes = {member.filename: member.file_size for member in archive.infolist()}

@@ -13,17 +13,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Moments:
-    """What is known of rows of `k` numbers each.
+    """What is known of rows of `k` numbers each."""
 
-    Attributes:
-        count: of rows.
-        mean: `(k,)`.
-        scatter: `(k, k)` sums of products of deviations from the mean; divided by `count` the covariance.
-    """
-
-    count: int
-    mean: np.ndarray
-    scatter: np.ndarray
+    count: int  # of rows
+    mean: np.ndarray  # (k,)
+    scatter: np.ndarray  # (k, k) sums of products of deviations from the mean; divided by `count` the covariance
 
     @classmethod
     def of(cls, rows: np.ndarray) -> Self:

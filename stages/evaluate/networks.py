@@ -18,11 +18,7 @@ BATCH = 128  # patches; memory depends on it: twice as many are 5 % faster and t
 
 
 def load(path: Path) -> keras.Model:
-    """A model file of plain layers as a float64 model.
-
-    Raises:
-        ArtifactError: it holds anything else.
-    """
+    """A model file of plain layers as a float64 model; `ArtifactError` if it holds anything else."""
     model_file.check(path)
     return precision.convert(keras.saving.load_model(path, compile=False), "float64")
 
@@ -44,11 +40,7 @@ def run(model: keras.Model, images: np.ndarray) -> Any:
 
 @lru_cache(maxsize=2)  # a network and its start
 def for_any_size(model: keras.Model) -> tuple[keras.Model, Reach]:
-    """The model for images of any size, and how far it sees.
-
-    Raises:
-        ArtifactError: it is bound to the size of its patches.
-    """
+    """The model for images of any size, and how far it sees; `ArtifactError` if it is bound to its patches' size."""
     found = any_size(model)
     if found is None:
         raise ArtifactError(f"the network {model.name} is bound to images of {model.input_shape[1:3]} pixels")

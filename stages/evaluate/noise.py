@@ -19,15 +19,15 @@ def conditions(settings: Noise) -> Iterator[tuple[str, int]]:
 
 
 def noisy(colour: np.ndarray, kind: str, level: int, seed: Sequence[int]) -> np.ndarray:
-    """Colour with noise, clipped to [0, 1] and rounded to 8 bits as a noisy photograph is.
+    """Colour `(n, side, side, 3)` in [0, 1] with noise, clipped and rounded to 8 bits as a noisy photograph is.
 
     Args:
-        colour: the clean images, `(n, side, side, 3)` in [0, 1].
+        colour: the clean images.
         kind: gaussian, independent in each value; correlated, the same Gaussian field in red, green and blue; poisson,
             of counted photons; jpeg, each patch compressed by itself, chroma at half the resolution.
         level: standard deviation of Gaussian noise in gray levels of 255; photons at full scale; JPEG quality.
-        seed: of the noise, and the number of these images' chunk, so that no two chunks share noise; Gaussian levels
-            differ by a factor only, so that methods and levels can be compared.
+        seed: of the noise, and the number of these images' chunk, so that no two chunks share noise. Gaussian levels
+            differ by a factor only.
     """
     if kind == "jpeg":
         return np.stack([_jpeg(patch, level) for patch in np.rint(255 * colour).astype(np.uint8)]) / 255
@@ -52,9 +52,8 @@ def variation(planes: np.ndarray) -> float:
 
 
 def smoothness(outputs: float, targets: float) -> float:
-    """Total variation of the outputs relative to the targets': below 1 smoother, above 1 rougher.
+    """Total variation of the outputs relative to the targets', means over patches: below 1 smoother, above 1 rougher.
 
-    Variation that is only rounding counts as none in the outputs, and as that much in the targets. Both are means over
-    patches.
+    Variation that is only rounding counts as none in the outputs, and as that much in the targets.
     """
     return 0.0 if outputs < ROUNDING else outputs / max(targets, ROUNDING)

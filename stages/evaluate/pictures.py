@@ -33,21 +33,14 @@ def noise_shown(levels: Iterable[int]) -> int:
 
 
 def middle(image: np.ndarray) -> np.ndarray:
-    """The middle of `(height, width)` or `(height, width, channels)`, `CROP` pixels on a side if it has as many.
-
-    Returns:
-        `(height, width, channels)`.
-    """
+    """The middle `(height, width, channels)` of an image with or without channels, at most `CROP` pixels on a side."""
     row, column = (max(0, (size - CROP) // 2) for size in image.shape[:2])
     crop = image[row : row + CROP, column : column + CROP]
     return crop[..., None] if crop.ndim == 2 else crop
 
 
 def ranks(scores: np.ndarray, count: int) -> np.ndarray:
-    """Positions of the `count` worst, most median and best of `(n,)` scores where more is better: `(3, count)`.
-
-    Ties are ordered by position; there are no more than `n` of each.
-    """
+    """Positions `(3, count)` of the worst, most median and best of `(n,)` scores, more being better; stable."""
     order = np.argsort(scores, kind="stable")
     count = min(count, len(order))
     middle = (len(order) - count) // 2
@@ -57,14 +50,8 @@ def ranks(scores: np.ndarray, count: int) -> np.ndarray:
 def patch_sheet(colour: np.ndarray, target: np.ndarray, output: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Rows of colour | target | output | error, in `GROUPS` of equal size side by side, one after the other in `n`.
 
-    Args:
-        colour: `(n, side, side, 3)` in [0, 1].
-        target: `(n, side, side)` in [0, 1].
-        output: `(n, side, side)` or `(n, side, side, 3)` in [0, 1].
-        scores: `(n,)` SSIM.
-
-    Returns:
-        `(height, width, 3)` uint8.
+    Colour is `(n, side, side, 3)`, target `(n, side, side)`, output either, in [0, 1]; scores are `(n,)` SSIM. The
+    sheet is `(height, width, 3)` uint8.
     """
     side = colour.shape[1] * ZOOM
     group_width = len(PANELS) * (side + GAP) + 2 * GAP

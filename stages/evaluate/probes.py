@@ -23,9 +23,7 @@ def active_units(means: Moments) -> int:
 def latent_and_gray(latent: np.ndarray, targets: np.ndarray) -> Moments:
     """Moments of a row per cell of the latent: its channels, and the target's mean in that cell; for `fit_read_out`.
 
-    Args:
-        latent: `(n, rows, columns, channels)`.
-        targets: `(n, side, side)`.
+    The latent is `(n, rows, columns, channels)`, targets are `(n, side, side)`.
     """
     patches, rows, columns, channels = latent.shape
     side = targets.shape[1]
@@ -36,14 +34,8 @@ def latent_and_gray(latent: np.ndarray, targets: np.ndarray) -> Moments:
 def fit_read_out(moments: Moments) -> np.ndarray:
     """The best gray image that a single latent channel holds: enlarged to the patch, times a gain, plus an offset.
 
-    All three are least-squares choices on validation patches. A cell is one value, so that only the target's mean in it
-    matters.
-
-    Args:
-        moments: `latent_and_gray` of the validation patches.
-
-    Returns:
-        Channel, gain and offset: `(3,)`.
+    Returns channel, gain and offset, `(3,)`, least-squares choices from the `latent_and_gray` of validation patches. A
+    cell is one value, so that only the target's mean in it matters.
     """
     covariance = moments.scatter / moments.count
     spread, common = np.diag(covariance)[:-1], covariance[:-1, -1]

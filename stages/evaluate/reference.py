@@ -25,11 +25,8 @@ def outputs(targets: np.ndarray) -> np.ndarray:
 def at(mse: float, errors: np.ndarray, values: np.ndarray, exact: float) -> float:
     """A value of the code whose mean squared error is `mse`, between two sizes by their root mean squared errors.
 
-    Args:
-        mse: of a method.
-        errors: `(sizes,)` the mean squared errors of the codes.
-        values: `(sizes,)` of the codes.
-        exact: of a code without any error; beyond the largest error the value is that of the smallest code.
+    `errors` and `values` are those of the codes, `(sizes,)`; `exact` is the value of a code without any error. Beyond
+    the largest error the value is that of the smallest code.
     """
     order = np.argsort(errors, kind="stable")
     return float(np.interp(np.sqrt(mse), np.sqrt([0, *errors[order]]), [exact, *values[order]]))

@@ -18,13 +18,7 @@ ROUNDING = 1e-9  # of full scale: a smaller difference is float64's own, and non
 
 
 def per_patch(index: pd.DataFrame, method: str, measured: np.ndarray) -> pd.DataFrame:
-    """One row per test patch: method, photo, domain, row, column, and `MEASURES`.
-
-    Args:
-        index: the patches' photo, domain, row and column.
-        method: its name.
-        measured: `(n, measures)` of these patches, as `measure` gives it.
-    """
+    """A row per test patch of `index`: method, photo, domain, row, column, and `MEASURES` as `measure` gives them."""
     table = index[["photo", "domain", "row", "column"]].copy()
     table.insert(0, "method", method)
     table[list(MEASURES)] = measured
@@ -34,10 +28,9 @@ def per_patch(index: pd.DataFrame, method: str, measured: np.ndarray) -> pd.Data
 def measure(targets: np.ndarray, compared: np.ndarray) -> np.ndarray:
     """Each measure of each patch, `(n, measures)` in the order of `MEASURES`.
 
-    Args:
-        targets: `(n, height, width)` in [0, 1].
-        compared: `(channels, n, height, width)`, the output's `planes`: each is compared with the gray target, errors
-            and SSIM are averaged over channels. PSNR is that of the averaged error, and NaN where there is none.
+    Targets are `(n, height, width)` in [0, 1], `compared` the output's `planes`, `(channels, n, height, width)`: each
+    is compared with the gray target, errors and SSIM are averaged over channels. PSNR is that of the averaged error,
+    and NaN where there is none.
     """
     columns = [
         measure.after(np.mean([measure.of(targets, plane) for plane in compared], axis=0))
@@ -49,9 +42,7 @@ def measure(targets: np.ndarray, compared: np.ndarray) -> np.ndarray:
 def planes(outputs: np.ndarray) -> np.ndarray:
     """Outputs as they are compared with targets: `(channels, n, height, width)`, 8-bit levels as fractions.
 
-    Args:
-        outputs: `(n, height, width)`, one channel, or `(n, height, width, channels)`; clipped to [0, 1] and rounded to
-            8 bits like the targets.
+    Outputs `(n, height, width)` or `(n, height, width, channels)` are clipped to [0, 1] and rounded like the targets.
     """
     rounded = np.rint(255 * np.clip(outputs, 0, 1)) / 255
     return np.moveaxis(rounded, 3, 0) if rounded.ndim == 4 else rounded[None]
@@ -93,13 +84,8 @@ def interval(values: np.ndarray) -> dict[str, float] | None:
     """`mean`, and the ends `low` and `high` of its 95 % interval: mean ± t · s / √n, n − 1 degrees of freedom.
 
     Student 1908 (Biometrika 6:1). Patches of one photograph are alike, so photographs, or scenes, are what is drawn at
-    random, and each counts alike. Percentiles of resamples hold 75 %, not 95 % of the time with three photographs.
-
-    Args:
-        values: `(n,)` a mean score, or difference of scores, of each photograph; NaN is left out.
-
-    Returns:
-        None if fewer than two values are left: they tell nothing of others.
+    random, and each counts alike: `values` `(n,)` are theirs, NaN is left out. Percentiles of resamples hold 75 %, not
+    95 % of the time with three photographs. None if fewer than two values are left: they tell nothing of others.
     """
     values = values[~np.isnan(values)]
     if len(values) < 2:

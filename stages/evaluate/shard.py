@@ -189,10 +189,7 @@ def _restored(
     """Rows: kind and level of the damage, method, and what it makes of the damaged photograph against its clean target.
 
     Beside the baselines stand the classical `FILTERS`, beside a network what it was before its first step. PSNR is None
-    where both are identical. Of a photograph that is shown, the middle becomes pictures in `folder` at
-    `pictures.noise_shown`.
-
-    `colour` is `(height, width, 3)` uint8, `target` `(height, width)` in [0, 1].
+    where both are identical. Of a photograph that is shown, the middle becomes pictures in `folder`.
     """
     rows = []
     for kind, level in [("gaussian", 0), *noise.conditions(subject.settings.noise)]:
@@ -224,14 +221,10 @@ def _restored(
 
 
 def of_whole(target: np.ndarray, pairs: Pairs, output: np.ndarray) -> dict[str, float | None]:
-    """Scores of an output of a whole photograph: PSNR and SSIM against its target, and what contrast it keeps.
+    """PSNR and SSIM of a whole output against its target `(height, width)` in [0, 1], and what contrast it keeps.
 
-    PSNR is None where both are identical.
-
-    Args:
-        target: `(height, width)` in [0, 1].
-        pairs: of the photograph's colour.
-        output: `(height, width)`, or `(height, width, 3)` whose channels are averaged; see `scores.planes`.
+    PSNR is None where both are identical. The output is `(height, width)`, or `(height, width, 3)` whose channels are
+    averaged; see `scores.planes`. `pairs` are of the photograph's colour.
     """
     rows = [
         {

@@ -53,13 +53,7 @@ def main() -> None:
 def refuse_known(test_set: pd.DataFrame, photos: pd.DataFrame, name: str) -> None:
     """Refuse a test set that shares pixels with the photographs that networks were trained or stopped on.
 
-    Args:
-        test_set: its manifest.
-        photos: the manifest of data/photos; its test split may be tested on again.
-        name: of the test set.
-
-    Raises:
-        ArtifactError: it does; names the first of both.
+    Those of the test split may be tested on again. `ArtifactError` names the first of both.
     """
     known = photos[photos["split"] != "test"].drop_duplicates("sha256").set_index("sha256")
     copies = test_set[test_set["sha256"].isin(known.index)]
@@ -73,13 +67,7 @@ def refuse_known(test_set: pd.DataFrame, photos: pd.DataFrame, name: str) -> Non
 
 
 def evaluate(baselines: Subject, photos: pd.DataFrame, work: Stage) -> dict[str, Evaluation]:
-    """Evaluate the baselines and every variant on a test set.
-
-    Args:
-        baselines: with the patches and photographs of the test set.
-        photos: manifest of the test set.
-        work: the stage.
-    """
+    """Evaluate the baselines, which have the patches and photographs of the test set, and every variant on it."""
     photographs = evaluation.whole_photographs(photos, work["targets"].patch, work["evaluate"].megapixels)
     engine = engines.load()
     result = evaluation.evaluate(baselines, photographs, work.keep / BASELINES, engine)

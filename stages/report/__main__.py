@@ -49,14 +49,11 @@ def write_tables(out: Path, results: Results) -> None:
 
 def result_picture(results: Results, pictures: dict[str, dict[str, bytes]]) -> np.ndarray:
     """The picture of the README, from the photographs that the evaluations rebuilt."""
-
-    def panel(evaluation: str, name: str) -> np.ndarray:
-        return _pixels(pictures[evaluation][name])
-
-    panels = {"colour": panel("baselines", "photograph_colour"), "target": panel("baselines", "photograph_gray")}
+    given = pictures["baselines"]
+    panels = {"colour": _pixels(given["photograph_colour"]), "target": _pixels(given["photograph_gray"])}
     for name in results.variants:
         row = results.methods.loc[name]
-        panels[f"{name}\n{row['psnr']:.1f} dB, SSIM {row['ssim']:.4f}"] = panel(name, "photograph")
+        panels[f"{name}\n{row['psnr']:.1f} dB, SSIM {row['ssim']:.4f}"] = _pixels(pictures[name]["photograph"])
     return figures.result_picture(panels)
 
 

@@ -35,16 +35,12 @@ Verdict = tuple[str, str, list[pd.DataFrame]]  # label, sentence, and the runs t
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim, its verdict in a few words and in a few sentences, and the runs that decide it.
-
-    Attributes:
-        runs: a few words for each study and variant → its first run in the table of the studies.
-    """
+    """A claim, its verdict in a few words and in a few sentences, and the runs that decide it."""
 
     claim: str
     label: str
     sentence: str
-    runs: dict[str, str]
+    runs: dict[str, str]  # a few words for each study and variant → its first run in the table of the studies
 
 
 @dataclass(frozen=True)

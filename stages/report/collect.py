@@ -25,51 +25,29 @@ MOST_PHOTOGRAPHS = 24  # that have rows or columns of their own
 
 @dataclass(frozen=True)
 class Results:
-    """All that is reported.
+    """All that is reported."""
 
-    Attributes:
-        variants: their names, in the order of params.yaml.
-        evaluations: of `baselines` and of each variant, its summary: scores, probes, hashes of its inputs.
-        training: by variant, its recipe, its size and the hashes of its inputs.
-        methods: see `summary.methods`; `probes`: see `summary.probes`.
-        curves: variant, epoch, loss, val_loss, psnr, val_psnr.
-        distributions: see `summary.distributions`.
-        bands: method, low, high, relative_error_db.
-        contrast: method, photo, domain, and the measures of decolorization; `conversions` the same by conversion.
-        restored: kind, level, method, photo, domain, psnr, ssim: of damaged photographs, by methods to undo that.
-        restored_sets: by test set, the same.
-        photographs: method, photo, patches, and the measures; empty where there are too many photographs.
-        test_sets: by name, `methods` of each with its means of `contrast`.
-        studies: see `studies`.
-        origin: photo, split, patches, kept, licence, sha256 of the first photographs.
-        more: how many further photographs there are.
-    """
-
-    variants: list[str]
-    evaluations: dict[str, Any]
-    training: dict[str, Any]
-    methods: pd.DataFrame
-    probes: pd.DataFrame
-    curves: pd.DataFrame
-    distributions: pd.DataFrame
-    bands: pd.DataFrame
-    contrast: pd.DataFrame
-    conversions: pd.DataFrame
-    restored: pd.DataFrame
-    restored_sets: dict[str, pd.DataFrame]
-    photographs: pd.DataFrame
-    test_sets: dict[str, pd.DataFrame]
-    studies: pd.DataFrame
-    origin: pd.DataFrame
-    more: int
+    variants: list[str]  # in the order of params.yaml
+    evaluations: dict[str, Any]  # of `baselines` and of each variant, its summary: scores, probes, hashes of its inputs
+    training: dict[str, Any]  # by variant, its recipe, its size and the hashes of its inputs
+    methods: pd.DataFrame  # see `summary.methods`
+    probes: pd.DataFrame  # see `summary.probes`
+    curves: pd.DataFrame  # variant, epoch, loss, val_loss, psnr, val_psnr
+    distributions: pd.DataFrame  # see `summary.distributions`
+    bands: pd.DataFrame  # method, low, high, relative_error_db
+    contrast: pd.DataFrame  # method, photo, domain, and the measures of decolorization
+    conversions: pd.DataFrame  # the same by conversion
+    restored: pd.DataFrame  # of damaged photographs: kind, level, method, photo, domain, psnr, ssim
+    restored_sets: dict[str, pd.DataFrame]  # by test set, the same
+    photographs: pd.DataFrame  # method, photo, patches, and the measures; empty where there are too many photographs
+    test_sets: dict[str, pd.DataFrame]  # by name, `methods` of each with its means of `contrast`
+    studies: pd.DataFrame  # see `studies`
+    origin: pd.DataFrame  # photo, split, patches, kept, licence, sha256 of the first photographs
+    more: int  # how many further photographs there are
 
 
 def collect(variants: list[str], test_sets: list[str]) -> Results:
-    """Read the results of `variants` and `test_sets`; whatever else lies beside them is not looked at.
-
-    Raises:
-        ArtifactError: a file is missing or can't be read.
-    """
+    """Read the results of `variants` and `test_sets`, and nothing beside them; `ArtifactError` if a file is missing."""
     names = [BASELINES, *variants]
     training = {name: read_json(MODELS / name / "facts.json") for name in variants}
     evaluations = {name: read_json(EVALUATIONS / name / "summary.json") for name in names}
@@ -121,14 +99,7 @@ def studies(evaluations: Mapping[str, Any], path: Path = STUDIES) -> pd.DataFram
 
     They were made from the same patches; the run that repeats a variant as it is, `seeds_<variant>_1`, has the scores
     of its evaluation; and they were made from the same code and settings as that run. Others are left out: `make study`
-    does them again.
-
-    Args:
-        evaluations: by variant its summary, with scores and the hashes of its patches.
-        path: the table.
-
-    Raises:
-        ArtifactError: metrics/studies.csv, which `make study` writes, is missing or can't be read.
+    does them again. `evaluations` are the variants' summaries. `ArtifactError`: there is no such table.
     """
     table = read_table(path, text=(*SPLITS, *ORIGIN, "leave", "domain"))
     told = {*SPLITS, *ORIGIN} <= {*table}

@@ -68,12 +68,7 @@ def of_studies(table: pd.DataFrame) -> dict[str, str]:
 
 
 def curves(table: pd.DataFrame, colour: list[str]) -> str:
-    """PSNR by epoch, a pair of lines per variant: validation, and training dashed.
-
-    Args:
-        table: variant, epoch, psnr, val_psnr.
-        colour: variants whose PSNR is that of a colour target, marked in the legend.
-    """
+    """PSNR by epoch, validation and training dashed, a pair of lines per variant; a `colour` target is marked."""
     figure, (axes,) = _figure(3.6)
     for variant, rows in table.groupby("variant", sort=False):
         label = f"{variant} (against colour)" if variant in colour else str(variant)
@@ -180,13 +175,9 @@ def runs(table: pd.DataFrame) -> str:
 
 
 def result_picture(panels: dict[str, np.ndarray], columns: int = 4) -> np.ndarray:
-    """The middle of the same photograph, title by title, in rows of so many.
+    """The middle of the same photograph, title (two lines) by title, in rows of so many: `(height, width, 3)` uint8.
 
-    Args:
-        panels: title (two lines) → `(height, width)` or `(height, width, 3)` uint8, all of one size.
-
-    Returns:
-        `(height, width, 3)` uint8.
+    Panels are `(height, width)` or `(height, width, 3)` uint8, all of one size.
     """
     rows = -(-len(panels) // columns)
     sheet = Image.new("RGB", (columns * (CROP + GAP) - GAP, rows * (CROP + TEXT + GAP) - GAP), "white")

@@ -17,13 +17,7 @@ TEMPLATE = Path(__file__).with_name("page.html")
 
 
 def render(results: Results, claims: list[Claim], pictures: dict[str, dict[str, bytes]]) -> str:
-    """The page as HTML text.
-
-    Args:
-        results: all that is text.
-        claims: with their verdicts.
-        pictures: per evaluation: name → PNG bytes.
-    """
+    """The page as HTML text; `pictures` are PNG bytes by evaluation and name."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATE.parent),
         autoescape=True,

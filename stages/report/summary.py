@@ -23,33 +23,19 @@ ENOUGH_SEEDS = 3
 CLOSED_FORMS = ("luma", "mean_rgb", "green")  # baselines that learn nothing
 CODED = tuple(f"{code}_" for code in CODES)
 NUMBERS = (
-    "start_psnr",
-    "start_ssim",
-    "gain",
-    "psnr",
-    "psnr_low",
-    "psnr_high",
-    "ssim_low",
-    "ssim_high",
-    "psnr_of_mean_mse",
-)
+    "start_psnr", "start_ssim", "gain", "psnr", "psnr_low", "psnr_high", "ssim_low", "ssim_high", "psnr_of_mean_mse",
+)  # fmt: skip
 FILTERS = ("tv", "nl_means", "sliding_dct")  # classical, see `stages.evaluate.filters`
 AUTOENCODER, READ_OUT, BASELINE = "autoencoder", "read-out", "baseline"
 
 
 def methods(evaluations: dict[str, Any], training: dict[str, Any], over_seeds: dict[str, str]) -> pd.DataFrame:
-    """A row per method, smallest mean squared error first.
+    """A row per method, smallest mean squared error first, indexed by method.
 
-    Args:
-        evaluations: the facts of `baselines` and of each variant; codes stand in several of them.
-        training: by variant, the facts that training left.
-        over_seeds: by variant, the text of `seeds`.
-
-    Returns:
-        Indexed by method: method, kind, stage; of autoencoders latent, what their probes found, input, target, seeds,
-        start_psnr and start_ssim before the first step, gain in PSNR over the best code of as many numbers, trainable,
-        parameters, steps, macs; the measures, the headline ones with `_low` and `_high`; psnr_of_mean_mse, identical,
-        patches. What a method does not have is missing.
+    Columns: method, kind, stage; of autoencoders latent, what their probes found, input, target, seeds (`over_seeds`),
+    start_psnr and start_ssim before the first step, gain in PSNR over the best code of as many numbers, trainable,
+    parameters, steps, macs; the measures, the headline ones with `_low` and `_high`; psnr_of_mean_mse, identical,
+    patches. What a method does not have is missing. Codes stand in several evaluations.
     """
     rows: dict[str, dict[str, Any]] = {}
     for name, evaluation in evaluations.items():
@@ -89,14 +75,8 @@ def from_colour_to_gray(table: pd.DataFrame) -> pd.DataFrame:
 def probes(evaluations: dict[str, Any], bands: pd.DataFrame, contrast: pd.DataFrame) -> pd.DataFrame:
     """A row per method, in the order of `evaluations`: what its probes found, and its scores by domain.
 
-    Args:
-        evaluations: as for `methods`.
-        bands: method, low, high (cycles per pixel), relative_error_db.
-        contrast: method, photo, domain, and the measures of decolorization.
-
-    Returns:
-        method; `PROBES`; detail_limit (cycles per pixel); the measures of decolorization, averaged over photographs;
-        then noise_<kind>_<level>_psnr and …_ssim, and <domain>_psnr and …_ssim.
+    Columns: method; `PROBES`; detail_limit (cycles per pixel), from `bands`; the means of the measures of
+    decolorization; then noise_<kind>_<level>_psnr and …_ssim, and <domain>_psnr and …_ssim.
     """
     rows: dict[str, dict[str, Any]] = {}
     contrast = means(contrast, "method").set_index("method")
@@ -123,8 +103,8 @@ def means(table: pd.DataFrame, by: str) -> pd.DataFrame:
 def restored(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """What methods make of damaged photographs, by headline measure: text, a row per method, a column per damage.
 
-    Means over photographs, and Student's 95 % interval where there are at least two. `rows` has a row for each kind and
-    level of damage, method and photograph; an identical photograph has no PSNR, and counts in no mean of it.
+    Means over photographs, and Student's 95 % interval where there are at least two. An identical photograph has no
+    PSNR, and counts in no mean of it.
     """
 
     def text(values: pd.Series, decimals: int) -> str:
@@ -146,21 +126,13 @@ def restored(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def detail_limit(bands: pd.DataFrame) -> float:
-    """The lower edge, in cycles per pixel, of the first band that loses half of its energy; the last edge if none does.
-
-    Args:
-        bands: of one method, from low to high: low, high, relative_error_db.
-    """
+    """The lower edge (cycles per pixel) of the first of a method's bands that loses half of its energy; or the end."""
     lost = bands[bands["relative_error_db"] > HALF]
     return float(bands["high"].max() if lost.empty else lost["low"].min())
 
 
 def distributions(quantiles: pd.DataFrame) -> pd.DataFrame:
-    """Quantiles of the headline measures, a row per measure and method: measure, method, and p5, p25, …
-
-    Args:
-        quantiles: method, quantile (percent), and the measures.
-    """
+    """Quantiles of the headline measures, a row per measure and method: measure, method, and p5, p25, …"""
     tables = []
     for measure in HEADLINE:
         wide = quantiles.pivot_table(index="method", columns="quantile", values=measure, sort=False)

@@ -31,11 +31,8 @@ def test_results_come_in_the_order_of_the_tasks_whoever_did_them(workers: int) -
     numbers, processes = zip(*engine.run(tasks.square, range(11), local(workers)), strict=True)
     assert numbers == tuple(number**2 for number in range(11))
     assert (os.getpid() in processes) == (workers == 1)
-
-
-def test_a_single_task_stays_in_this_process() -> None:
-    assert list(engine.run(tasks.square, [3], local(3))) == [(9, os.getpid())]
-    assert list(engine.run(tasks.square, [], local(3))) == []
+    assert list(engine.run(tasks.square, [3], local(workers))) == [(9, os.getpid())]
+    assert list(engine.run(tasks.square, [], local(workers))) == []
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -18,13 +18,11 @@ CLUSTER = (REPOSITORY / "requirements-ray.lock").read_text()
 DEVELOPMENT = (REPOSITORY / "requirements-dev.lock").read_text()
 
 
-def test_environment_yaml_is_what_the_lock_says() -> None:
+def test_environment_yaml_is_what_the_lock_and_pyproject_say_and_is_installed() -> None:
     assert (REPOSITORY / "environment.yaml").read_text() == environment.render(RUNTIME)
-
-
-def test_the_supported_python_is_that_of_pyproject() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     assert project["requires-python"] == environment.PYTHON
+    environment.verify(environment.read())
 
 
 def test_a_lock_that_holds_more_names_the_same_version_of_every_package() -> None:
@@ -41,10 +39,6 @@ def test_every_locked_package_has_a_hash_and_no_address(lock: str) -> None:
     entries = re.split(r"^(?=[a-z0-9])", lock, flags=re.MULTILINE)[1:]
     assert len(entries) > 100
     assert [entry.splitlines()[0] for entry in entries if "--hash=sha256:" not in entry] == []
-
-
-def test_the_installed_environment_is_the_locked_one() -> None:
-    environment.verify(environment.read())
 
 
 def test_every_package_that_differs_is_named() -> None:

@@ -32,11 +32,8 @@ def changed(key: str, value: Any) -> dict[str, Any]:
     return raw
 
 
-def test_the_committed_params_are_valid() -> None:
+def test_the_committed_params_are_valid_and_a_variant_overrides_the_common_recipe() -> None:
     assert list(settings.load(REPOSITORY / "params.yaml").variants) == list(RAW["variants"])
-
-
-def test_a_variant_overrides_the_common_recipe() -> None:
     checked = settings.check(changed("variants.simple.budget", 5000), "params.yaml")
     assert checked.variants["simple"].budget == 5000
     assert checked.variants["naive"].budget == RAW["train"]["recipe"]["budget"]
@@ -51,15 +48,10 @@ def test_a_variant_overrides_the_common_recipe() -> None:
         ("targets.colour", True, ["targets.colour", "unknown key", "patch, stride"]),
         ("seed", 1, ["seed", "unknown key", "fetch, test_sets, targets, train, evaluate, variants"]),
         ("train.recipe.budget", "ten", ["train.recipe.budget", "valid integer", "'ten'"]),
-        ("train.recipe.budget", 2.5, ["train.recipe.budget", "valid integer"]),
         ("train.recipe.flips", 1, ["train.recipe.flips", "valid boolean"]),
         ("train.recipe.warmup", 10**6, ["train.recipe", "warmup (1000000) must be below budget"]),
         ("train.recipe.epochs", 9, ["train.recipe.epochs", "unknown key", "budget"]),
-        (
-            "train.precision",
-            "float16",
-            ["train.precision", "'float64', 'float32', 'mixed_float16' or 'mixed_bfloat16'"],
-        ),
+        ("train.precision", "float16", ["train.precision", "'float64', 'float32', 'mixed_float16' or"]),
         ("train.device", "tpu", ["train.device", "'cpu' or 'gpu'"]),
         ("train.replicas", 0, ["train.replicas", "greater than or equal to 1"]),
         ("train.replicas", 3, ["variants.simple.batch (16) must be a multiple of train.replicas (3)"]),
@@ -78,7 +70,6 @@ def test_a_variant_overrides_the_common_recipe() -> None:
         ("variants.vae.latent", 2.5, ["variants.vae", "latent is 2.5", "int from 1 to 784"]),
         ("variants.vae", {"network": "vae"}, ["variants.vae", "needs latent, sigma"]),
         ("variants.baselines", {"network": "simple"}, ["variants.baselines", "taken"]),
-        ("variants.luma", {"network": "simple"}, ["variants.luma", "taken"]),
         ("variants.pca_9", {"network": "simple"}, ["variants.pca_9", "taken"]),
         ("variants.dct_radial_9", {"network": "simple"}, ["variants.dct_radial_9", "taken"]),
         ("variants.naive_luma", {"network": "simple"}, ["variants.naive_luma", "taken by the luma of naive"]),

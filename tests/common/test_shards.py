@@ -60,19 +60,14 @@ def test_a_fault_leaves_what_was_finished_before_it_and_nothing_half_done(keep: 
     assert tries(keep).count(3) == 2
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_killed_run_is_gone_on_from_and_leaves_no_half_done_shard(keep: Path, tmp_path: Path, workers: int) -> None:
+def test_a_killed_run_is_gone_on_from_and_leaves_no_half_done_shard(keep: Path, tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from stages.common import engine, shards; from tests import tasks\n"
-        "where = engine.Engine(engine='local', workers=int(sys.argv[2]), address='auto')\n"
+        "where = engine.Engine(engine='local', workers=1, address='auto')\n"
         "list(shards.run(tasks.noise_or_kill, range(6), Path(sys.argv[1]), where))"
     )
-    command = [sys.executable, "-c", code, str(keep), str(workers)]
-    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    if workers == 1:
-        assert ended.returncode == -signal.SIGKILL
-    else:
-        assert "StageError: a worker process was killed" in ended.stderr
+    ended = subprocess.run([sys.executable, "-c", code, str(keep)], cwd=REPOSITORY, check=False)
+    assert ended.returncode == -signal.SIGKILL
     assert len(list(keep.glob(".00003.*.partial"))) == 1
     before, finished = tries(keep), [int(path.parent.name) for path in keep.glob("0*/done.json")]
     assert finished
@@ -101,16 +96,14 @@ def test_facts_that_json_can_not_hold_are_refused(keep: Path) -> None:
     assert list(keep.iterdir()) == []
 
 
-def test_a_placed_file_stays_with_its_shard(keep: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("links", [True, False])
+def test_a_placed_file_stays_with_its_shard(
+    keep: Path, tmp_path: Path, links: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not links:
+        monkeypatch.setattr("os.link", Mock(side_effect=OSError))
     (shard,) = finish(keep, seeds=1)
     place(shard.folder / "noise.npy", tmp_path / "output.npy")
     assert (tmp_path / "output.npy").read_bytes() == (shard.folder / "noise.npy").read_bytes()
     finish(keep, seeds=1)
     assert tries(keep) == [0]
-
-
-def test_files_are_placed_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.link", Mock(side_effect=OSError))
-    (tmp_path / "file").write_text("shard")
-    place(tmp_path / "file", tmp_path / "output")
-    assert (tmp_path / "output").read_text() == "shard"

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stages.common import leftovers
+from stages.common import artifacts
 from stages.common import stage as door
 from stages.common.artifacts import ArtifactError
 from stages.common.environment import EnvironmentDiffersError
@@ -39,15 +39,10 @@ PIPELINE = """
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("params.yaml", "environment.yaml"):
-        (tmp_path / name).write_bytes((REPOSITORY / name).read_bytes())
-    (tmp_path / "dvc.yaml").write_text(textwrap.dedent(PIPELINE))
-    (tmp_path / "code.py").write_text("pass")
-    (tmp_path / "metrics").mkdir()
-    for name in ("a", "b"):
-        (tmp_path / f"metrics/{name}.json").write_text("old")
-    (tmp_path / "input").mkdir()
-    (tmp_path / "input/photo").write_bytes(b"1")
+    texts = {name: (REPOSITORY / name).read_text() for name in ("params.yaml", "environment.yaml")}
+    texts |= {"dvc.yaml": textwrap.dedent(PIPELINE), "code.py": "pass", "input/photo": "1"}
+    for name, text in {**texts, "metrics/a.json": "old", "metrics/b.json": "old"}.items():
+        artifacts.write_text(tmp_path / name, text)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(door, "_die_with_dvc", lambda: None)
     return tmp_path
@@ -125,24 +120,20 @@ def test_a_param_of_another_stage_may_change_during_the_run(folder: Path, value:
     assert (folder / "data/result").exists()
 
 
-def test_what_a_failed_try_kept_is_there_for_the_next_and_gone_after_success(folder: Path) -> None:
+def test_what_a_failed_try_kept_is_there_for_the_next_unless_an_edit_was_undone_and_gone_after_success(
+    folder: Path,
+) -> None:
+    old = keep_something()
+    os.utime(folder / "code.py", ns=(0, (folder / "code.py").stat().st_mtime_ns + 1))
     kept = keep_something()
-    assert (kept / "shard").read_text() == "done"
+    assert kept != old  # what stood there in between may have been read
+    params = folder / "params.yaml"
+    params.write_text(params.read_text().replace("picture_rows: 3", "picture_rows: 4"))  # another stage's
     with stage("work") as work:
         assert work.keep == kept
-        assert (work.keep / "shard").exists()
+        assert (work.keep / "shard").read_text() == "done"
         work.out("data/result").mkdir(parents=True)
     assert list((folder / ".dvc/tmp/kept").iterdir()) == []
-
-
-def test_another_stages_params_do_not_matter_to_what_is_kept_but_an_edit_that_was_undone_does(folder: Path) -> None:
-    """What is kept may have been made from what stood there in between."""
-    kept = keep_something()
-    params = folder / "params.yaml"
-    params.write_text(params.read_text().replace("picture_rows: 3", "picture_rows: 4"))
-    assert keep_something() == kept
-    os.utime(folder / "code.py", ns=(0, (folder / "code.py").stat().st_mtime_ns + 1))
-    assert keep_something() != kept
 
 
 def test_metrics_that_dvc_deleted_are_back_after_a_fault(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,11 +147,6 @@ def test_metrics_that_dvc_deleted_are_back_after_a_fault(folder: Path, capsys: p
     assert (folder / "metrics/b.json").read_text() == "newer"
     assert not (folder / "data").exists()
     assert "metrics/a.json: DVC had deleted this for the stage; it is again as in git" in capsys.readouterr().err
-
-
-def test_without_a_lock_nothing_is_taken_for_a_left_over(folder: Path) -> None:
-    leftovers.remove()
-    assert (folder / "input/photo").exists()
 
 
 def test_code_of_another_checkout_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

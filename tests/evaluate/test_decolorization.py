@@ -11,24 +11,14 @@ from skimage.color import deltaE_cie76, rgb2lab
 from stages.evaluate import decolorization
 from stages.evaluate.decolorization import MEASURES, contrast, pairs_of
 
-Colour = tuple[int, int, int]
-
-BLACK, WHITE = (0, 0, 0), (255, 255, 255)  # a distance of 100
-
-
-def neighbours(photograph: list[list[Colour]], gray: list[list[float]]) -> tuple[float, float, float]:
-    """CCPR, CCFR and E over the neighbours of a small image."""
-    found = contrast(pairs_of(np.array(photograph, np.uint8), seed=1), np.array(gray))
-    return found["ccpr_neighbours"], found["ccfr_neighbours"], found["e_neighbours"]
-
 
 def test_colours_that_differ_by_a_threshold_meet_it(monkeypatch: pytest.MonkeyPatch) -> None:
     lab = np.array([[40.0, 3.0, 1.0], [40.0, 3.0, 9.0]])  # no two 8-bit colours are a whole number apart
     monkeypatch.setattr(decolorization, "_lab", lambda photograph: (lab, np.array([[0, 1]])))
-    ccpr, _, _ = neighbours([[BLACK, WHITE]], [[0.5, 0.5]])
-    _, ccfr, _ = neighbours([[BLACK, WHITE]], [[0.2, 0.8]])
-    assert ccpr == pytest.approx(7 / 15)  # lost for τ = 1 … 8
-    assert ccfr == pytest.approx(7 / 15)  # made up for τ = 8 … 15
+    pairs = pairs_of(np.zeros((1, 2, 3), np.uint8), seed=1)
+    flat, bold = (contrast(pairs, np.array([gray])) for gray in ([0.5, 0.5], [0.2, 0.8]))
+    assert flat["ccpr_neighbours"] == pytest.approx(7 / 15)  # lost for τ = 1 … 8
+    assert bold["ccfr_neighbours"] == pytest.approx(7 / 15)  # made up for τ = 8 … 15
 
 
 def shares(pairs: list[tuple[float, int]]) -> tuple[float, float, float]:

@@ -21,8 +21,8 @@ def of_residuals(photos: np.ndarray, colour: np.ndarray, residuals: np.ndarray) 
     return leakage.of_triangles(dict(zip(pd.unique(photos), triangles, strict=True)), slice(None))
 
 
-def r2(residual: np.ndarray, colour: np.ndarray = COLOUR) -> float:
-    return float(of_residuals(np.array(["a"] * len(colour)), colour, residual[None])["chroma_r2"])
+def r2(residual: np.ndarray, colour: np.ndarray) -> float:
+    return float(of_residuals(ONE, colour, residual[None])["chroma_r2"])
 
 
 def by_least_squares(colour: np.ndarray, residual: np.ndarray) -> tuple[float, float]:

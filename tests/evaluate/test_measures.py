@@ -22,13 +22,10 @@ def test_psnr_and_mse_agree_with_scikit_image() -> None:
     )
 
 
-def test_identical_images_have_no_psnr_and_an_ssim_of_one() -> None:
+def test_identical_images_have_no_psnr_and_an_ssim_of_one_and_equal_pixels_are_counted() -> None:
     found = measures.psnr(TARGETS, np.where(np.arange(20)[:, None, None] == 3, OUTPUTS, TARGETS))
     assert np.isnan(found).tolist() == [number != 3 for number in range(20)]
     assert measures.ssim(TARGETS, TARGETS) == pytest.approx(np.ones(20))
-
-
-def test_exact_is_the_share_of_equal_pixels() -> None:
     outputs = TARGETS.copy()
     outputs[0, :7] += 1e-9
     assert measures.exact(TARGETS, outputs).tolist() == [0.75, *[1] * 19]
@@ -43,11 +40,8 @@ def test_ssim_is_that_of_wang_2004(shape: tuple[int, ...]) -> None:
         for pair in zip(targets, outputs, strict=True)
     ]
     assert measures.ssim(targets, outputs) == pytest.approx(peer, abs=1e-12)
-
-
-def test_ssim_needs_a_whole_window() -> None:
     with pytest.raises(ValueError, match="at least 11"):
-        measures.ssim(TARGETS[:, :10], OUTPUTS[:, :10])
+        measures.ssim(targets[:, :10], outputs[:, :10])
 
 
 def test_chroma_is_zero_for_gray_and_known_for_a_known_colour() -> None:

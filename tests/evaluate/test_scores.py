@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from stages.evaluate import pictures, scores
+from stages.evaluate import scores
 from stages.formats.patches import PatchSet
 
 RNG = np.random.default_rng(5)
@@ -83,10 +83,6 @@ def test_metrics_are_those_of_the_variant_alone_with_its_start() -> None:
         "mine": {"psnr": None, "ssim": 0.12346},
         "pca_32": {"psnr": 1, "ssim": 1},
     }
-
-
-def test_the_picture_shows_the_worst_the_median_and_the_best() -> None:
-    assert pictures.ranks(np.array([0.5, 0.1, 0.9, 0.3, 0.7]), 1).tolist() == [[1], [0], [2]]
 
 
 @given(st.lists(st.floats(0, 100), min_size=2, max_size=12, unique=True))

@@ -54,14 +54,10 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def file(html: str, tmp_path: Path) -> str:
-    (tmp_path / "index.html").write_text(html)
-    return (tmp_path / "index.html").as_uri()
-
-
-@pytest.fixture
-def opened(browser: Browser, file: str) -> Iterator[Page]:
+def opened(browser: Browser, html: str, tmp_path: Path) -> Iterator[Page]:
     """The page at the width of a phone; it may ask for nothing and complain of nothing."""
+    (tmp_path / "index.html").write_text(html)
+    file = (tmp_path / "index.html").as_uri()
     opened = browser.new_page(viewport={"width": 360, "height": 800})
     requests: list[str] = []
     complaints: list[str] = []

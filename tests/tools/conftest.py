@@ -38,16 +38,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace.folder.mkdir()
     (workspace.folder / "dvc.yaml").write_text(PIPELINE)
     (workspace.folder / "params.yaml").write_text("variants:\n  simple: 10\n  vae: 20\n")
-    (workspace.folder / "tools").symlink_to(REPOSITORY / "tools")
-    (workspace.folder / "stages").symlink_to(REPOSITORY / "stages")
-    (workspace.folder / "grayscale").symlink_to(REPOSITORY / "grayscale")
-    for command in (
-        "git init --quiet --initial-branch=main",
-        "git config user.name T",
-        "git config user.email t@e.org",
-    ):
+    for name in ("tools", "stages", "grayscale"):
+        (workspace.folder / name).symlink_to(REPOSITORY / name)
+    for command in ("git init -q -b main", "git config user.name T", "git config user.email t@e.org", "dvc init -q"):
         workspace.run(*command.split())
-    workspace.run("dvc", "init", "--quiet")
     workspace.run("dvc", "repro", "--quiet")
     workspace.commit("Made")
     return workspace

@@ -21,7 +21,7 @@ from tools.compare import compare
 from tools.compare.revisions import Changes, Revision, changes
 
 COUNTS = {"a": 9, "b": 4, "c": 6}  # patches of each test photograph
-SPLITS, SUMMARY = ("train", "validation", "test"), "data/evaluations/simple/summary.json"
+SUMMARY = "data/evaluations/simple/summary.json"
 PIPELINE = """
 stages:
   targets:
@@ -54,7 +54,7 @@ def contrast(method: str) -> pd.DataFrame:
 
 
 def summary(name: str, psnr: float = 20) -> dict[str, Any]:
-    inputs = {f"data/pairs/{split}": "p" * 64 for split in SPLITS}
+    inputs = {f"data/pairs/{split}": "p" * 64 for split in ("train", "validation", "test")}
     return {"inputs": inputs, "scores": {name: {"psnr": psnr, "ssim": 0.9}}}
 
 
@@ -70,11 +70,8 @@ def evaluate(folder: Path, name: str, gain: float = 0.0) -> None:
 def study(*patches: str) -> str:
     """metrics/studies.csv with three seeds of subpixel for each start of a sha256 of patches; PSNR 20, 21 and 22 dB."""
     rows = ["study,run,variant,seed,psnr,ssim,train,validation,test,made_from,variant_from"]
-    rows += [
-        f"seeds,seeds_subpixel_{seed},subpixel,{seed},{19 + seed},0.9,p,p,{made},c,v"
-        for made in patches
-        for seed in (1, 2, 3)
-    ]
+    for made in patches:
+        rows += [f"seeds,seeds_subpixel_{n},subpixel,{n},{19 + n},0.9,p,p,{made},c,v" for n in (1, 2, 3)]
     return "\n".join(rows) + "\n"
 
 
@@ -145,12 +142,9 @@ def test_a_true_difference_is_told_and_what_led_to_it(here: Path) -> None:
     assert shown.markdown(found).startswith("**Better: subpixel psnr (+2 dB, within")
 
 
-def test_other_code_that_scores_is_named(here: Path) -> None:
+def test_other_code_that_scores_is_named_and_scores_on_other_patches_are_not_compared(here: Path) -> None:
     found = compared("second", "third")
     assert found.remeasured == found.changes.code == ["stages/evaluate/measures.py (evaluate)"]
-
-
-def test_scores_on_other_patches_are_not_compared(here: Path) -> None:
     found = compared("third", "fourth")
     assert found.rows == []
     assert shown.sentence(found) == (
@@ -160,8 +154,7 @@ def test_scores_on_other_patches_are_not_compared(here: Path) -> None:
 
 
 def test_a_revision_does_not_differ_from_its_workspace_until_that_is_edited(here: Path) -> None:
-    found = compared("fourth")
-    assert shown.sentence(found) == "Nothing changed."
+    assert shown.sentence(compared("fourth")) == "Nothing changed."
     params = (here / "params.yaml").read_text()
     write_text(here / "params.yaml", params.replace("0.008", "0.009"))
     try:
@@ -222,14 +215,13 @@ def test_tables_of_other_patches_are_never_paired() -> None:
 
     table = scores("simple")
     shuffled = paired(table, table.sample(frac=1, random_state=1))
-    assert shuffled
-    assert all((values["old"] == values["new"]).all() for values in shuffled.values())
+    assert shuffled and all((values["old"] == values["new"]).all() for values in shuffled.values())
     twice = pd.concat([table, table.iloc[:1]])
     for after in (table.assign(column=table["column"] + 1), table.iloc[1:], twice):
         assert paired(table, after) is None
     assert paired(twice, twice) is None  # which goes with which?
-    more = paired(table, pd.concat([table, scores("another").iloc[:1]]))  # only one has it
-    assert more and more.keys() == shuffled.keys()
+    more = pd.concat([table, scores("another").iloc[:1]])  # only one has it
+    assert (paired(table, more) or {}).keys() == shuffled.keys()
     assert paired(table, scores("another")) == {}
 
 
@@ -267,6 +259,11 @@ def test_a_difference_that_a_seed_might_make_is_marked() -> None:
     assert [row.luck for row in rows] == [True, False, False, False]
 
 
+SCORED, KEPT = "data/evaluations/simple/scores.csv", "data/evaluations/simple/contrast.csv"
+SET = "data/evaluations/test_sets/other"
+OTHER = f"{SET}/scores.csv"
+
+
 class Held(Revision):
     """A revision whose dvc.lock and files are given."""
 
@@ -299,33 +296,25 @@ def held(gain: float, photos: str = "1", patches: str = "1", conversion: str = "
         "evaluate_set@other": stage("data/evaluations/test_sets/other", str(gain), targets=targets),
     }
     stages["evaluate_set@other"]["deps"] = [{"path": f"{compare.CUTTING}cutting.py", "md5": cut}]
-    folders = {"data/evaluations/simple": gain, "data/evaluations/test_sets/other": -gain}
-    tables = {f"{folder}/scores.csv": scores("simple", of) for folder, of in folders.items()}
-    return Held(stages, {**tables, **{f"{folder}/contrast.csv": contrast("simple") for folder in folders}})
+    tables = {SCORED: scores("simple", gain), OTHER: scores("simple", -gain)}
+    return Held(stages, {**tables, KEPT: contrast("simple"), f"{SET}/contrast.csv": contrast("simple")})
 
 
-SCORED, OTHER, KEPT, _ = held(0).tables
+def test_test_set_and_test_photographs_have_rows_of_their_own_and_are_refused_one_by_one() -> None:
+    def refused(**changed: str) -> tuple[dict[str, str], dict[str, str]]:
+        found = compare.compare(held(0), held(3, **changed))
+        assert ("Worse: simple on other psnr (-3 dB)" in shown.sentence(found)) == ("other" not in found.refused)
+        return found.refused, {row.test_set: row.verdict for row in found.rows if row.measure == "psnr"}
 
-
-def test_a_test_set_has_rows_of_its_own() -> None:
-    found = compare.compare(held(0), held(3))
-    verdicts = {row.test_set: row.verdict for row in found.rows if row.measure == "psnr"}
-    assert verdicts == {"": "better", "other": "worse"}
-    assert "Worse: simple on other psnr (-3 dB)" in shown.sentence(found)
-
-
-def test_test_set_and_test_photographs_are_refused_one_by_one() -> None:
-    found = compare.compare(held(0), held(3, photos="2"))
-    assert found.refused == {"other": "data/test_sets/other differs, because of test_sets.other.limit: 1 → 2"}
-    assert {row.test_set for row in found.rows} == {""}
-    found = compare.compare(held(0), held(3, patches="2"))  # the same patches, stored otherwise: but who knows
-    assert found.refused == {"": "data/pairs/test differs, because of targets.shard_patches: 1 → 2"}
-    assert {row.test_set for row in found.rows} == {"other"}
-    found = compare.compare(held(0), held(3, patches="2", conversion="bt709"))
-    assert list(found.refused) == ["", "other"]
-    assert found.rows == []
-    found = compare.compare(held(0), held(3, cut="2"))  # other code cuts it: other pixels at the same places
-    assert found.refused == {"other": "its patches may differ, because of stages/targets/cutting.py (evaluate_set)"}
+    assert refused() == ({}, {"": "better", "other": "worse"})
+    told = "data/test_sets/other differs, because of test_sets.other.limit: 1 → 2"
+    assert refused(photos="2") == ({"other": told}, {"": "better"})
+    told = "data/pairs/test differs, because of targets.shard_patches: 1 → 2"  # stored otherwise: but who knows
+    assert refused(patches="2") == ({"": told}, {"other": "worse"})
+    told = "its patches may differ, because of stages/targets/cutting.py (evaluate_set)"  # other pixels, same places
+    assert refused(cut="2") == ({"other": told}, {"": "better"})
+    both, rows = refused(patches="2", conversion="bt709")
+    assert (list(both), rows) == (["", "other"], {})
 
 
 def test_what_rounding_alone_may_change_is_the_same() -> None:
@@ -341,10 +330,9 @@ def test_a_value_that_is_no_number_gives_no_verdict_and_takes_none_away() -> Non
     new.tables[SCORED] = new.tables[SCORED].assign(ssim=[float("nan"), *[0.9] * 18], mae=float("nan"))
     found = compare.compare(held(0), new)
     assert [row.measure for row in found.rows if not row.test_set] == ["psnr", "mse"]
-    missing = [f"simple {measure}: not a number of every patch or photograph" for measure in ("ssim", "mae")]
-    assert found.unpaired == missing
+    assert found.unpaired == [f"simple {name}: not a number of every patch or photograph" for name in ("ssim", "mae")]
     both.tables[SCORED] = both.tables[SCORED].assign(mae=float("nan"))
-    assert compare.compare(both, new).unpaired == missing[:1]
+    assert compare.compare(both, new).unpaired == found.unpaired[:1]
 
 
 def test_patches_that_are_identical_with_their_target_are_left_out_of_psnr_alone() -> None:
@@ -373,23 +361,16 @@ def test_columns_and_tables_that_do_not_go_together_are_named() -> None:
     assert compare.compare(held(0), new).unpaired[0] == "data/evaluations/test_sets/other: only in held"
 
 
-def of_simple(table: str) -> bytes:
-    return table.replace("subpixel", "simple").encode()
-
-
-@pytest.mark.parametrize("table", ["", "run\n1\n", study("p").replace(",psnr,", ",other,"), study("q")])
-def test_a_study_without_scores_of_these_patches_knows_of_no_luck(table: str) -> None:
-    files = {"metrics/studies.csv": of_simple(table), SUMMARY: json.dumps(summary("simple")).encode()}
-    assert compare.luck_of_seeds(Held(held(0).stages, {}, files)) == {}
-
-
-def test_luck_is_that_of_seeds_which_go_with_the_scores() -> None:
-    def luck(psnr: float) -> dict[tuple[str, str], float]:
-        files = {"metrics/studies.csv": of_simple(study("p")), SUMMARY: json.dumps(summary("simple", psnr)).encode()}
-        return compare.luck_of_seeds(Held(held(0).stages, {}, files))
-
-    assert luck(20) == {("simple", "psnr"): 1, ("simple", "ssim"): 0}
-    assert luck(20.1) == {}
+@pytest.mark.parametrize(
+    ("table", "psnr", "known"),
+    [(study("p"), 20, True), (study("p"), 20.1, False), (study("q"), 20, False)]
+    + [(table, 20, False) for table in ("", "run\n1\n", study("p").replace(",psnr,", ",other,"))],
+)
+def test_luck_is_that_of_seeds_which_go_with_the_scores(table: str, psnr: float, known: bool) -> None:
+    files = {"metrics/studies.csv": table.replace("subpixel", "simple").encode()}
+    files[SUMMARY] = json.dumps(summary("simple", psnr)).encode()
+    expected = {("simple", "psnr"): 1, ("simple", "ssim"): 0} if known else {}
+    assert compare.luck_of_seeds(Held(held(0).stages, {}, files)) == expected
 
 
 def test_stages_are_named_by_their_group_whatever_variants_came_or_went() -> None:

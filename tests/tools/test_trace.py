@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages.common.artifacts import write_json
-from tools import trace
+from tools import ToolError, trace
 
 CODE = {"path": "stages/train", "md5": "code"}
 METHODS = (
@@ -63,18 +63,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def head() -> str:
-    return subprocess.run(
-        ["git", "log", "-1", "--format=%h"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-
-
 def test_a_score_leads_back_to_its_model_patches_and_photographs(here: Path) -> None:
+    show = ["git", "log", "-1", "--format=%h"]
+    head = subprocess.run(show, capture_output=True, text=True, check=True).stdout.strip()
     text = "\n".join(trace.trace("subpixel.ssim"))
     assert text.startswith("subpixel.ssim = 0.9\nread from metrics/scores/subpixel.json, which is commit ")
     steps = re.findall(r"^([\w@]+): python -m ", text, flags=re.MULTILINE)
     assert steps == ["evaluate@subpixel", "train@subpixel", "targets", "fetch"]
-    assert f"made    data/models/subpixel: md5 model-subpixel  commit {head()}" in text
+    assert f"made    data/models/subpixel: md5 model-subpixel  commit {head}" in text
     assert "code    stages/train: md5 code" in text
     assert "package numpy: 2.4.6" in text
     assert "photo   chelsea (train): sha256 416b72" in text
@@ -87,22 +83,19 @@ def test_what_a_clone_with_the_report_alone_has_is_traced_too(here: Path, metric
     assert f"\n{stage or 'evaluate@subpixel'}: python -m stages.evaluate" in "\n".join(trace.trace(metric))
 
 
-def test_a_clone_without_data_traces_the_scores_that_git_holds(here: Path) -> None:
+def test_a_clone_without_data_traces_the_scores_that_git_holds_and_tells_of_uncommitted_ones(here: Path) -> None:
     (here / "data/report/methods.csv").unlink()
-    assert next(trace.trace("subpixel.psnr")) == "subpixel.psnr = 60.0"
-    with pytest.raises(trace.TraceError, match="methods are luma, subpixel"):
+    write_json(here / "metrics/scores/subpixel.json", {"psnr": 62.0})
+    assert "changed since" in list(trace.trace("subpixel.psnr"))[1]
+    assert next(trace.trace("subpixel.psnr")) == "subpixel.psnr = 62.0"
+    with pytest.raises(ToolError, match="methods are luma, subpixel"):
         next(trace.trace("pca_784.psnr"))
 
 
-def test_uncommitted_results_are_told(here: Path) -> None:
-    write_json(here / "metrics/scores/subpixel.json", {"psnr": 61.0})
-    assert "changed since" in list(trace.trace("subpixel.psnr"))[1]
-
-
 def test_an_unknown_number_or_test_set_is_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(trace.TraceError, match=r"no number 'subpixel.beauty'.* methods are .*subpixel"):
+    with pytest.raises(ToolError, match=r"no number 'subpixel.beauty'.* methods are .*subpixel"):
         next(trace.trace("subpixel.beauty"))
-    with pytest.raises(trace.TraceError, match=r"test_set_garden.csv is missing"):
+    with pytest.raises(ToolError, match=r"test_set_garden.csv is missing"):
         next(trace.trace("garden.subpixel.psnr"))
     (here / "dvc.lock").unlink()
     monkeypatch.setattr("sys.argv", ["trace", "subpixel.ssim"])

@@ -29,7 +29,6 @@ LEGEND = (
 
 
 def main() -> None:
-    """Print the comparison; exit with 1 and a message if there is no such revision."""
     parser = argparse.ArgumentParser(prog="python -m tools.compare", description=__doc__)
     parser.add_argument("old", help="commit, branch or tag to compare with")
     parser.add_argument("--to", metavar="REV", help="instead of the workspace, as its dvc.lock has it")

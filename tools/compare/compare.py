@@ -37,25 +37,16 @@ Pairs = dict[tuple[str, str, str], pd.DataFrame]
 
 @dataclass(frozen=True)
 class Row:
-    """A score that differs between the revisions.
-
-    Attributes:
-        test_set, method, measure: of which; see `Pairs`.
-        old: mean over photographs in the old revision, `new` in the new one; each photograph counts alike.
-        difference: new − old; its interval is of this row alone. There is none for a single photograph, nor where all
-            photographs differ alike.
-        verdict: better, worse or none; of all rows together.
-        seeds: standard deviation of the method's score over seeds; NaN where that was not studied.
-    """
+    """A score that differs between the revisions."""
 
     test_set: str
     method: str
     measure: str
-    old: float
+    old: float  # mean over photographs, each of which counts alike
     new: float
-    difference: paired.Paired
-    verdict: str
-    seeds: float
+    difference: paired.Paired  # new − old, and the interval of this row alone
+    verdict: str  # better, worse or none; of all rows together
+    seeds: float  # standard deviation of the method's score over seeds; NaN where that was not studied
 
     @property
     def luck(self) -> bool:
@@ -65,32 +56,19 @@ class Row:
 
 @dataclass
 class Comparison:
-    """What two revisions differ in.
+    """What two revisions differ in."""
 
-    Attributes:
-        old: title of the old revision, `new` of the new one.
-        changes: in params, packages, code, data and variants.
-        stale: stages of the workspace whose results are not those of its code, params and data.
-        refused: test set → why its scores can't be compared; the test photographs are ''.
-        untouched: evaluations that are the same byte for byte: `baselines`, variants and test sets.
-        rows: of all scores that changed, in the order of their tables.
-        same: how many scores did not, of the evaluations that are not the same byte for byte.
-        unpaired: tables, methods and measures that are left out, and why.
-        missing: why no scores were compared, and what to do: those of a revision can't be had here. Empty if they can.
-        remeasured: code, params and packages that score, and differ: what changed may be the measuring.
-    """
-
-    old: str
+    old: str  # title of the revision
     new: str
     changes: Changes
-    stale: list[str] = field(default_factory=list)
-    refused: dict[str, str] = field(default_factory=dict)
-    untouched: list[str] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
-    same: int = 0
-    unpaired: list[str] = field(default_factory=list)
-    missing: str = ""
-    remeasured: list[str] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)  # stages of the workspace whose results are not those of its inputs
+    refused: dict[str, str] = field(default_factory=dict)  # test set ('': the test photographs) → why
+    untouched: list[str] = field(default_factory=list)  # evaluations that are the same byte for byte
+    rows: list[Row] = field(default_factory=list)  # of all scores that changed, in the order of their tables
+    same: int = 0  # how many scores did not, of the evaluations that are not untouched
+    unpaired: list[str] = field(default_factory=list)  # tables, methods and measures that are left out, and why
+    missing: str = ""  # why no scores could be compared, and what to do
+    remeasured: list[str] = field(default_factory=list)  # what scores, and differs: the measuring may have changed
 
 
 def compare(old: Revision, new: Revision) -> Comparison:
@@ -115,9 +93,6 @@ def scores(old: Revision, new: Revision, refused: Collection[str]) -> tuple[int,
     """How many scores are the same in both revisions, those that differ, and what can't be compared, with the reason.
 
     Images that are identical with their target in either revision have no PSNR and are left out of its comparison.
-
-    Raises:
-        UnavailableError: a table of one of the revisions can't be had here.
     """
     pairs: Pairs = {}
     unpaired = alone(old, new)
@@ -219,13 +194,10 @@ def remeasured(old: Revision, new: Revision, refused: Collection[str]) -> list[s
 
 
 def judged(pairs: Pairs, luck: dict[tuple[str, str], float]) -> list[Row]:
-    """Rows with verdicts on all `pairs` together.
+    """Rows with verdicts on all `pairs` together; `luck`: (method, measure) → standard deviation over seeds.
 
-    PSNR and SSIM of patches share 80 % of the 5 % that may go wrong, all other measures the rest.
-
-    Args:
-        pairs: at least one; their values differ.
-        luck: (method, measure) → standard deviation over seeds, which were scored on the test photographs.
+    PSNR and SSIM of patches share 80 % of the 5 % that may go wrong, all other measures the rest. Seeds were scored on
+    the test photographs.
     """
     first = np.array([measure in HEADLINE for _, _, measure in pairs])
     weights = np.where(first, HEADLINE_SHARE / max(first.sum(), 1), (1 - HEADLINE_SHARE) / max((~first).sum(), 1))

@@ -16,41 +16,26 @@ ERROR = 0.05  # chance that a comparison without any true difference still gives
 
 @dataclass(frozen=True)
 class Paired:
-    """Mean differences over photographs, each an array of one shape, `(...)`.
-
-    Attributes:
-        photographs: how many.
-        estimate: mean over photographs, each counting alike.
-        low: lower end of the 95 % interval, `high` the upper; NaN where the spread over photographs is unknown.
-        p: two-sided, of no difference; 1 where the interval is NaN.
-    """
+    """Mean differences over photographs, each an array of one shape, `(...)`."""
 
     photographs: int
     estimate: np.ndarray
-    low: np.ndarray
+    low: np.ndarray  # of the 95 % interval; NaN where the spread over photographs is unknown
     high: np.ndarray
-    p: np.ndarray
+    p: np.ndarray  # two-sided, of no difference; 1 where the interval is NaN
 
 
 def paired(differences: np.ndarray, rounding: float = 0.0) -> Paired:
-    """Estimate, 95 % interval and p of the mean difference.
+    """Estimate, 95 % interval and p of the mean of finite differences `(..., photographs)`, new − old.
 
     The interval is that of Student's paired t-test, which is the bootstrap over photographs corrected for few of them
     (Hesterberg 2015, What Teachers Should Know About the Bootstrap, sections 3.2 and 4.5).
     Percentiles of resamples would not do: three photographs that differ alike by chance, one time in four, have only
     resamples on one side of 0. Nor would a mean over patches: where one photograph has most of them, its standard error
-    from a few photographs is far too small. Hence each photograph counts alike. Differences that are strongly skewed
-    around a mean of 0 make the test err more often than claimed.
+    from a few photographs is far too small. Hence each photograph counts alike.
 
-    A single photograph tells nothing of others, nor do photographs that all differ alike as far as their scores are
-    stored: two that gain one step each do so by chance every other time, and Student's ratio would be infinite.
-
-    Args:
-        differences: `(..., photographs)` new − old, the mean of each photograph.
-        rounding: what rounding may have changed a mean by; a smaller standard deviation is none.
-
-    Raises:
-        ValueError: a difference is NaN or infinite.
+    A single photograph tells nothing of others, nor do photographs that all differ alike, to within the `rounding` of a
+    mean: two that gain one step each do so by chance every other time, and Student's ratio would be infinite.
     """
     if not np.isfinite(differences).all():
         raise ValueError("differences must be finite")
@@ -64,15 +49,11 @@ def paired(differences: np.ndarray, rounding: float = 0.0) -> Paired:
 
 
 def differ(p: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Which of many differences are told from chance: `(..., m)` bool.
+    """Which of many differences, `(..., m)` p, are told from chance: `(..., m)` bool.
 
-    Holm's step-down procedure with weights (Holm 1979, A Simple Sequentially Rejective Multiple Test Procedure,
+    Holm's step-down procedure with weights `(m,)` (Holm 1979, A Simple Sequentially Rejective Multiple Test Procedure,
     Scandinavian Journal of Statistics 6, section 4): however the m measures are correlated, the chance that any of
     those without a true difference is among them is at most `ERROR`.
-
-    Args:
-        p: `(..., m)` of each.
-        weights: `(m,)` positive: the share of `ERROR` that each begins with, times anything.
     """
     order = np.argsort(p / weights, axis=-1, kind="stable")
     shares = weights[order]

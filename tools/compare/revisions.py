@@ -33,16 +33,12 @@ class UnavailableError(ArtifactError):
 class Revision:
     """What git and DVC hold of a revision; DVC's part comes from its cache, or from the remote if it is not there.
 
-    Attributes:
-        title: what it was called, with the commit; of the workspace that which it is based on.
-        stages: those of dvc.yaml as dvc.lock has them; what only dvc.lock still has is of no use to anyone.
-
-    Raises:
-        ArtifactError: git knows no such revision, or its dvc.lock or dvc.yaml can't be read.
+    `title` is what it was called, with the commit; of the workspace that which it is based on. `stages` are those of
+    dvc.yaml as dvc.lock has them. `ArtifactError`: git knows no such revision, or its dvc.lock can't be read.
     """
 
     def __init__(self, name: str | None = None) -> None:
-        """Args: name: of the revision; `None` is the workspace, whose results are those of its dvc.lock."""
+        """Without a name the workspace, whose results are those of its dvc.lock."""
         self.name = name
         commit = printed("git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name or 'HEAD'}^{{commit}}")
         if not commit:
@@ -78,13 +74,7 @@ class Revision:
         return [stage.partition("@")[2] for stage in self.stages if stage.startswith("evaluate@")]
 
     def stale(self) -> list[str]:
-        """The stages of the workspace whose code, params or data differ from dvc.lock; none of a commit.
-
-        What is not checked out does not differ.
-
-        Raises:
-            ArtifactError: DVC can't tell, as while it rebuilds.
-        """
+        """The workspace's stages whose code, params or data, if checked out, differ from dvc.lock; none of a commit."""
         if self.name:
             return []
         try:
@@ -99,28 +89,22 @@ class Revision:
         return next((out["md5"] for out in outs if out["path"] == path), None)
 
     def read(self, path: str) -> bytes:
-        """The content of a file that DVC tracks.
-
-        Raises:
-            UnavailableError: neither the cache nor the remote has it, or its bytes are not those of its hash.
-        """
+        """The content of a file that DVC tracks; `UnavailableError` if it is not to be had, or damaged."""
         data = self._files.repo.datafs
         try:
             content = bytes(data.cat_file(path))
         except Exception as error:  # of the remote's library, whichever that is
-            raise self._missing(path, error) from error
+            reason = " ".join(str(error).split())
+            message = f"{self.title}: {path} can't be had ({reason}); {self._remedy}, then compare again"
+            raise UnavailableError(message) from error
         if hashlib.md5(content, usedforsecurity=False).hexdigest() != data.info(path)["md5"]:
             raise UnavailableError(
                 f"{self.title}: {path} is damaged in the cache or at the remote; run `make audit REPAIR=1`"
             )
         return content
 
-    def _missing(self, path: str, error: object) -> UnavailableError:
-        reason = " ".join(str(error).split())
-        return UnavailableError(f"{self.title}: {path} can't be had ({reason}); {self._remedy}, then compare again")
-
     def table(self, path: str) -> pd.DataFrame:
-        """A CSV file that DVC tracks; `UnavailableError` as of `read`."""
+        """A CSV file that DVC tracks."""
         return parsed(self.read(path), partial(read_table, text=TEXT))
 
     def git_file(self, path: str) -> bytes:
@@ -143,19 +127,13 @@ def parsed(content: bytes, read: Callable[[Path], pd.DataFrame]) -> pd.DataFrame
 
 @dataclass(frozen=True)
 class Changes:
-    """What differs between the inputs of two revisions' results, each line ready to print.
+    """What differs between the inputs of two revisions' results, each line ready to print."""
 
-    Attributes:
-        params: `key: old → new`; `packages` the same.
-        code: files, with the stages that use them; `data` the same.
-        added: variants that only the new revision has; `removed` those that only the old one has.
-    """
-
-    params: list[str]
+    params: list[str]  # `key: old → new`
     packages: list[str]
-    code: list[str]
+    code: list[str]  # files, with the stages that use them
     data: list[str]
-    added: list[str]
+    added: list[str]  # variants that only the new revision has
     removed: list[str]
 
     def __bool__(self) -> bool:
