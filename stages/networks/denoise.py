@@ -19,7 +19,7 @@ SAME = {"kernel_size": 3, "padding": "same", "kernel_initializer": "he_normal"}
 HALF = {"kernel_size": 2, "strides": 2}
 SMALL = 1.9  # of a coefficient, in standard deviations of the noise
 SIDE = 8  # of the cosine transforms, pixels
-CELL = 4  # pixels on a side, from whose mean fine detail is the difference
+AROUND = 5  # pixels on a side, from whose mean fine detail is the difference
 BT601 = LUMA / 1000
 MEAN = np.ones(3) / 3
 
@@ -92,8 +92,8 @@ def _filtered(image: Any) -> tuple[Any, Any, Any]:
     luma = _fixed(image, "luma", _column(BT601))
     filtered = layers.Subtract(name="filtered")([luma, layers.Add(name="taken")(taken)])
     clean = layers.Subtract(name="clean")([gray, gray_noise])
-    mean = layers.UpSampling2D(CELL, name="means")(layers.AveragePooling2D(CELL, name="mean")(clean))
-    fine = layers.Rescaling(1 / CELL, name="quarter")(layers.Subtract(name="fine")([clean, mean]))
+    mean = layers.AveragePooling2D(AROUND, strides=1, padding="same", name="mean")(clean)
+    fine = layers.Rescaling(1 / 4, name="quarter")(layers.Subtract(name="fine")([clean, mean]))
     fine = layers.Activation("softsign", name="softsign")(fine)  # edges count little more than noise
     unit = layers.Concatenate(name="unit")([gray_noise, chroma_noise, fine])
     return filtered, unit, level

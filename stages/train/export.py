@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -11,6 +14,7 @@ import keras
 import numpy as np
 import onnx
 import onnxruntime
+from tf2onnx.graph import Node
 
 from stages.common.artifacts import write_bytes
 from stages.common.stage import StageError
@@ -19,6 +23,23 @@ from stages.train.anysize import any_size
 
 TOLERANCE = 1e-5  # between Keras and ONNX Runtime, of full scale
 AXES = ("batch", "height", "width", "channels")
+
+
+def export(keras_file: Path, onnx_file: Path) -> None:
+    """Write a stored float32 model as ONNX, see `write_onnx`, in a new process with a fixed hash seed.
+
+    The exporter walks through sets of nodes: which of several equal graphs it writes is up to how nodes are hashed, and
+    to the names that it gave in the same process before. Hence a process in which both are the same each time.
+
+    Raises:
+        StageError: see `write_onnx`.
+    """
+    command = [sys.executable, "-m", "stages.train.export", str(keras_file), str(onnx_file)]
+    code = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": code, "PYTHONHASHSEED": "0"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise StageError((done.stderr.strip() or "the export was killed").splitlines()[-1])
 
 
 def write_onnx(path: Path, model: keras.Model) -> None:
@@ -124,3 +145,11 @@ def _compare(content: bytes, images: list[np.ndarray], expected: list[np.ndarray
             raise StageError(
                 f"as ONNX the network differs from Keras by {difference:.2g} of full scale, more than {TOLERANCE:g}"
             )
+
+
+if __name__ == "__main__":
+    Node.__hash__ = lambda node: hash(node.name)  # that of an object is its address, which is never the same
+    try:
+        write_onnx(Path(sys.argv[2]), keras.saving.load_model(sys.argv[1], compile=False))
+    except StageError as error:
+        raise SystemExit(str(error)) from None

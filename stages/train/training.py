@@ -52,7 +52,7 @@ def train(task: Task, folder: Path) -> dict[str, Any]:
     is the first as the library runs it, and curve.csv.
 
     Raises:
-        StageError: see `trained` and `stages.train.export.write_onnx`.
+        StageError: see `trained` and `stages.train.export.export`.
     """
     splits = {f"data/pairs/{split}": PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation")}
     train, validation = (squares(patches, task.variant) for patches in splits.values())
@@ -61,7 +61,7 @@ def train(task: Task, folder: Path) -> dict[str, Any]:
     with tensorflow_import():
         from stages.train import export
 
-    export.write_onnx(folder / "model.onnx", model)
+    export.export(folder / "model.keras", folder / "model.onnx")
     write_table(folder / "curve.csv", curve)
     return {
         **facts(task, model, curve, train),
