@@ -47,8 +47,8 @@ def test_noise_that_channels_share_is_in_gray_alone() -> None:
 @pytest.mark.parametrize("sigma", [0, 2, 5, 10])
 def test_texture_all_over_a_photograph_is_no_noise(sigma: float) -> None:
     rng = np.random.default_rng(1)
-    rough = sum(rng.normal(0, 8 * side, (240 // side, 320 // side)).repeat(side, 0).repeat(side, 1) for side in (1, 2))
-    grass = rough[..., None] * [0.4, 0.5, 0.3] + [90, 120, 60]
+    fine, coarse = (rng.normal(0, 8 * side, (240 // side, 320 // side)) for side in (1, 2))
+    grass = (fine + coarse.repeat(2, 0).repeat(2, 1))[..., None] * [0.4, 0.5, 0.3] + [90, 120, 60]
     gray, chroma, _ = damage.estimate(with_noise(grass, sigma))
     assert gray == pytest.approx(sigma / np.sqrt(3), rel=0.15, abs=0.8)
     assert chroma == pytest.approx(0.337 * sigma, rel=0.5, abs=0.5)
