@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import chdir
 
 import pytest
 from dvc.repo import Repo
@@ -69,7 +70,7 @@ TABLE: dict[str, tuple[Change, set[str]]] = {
 
 def planned(workspace: Workspace) -> set[str]:
     """The stages that `dvc repro --dry` names, without a new process."""
-    with Repo(str(workspace.folder)) as repo:
+    with chdir(workspace.folder), Repo() as repo:
         return {stage.addressing for stage in repo.reproduce(dry=True)}
 
 
