@@ -90,7 +90,7 @@ def test_a_test_photograph_trains_nothing_and_a_comment_moves_no_score(workspace
     assert workspace.stages_run() == ["train@subpixel"]
     without_a_test_photograph(workspace)
     assert workspace.stages_run("targets") == ["fetch", "targets"]
-    assert planned(workspace) == {"baselines", *EVALUATE}
+    assert planned(workspace) == {"baselines", *EVALUATE, "report"}
 
 
 def test_an_installed_version_that_is_not_the_locked_one_is_refused(workspace: Workspace) -> None:
