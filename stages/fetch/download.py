@@ -76,6 +76,7 @@ def downloaded(urls: Sequence[str], sha256: str) -> Path:
 
 
 def another_hash(found: str, wanted: str) -> str:
+    """How an error tells that a file is another one than was meant."""
     return f"sha256 is {found[:12]}…, params.yaml says {wanted[:12]}…"
 
 

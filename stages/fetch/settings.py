@@ -48,6 +48,7 @@ class ImageFiles(Source):
 
 
 def known() -> list[str]:
+    """The names of all sources."""
     return sorted(module.name for module in pkgutil.iter_modules(sources.__path__))
 
 

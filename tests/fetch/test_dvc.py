@@ -193,9 +193,17 @@ def test_an_address_is_shown_without_secrets_and_without_this_machine(address: s
 
 
 ORIGINS: list[tuple[Any, dict[str, Any], str]] = [
-    (archive, {"urls": ["https://me:secret@x.org/a.zip", "https://x/"], "sha256": "0" * 64}, "https://x.org/a.zip"),
+    (
+        archive,
+        {"urls": ["https://me:secret@example.org/a.zip", "https://x/"], "sha256": "0" * 64},
+        "https://example.org/a.zip",
+    ),
     (archive, {"sha256": "0" * 64}, "x.py"),
-    (repository, {"url": "https://me:secret@x.org/r", "path": "a/b", "rev": NO_COMMIT}, "https://x.org/r: a/b"),
+    (
+        repository,
+        {"url": "https://me:secret@example.org/r", "path": "a/b", "rev": NO_COMMIT},
+        "https://example.org/r: a/b",
+    ),
     (keras, {"dataset": "cifar100", "images": 1}, "cifar100"),
     (bundled, {}, "x.py"),
 ]
