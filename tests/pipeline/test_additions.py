@@ -94,7 +94,7 @@ ADDITIONS = {
         "evaluate@mine",
     ),
     "conversion": Addition(
-        {"grayscale/conversions.py": {"LIGHT = ": CONVERSION, '    "green": green,': '    "red": red,\n'}},
+        {"grayscale/conversions.py": {"LIGHT = ": CONVERSION, "        bt601, bt709,": "        red,\n"}},
         {"targets__conversion": "red"},
         {"targets", *EVALUATIONS},
         "targets",
