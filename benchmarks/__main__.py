@@ -3,8 +3,6 @@
 `--write` commits what was measured in their place. Needs a machine with nothing else to do, and current results.
 """
 
-from __future__ import annotations
-
 import argparse
 import datetime
 import json

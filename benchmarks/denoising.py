@@ -5,8 +5,6 @@ true strength of its noise; `denoise` is blind. BM3D (Dabov et al. 2007) takes p
 whose binary is free for non-commercial use only.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping

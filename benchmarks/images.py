@@ -1,7 +1,5 @@
 """What scoring and converting images costs, beside OpenCV, Pillow and scikit-image."""
 
-from __future__ import annotations
-
 import json
 import sys
 import tempfile

@@ -3,8 +3,6 @@
 What is measured stands in a function for each benchmark, `<name>(rounds)`, which returns rows as `row` makes them.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import platform

@@ -1,7 +1,5 @@
 """What the pipeline costs: when there is nothing to do, and with ten times as many photographs."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from functools import partial

@@ -5,8 +5,6 @@ The peer is `simple` as a person would first write it, with plain Keras: float32
 runs in a process of its own, `python -m benchmarks.training '<JSON>'`, which prints what it took as JSON.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import threading

@@ -3,8 +3,6 @@
 `grayscale.convert` converts an array; `python -m grayscale` is the command. Nothing of the pipeline is imported here.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:

@@ -1,7 +1,5 @@
 """`grayscale`, or `python -m grayscale`: photographs to grayscale, with a trained model or a closed form."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys
@@ -107,7 +105,7 @@ def _convert(arguments: argparse.Namespace) -> bool:
     return bool(failed or closed)
 
 
-def _choice(arguments: argparse.Namespace) -> tuple[batch.Choice, str]:
+def _choice(arguments: argparse.Namespace) -> "tuple[batch.Choice, str]":
     """How to convert; and where that is left to us, a line that says by which network and why."""
     from grayscale import batch, damage
 

@@ -1,7 +1,5 @@
 """Convert many files, in this process or in several worker processes."""
 
-from __future__ import annotations
-
 import functools
 import multiprocessing
 import os

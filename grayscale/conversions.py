@@ -6,8 +6,6 @@ photograph of any size can be converted stripe by stripe, as `stripes` does. On 
 20 bytes of memory per pixel beside it.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 

@@ -3,8 +3,6 @@
 The pipeline trains with these estimates, so a network learns what they are worth; the library hands the same to it.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

@@ -4,8 +4,6 @@ The format is told by content, never by the file's extension. Vector and page fo
 opened: Pillow gets an explicit list.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import re

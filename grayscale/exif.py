@@ -1,7 +1,5 @@
 """EXIF for the gray image, with each value as the bytes that it is: Pillow writes text as ASCII alone."""
 
-from __future__ import annotations
-
 import io
 import struct
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Find the image files to convert, choose their output paths, and write gray images with their metadata."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import os

@@ -1,7 +1,5 @@
 """Find trained models and check that they are the recorded ones. Loads and converts nothing."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import subprocess

@@ -1,7 +1,5 @@
 """A trained network from an ONNX file, run by ONNX Runtime. No file can make it read, write or run anything else."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import cache

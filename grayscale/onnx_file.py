@@ -4,8 +4,6 @@ A file is a protobuf message: numbered fields, some of them messages again (onnx
 could make a runtime read another file, run other code or hold other graphs are looked at, all others are passed over.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Photographs → grayscale by a network or a closed form, as values in memory; no image file is read or written."""
 
-from __future__ import annotations
-
 import functools
 import os
 from collections.abc import Callable, Iterator

@@ -3,8 +3,6 @@
 The caller passes the method; nothing here knows of networks.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

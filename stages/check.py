@@ -4,8 +4,6 @@ So are the folders of photographs that it names: DVC reads them before it starts
 or wait for ever.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from stages.common import settings

@@ -1,7 +1,5 @@
 """Fixtures that several rooms share: a small real run of the whole pipeline, and tiny patch sets."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import shutil
@@ -119,7 +117,7 @@ class Workspace:
             section[last] = value
         yaml.dump(params, path)
 
-    def copy(self, folder: Path) -> Workspace:
+    def copy(self, folder: Path) -> "Workspace":
         shutil.copytree(self.folder, folder, symlinks=True)
         return Workspace(folder)
 

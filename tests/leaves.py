@@ -4,8 +4,6 @@ Lee, Mumford and Huang, "Occlusion models for natural images", IJCV 41, 2001: op
 radius r falling with r⁻³, hide one another.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

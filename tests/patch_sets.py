@@ -1,7 +1,5 @@
 """Tiny patch sets, written by NumPy and pandas alone: their form is that of `stages.formats.patches`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

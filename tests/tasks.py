@@ -1,7 +1,5 @@
 """Tasks for the tests of engines and shards, with faults on demand."""
 
-from __future__ import annotations
-
 import os
 import signal
 import time

@@ -1,7 +1,5 @@
 """Tools around the pipeline: they read, move, merge and compare what stages left, and compute no result."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

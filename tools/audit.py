@@ -4,8 +4,6 @@ DVC believes every cache file that is read-only, and every output that was check
 remote and the outputs in the workspace are read and hashed again. A repair replaces what is corrupt by a sound copy.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json

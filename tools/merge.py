@@ -4,8 +4,6 @@ In dvc.lock each stage gets the entry of the branch that ran it, and so does eac
 files in metrics are left as one branch has them: the rebuild writes them anew. What people write is never touched.
 """
 
-from __future__ import annotations
-
 import argparse
 import re
 import subprocess

@@ -4,8 +4,6 @@ DVC does the work. What is added: nothing is shared that is not current, a missi
 remote, one missing object does not hold up the others, and at the end DVC is asked whether all is current.
 """
 
-from __future__ import annotations
-
 import argparse
 import subprocess
 from pathlib import Path

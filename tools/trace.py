@@ -3,8 +3,6 @@
 Reads dvc.lock, the manifest and git alone, so it works in a clone that holds no data. Nothing is computed again.
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 import json

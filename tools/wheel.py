@@ -4,8 +4,6 @@ The networks are those of dvc.lock. In the wheel, `grayscale/trained/list.json` 
 folder in dvc.lock, the sha256 of the file, and the score on the test patches.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

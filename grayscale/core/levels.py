@@ -1,7 +1,5 @@
 """8- and 16-bit levels, and fractions of full scale."""
 
-from __future__ import annotations
-
 import numpy as np
 
 

@@ -1,7 +1,5 @@
 """The code points of an AVIF's colour, which its decoder leaves to the reader; ISO/IEC 14496-12 and 23008-12."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO

@@ -3,8 +3,6 @@
 Profiles of 8-bit samples are Pillow's to apply. Here is what it can't: colour without a profile, and 16 bits.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

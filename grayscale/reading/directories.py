@@ -1,7 +1,5 @@
 """The directories of TIFF files and of EXIF, entry by entry, with values as the bytes that they are."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple

@@ -1,7 +1,5 @@
 """Is a JPEG whole? Its decoder fills what is missing of a scan without a word, if only an end marker follows."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Names of files below a folder, and how they are shown."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

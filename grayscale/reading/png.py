@@ -1,7 +1,5 @@
 """What a PNG says beside its pixels: Pillow knows no cICP, and EXIF behind the pixels only when it decodes."""
 
-from __future__ import annotations
-
 import struct
 import zlib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Which page of a TIFF is the photograph, and what Pillow does not mend itself."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 

@@ -3,8 +3,6 @@
 Nothing here knows what the content means. Formats that carry times, random names or memory addresses are made stable.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -5,8 +5,6 @@ dvc.yaml does not have. Lists and records come and are used within one command, 
 And its pickles in /var/tmp/dvc other users could replace (CVE-2025-69872); here they are in a folder of the clone.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from functools import wraps

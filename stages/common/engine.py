@@ -3,8 +3,6 @@
 engine.yaml says so, and the environment overrules it.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool

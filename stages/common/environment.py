@@ -4,8 +4,6 @@
 that can't change a result (DVC, test tools) are not in it, so that raising them makes no stage stale.
 """
 
-from __future__ import annotations
-
 import platform
 import re
 import sys

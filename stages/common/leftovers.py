@@ -3,8 +3,6 @@
 Only what dvc.lock has, byte for byte, is removed: it can be had again. Anything else is left alone.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

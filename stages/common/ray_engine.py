@@ -3,8 +3,6 @@
 Ray is imported here only, and only where engine.yaml asks for it.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import platform

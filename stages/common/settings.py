@@ -4,8 +4,6 @@ Networks list their options in `stages/networks/registry.py`. Which sources and 
 source, the stages that use them know; `python -m stages.check` asks them, too.
 """
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from types import NoneType
@@ -76,13 +74,13 @@ class Recipe(Section):
     seed: int = Field(ge=0, lt=2**31)
 
     @model_validator(mode="after")
-    def warm_up_ends_before_training(self) -> Recipe:
+    def warm_up_ends_before_training(self) -> "Recipe":
         if self.warmup >= self.budget:
             raise ValueError(f"warmup ({self.warmup}) must be below budget ({self.budget})")
         return self
 
     @model_validator(mode="after")
-    def damage_is_done_to_colour(self) -> Recipe:
+    def damage_is_done_to_colour(self) -> "Recipe":
         if self.degrade and self.input == "gray":
             raise ValueError("degrade damages colour; it needs input colour or colour_damage")
         return self
@@ -100,7 +98,7 @@ class Variant(Recipe):
         return dict(self.model_extra or {})
 
     @model_validator(mode="after")
-    def options_are_those_of_the_network(self) -> Variant:
+    def options_are_those_of_the_network(self) -> "Variant":
         if self.network not in NETWORKS:
             raise ValueError(f"unknown network {self.network!r}; known are {', '.join(NETWORKS)}")
         ranges = NETWORKS[self.network]
@@ -179,7 +177,7 @@ class Settings(Section):
         return {**raw, "variants": complete}
 
     @model_validator(mode="after")
-    def names_are_free_and_replicas_share_each_batch(self) -> Settings:
+    def names_are_free_and_replicas_share_each_batch(self) -> "Settings":
         for name, variant in self.variants.items():
             if name in RESERVED or name.startswith(("pca_", "dct_")):
                 raise ValueError(f"variants.{name}: the name is taken by a baseline")

@@ -3,8 +3,6 @@
 What a shard is, the caller says. Where shards run stands in engine.py; which are kept, and until when, in stage.py.
 """
 
-from __future__ import annotations
-
 import errno
 import json
 import os

@@ -3,8 +3,6 @@
 Inputs are compared before and after, and only then do all outputs appear. A fault is one message and exit code 1.
 """
 
-from __future__ import annotations
-
 import ctypes
 import fcntl
 import hashlib

@@ -1,7 +1,5 @@
 """How TensorFlow is imported: quietly, and without what Keras imports only because it is installed."""
 
-from __future__ import annotations
-
 import os
 import sys
 import tempfile

@@ -1,7 +1,5 @@
 """Stages `evaluate@<variant>` and `baselines`: scores and pictures of the test photographs, in data/evaluations."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

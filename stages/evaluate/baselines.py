@@ -3,8 +3,6 @@
 Images are float64 in [0, 1]; outputs are clipped to [0, 1] and rounded later, as those of networks.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 import math

@@ -1,7 +1,5 @@
 """Reads patches chunk by chunk, as fractions. Chunk size affects only the noise samples."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path

@@ -4,8 +4,6 @@ Lu, Xu and Jia 2014, "Contrast preserving decolorization with perception-based q
 no target, and depend on which pairs of pixels are compared: neighbours show edges and blur, random pairs show regions.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 Memory holds the scores of every test patch, and the pixels of one shard.
 """
 
-from __future__ import annotations
-
 import functools
 import operator
 from collections.abc import Callable, Iterator, Sequence

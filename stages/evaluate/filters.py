@@ -4,8 +4,6 @@ Gray is `(height, width)` float64 in [0, 1]. `sigma` is the true standard deviat
 no user knows: these are the best cases of their kinds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

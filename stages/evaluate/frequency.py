@@ -1,7 +1,5 @@
 """At which spatial frequencies luminance detail is lost: the energy of the error relative to the target's, by band."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from scipy.fft import dctn

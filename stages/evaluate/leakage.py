@@ -4,8 +4,6 @@ Chroma is Cb and Cr of BT.601, so that luma leaks nothing but the rounding of th
 averaged over its channels, as in the scores.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

@@ -5,8 +5,6 @@ tables, `metrics/results.md` and the page follow. Images are `(n, height, width)
 rounded to 8 bits by the caller, see `scores.planes`. An image is one gray plane.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache

@@ -3,8 +3,6 @@
 `fit` fits on training and validation patches what they need; `of` gives them as functions. Nothing is scored here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
@@ -53,7 +51,7 @@ class Subject:
         networks, model = self.network()
         return networks.predict(model, seen(self.input, colour, gray, self.levels))
 
-    def start(self) -> Subject:
+    def start(self) -> "Subject":
         """The same with the network as it was before its first step."""
         assert self.model
         return replace(self, model=self.model.with_name(START))

@@ -4,8 +4,6 @@ Keras's safe mode stops code in a file, not the use of what Keras itself can do:
 own can write a file, and a layer can be declared larger than any memory. Networks here are plain layers.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import zipfile

@@ -1,7 +1,5 @@
 """Mean and scatter of rows that come chunk by chunk, without the digits that sums of squares would lose."""
 
-from __future__ import annotations
-
 import functools
 import operator
 from collections.abc import Iterable
@@ -26,7 +24,7 @@ class Moments:
         centred = rows - mean
         return cls(len(rows), mean, centred.T @ centred)
 
-    def __add__(self, other: Moments) -> Moments:
+    def __add__(self, other: "Moments") -> "Moments":
         """Of the rows of both: Chan, Golub and LeVeque 1983 (The American Statistician 37:3), equation 2.1."""
         count = self.count + other.count
         shift = other.mean - self.mean

@@ -1,7 +1,5 @@
 """Runs a trained model and its encoder in float64, so that scores agree between processors."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from pathlib import Path
 from typing import Any

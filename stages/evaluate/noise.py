@@ -1,7 +1,5 @@
 """Noise in the colour of patches, whose outputs are compared with clean targets; and how smooth outputs are."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator, Sequence
 

@@ -1,7 +1,5 @@
 """The picture of the worst, median and best patches, and PNG files."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

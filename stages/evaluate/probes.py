@@ -1,7 +1,5 @@
 """Whether a latent is used, and which gray image could be read out of it."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from stages.evaluate.moments import Moments

@@ -4,8 +4,6 @@ Any blur is smooth, and any error of luma correlates with chroma somewhat. Only 
 mean squared error is the method's own.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from stages.evaluate import baselines, scores

@@ -1,7 +1,5 @@
 """From outputs to tables: a row per test patch; averages over patches, per domain and per photograph; quantiles."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -3,8 +3,6 @@
 Its results are rows, and sums that add up over shards; evaluation.py combines them.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Stage `evaluate_set@<test set>`: every variant and baseline on a further test set, in data/evaluations/test_sets."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

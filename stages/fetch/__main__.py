@@ -1,7 +1,5 @@
 """Stages `fetch` and `fetch_set@<test set>`: read the photographs, check them and pack them."""
 
-from __future__ import annotations
-
 import argparse
 
 from stages.common import engine

@@ -1,7 +1,5 @@
 """What sources fetch from elsewhere: files by URL, folders that are filled once, addresses without secrets."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

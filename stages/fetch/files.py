@@ -1,7 +1,5 @@
 """Image files below a folder, for every source that has one. How one file is decoded, `grayscale.decode` says."""
 
-from __future__ import annotations
-
 import errno
 import os
 import platform

@@ -1,7 +1,5 @@
 """What lies in a folder of photographs that DVC would stop at, or wait for, before any code of ours runs."""
 
-from __future__ import annotations
-
 import os
 import stat
 from pathlib import Path

@@ -3,8 +3,6 @@
 No source is known here. The shards depend on the plan alone, never on the number of workers.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass

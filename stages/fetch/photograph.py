@@ -1,7 +1,5 @@
 """What every source returns: a plan of the items to read. Each item gives a photograph, or a reason why not."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any

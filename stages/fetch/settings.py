@@ -1,7 +1,5 @@
 """The keys that sources of photographs share, their defaults, and how the module of a source is found by its name."""
 
-from __future__ import annotations
-
 import pkgutil
 from importlib import import_module
 from typing import Annotated, Any, Literal
@@ -20,7 +18,7 @@ class Split(Section):
     test: float = Field(default=0.15, ge=0, lt=1)
 
     @model_validator(mode="after")
-    def something_is_left_to_train_on(self) -> Split:
+    def something_is_left_to_train_on(self) -> "Split":
         if self.validation + self.test >= 1:
             raise ValueError(f"validation ({self.validation}) and test ({self.test}) leave nothing to train on")
         return self

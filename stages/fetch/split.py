@@ -1,7 +1,5 @@
 """Which split a photograph belongs to, and what happens to equal pixels in several splits. No files."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from stages.fetch.photograph import Skipped

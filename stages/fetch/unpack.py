@@ -3,8 +3,6 @@
 Members are copied one by one as plain files: no link, mode, owner or time is ever taken from an archive.
 """
 
-from __future__ import annotations
-
 import bz2
 import errno
 import gzip
@@ -119,7 +117,7 @@ def _in_zip(path: Path) -> Iterator[Member]:
             yield member.filename, member.file_size, refused, partial(archive.open, member)
 
 
-def _in_tar(path: Path, room: _Room) -> Iterator[Member]:
+def _in_tar(path: Path, room: "_Room") -> Iterator[Member]:
     with _tar(path, room) as archive:
         for member in archive:
             archive.members = []  # type: ignore[attr-defined]  # or it would keep all of them, and all comments
@@ -132,7 +130,7 @@ def _in_tar(path: Path, room: _Room) -> Iterator[Member]:
 
 
 @contextmanager
-def _tar(path: Path, room: _Room) -> Iterator[tarfile.TarFile]:
+def _tar(path: Path, room: "_Room") -> Iterator[tarfile.TarFile]:
     with path.open("rb") as file:
         start = file.read(6)
         file.seek(0)
@@ -144,7 +142,7 @@ def _tar(path: Path, room: _Room) -> Iterator[tarfile.TarFile]:
 class _Counted(io.RawIOBase):
     """A member of a zip, or all that tarfile reads, headers and skipped members among it."""
 
-    def __init__(self, file: Any, room: _Room) -> None:
+    def __init__(self, file: Any, room: "_Room") -> None:
         self.file = file
         self.room = room
 
@@ -197,7 +195,7 @@ def _unfit_name(name: str, names: set[PurePosixPath]) -> str | None:
     return None
 
 
-def _copy(opened: Callable[[], Any], to: Path, room: _Room, zipped: bool) -> str | None:
+def _copy(opened: Callable[[], Any], to: Path, room: "_Room", zipped: bool) -> str | None:
     """Write a member; give the reason if its name fits no file, or if it alone is damaged, as only zips can tell."""
     try:
         with opened() as content, faults_named(to):

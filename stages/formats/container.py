@@ -5,8 +5,6 @@ photographs-00000.zip holds the first photographs of the manifest, the next zip 
 photographs) tells how many each holds.
 """
 
-from __future__ import annotations
-
 import io
 import shutil
 import tempfile

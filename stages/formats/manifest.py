@@ -1,7 +1,5 @@
 """The list of photographs: one row each, with its licence, its split and the hash of its pixels."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path

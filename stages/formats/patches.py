@@ -5,8 +5,6 @@ A patch set is one folder per split: shards `colour-00000.npy` `(n, patch, patch
 sha256 of each file.
 """
 
-from __future__ import annotations
-
 import hashlib
 from functools import cached_property, lru_cache, partial
 from itertools import pairwise

@@ -10,8 +10,6 @@ mixture of red, green and blue, from their mean, and the sets. All sets start as
 for a little noise, and specialise by competition: a patch changes only the set that it takes.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras
@@ -26,7 +24,7 @@ PACE = 20  # scores move so much faster than the mixture, at the same learning r
 TINT = 3.5  # differences between channels, enlarged so much, are about as large as what the channels share
 
 
-def build(*, patch: int, inputs: int, outputs: int, latent: int, sets: int) -> Adaptive:
+def build(*, patch: int, inputs: int, outputs: int, latent: int, sets: int) -> "Adaptive":
     """The network in the form that learns; `Adaptive.inference` is the one to use.
 
     Raises:

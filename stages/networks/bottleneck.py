@@ -5,8 +5,6 @@ that would give 56 × 56. Here a dense layer spreads the 261 numbers over the 7 
 with, and two stride-2 transposed convolutions (32 filters, then 1 with sigmoid) rebuild the image from there.
 """
 
-from __future__ import annotations
-
 import keras
 from keras import layers
 

@@ -5,8 +5,6 @@ one in sliding cosine transforms; a residual network at two resolutions learns w
 takes off is measured in units of the damage: a clean photograph is left alone.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

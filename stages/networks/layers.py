@@ -1,7 +1,5 @@
 """What networks share: encoder and decoder of the plain ones, variational sampling and its loss."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,7 +1,5 @@
 """`simple`: the plain convolutional autoencoder that asked the question."""
 
-from __future__ import annotations
-
 import keras
 from keras import layers
 

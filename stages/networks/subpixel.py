@@ -4,8 +4,6 @@ The latent has the size of that of `simple` (7 × 7 × 16 = 784 for 28-pixel pat
 is linear in colour, so 784 numbers can carry every gray pixel. Nothing is fixed, and all weights start at random.
 """
 
-from __future__ import annotations
-
 import keras
 from keras import layers
 

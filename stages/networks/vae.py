@@ -1,7 +1,5 @@
 """`vae`: the encoder of `simple` to means and variances, and a transposed decoder; see `stages.networks.layers.VAE`."""
 
-from __future__ import annotations
-
 import keras
 from keras import layers
 

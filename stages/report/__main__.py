@@ -1,7 +1,5 @@
 """Stage `report`: metrics/results.md and metrics/result.png for git, the page and tables in data/report."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

@@ -5,8 +5,6 @@ scenes that were left out of training: it holds where all of the interval says s
 and is not shown where the interval includes both. One whose evidence is missing is not measured.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -52,13 +50,13 @@ class Interval:
     high: float
 
     @classmethod
-    def of(cls, values: pd.Series, share: int = 1) -> Interval:
+    def of(cls, values: pd.Series, share: int = 1) -> "Interval":
         """Of the mean of `values`, of which there are at least two; `share`: how many intervals decide together."""
         values = values.dropna().astype(float)
         return cls.about(float(values.mean()), float(values.std() / np.sqrt(len(values))), len(values) - 1, share)
 
     @classmethod
-    def about(cls, mean: float, error: float, freedom: int, share: int = 1) -> Interval:
+    def about(cls, mean: float, error: float, freedom: int, share: int = 1) -> "Interval":
         """Of a mean with a standard error; Bonferroni where several intervals share the risk."""
         reach = float(stdtrit(freedom, 1 - RISK / 2 / share)) * error
         return cls(mean, mean - reach, mean + reach)

@@ -1,7 +1,5 @@
 """Reads the results of evaluations, training and studies: all that the report shows, and nothing per patch."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Figures of the report as SVG, and the result picture of the README."""
 
-from __future__ import annotations
-
 import io
 
 import matplotlib

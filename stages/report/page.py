@@ -1,7 +1,5 @@
 """The report page: one self-contained HTML file."""
 
-from __future__ import annotations
-
 import base64
 from pathlib import Path
 from typing import Any

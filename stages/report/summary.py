@@ -1,7 +1,5 @@
 """Tables of methods and probes from the results of evaluations, means over photographs, and the answer."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from typing import Any

@@ -3,8 +3,6 @@
 The page shows the same. Nothing parses either.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -5,8 +5,6 @@ same of its variant now. Its model is not kept: a variant to use belongs into pa
 <study>` does the runs of one study, `python -m stages.study <run>` one run, in this process.
 """
 
-from __future__ import annotations
-
 import argparse
 import subprocess
 import sys

@@ -5,8 +5,6 @@ that dvc.yaml declares for the variant. `made_from` and `data` identify them in 
 makes of the variant, so that an edit of code which leaves its weights and scores as they are leaves its runs, too.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import replace

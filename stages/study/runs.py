@@ -3,8 +3,6 @@
 How a run is done stands in `stages.study.work`.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """metrics/studies.csv, the only place where results of runs are kept: a row for each, and what it was made from."""
 
-from __future__ import annotations
-
 import csv
 import fcntl
 import io

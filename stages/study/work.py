@@ -1,7 +1,5 @@
 """A run as a task: its network is trained on the photographs that it has, and measured beside all yardsticks."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """Stage `targets`: the gray target of every photograph, and both cut into patches, by split, in data/pairs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from stages.common import engine

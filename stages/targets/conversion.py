@@ -1,7 +1,5 @@
 """Is the conversion one that there is? Apart from the cutting, for who only checks params.yaml."""
 
-from __future__ import annotations
-
 from grayscale.conversions import CONVERSIONS
 from stages.common.settings import PARAMS, SettingsError
 

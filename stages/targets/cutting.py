@@ -3,8 +3,6 @@
 The form of a patch set stands in formats/patches.py, and how it is read again.
 """
 
-from __future__ import annotations
-
 import csv
 import shutil
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Stage `train@<variant>`: the trained network, for Keras and as ONNX, its facts and its curve, in data/models."""
 
-from __future__ import annotations
-
 import argparse
 import shutil
 

@@ -1,7 +1,5 @@
 """Networks for images of any size: which ones can be, how far they see, and the same network with a free size."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, NamedTuple
 

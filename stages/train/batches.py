@@ -1,7 +1,5 @@
 """The batches that training and validation see: in which order, and augmented how."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import lru_cache
 

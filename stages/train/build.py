@@ -1,7 +1,5 @@
 """A variant's network, built for patches of a size. How it is trained stands in `stages.train.fit`."""
 
-from __future__ import annotations
-
 from importlib import import_module
 
 import keras

@@ -4,8 +4,6 @@ Keras's own BackupAndRestore and EarlyStopping do not fit together: after a kill
 the random generators nor the curve, and the second forgets the best weights. One callback holds all of it instead.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import sys

@@ -1,7 +1,5 @@
 """Damage for the images that a network learns from: noise, photons, JPEG compression, and mixtures, drawn by seed."""
 
-from __future__ import annotations
-
 import io
 import math
 from typing import NamedTuple

@@ -5,8 +5,6 @@ same numbers again and again. Its kernel is summed instead, once for each of the
 have in a doubled one, and the four outputs of the small image are interleaved (Shi et al. 2016, arXiv:1609.07009).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

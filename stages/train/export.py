@@ -1,7 +1,5 @@
 """Write a trained network as ONNX, which the library runs without TensorFlow: same network, same bytes."""
 
-from __future__ import annotations
-
 import logging
 import os
 import subprocess

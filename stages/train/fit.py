@@ -4,8 +4,6 @@ What it reads is in `stages.train.batches`; when it stops, and where it goes on 
 `stages.train.callbacks`.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +27,7 @@ class Passes(NamedTuple):
     warmup: int
 
     @classmethod
-    def of(cls, recipe: Recipe, patches: int) -> Passes:
+    def of(cls, recipe: Recipe, patches: int) -> "Passes":
         """Round up what the recipe gives in patches seen, where an epoch has so many `patches`."""
         budget, patience, warmup = (-(-seen // patches) for seen in (recipe.budget, recipe.patience, recipe.warmup))
         return cls(budget, patience, min(warmup, budget - 1))

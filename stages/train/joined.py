@@ -1,7 +1,5 @@
 """Larger squares to learn from: neighbouring patches of a grid, put together again."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from grayscale import damage

@@ -1,7 +1,5 @@
 """Training losses and metrics: pure functions of a batch, one number per image."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

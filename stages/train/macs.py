@@ -1,7 +1,5 @@
 """The work of a network: multiply-adds per patch, counted from its layers."""
 
-from __future__ import annotations
-
 import math
 
 import keras

@@ -1,7 +1,5 @@
 """How TensorFlow computes: threads, data type, determinism, memory; and moving a model between data types."""
 
-from __future__ import annotations
-
 import ctypes
 import json
 import platform

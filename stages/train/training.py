@@ -3,8 +3,6 @@
 `stages.train` asks for that of a variant, `stages.study` for its runs.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -81,7 +79,7 @@ def squares(patches: PatchSet, variant: Variant) -> PatchSet:
 
 def trained(
     task: Task, train: PatchSet, validation: PatchSet, start: Path | None = None
-) -> tuple[keras.Model, pd.DataFrame]:
+) -> "tuple[keras.Model, pd.DataFrame]":
     """Train the network of `task` in this process: it in float32, and its curve, see `stages.train.fit.fit`.
 
     The patches are those of `squares`; the network that is returned is for patches that are not joined. `start` is the
@@ -112,7 +110,7 @@ def trained(
     except callbacks.TrainingDivergedError as error:
         raise StageError(str(error)) from error
 
-    def result() -> keras.Model:
+    def result() -> "keras.Model":
         used = precision.convert(model.inference() if hasattr(model, "inference") else model, "float32")
         return build.resized(used, variant, small) if variant.join > 1 else used
 
@@ -123,7 +121,7 @@ def trained(
     return best, curve
 
 
-def facts(task: Task, model: keras.Model, curve: pd.DataFrame, train: PatchSet) -> dict[str, Any]:
+def facts(task: Task, model: "keras.Model", curve: "pd.DataFrame", train: PatchSet) -> dict[str, Any]:
     """What is to be known of a trained network, whatever it was trained for.
 
     `parameters` are all weights of `model`, `trainable` those that training decided, `macs` multiply-adds per patch.

@@ -1,7 +1,5 @@
 """How ratios are taken, and that the committed results are whole. No test times code."""
 
-from __future__ import annotations
-
 import sys
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Writing is atomic and stable; reading notices damage."""
 
-from __future__ import annotations
-
 import os
 import zipfile
 from pathlib import Path

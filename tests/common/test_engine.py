@@ -1,7 +1,5 @@
 """Engines: the same results in the same order everywhere, and a killed worker is told of, never awaited."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

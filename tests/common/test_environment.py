@@ -1,7 +1,5 @@
 """The versions that results depend on are those of the lock, and a stage refuses others."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from pathlib import Path

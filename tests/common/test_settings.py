@@ -1,7 +1,5 @@
 """params.yaml is read once, checked whole, and refused with a message that names the key."""
 
-from __future__ import annotations
-
 import copy
 from pathlib import Path
 from typing import Any

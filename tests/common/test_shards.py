@@ -1,7 +1,5 @@
 """Shards: the same on every engine, and what is finished is done once, whatever is killed."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The door: what a stage may see, when its outputs appear, and how faults are told."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import subprocess

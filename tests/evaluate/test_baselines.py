@@ -1,7 +1,5 @@
 """Baselines are what their names say."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

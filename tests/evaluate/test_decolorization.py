@@ -1,7 +1,5 @@
 """CCPR, CCFR and E-score are those of Lu, Xu and Jia 2014, counted again pair by pair."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,7 +1,5 @@
 """Every method of an evaluation has its scores, an interval and all probes, in any number of chunks."""
 
-from __future__ import annotations
-
 import json
 import math
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Chroma in the error, and hue in the gray, are found where they are and only there."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Measures agree with scikit-image's independent implementations, image by image."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from skimage.color import lab2rgb

@@ -1,7 +1,5 @@
 """A model file of plain layers is loaded, and any other refused before Keras sees it."""
 
-from __future__ import annotations
-
 import json
 import zipfile
 from pathlib import Path

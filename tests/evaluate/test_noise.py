@@ -1,7 +1,5 @@
 """Noise is the same for every method, of the kind and as strong as it says; smoothness is that of the outputs."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """Lost detail is told where it is lost, a latent by its use, and errors beside those of a code as exact."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """From outputs to scores: rounding, means over patches and photographs, intervals, quantiles, and what git keeps."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """Image files, byte by byte: what Pillow can't write itself, and small damaged ones; and what a plan of them gives."""
 
-from __future__ import annotations
-
 import io
 import pickle
 import struct

@@ -1,7 +1,5 @@
 """A real HTTP server on the loopback interface, and real archives of real images, for the tests of downloads."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import tarfile
@@ -51,7 +49,7 @@ def sha256(content: bytes) -> str:
 
 
 class Handler(BaseHTTPRequestHandler):
-    server: Server
+    server: "Server"
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]

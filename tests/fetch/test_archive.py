@@ -1,7 +1,5 @@
 """Archives may hold anything: regular files come out, below one folder, and everything else is named."""
 
-from __future__ import annotations
-
 import contextlib
 import gzip
 import io

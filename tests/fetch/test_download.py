@@ -1,7 +1,5 @@
 """Archives come from a real server that may fail in any way."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Photographs of another DVC repository: a real one, with a remote and two commits, whose `rev` decides."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from dataclasses import dataclass

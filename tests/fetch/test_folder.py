@@ -1,7 +1,5 @@
 """Every file below a folder is a photograph, a fault with a reason, or counted; whatever it holds, and in one order."""
 
-from __future__ import annotations
-
 import errno
 import os
 from pathlib import Path

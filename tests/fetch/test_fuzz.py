@@ -3,8 +3,6 @@
 As a process that may die, this prints how many files there were and were read, and the most memory in MB.
 """
 
-from __future__ import annotations
-
 import resource
 import subprocess
 import sys

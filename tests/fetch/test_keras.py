@@ -1,7 +1,5 @@
 """CIFAR as Keras's own loaders read it from files of the true layout; nothing is downloaded."""
 
-from __future__ import annotations
-
 import pickle
 import socket
 import tempfile

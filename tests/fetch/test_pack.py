@@ -1,7 +1,5 @@
 """What a source gives becomes a container, with a split, a list of faults and a message; run as the stages do."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys

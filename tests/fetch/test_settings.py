@@ -1,7 +1,5 @@
 """docs/sources.md shows params that are valid as they stand, all sources, and the numbers of the code."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The split of a photograph depends on its pixels alone, and no pixels are in two splits."""
 
-from __future__ import annotations
-
 import hashlib
 from collections import Counter
 

@@ -1,7 +1,5 @@
 """Small containers of photographs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import repeat
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Photographs of any name go into the container one at a time and come out the same, from any number of zips."""
 
-from __future__ import annotations
-
 import resource
 import signal
 import tempfile

@@ -1,7 +1,5 @@
 """The manifest decides which photographs there are and on which side each stands."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

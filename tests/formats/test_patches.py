@@ -1,7 +1,5 @@
 """Patches are where the index says they are, and come back as they were written."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import sys

@@ -1,7 +1,5 @@
 """Small models, and photographs as files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Worker processes: what dies is reported, never waited for, and nothing is imported from beside photographs."""
 
-from __future__ import annotations
-
 import os
 import signal
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Conversions agree with independent implementations and have the properties that their definitions promise."""
 
-from __future__ import annotations
-
 import colorsys
 import itertools
 from collections.abc import Callable

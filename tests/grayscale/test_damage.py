@@ -1,7 +1,5 @@
 """Damage is estimated within bounds, on photographs and on pieces of them, and where there is none, hardly any."""
 
-from __future__ import annotations
-
 import io
 
 import numpy as np

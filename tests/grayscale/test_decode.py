@@ -1,7 +1,5 @@
 """Every kind of image file becomes the right pixels, upright, in sRGB; every other file a short reason."""
 
-from __future__ import annotations
-
 import os
 import socket
 import struct

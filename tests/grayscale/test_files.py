@@ -1,7 +1,5 @@
 """Where outputs go, what is never overwritten, and what is kept beside the pixels."""
 
-from __future__ import annotations
-
 import os
 import struct
 import zlib

@@ -1,7 +1,5 @@
 """Finding the trained model: the best one, the recorded one, pulled by the real DVC where it is not here."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

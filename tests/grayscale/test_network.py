@@ -1,7 +1,5 @@
 """ONNX files: what is run, and what is refused with one sentence. None of them writes, reads elsewhere or crashes."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """`grayscale.convert`: photographs as arrays, of any size, through networks and closed forms."""
 
-from __future__ import annotations
-
 import io
 import os
 import shutil

@@ -1,7 +1,5 @@
 """What Pillow leaves out or takes for something else. Truth is colour maths, or tifffile."""
 
-from __future__ import annotations
-
 import io
 import struct
 from functools import partial

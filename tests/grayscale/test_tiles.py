@@ -1,7 +1,5 @@
 """Tiles join to a whole photograph of any size, without seams."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from functools import partial

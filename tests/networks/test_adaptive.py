@@ -1,7 +1,5 @@
 """The adaptive code is the cosine coefficients of the best set; sets learn what their patches miss."""
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """One harness that every network passes: shape, size, names, gradients, saving and loading."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import zipfile

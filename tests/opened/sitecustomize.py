@@ -1,7 +1,5 @@
 """Python imports this by itself where the folder is on PYTHONPATH: it notes every file that a stage opens."""
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Adding a network, a conversion, a source or a measure takes the files that the README names, and no other."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,8 +13,6 @@ from PIL import Image
 from tests.conftest import Workspace
 
 NETWORK = '''"""`mine`: a weighted sum of the channels."""
-
-from __future__ import annotations
 
 import keras
 from keras import layers
@@ -35,8 +31,6 @@ CONVERSION = '''def red(photograph: np.ndarray) -> np.ndarray:
 
 '''
 SOURCE = '''"""Source `squares`: photographs of one colour."""
-
-from __future__ import annotations
 
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`python -m stages.check` refuses, before any work, what a stage would refuse."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import socket

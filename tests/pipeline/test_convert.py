@@ -1,7 +1,5 @@
 """The converter on a rebuilt pipeline: trained models, found as dvc.lock records them, on whole photographs."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The same bytes elsewhere, and after kills: dvc.lock, which holds the hash of every output, does not change."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 import time

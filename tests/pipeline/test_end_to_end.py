@@ -1,7 +1,5 @@
 """The whole pipeline, really run on a few small photographs, and the commands that people use on it."""
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The engine is no input: workers leave the same bytes, and a stage whose cluster is missing says so."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """No hidden inputs: every file of the repository that a stage opens while it runs is one that it declares."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Which change touches which stages: a truth table, planned by DVC. Two of its rows are really begun here."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from contextlib import chdir

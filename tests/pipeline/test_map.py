@@ -1,7 +1,5 @@
 """dvc.yaml is the map: it names exactly the code that each stage imports. What a study may use is taken from it."""
 
-from __future__ import annotations
-
 import ast
 from functools import cache
 from importlib.metadata import packages_distributions

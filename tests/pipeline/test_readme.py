@@ -1,7 +1,5 @@
 """README.md: its table says what metrics say; its commands work in the order in which they stand, and its Python."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

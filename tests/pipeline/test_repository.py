@@ -1,7 +1,5 @@
 """What the repository promises of itself: nothing large, no secret, no dead link, and workflows without a fault."""
 
-from __future__ import annotations
-
 import ast
 import os
 import re

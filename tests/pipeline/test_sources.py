@@ -1,7 +1,5 @@
 """Photographs of one's own: a folder of real files, faults among them, and a further test set beside it."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The studies, really run: beside the pipeline, each run by itself, and never part of a plain `dvc repro`."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

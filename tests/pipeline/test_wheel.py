@@ -1,7 +1,5 @@
 """`make wheel`: the library with its trained networks, in an environment where nothing else is."""
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os

@@ -1,7 +1,5 @@
 """Made-up results, as `stages.evaluate` and `stages.train` write them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

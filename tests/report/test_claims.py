@@ -1,7 +1,5 @@
 """Verdicts follow the numbers: each claim turns every way, and says what it lacks."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The page is self-contained and works in a real browser; results.md has the same rows and verdicts."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

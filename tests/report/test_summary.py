@@ -1,7 +1,5 @@
 """Tables hold what evaluations and studies found; the answer follows the numbers."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

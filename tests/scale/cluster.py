@@ -4,8 +4,6 @@ They are network namespaces, joined by a cable that leads nowhere else, which on
 no second process can join: Ray puts the address of the machine in its place, where others could reach it.
 """
 
-from __future__ import annotations
-
 import os
 import secrets
 import shutil

@@ -1,7 +1,5 @@
 """The cluster that these tests share: one, because it takes seconds to come up."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -3,8 +3,6 @@
 It waits where the tests have something to do, and leaves what it found as found.json.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import time

@@ -1,7 +1,5 @@
 """Maps over a cluster of two nodes give the bytes of one process, whatever is killed; strangers are refused."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

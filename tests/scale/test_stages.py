@@ -1,7 +1,5 @@
 """Real stages on a cluster of two nodes: what dvc.lock says of them does not change."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tests.conftest import Workspace

@@ -1,7 +1,5 @@
 """studies.yaml is checked whole, and refused with a message that names the key."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

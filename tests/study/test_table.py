@@ -1,7 +1,5 @@
 """The table of the studies: a row per run, with the digits that matter and what it was made from."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

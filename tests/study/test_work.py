@@ -1,7 +1,5 @@
 """Other photographs: which patches are read, and that training takes as long."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Photographs of any number and size are cut in bounded memory, on any number of processes and after a kill alike."""
 
-from __future__ import annotations
-
 import tracemalloc
 import weakref
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Fixtures that the tests of work in a team share: a pipeline whose stages cost nothing."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

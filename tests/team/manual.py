@@ -1,7 +1,5 @@
 """The commands of docs/team.md, for the tests that type them."""
 
-from __future__ import annotations
-
 import re
 
 from tests.conftest import REPOSITORY

@@ -1,7 +1,5 @@
 """Real servers for remotes, on loopback, in a folder of the test: S3, SSH and WebDAV; each has a read-only way in."""
 
-from __future__ import annotations
-
 import getpass
 import json
 import os

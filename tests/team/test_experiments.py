@@ -3,8 +3,6 @@
 Stand-ins write a few bytes instead of training.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import time

@@ -3,8 +3,6 @@
 The whole walk is done with S3; every other kind of remote is asked for known states.
 """
 
-from __future__ import annotations
-
 import re
 import shlex
 import shutil

@@ -1,7 +1,5 @@
 """One cache for two users of one machine, as docs/team.md sets it up; runs as root, which can act as both."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

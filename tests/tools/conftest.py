@@ -1,7 +1,5 @@
 """Fixtures of the tests of tools: a git and DVC repository with stages of one shell command each."""
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 

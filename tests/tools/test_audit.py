@@ -1,7 +1,5 @@
 """Corrupt bytes that DVC takes for good are found and repaired, wherever a sound copy is."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

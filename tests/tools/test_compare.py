@@ -1,7 +1,5 @@
 """What a comparison of two revisions says: on a small real repository, and on hand-made tables."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Results of two branches are put together by stage and by run; what nobody asks for any more is removed."""
 
-from __future__ import annotations
-
 import re
 
 from hypothesis import given

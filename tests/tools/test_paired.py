@@ -1,7 +1,5 @@
 """Verdicts on many differences at once: rarely any where there is none, and most where they are as large as claimed."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,7 +1,5 @@
 """What is shared is current, what is missing is told in a sentence, and a pull ends only when all is current."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

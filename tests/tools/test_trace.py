@@ -1,7 +1,5 @@
 """Every number leads back to the photographs: on a repository whose dvc.lock and results are written by hand."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 from pathlib import Path

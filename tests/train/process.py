@@ -4,8 +4,6 @@ A job says what is trained, where its checkpoint is, into which folder, and at w
 Patches are those of data/pairs in the working folder. Beside the checkpoint, a line notes each epoch that began.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """Which networks take images of any size, and how far they see."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

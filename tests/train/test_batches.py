@@ -1,7 +1,5 @@
 """The batches of training and validation: every patch once, in an order and augmented as the seed says."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Damage is that of its seed, of its kind and as strong as it says; and what learns from it never sees its target."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

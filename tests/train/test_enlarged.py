@@ -1,7 +1,5 @@
 """Convolutions of enlarged images, computed before enlarging: the same outputs, gradients and variables."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A network as ONNX: the library computes what Keras does, and the same network gives the same bytes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path

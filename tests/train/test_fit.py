@@ -1,7 +1,5 @@
 """Training: what is learned, validated, kept and refused; the losses and the schedule."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A killed training goes on to the same bytes, replicas give those of one network; in processes of their own."""
 
-from __future__ import annotations
-
 import json
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """`python -m tools.compare main`: do two revisions score differently? As text, and as Markdown for a pull request."""
 
-from __future__ import annotations
-
 import argparse
 import re
 import textwrap

@@ -3,8 +3,6 @@
 Nothing is computed again. What is printed of it is in __main__.py, the statistics in paired.py.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection
 from dataclasses import dataclass, field

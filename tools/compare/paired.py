@@ -4,8 +4,6 @@ Values in, values out: nothing here knows of files, revisions or methods. What i
 patches: those of one photograph are alike, and so are their differences.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -3,8 +3,6 @@
 A revision is a commit, branch or tag, or the workspace with its dvc.lock. Nothing here looks at a score.
 """
 
-from __future__ import annotations
-
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator

@@ -1,7 +1,5 @@
 """Source `archive`: image files in a zip or tar, on this machine or downloaded."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """Source `bundled`: photographs inside the packages scikit-image and scikit-learn; no download."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

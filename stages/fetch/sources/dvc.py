@@ -6,8 +6,6 @@ key, and its imports files of this machine: of its remotes only the URLs count, 
 The commit is a full hash: a branch would move while params.yaml stays the same.
 """
 
-from __future__ import annotations
-
 import configparser
 import os
 import shutil

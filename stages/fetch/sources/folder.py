@@ -1,7 +1,5 @@
 """Source `folder`: image files below a folder of this machine."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from stages.common.artifacts import ArtifactError

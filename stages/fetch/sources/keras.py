@@ -1,7 +1,5 @@
 """Source `keras`: the small photographs of CIFAR-10 and CIFAR-100, which Keras downloads, checks and keeps."""
 
-from __future__ import annotations
-
 import socket
 import sys
 from functools import lru_cache, partial
