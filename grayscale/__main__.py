@@ -57,6 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--variant", help="the trained model of a variant in params.yaml, such as subpixel")
     how.add_argument("--model", type=Path, help="a trained model as a .onnx file; it can run no code")
     how.add_argument("--method", choices=sorted(CONVERSIONS), help="a closed form instead of a model")
+    parser.add_argument(
+        "--sigma",
+        type=float,
+        help="noise in each channel, gray levels of 255, that denoise is told (default: estimated)",
+    )
     parser.add_argument("--bits", type=int, choices=(8, 16), default=8, help="per pixel; 16: the model's output, finer")
     parser.add_argument(
         "--jobs", type=int, default=1, help="worker processes, each with a model of its own (default 1)"
@@ -71,6 +76,8 @@ def _fault(arguments: argparse.Namespace) -> str | None:
         return "--jobs must be at least 1"
     if not arguments.photographs:
         return "name at least one photograph or folder"
+    if arguments.sigma is not None and (arguments.method or not 0 <= arguments.sigma <= 128):
+        return "--sigma is noise of 0 to 128 gray levels, for a network"
     if arguments.method and arguments.bits == 16:
         return "--bits 16 needs a model: closed forms are defined in 8 bits"
     if arguments.bits == 16 and arguments.output and Path(arguments.output).suffix.lower() in (".jpg", ".jpeg"):
@@ -109,9 +116,11 @@ def _choice(arguments: argparse.Namespace) -> "tuple[batch.Choice, str]":
     """How to convert; and where that is left to us, a line that says by which network and why."""
     from grayscale import batch, damage
 
+    if arguments.sigma is not None and not arguments.model:
+        arguments.variant = arguments.variant or models.NOISY
     if arguments.method or arguments.model or arguments.variant:
         model = arguments.model or (models.find(arguments.variant) if arguments.variant else None)
-        return batch.Choice(arguments.method, model, arguments.bits), ""
+        return batch.Choice(arguments.method, model, arguments.bits, sigma=arguments.sigma), ""
     clean, noisy = models.best()
     choice = batch.Choice(None, models.find(clean), arguments.bits, noisy=models.find(noisy) if noisy else None)
     why = f"By {clean}, the trained network with the best score on clean photographs"

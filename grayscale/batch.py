@@ -35,13 +35,14 @@ class Choice:
     bits: int  # 8 or 16, of the output
     threads: int | None = None  # of a network; None: one for each core
     noisy: Path | None = None  # another model file for photographs with noise, where the choice is ours
+    sigma: float | None = None  # gray levels of noise that the network is told; None: as estimated
 
     def converter(self) -> photograph.Converter:
         """The converter; for a model this loads ONNX Runtime."""
         if self.model is None:
             assert self.method is not None
             return photograph.closed_form(self.method)
-        return photograph.network(self.model, self.threads)
+        return photograph.network(self.model, self.threads, self.sigma)
 
 
 @dataclass

@@ -1,16 +1,18 @@
-"""How damaged a photograph is, estimated from its pixels alone: noise, and the blocks of JPEG compression.
+"""How damaged a photograph is, estimated from its pixels alone: noise, and the rounding of JPEG compression.
 
 The pipeline trains with these estimates, so a network learns what they are worth; the library hands the same to it.
 """
 
+import functools
 import math
 from collections.abc import Callable
 
 import numpy as np
 
-LEVELS = ("gray", "chroma", "blocking")  # what `estimate` gives
+LEVELS = ("gray", "chroma", "compression")  # what `estimate` gives
 PLANES = (*LEVELS, "gray_gain", "chroma_gain")  # what `beside` puts beside colour
 DAMAGED = 2.5  # gray levels, of `LEVELS[0]`: from here on a photograph counts as damaged
+STRONGEST = 128  # gray levels of noise that a user may tell
 FULL = 25  # gray levels of damage that a plane shows as 1
 LEAST = 0.5  # gray levels: what is less is not enlarged any more, and a plane shows 0
 SURE = 1.5  # gray levels: what is less may be detail, and a plane shows less than it
@@ -21,6 +23,16 @@ OF_CHROMA = 1.71  # times as strong is noise in gray as in chroma where it is in
 CLIPPED = 20  # a black or white value in so many, and a cell hides some of its noise
 BLOCK = 8  # pixels on a side of a JPEG block
 OF_BLOCKING = 2.5  # noise that is as bad as steps of one gray level at block borders
+OF_QUANTIZATION = 4.75  # noise that is as bad as quantization by `TABLE`, gray levels
+TABLE = {
+    (0, 1): 11, (0, 2): 10, (1, 0): 12, (1, 1): 12, (1, 2): 14, (2, 0): 14, (2, 1): 13, (2, 2): 16,
+}  # steps of low frequencies (row, column) in JPEG's table K.1, ITU-T T.81  # fmt: skip
+STEPS = np.arange(3, 128)  # of quantization that are looked for, gray levels
+BINS = 8  # of a coefficient's size, per gray level
+SIZES = np.arange(128 * BINS) / BINS  # the last counts whatever is larger, too, and is left out
+SCALE = 512  # of cosines, to be rounded to whole numbers
+MEMBERS = 0.4  # steps: coefficients below count as rounded to 0
+PERIODIC = (0.6, 5.0)  # mean of cos 2π c / step, and in its standard deviations, that no photograph reaches by chance
 STRIPE = 120  # rows, a multiple of cells and blocks, that are read of a large photograph at a time
 PIXELS = 1 << 21  # that are read of it in all
 LUMA = np.array([299, 587, 114], np.int32)  # thousandths: of BT.601
@@ -36,8 +48,8 @@ def estimate(photograph: np.ndarray) -> np.ndarray:
     noise (Donoho and Johnstone 1994, Biometrika 81:3). Detail of the photograph itself counts as little as possible:
     only the smoothest cells are used, as told by the means of 2 × 2 pixels, in which the noise is independent of that
     in the diagonals, and of their levels the median is taken. If even there detail twice as coarse is stronger, which
-    white noise is not, it is texture; and as texture has little colour, noise in chroma tells that in gray. Blocks of
-    JPEG count as noise in gray, too.
+    white noise is not, it is texture; and as texture has little colour, noise in chroma tells that in gray. What JPEG
+    has rounded off counts as noise in gray, too.
 
     Sums are of whole numbers, so that every processor finds the same.
 
@@ -47,8 +59,22 @@ def estimate(photograph: np.ndarray) -> np.ndarray:
     """
     pieces = photograph.reshape(-1, *photograph.shape[-3:]).astype(np.int32)
     gray, chroma = _noise(pieces)
-    blocking = _blocking(pieces @ LUMA)
-    return np.array([math.hypot(gray, OF_BLOCKING * blocking), chroma, blocking])
+    compression = _compression(pieces)
+    return np.array([math.hypot(gray, compression), chroma, compression])
+
+
+def of_noise(sigma: float) -> np.ndarray:
+    """The levels `(3,)`, see `LEVELS`, of Gaussian noise that is independent in the channels.
+
+    Args:
+        sigma: its standard deviation in each channel, gray levels of 255, 0…`STRONGEST`.
+
+    Raises:
+        ValueError: it is beyond these.
+    """
+    if not 0 <= sigma <= STRONGEST:
+        raise ValueError(f"noise must be 0 to {STRONGEST} gray levels; this is {sigma}")
+    return np.array([sigma / math.sqrt(3), sigma * float(np.linalg.norm(CHROMA)) / 3000, 0.0])
 
 
 def estimate_read(read: Callable[[int, int], np.ndarray], height: int, width: int) -> np.ndarray:
@@ -129,19 +155,76 @@ def _by_cell(values: np.ndarray, side: int, skip: int = 0) -> np.ndarray:
     return cells[:, :, : side - skip].sum(axis=(2, 4), dtype=np.int64)
 
 
-def _blocking(luma: np.ndarray) -> float:
-    """How much larger steps at block borders are than the two beside them, on average, gray levels.
+def _compression(pieces: np.ndarray) -> float:
+    """The noise that is as bad as what JPEG has rounded off, gray levels.
 
-    In each direction the blocks start where this is largest; of the eight places the second largest is taken off, so
-    that noise and texture count for little. `luma` is `(n, height, width)` int32 in thousandths.
+    It follows from the quantization table, if that can be seen, as those of most encoders are multiples of `TABLE`; if
+    not, because the photograph was changed since or is small, from the steps at the borders of blocks, which are
+    larger in texture. `pieces` is `(n, height, width, 3)` int32.
     """
+    luma = pieces @ LUMA
+    unclipped = np.all((pieces > 0) & (pieces < 255), axis=3)
+    (below, row), (beside, column) = _blocking(luma.swapaxes(1, 2)), _blocking(luma)
+    for top, left in ((row, column), (0, 0)):  # the second is where blocks start in a photograph that was not cut
+        ratios = _ratios(_blocks(luma[:, top:, left:])[_blocks(unclipped[:, top:, left:]).all(axis=1)])
+        if len(ratios) > 1:
+            scale = math.sqrt(float(np.median(ratios)))
+            return OF_QUANTIZATION * scale * math.sqrt(scale)  # less than in proportion: what became 0 was small
+    return OF_BLOCKING * (below + beside) / 2
+
+
+def _blocking(luma: np.ndarray) -> tuple[float, int]:
+    """How much larger steps between columns at block borders are than the two beside them, on average, gray levels.
+
+    Blocks start where this is largest, in the column that is given, too; of the eight places the second largest is
+    taken off, so that noise and texture count for little. `luma` is `(n, height, width)` int32 in thousandths.
+    """
+    steps = np.abs(np.diff(luma, axis=2)).sum(axis=(0, 1), dtype=np.int64)
+    excess = 2 * steps[1:-1] - steps[:-2] - steps[2:]
+    if len(excess) < BLOCK:
+        return 0.0, 0
+    places = [int(each.sum()) / len(each) for each in (excess[place::BLOCK] for place in range(BLOCK))]
+    second, first = sorted(places)[-2:]
+    return (first - second) / (2000 * luma.shape[0] * luma.shape[1]), (places.index(first) + 2) % BLOCK
+
+
+def _blocks(planes: np.ndarray) -> np.ndarray:
+    """The whole blocks of `(n, height, width)`: `(blocks, 64)`."""
+    n, rows, columns = len(planes), planes.shape[1] // BLOCK, planes.shape[2] // BLOCK
+    planes = planes[:, : rows * BLOCK, : columns * BLOCK]
+    return planes.reshape(n, rows, BLOCK, columns, BLOCK).swapaxes(2, 3).reshape(-1, BLOCK**2)
+
+
+def _ratios(blocks: np.ndarray) -> np.ndarray:
+    """JPEG's steps of quantization over those of `TABLE`, of the low frequencies whose step can be seen.
+
+    Sizes of cosine coefficients are multiples of it: of the steps at which they are periodic, as the mean of
+    cos 2π c / step tells, it is the largest. `blocks` is `(blocks, 64)` in thousandths. Floats hold whole numbers.
+    """
+    waves, inside, cosines = _tables()
+    sizes = np.rint(np.abs(blocks.astype(np.float64) @ waves) * (BINS / (1000 * SCALE)))
     found = []
-    for image in (luma, luma.swapaxes(1, 2)):
-        steps = np.abs(np.diff(image, axis=2)).sum(axis=(0, 1), dtype=np.int64)
-        excess = 2 * steps[1:-1] - steps[:-2] - steps[2:]
-        if len(excess) < BLOCK:
-            return 0.0
-        places = [excess[place::BLOCK] for place in range(BLOCK)]
-        second, first = sorted(int(each.sum()) / len(each) for each in places)[-2:]
-        found.append((first - second) / (2000 * image.shape[0] * image.shape[1]))
-    return sum(found) / 2
+    for size, step in zip(np.minimum(sizes, len(SIZES) - 1).astype(np.int64).T, TABLE.values(), strict=True):
+        counts = np.bincount(size, minlength=len(SIZES))[:-1].astype(np.float64)
+        members = inside @ counts
+        sums = cosines @ counts / SCALE
+        score = sums * np.sqrt(2 / np.maximum(members, 1))
+        seen = (sums > PERIODIC[0] * members) & (score > PERIODIC[1])
+        if seen.any():
+            found.append(STEPS[seen & (score > 0.9 * score[seen].max())].max() / step)
+    return np.array(found)
+
+
+@functools.cache
+def _tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What `_ratios` multiplies by, whole numbers; cosines are times `SCALE`.
+
+    The waves of cosine transforms `(64, frequencies)`; and `(steps, sizes)`: is a size no rounded 0, and if so
+    cos 2π size / step.
+    """
+    waves = np.cos(np.pi / BLOCK * np.outer(np.arange(BLOCK), np.arange(BLOCK) + 0.5)) * (2 / BLOCK) ** 0.5
+    waves[0] /= 2**0.5
+    used = np.stack([np.outer(waves[row], waves[column]).reshape(-1) for row, column in TABLE], axis=1)
+    periods = SIZES[:-1] / STEPS[:, None]
+    inside = (periods > MEMBERS).astype(np.float64)
+    return np.rint(SCALE * used), inside, np.rint(SCALE * inside * np.cos(2 * np.pi * periods))

@@ -11,6 +11,7 @@ import numpy as np
 from grayscale import conversions, damage, models, tiles
 from grayscale.conversions import BT601
 from grayscale.core.levels import levels, to_unit
+from grayscale.models import ModelError
 from grayscale.tiles import Read
 
 TILES = 4  # at most so many at the same time: memory grows with them
@@ -22,7 +23,12 @@ float32 in [0, 1]. `read` as in `tiles.blended`."""
 
 
 def convert(
-    photograph: np.ndarray, *, variant: str | None = None, method: str | None = None, model: Path | None = None
+    photograph: np.ndarray,
+    *,
+    variant: str | None = None,
+    method: str | None = None,
+    model: Path | None = None,
+    sigma: float | None = None,
 ) -> np.ndarray:
     """A photograph in gray, by one of the three; without any, by the best variant for it, as `automatic` chooses.
 
@@ -32,13 +38,17 @@ def convert(
         variant: a trained one, packed with the library or found in the clone, see `models.find`.
         method: a closed form, one of `grayscale.conversions.CONVERSIONS`.
         model: a `.onnx` file that the training wrote.
+        sigma: standard deviation of the noise in each channel, gray levels of 255, for a network that is told it; None:
+            as estimated. Where no network is named, that for noisy photographs is used.
 
     Returns:
         `(height, width)` gray, sRGB-encoded: uint8 for uint8, else the photograph's float type in [0, 1].
 
     Raises:
-        ValueError: the photograph has another shape, or more than one of the three is given.
-        ModelError: the model can't be had, is damaged, or is no network from colour or gray to gray or colour.
+        ValueError: the photograph has another shape, more than one of the three is given, or `sigma` with a method or
+            out of range.
+        ModelError: the model can't be had, is damaged, is no network from colour or gray to gray or colour, or is not
+            told of noise although `sigma` is given.
     """
     if photograph.ndim != 3 or photograph.shape[2] != 3 or photograph.size == 0:
         raise ValueError(f"a photograph is (height, width, 3), at least 1 × 1; this is {photograph.shape}")
@@ -46,6 +56,8 @@ def convert(
         raise ValueError(f"a photograph is uint8, or float in [0, 1]; this is {photograph.dtype}")
     if sum(choice is not None for choice in (variant, method, model)) > 1:
         raise ValueError("variant, method and model exclude each other")
+    if method and sigma is not None:
+        raise ValueError("sigma is for a network: closed forms remove no noise")
     height, width = photograph.shape[:2]
 
     def read(top: int, bottom: int) -> np.ndarray:
@@ -54,7 +66,9 @@ def convert(
     if method:
         converter = closed_form(method)
     else:
-        converter = _remembered(model or models.find(variant or automatic(*models.best(), read, height, width)))
+        if sigma is not None and not model:
+            variant = variant or models.NOISY
+        converter = _remembered(model or models.find(variant or automatic(*models.best(), read, height, width)), sigma)
     gray = np.concatenate([rows for _, rows in converter(read, height, width)])
     if photograph.dtype == np.uint8:
         return levels(gray, bits=8)
@@ -73,21 +87,24 @@ def closed_form(method: str) -> Converter:
     )
 
 
-def network(path: Path, threads: int | None = None) -> Converter:
+def network(path: Path, threads: int | None = None, sigma: float | None = None) -> Converter:
     """A model file: in large tiles if it is fully convolutional, else in blended patches; `threads`, None: the cores.
 
     It computes in float32, with half the memory of the float64 that scores are computed in; of a million pixels that
     moves some twenty, by one 8-bit level. A network that sees gray is shown luma, and one that is to know how damaged
-    the photograph is, is told; of one that makes colour, luma is taken.
+    the photograph is, is told, by `sigma` or as estimated; of one that makes colour, luma is taken.
 
     Raises:
-        ModelError: see `grayscale.network.load`.
+        ModelError: see `grayscale.network.load`; or `sigma` is given to a network that is told nothing.
     """
     from grayscale import network  # here, because a closed form needs no ONNX Runtime
 
     threads = threads or cores()
     side_by_side = min(threads, TILES)
     used = network.load(path, threads // side_by_side)
+    known = damage.of_noise(sigma) if sigma is not None else None
+    if known is not None and used.channels <= 3:
+        raise ModelError(f"{path}: this network is not told how strong noise is; leave out sigma")
 
     def gray(pixels: np.ndarray, levels: np.ndarray | None) -> np.ndarray:
         colour = to_unit(pixels, "float32") if pixels.dtype == np.uint8 else pixels.astype(np.float32)
@@ -97,7 +114,7 @@ def network(path: Path, threads: int | None = None) -> Converter:
         return output[..., 0] if output.shape[-1] == 1 else _luma(output)
 
     def rows(read: Read, height: int, width: int) -> Iterator[tuple[int, np.ndarray]]:
-        levels = damage.estimate_read(read, height, width) if used.channels > 3 else None
+        levels = damage.estimate_read(read, height, width) if used.channels > 3 and known is None else known
         convert = functools.partial(gray, levels=levels)
         return tiles.rows(convert, read, height, width, used.patch, used.reach, threads=side_by_side)
 
@@ -109,18 +126,18 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _remembered(path: Path) -> Converter:
+def _remembered(path: Path, sigma: float | None) -> Converter:
     """`network`, loaded once as long as the file is the same."""
     try:
         status = path.stat()
     except OSError:
         return network(path)  # which says what is wrong
-    return _loaded(path.resolve(), status.st_mtime_ns, status.st_size)
+    return _loaded(path.resolve(), status.st_mtime_ns, status.st_size, sigma)
 
 
 @functools.lru_cache(maxsize=4)
-def _loaded(path: Path, changed: int, size: int) -> Converter:
-    return network(path)
+def _loaded(path: Path, changed: int, size: int, sigma: float | None) -> Converter:
+    return network(path, sigma=sigma)
 
 
 def _luma(colour: np.ndarray) -> Any:

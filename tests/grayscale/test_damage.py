@@ -1,6 +1,7 @@
 """Damage is estimated within bounds, on photographs and on pieces of them, and where there is none, hardly any."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,11 +30,11 @@ def compressed(photograph: np.ndarray, quality: int) -> np.ndarray:
 @pytest.mark.parametrize("sigma", [0, 5, 10, 25, 50])
 def test_noise_is_estimated_within_a_tenth_and_half_a_level(sigma: float) -> None:
     for number, photograph in enumerate(PHOTOGRAPHS):
-        gray, chroma, blocking = damage.estimate(with_noise(photograph, sigma, seed=number))
+        gray, chroma, compression = damage.estimate(with_noise(photograph, sigma, seed=number))
         true = np.hypot(sigma, OWN)
         assert gray == pytest.approx(true / np.sqrt(3), rel=0.1, abs=0.5)
         assert chroma == pytest.approx(true * np.linalg.norm(np.array([0.299, 0.587, 0.114]) - 1 / 3), rel=0.1, abs=0.5)
-        assert blocking < 0.1 + 0.03 * true
+        assert compression < 0.25 + 0.075 * true
 
 
 def test_noise_that_channels_share_is_in_gray_alone() -> None:
@@ -53,13 +54,22 @@ def test_texture_all_over_a_photograph_is_no_noise(sigma: float) -> None:
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (3, 5), (7, 1)])
-def test_blocks_are_found_wherever_they_start_and_weigh_more_the_stronger_the_compression(
-    row: int, column: int
+@pytest.mark.parametrize(("quality", "ratio"), [(10, 5), (20, 2.5), (50, 1), (75, 0.5)])
+def test_what_jpeg_rounds_off_is_told_by_its_table_wherever_blocks_start(
+    quality: int, ratio: float, row: int, column: int
 ) -> None:
+    smooth, texture = PHOTOGRAPHS[0], with_noise(PHOTOGRAPHS[1], 8)
+    for photograph in (smooth, texture):
+        gray, _, compression = damage.estimate(compressed(photograph, quality)[row:, column:])
+        assert compression == pytest.approx(damage.OF_QUANTIZATION * ratio**0.75, rel=0.1)
+        assert gray >= compression
+
+
+@pytest.mark.parametrize("change", [lambda photograph: photograph // 2 + 60, lambda photograph: photograph[:48, :48]])
+def test_where_the_table_cannot_be_seen_steps_at_the_borders_of_blocks_tell(change: Any) -> None:
     for photograph in PHOTOGRAPHS:
-        levels = [damage.estimate(compressed(photograph, quality)[row:, column:])[2] for quality in (10, 20, 50)]
-        assert levels[0] > levels[1] > levels[2] > 3 * damage.estimate(photograph)[2]
-        assert levels[0] > 2
+        levels = [damage.estimate(change(compressed(photograph, quality)))[2] for quality in (10, 20, 40)]
+        assert levels[0] > levels[1] > levels[2] > damage.estimate(change(photograph))[2]
 
 
 def test_a_few_pieces_of_a_photograph_tell_as_much_as_the_whole() -> None:
@@ -83,7 +93,7 @@ def test_stripes_of_a_large_photograph_tell_as_much_as_the_whole(sigma: float, q
 
     found = damage.estimate_read(read, *large.shape[:2])
     assert sum(heights) * large.shape[1] <= damage.PIXELS
-    assert found == pytest.approx(damage.estimate(large), rel=0.1, abs=0.1)
+    assert found == pytest.approx(damage.estimate(large), rel=0.1, abs=0.3)
     fractions = (large / 255).astype(np.float32)
     assert np.array_equal(damage.estimate_read(lambda top, bottom: fractions[top:bottom], *large.shape[:2]), found)
 

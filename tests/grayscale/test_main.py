@@ -77,6 +77,10 @@ def test_noisy_photographs_are_those_of_the_network_for_noise(
     clean = (clouds(20, 31).sum(axis=-1, dtype=int) + 1) // 3
     np.testing.assert_array_equal(pixels(tmp_path / "in/clean.gray.png"), clean)
     np.testing.assert_array_equal(pixels(tmp_path / "in/noisy.gray.png"), noisy.min(axis=-1))
+    code, _, error = cli(
+        tmp_path / "in", "--sigma", 5, "--force", "--jobs", workers
+    )  # by denoise, which is told nothing here
+    assert (code, error.count("is not told how strong noise is")) == (1, 1)
 
 
 def test_a_method_is_the_conversion_of_the_targets_and_pillow_s_own_limit_does_not_count(
@@ -173,6 +177,8 @@ def test_existing_outputs_are_skipped_unless_forced(cli: Cli, tmp_path: Path) ->
         (["photo.png", "--method", "none"], "invalid choice"),
         (["photo.png", "--method", "bt601", "--variant", "simple"], "not allowed with"),
         (["photo.png", "--method", "bt601", "--bits", "16"], "8 bits"),
+        (["photo.png", "--method", "bt601", "--sigma", "5"], "for a network"),
+        (["photo.png", "--sigma", "nan"], "0 to 128"),
         (["photo.png", "--bits", "16", "--output", "x.jpg"], "JPEG holds 8 bits"),
         (["photo.png", "--jobs", "0"], "at least 1"),
         (["photo.png", "--method", "bt601", "--output", "photo.png", "--force"], "is the original"),

@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
@@ -73,6 +74,21 @@ def test_a_network_is_told_the_damage_of_the_whole_photograph(tmp_path: Path) ->
         np.testing.assert_allclose(grayscale.convert(photograph / 255, model=model), planes[0, 0, place], rtol=1e-6)
 
 
+def test_a_user_tells_how_strong_noise_is(tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plane = [node("Gather", ["x", "place"], ["y"], axis=3)]
+    model = write_graph(tmp_path / "x.onnx", plane, {"place": np.array([3])}, channels=8)
+    monkeypatch.setattr(models, "find", {"denoise": model}.__getitem__)
+    photograph = clouds(40, 50) / 255
+    for sigma in (0, 10, 20):
+        told = damage.beside(photograph[:1, :1], damage.of_noise(sigma))[0, 0, 3]
+        np.testing.assert_allclose(grayscale.convert(photograph, sigma=sigma), told, rtol=1e-6)
+    assert damage.of_noise(30) == pytest.approx(
+        damage.estimate(noisy(np.full((240, 240, 3), 128, np.uint8), 30)), rel=0.1, abs=0.6
+    )
+    with pytest.raises(models.ModelError, match="is not told"):
+        grayscale.convert(photograph, model=model_file, sigma=10)
+
+
 def test_damaged_photographs_get_the_variant_for_them_and_others_do_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,8 +150,9 @@ def test_levels_are_rounded_and_clipped() -> None:
         (np.zeros((0, 4, 3), np.uint8), {}, "at least 1 × 1"),
         (np.zeros((4, 4, 3), np.int32), {}, "int32"),
         (np.zeros((4, 4, 3), np.uint8), {"method": "bt601", "variant": "simple"}, "exclude"),
+        (np.zeros((4, 4, 3), np.uint8), {"method": "bt601", "sigma": 5.0}, "for a network"),
     ],
 )
-def test_what_is_no_photograph_is_refused(photograph: np.ndarray, choice: dict[str, str], message: str) -> None:
+def test_what_is_no_photograph_is_refused(photograph: np.ndarray, choice: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        grayscale.convert(photograph, **choice)  # type: ignore[arg-type]
+        grayscale.convert(photograph, **choice)
