@@ -37,7 +37,11 @@ class Choice:
     noisy: Path | None = None  # another model file for photographs with noise, where the choice is ours
 
     def converter(self) -> photograph.Converter:
-        """The converter; for a model this loads ONNX Runtime."""
+        """The converter; for a model this loads ONNX Runtime.
+
+        Raises:
+            ModelError: the model file is missing, or is none that the training wrote.
+        """
         if self.model is None:
             assert self.method is not None
             return photograph.closed_form(self.method)

@@ -37,8 +37,9 @@ def convert(
         `(height, width)` gray, sRGB-encoded: uint8 for uint8, else the photograph's float type in [0, 1].
 
     Raises:
-        ValueError: the photograph has another shape, or more than one of the three is given.
+        ValueError: the photograph has another shape or type, or more than one of the three is given.
         ModelError: the model can't be had, is damaged, or is no network from colour or gray to gray or colour.
+        KeyError: there is no such closed form.
     """
     if photograph.ndim != 3 or photograph.shape[2] != 3 or photograph.size == 0:
         raise ValueError(f"a photograph is (height, width, 3), at least 1 × 1; this is {photograph.shape}")
@@ -67,7 +68,11 @@ def automatic(clean: Named, noisy: Named | None, read: Read, height: int, width:
 
 
 def closed_form(method: str) -> Converter:
-    """The conversion that makes the targets; stripe by stripe where a pixel's gray depends on that pixel alone."""
+    """The conversion that makes the targets; stripe by stripe where a pixel's gray depends on that pixel alone.
+
+    Raises:
+        KeyError: when a photograph is converted, if there is no such closed form.
+    """
     return lambda read, height, width: conversions.stripes(
         method, lambda top, bottom: levels(read(top, bottom), bits=8), height, width
     )
@@ -81,7 +86,7 @@ def network(path: Path, threads: int | None = None) -> Converter:
     the photograph is, is told; of one that makes colour, luma is taken.
 
     Raises:
-        ModelError: see `grayscale.network.load`.
+        ModelError: see `grayscale.network.load`; when a photograph is converted, `grayscale.network.Network`.
     """
     from grayscale import network  # here, because a closed form needs no ONNX Runtime
 

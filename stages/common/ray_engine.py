@@ -28,7 +28,12 @@ LOOK_AFTER = 30.0  # seconds without a result from a cluster, after which its no
 def run(
     function: Callable[[Task], Result], tasks: Sequence[Task], address: str, cpus: int, gpus: int
 ) -> Iterator[Result]:
-    """As `engine.run`, on the nodes of the cluster at `address`."""
+    """As `engine.run`, on the nodes of the cluster at `address`.
+
+    Raises:
+        StageError: no such cluster, no node fit for the task, a node that differs, or a task lost `TRIES` times.
+        Exception: what `function` raised.
+    """
     ray = connected(address)
     nodes = cpus_of_nodes(ray)
     cpus = max(1, min(cpus, max(nodes, default=0)))  # a task that fits on no node would wait for ever
