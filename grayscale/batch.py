@@ -38,7 +38,11 @@ class Choice:
     sigma: float | None = None  # gray levels of noise that the network is told; None: as estimated
 
     def converter(self) -> photograph.Converter:
-        """The converter; for a model this loads ONNX Runtime."""
+        """The converter; for a model this loads ONNX Runtime.
+
+        Raises:
+            ModelError: the model file is missing, or is none that the training wrote.
+        """
         if self.model is None:
             assert self.method is not None
             return photograph.closed_form(self.method)

@@ -170,6 +170,9 @@ def metadata(file: Path, size: tuple[int, int]) -> dict[str, Any]:
     damaged, or no photograph has. Kept is what tells of the photograph: dates, camera, lens, exposure, place, author.
     Gone are the orientation (the pixels are upright), the colour thumbnail, the maker's note, XMP, and what describes
     the file's colour samples.
+
+    Raises:
+        OSError: the file can't be opened.
     """
     with warnings.catch_warnings(action="ignore"), Image.open(file) as image:
         dpi, block, kind = image.info.get("dpi"), image.info.get("exif", b""), image.format
@@ -201,6 +204,9 @@ def write(path: Path, gray: np.ndarray, kept: Mapping[str, Any], source: Path | 
         gray: `(height, width)` uint8, or uint16 for PNG and TIFF; sRGB-encoded.
         kept: what `metadata` found.
         source: the photograph; a PNG says its name.
+
+    Raises:
+        OSError: the file can't be written.
     """
     kind = FORMATS[path.suffix.lower()]
     options, left_out = dict(kept), None

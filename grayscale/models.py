@@ -121,6 +121,7 @@ def _locked(repository: Path) -> dict[str, Any]:
 
 def _pull(variant: str, repository: Path) -> None:
     print(f"grayscale: pulling the model of {variant} from the DVC remote", file=sys.stderr)
+    # By its name alone, in the clone: plain `dvc` lacks its checks of hostile remotes, and a wheel does not have it.
     command = [sys.executable, "-m", "stages.common.dvc", "pull", "--quiet", f"train@{variant}"]
     pulled = subprocess.run(command, cwd=repository, capture_output=True, text=True)
     if pulled.returncode:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from grayscale import conversions, damage, models, tiles
-from grayscale.conversions import BT601
+from grayscale.conversions import BT601, CONVERSIONS
 from grayscale.core.levels import levels, to_unit
 from grayscale.models import ModelError
 from grayscale.tiles import Read
@@ -45,8 +45,8 @@ def convert(
         `(height, width)` gray, sRGB-encoded: uint8 for uint8, else the photograph's float type in [0, 1].
 
     Raises:
-        ValueError: the photograph has another shape, more than one of the three is given, or `sigma` with a method or
-            out of range.
+        ValueError: the photograph has another shape or type, more than one of the three is given, there is no such
+            closed form, or `sigma` is out of range or given with one.
         ModelError: the model can't be had, is damaged, is no network from colour or gray to gray or colour, or is not
             told of noise although `sigma` is given.
     """
@@ -56,6 +56,8 @@ def convert(
         raise ValueError(f"a photograph is uint8, or float in [0, 1]; this is {photograph.dtype}")
     if sum(choice is not None for choice in (variant, method, model)) > 1:
         raise ValueError("variant, method and model exclude each other")
+    if method is not None and method not in CONVERSIONS:
+        raise ValueError(f"there is no closed form {method!r}; there are {', '.join(sorted(CONVERSIONS))}")
     if method and sigma is not None:
         raise ValueError("sigma is for a network: closed forms remove no noise")
     height, width = photograph.shape[:2]
@@ -81,7 +83,11 @@ def automatic(clean: Named, noisy: Named | None, read: Read, height: int, width:
 
 
 def closed_form(method: str) -> Converter:
-    """The conversion that makes the targets; stripe by stripe where a pixel's gray depends on that pixel alone."""
+    """The conversion that makes the targets; stripe by stripe where a pixel's gray depends on that pixel alone.
+
+    Raises:
+        KeyError: when a photograph is converted, if there is no such closed form.
+    """
     return lambda read, height, width: conversions.stripes(
         method, lambda top, bottom: levels(read(top, bottom), bits=8), height, width
     )
@@ -95,7 +101,8 @@ def network(path: Path, threads: int | None = None, sigma: float | None = None) 
     the photograph is, is told, by `sigma` or as estimated; of one that makes colour, luma is taken.
 
     Raises:
-        ModelError: see `grayscale.network.load`; or `sigma` is given to a network that is told nothing.
+        ModelError: see `grayscale.network.load`, and `Network` when a photograph is converted; or `sigma` is given to a
+            network that is told nothing.
     """
     from grayscale import network  # here, because a closed form needs no ONNX Runtime
 

@@ -82,7 +82,11 @@ def split_table(text: str) -> tuple[str, dict[str, str]]:
 
 
 def prune() -> None:
-    """Remove what a removed variant left: its outputs, as stages do, and its entries in dvc.lock, which DVC keeps."""
+    """Remove what a removed variant left: its outputs, as stages do, and its entries in dvc.lock, which DVC keeps.
+
+    Raises:
+        ToolError: DVC can't list the stages.
+    """
     leftovers.remove()
     known = run(*DVC, "stage", "list", "--name-only").split()
     dropped = [name for name in read_lock() if name not in known]
@@ -93,7 +97,11 @@ def prune() -> None:
 
 
 def add() -> None:
-    """Add to git's index what is generated, and say what is left to do."""
+    """Add to git's index what is generated, and say what is left to do.
+
+    Raises:
+        ToolError: git refuses.
+    """
     known = [name for name in GENERATED if Path(name).exists() or run("git", "ls-files", name)]
     run("git", "add", "--all", "--", *known)
     print("merge: results are current and added; look at `git status`, then `git commit`")

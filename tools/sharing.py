@@ -30,7 +30,11 @@ def main() -> None:
 
 
 def share() -> None:
-    """Upload the objects of dvc.lock, and the records of runs by which others find them."""
+    """Upload the objects of dvc.lock, and the records of runs by which others find them.
+
+    Raises:
+        ToolError: results are not current, or not everything arrived.
+    """
     if dvc(*STATUS) != 0:
         raise ToolError("results are not current, nothing was uploaded; run make repro, commit, and share again")
     if dvc("push", "--run-cache") != 0:
@@ -41,7 +45,11 @@ def share() -> None:
 
 
 def pull() -> None:
-    """Download what others have computed, run the rest, and check that all is current."""
+    """Download what others have computed, run the rest, and check that all is current.
+
+    Raises:
+        ToolError: the remote lacks something or did not answer, a stage failed, or results are not current then.
+    """
     arrived = dvc("pull")
     if arrived == LACKS:
         dvc("checkout", "--allow-missing")  # dvc pull puts nothing into its place if one object is missing
@@ -64,7 +72,11 @@ def pull() -> None:
 
 
 def dvc(*arguments: str) -> int:
-    """Run a DVC command, whose bars and messages appear as always; its exit code."""
+    """Run a DVC command, whose bars and messages appear as always; its exit code.
+
+    Raises:
+        ToolError: it was refused, as leading elsewhere.
+    """
     code = subprocess.run([*DVC, *arguments], check=False).returncode
     if code == REFUSED:
         raise ToolError(

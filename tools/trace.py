@@ -48,7 +48,11 @@ def main() -> None:
 
 
 def trace(metric: str) -> Iterator[str]:
-    """The lines to print for `<method>.<measure>`, or `<test set>.<method>.<measure>`."""
+    """The lines to print for `<method>.<measure>`, or `<test set>.<method>.<measure>`.
+
+    Raises:
+        ToolError: there is no such number; see also `rows`.
+    """
     stages = read_lock()
     test_set, method, measure = ["", "", *metric.split(".")][-3:]
     known = rows(stages, test_set)
@@ -64,7 +68,11 @@ def trace(metric: str) -> Iterator[str]:
 
 
 def page() -> str:
-    """The same for every method, each stage once, as HTML whose anchors are methods and stages."""
+    """The same for every method, each stage once, as HTML whose anchors are methods and stages.
+
+    Raises:
+        ToolError: see `rows`.
+    """
     stages = read_lock()
     chains = {method: ["report", *upstream(row["stage"], stages)] for method, row in rows(stages).items()}
     shown = dict.fromkeys(stage for chain in chains.values() for stage in chain)
@@ -80,6 +88,9 @@ def rows(stages: dict[str, Any], test_set: str = "") -> dict[str, dict[str, Any]
     """By method its numbers, `file`, where they stand, and `stage`, which scored it.
 
     PCA and read-outs stand in data/report alone; the others in metrics/scores, which a clone without data has, too.
+
+    Raises:
+        ToolError: there is no such test set, or dvc.lock lacks a stage that scored a row.
     """
     found: dict[str, dict[str, Any]] = {}
     table = TABLES / (f"test_set_{test_set}.csv" if test_set else "methods.csv")

@@ -29,7 +29,11 @@ def main() -> None:
 
 
 def build() -> dict[str, dict[str, object]]:
-    """Build the wheel of the clone in this folder; what is known of each network in it, by variant."""
+    """Build the wheel of the clone in this folder; what is known of each network in it, by variant.
+
+    Raises:
+        ModelError: a model is missing, or is another one than dvc.lock records.
+    """
     here = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder)

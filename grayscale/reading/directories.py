@@ -40,7 +40,11 @@ class Directories:
         self.first = self._number("Q", head[8:16]) if self.big else self._number("I", head[4:8])
 
     def read(self, place: int, only: frozenset[int] | None = None) -> tuple[Directory, int]:
-        """The directory there, or `only` these tags of it, and the place of the next one, 0 if there is none."""
+        """The directory there, or `only` these tags of it, and the place of the next one, 0 if there is none.
+
+        Raises:
+            ValueError: it is cut, or has more than `MAX_ENTRIES` entries.
+        """
         count_format, entry, link = ("Q", "HHQ8s", "Q") if self.big else ("H", "HHI4s", "I")
         size = struct.calcsize(f"={count_format}")
         count = self._number(count_format, self._bytes(place, size))
@@ -63,7 +67,11 @@ class Directories:
         return found, self._number(link, behind) if len(behind) == struct.calcsize(f"={link}") else 0
 
     def pages(self, only: frozenset[int]) -> Iterator[Directory]:
-        """The directories of a file's pages, each once."""
+        """The directories of a file's pages, each once.
+
+        Raises:
+            ValueError: one of them is damaged.
+        """
         place, seen = self.first, set[int]()
         while place and place not in seen and len(seen) < MAX_PAGES:
             seen.add(place)

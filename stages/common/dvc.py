@@ -26,19 +26,31 @@ class RefusedError(BaseException):
 
 
 def check_entry(_: Tree, key: tuple[str, ...], *__: Any) -> None:
-    """A name in the list of a folder."""
+    """A name in the list of a folder.
+
+    Raises:
+        RefusedError: it leads out of the folder.
+    """
     if not {"", ".", ".."}.isdisjoint(key) or "\0" in "".join(key):
         raise RefusedError(f"a list of a folder holds the name {'/'.join(key)!r}, which leads out of it")
 
 
 def check_output(output: Output, *_: Any, **__: Any) -> None:
-    """What is about to be put into the workspace, perhaps by a record of a run."""
+    """What is about to be put into the workspace, perhaps by a record of a run.
+
+    Raises:
+        RefusedError: dvc.yaml has no such output.
+    """
     if output.fs_path not in {known.fs_path for known in output.repo.index.outs}:
         raise RefusedError(f"a record of a run has the output {output.def_path!r}, which dvc.yaml does not have")
 
 
 def check_hash(_: ObjectDB, hash_: str) -> None:
-    """What becomes the name of a file, in the cache or on a remote."""
+    """What becomes the name of a file, in the cache or on a remote.
+
+    Raises:
+        RefusedError: it is no hash.
+    """
     if not hash_.removesuffix(".dir").isalnum():
         raise RefusedError(f"{hash_!r} is no hash")
 

@@ -7,18 +7,17 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from stages.common import ray_engine
+from stages.common.ray_engine import Result, Task
 from stages.common.settings import Section, SettingsError, explain, read_yaml
 from stages.common.stage import StageError, die_with_parent
 
 ENGINE = Path("engine.yaml")
 OVERRULED_BY = {"engine": "ENGINE", "workers": "WORKERS", "address": "RAY_ADDRESS"}  # environment variables
-
-Task = TypeVar("Task")
-Result = TypeVar("Result")
 
 
 class Engine(Section):
@@ -61,8 +60,6 @@ def run(
         Exception: what `function` raised, at once: results of earlier tasks may not have been given yet.
     """
     if engine.engine == "ray":
-        from stages.common import ray_engine
-
         return ray_engine.run(function, tasks, engine.address, cpus, gpus)
     if engine.workers > 1 and len(tasks) > 1:
         return _in_processes(function, tasks, min(engine.workers, len(tasks)))

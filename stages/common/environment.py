@@ -69,7 +69,11 @@ def render(lock: str) -> str:
 
 
 def read() -> dict[str, str]:
-    """The content of environment.yaml: package → version, and `python` → the range that is supported."""
+    """The content of environment.yaml: package → version, and `python` → the range that is supported.
+
+    Raises:
+        SettingsError: there is no such file, or it is no YAML.
+    """
     return {name: str(value) for name, value in read_yaml(ENVIRONMENT).items()}
 
 

@@ -11,13 +11,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from stages.common import environment
-from stages.common.engine import ENGINE, Result, Task
 from stages.common.environment import EnvironmentDiffersError
 from stages.common.settings import SettingsError
 from stages.common.stage import StageError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 TRIES = 3  # of a task whose worker is killed
 LOOK_AFTER = 30.0  # seconds without a result from a cluster, after which its nodes are counted again
@@ -26,7 +28,12 @@ LOOK_AFTER = 30.0  # seconds without a result from a cluster, after which its no
 def run(
     function: Callable[[Task], Result], tasks: Sequence[Task], address: str, cpus: int, gpus: int
 ) -> Iterator[Result]:
-    """As `engine.run`, on the nodes of the cluster at `address`."""
+    """As `engine.run`, on the nodes of the cluster at `address`.
+
+    Raises:
+        StageError: no such cluster, no node fit for the task, a node that differs, or a task lost `TRIES` times.
+        Exception: what `function` raised.
+    """
     ray = connected(address)
     nodes = cpus_of_nodes(ray)
     cpus = max(1, min(cpus, max(nodes, default=0)))  # a task that fits on no node would wait for ever
@@ -67,7 +74,7 @@ def connected(address: str) -> Any:
     """The module ray, connected to the cluster; `StageError` without Ray, such a cluster or its token."""
     host, _, port = address.rpartition(":")
     if not (host and port.isdecimal()):  # "auto" takes the address from a file that every user of a machine can write
-        raise StageError(f"{ENGINE}: address is {address!r}; it must be host:port of the cluster's head")
+        raise StageError(f"engine.yaml: address is {address!r}; it must be host:port of the cluster's head")
     if os.environ.get("RAY_AUTH_MODE") != "token":  # or whoever reaches the cluster could run code here
         raise StageError("set RAY_AUTH_MODE=token, and the token that the cluster was started with; see docs/scale.md")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -75,7 +82,7 @@ def connected(address: str) -> Any:
     try:
         import ray
     except ImportError:
-        raise StageError(f"{ENGINE} wants engine ray, which is not installed; run `make setup-ray`") from None
+        raise StageError("engine.yaml wants engine ray, which is not installed; run `make setup-ray`") from None
     if not ray.is_initialized():
         try:
             socket.create_connection((host, int(port)), timeout=10).close()  # Ray would knock for minutes

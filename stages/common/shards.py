@@ -60,6 +60,7 @@ def run(
     Raises:
         StageError: a worker was killed.
         Exception: what `work` raised; shards that were finished before stay.
+        ArtifactError: the disk is full.
     """
     keep.mkdir(parents=True, exist_ok=True)
     for lost in keep.glob(".*.partial"):

@@ -138,7 +138,11 @@ def item_of(text: str) -> str:
 
 
 def declared(name: str, item: str | None = None) -> Declaration:
-    """Look up a stage in dvc.yaml; `StageError` lists those that exist, or the items of its `foreach`."""
+    """Look up a stage in dvc.yaml; `StageError` lists those that exist, or the items of its `foreach`.
+
+    Raises:
+        SettingsError: dvc.yaml or params.yaml is missing or wrong.
+    """
     stages = read_yaml(PIPELINE)["stages"]
     if name not in stages:
         raise StageError(f"{PIPELINE} has no stage {name!r}; it has {', '.join(stages)}")
@@ -167,7 +171,12 @@ def declared(name: str, item: str | None = None) -> Declaration:
 
 
 def fingerprint(declaration: Declaration) -> Fingerprint:
-    """What identifies the stage's inputs now: file → sha256, or size and time of change; param → value."""
+    """What identifies the stage's inputs now: file → sha256, or size and time of change; param → value.
+
+    Raises:
+        StageError: an input is missing.
+        SettingsError: a file of params is missing, or is no YAML.
+    """
     found: Fingerprint = {}
     for dep in declaration.deps:
         if not dep.exists():

@@ -46,7 +46,14 @@ def main() -> None:
 
 
 def evaluate(name: str, work: Stage) -> Evaluation:
-    """Evaluate the variant `name` or the baselines, and record the hashes of what was used."""
+    """Evaluate the variant `name` or the baselines, and record the hashes of what was used.
+
+    Raises:
+        ArtifactError: photographs, patches or the model are missing or damaged.
+        SettingsError: engine.yaml is wrong.
+        StageError: a worker was killed.
+        ValueError: patches are smaller than a window of SSIM.
+    """
     photographs = evaluation.whole_photographs(
         Container(PHOTOS).manifest, work["targets"].patch, work["evaluate"].megapixels
     )

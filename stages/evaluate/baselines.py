@@ -27,12 +27,12 @@ def luma(colour: np.ndarray) -> np.ndarray:
 
 
 def mean_rgb(colour: np.ndarray) -> np.ndarray:
-    """(R + G + B) / 3."""
+    """(R + G + B) / 3: colour `(n, height, width, 3)` → gray `(n, height, width)`."""
     return colour.mean(axis=3)
 
 
 def green(colour: np.ndarray) -> np.ndarray:
-    """The green channel alone."""
+    """The green channel alone: colour `(n, height, width, 3)` → gray `(n, height, width)`."""
     return colour[..., 1]
 
 

@@ -21,23 +21,39 @@ def spans(patches: int, side: int) -> list[tuple[int, int]]:
 
 
 def pairs(split: PatchSet) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Colour `(n, side, side, 3)` and gray `(n, side, side)`, in [0, 1], of each chunk of a patch set."""
+    """Colour `(n, side, side, 3)` and gray `(n, side, side)`, in [0, 1], of each chunk of a patch set.
+
+    Raises:
+        ArtifactError: a shard is missing or damaged.
+    """
     for start, stop in spans(len(split), split.patch):
         yield pair(split, np.arange(start, stop))
 
 
 def grays(split: PatchSet) -> Iterator[np.ndarray]:
-    """The gray alone, `(n, side, side)` in [0, 1], of each chunk of a patch set."""
+    """The gray alone, `(n, side, side)` in [0, 1], of each chunk of a patch set.
+
+    Raises:
+        ArtifactError: a shard is missing or damaged.
+    """
     for start, stop in spans(len(split), split.patch):
         yield to_unit(split.read("gray", np.arange(start, stop)))[..., 0]
 
 
 def pair(split: PatchSet, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Colour `(n, side, side, 3)` and gray `(n, side, side)`, in [0, 1], of some patches."""
+    """Colour `(n, side, side, 3)` and gray `(n, side, side)`, in [0, 1], of some patches.
+
+    Raises:
+        ArtifactError: a shard is missing or damaged.
+    """
     return to_unit(split.read("colour", numbers)), to_unit(split.read("gray", numbers))[..., 0]
 
 
 @lru_cache(maxsize=1)  # so that the one before is closed
 def opened(folder: Path) -> PatchSet:
-    """The patch set in `folder`, opened once for all chunks of a process: opening it checks its shards."""
+    """The patch set in `folder`, opened once for all chunks of a process: opening it checks its shards.
+
+    Raises:
+        ArtifactError: there is no patch set.
+    """
     return PatchSet(folder)

@@ -54,6 +54,11 @@ def evaluate(subject: Subject, photographs: pd.DataFrame, keep: Path, engine: En
     """Evaluate `subject` on its patches and on whole `photographs`, the first of which is shown as a picture, too.
 
     Finished shards are kept in `keep`.
+
+    Raises:
+        ArtifactError: patches, photographs or the model are missing or damaged.
+        StageError: a worker was killed.
+        ValueError: patches are smaller than a window of SSIM.
     """
     cpus = subject.settings.threads
     (fitted,) = shards.run(methods.fit, [subject], keep / "fits", engine, cpus=cpus)
@@ -84,7 +89,12 @@ def evaluate(subject: Subject, photographs: pd.DataFrame, keep: Path, engine: En
 def of_variant(
     name: str, folder: Path, baselines: Subject, photographs: pd.DataFrame, keep: Path, engine: Engine
 ) -> Evaluation:
-    """Evaluate the variant `name`, whose model and facts are in `folder`, on what the `baselines` are evaluated on."""
+    """Evaluate the variant `name`, whose model and facts are in `folder`, on what the `baselines` are evaluated on.
+
+    Raises:
+        ArtifactError: the model or its facts are missing or damaged.
+        StageError, ValueError: see `evaluate`.
+    """
     trained = read_json(folder / "facts.json")
     recipe = trained["recipe"]
     sees = {"input": recipe["input"], "target": recipe["target"], "restores": recipe["degrade"] > 0}

@@ -25,13 +25,16 @@ def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:
     """Images `(n, height, width, channels)` in [0, 1] → outputs of the same size, clipped to [0, 1].
 
     They have the dtype that the model computes in. Of another size than the model's they may be if it can be for any.
+
+    Raises:
+        ArtifactError: the images have another size, and the model is bound to its own.
     """
     fits = getattr(model, "input_shape", images.shape)[1:3] in (images.shape[1:3], (None, None))
     return np.clip(run(model if fits else for_any_size(model)[0], images), 0, 1)
 
 
 def run(model: keras.Model, images: np.ndarray) -> Any:
-    """The output of a model, an array or a list of arrays, batch by batch."""
+    """The output of a model for images `(n, height, width, channels)`, an array or a list of arrays, batch by batch."""
     batches = [model(images[first : first + BATCH], training=False) for first in range(0, len(images), BATCH)]
     return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *batches)
 
@@ -46,7 +49,7 @@ def for_any_size(model: keras.Model) -> tuple[keras.Model, Reach]:
 
 
 def encode(model: keras.Model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """The latent `(n, …)` of each image, and for a variational autoencoder its log-variance, else None."""
+    """Images `(n, height, width, channels)` in [0, 1] → latent `(n, …)`, and its log-variance, None if it has none."""
     if is_variational(model):
         mean, log_variance = run(model.get_layer("encoder"), images)
         return mean, log_variance

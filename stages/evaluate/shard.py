@@ -65,6 +65,10 @@ def measure(subject: Subject, fitted: Path, task: Chunk | Photograph | Sheet, fo
     """Do one shard: write its arrays and pictures into `folder`, and return the rest as facts.
 
     `fitted` is the folder that `methods.fit` wrote into.
+
+    Raises:
+        ArtifactError: patches, the photograph or the model are missing or damaged.
+        ValueError: patches are smaller than a window of SSIM.
     """
     if isinstance(task, Photograph):
         return _photograph(subject, fitted, task, folder)
@@ -223,6 +227,9 @@ def of_whole(target: np.ndarray, pairs: Pairs, output: np.ndarray) -> dict[str, 
 
     PSNR is None where both are identical. The output is `(height, width)`, or `(height, width, 3)` whose channels are
     averaged; see `scores.planes`. `pairs` are of the photograph's colour.
+
+    Raises:
+        ValueError: the photograph is smaller than a window of SSIM.
     """
     rows = [
         {

@@ -65,7 +65,14 @@ def refuse_known(test_set: pd.DataFrame, photos: pd.DataFrame, name: str) -> Non
 
 
 def evaluate(baselines: Subject, photos: pd.DataFrame, work: Stage) -> dict[str, Evaluation]:
-    """Evaluate the baselines, which have the patches and photographs of the test set, and every variant on it."""
+    """Evaluate the baselines, which have the patches and photographs of the test set, and every variant on it.
+
+    Raises:
+        ArtifactError: photographs, patches or a model are missing or damaged.
+        SettingsError: engine.yaml is wrong.
+        StageError: a worker was killed.
+        ValueError: patches are smaller than a window of SSIM.
+    """
     photographs = evaluation.whole_photographs(photos, work["targets"].patch, work["evaluate"].megapixels)
     engine = engines.load()
     result = evaluation.evaluate(baselines, photographs, work.keep / BASELINES, engine)

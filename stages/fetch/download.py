@@ -132,6 +132,10 @@ def once(folder: Path, fill: Callable[[Path], Iterable[Skipped] | None]) -> tupl
 
     Returns:
         That folder, and the faults.
+
+    Raises:
+        ArtifactError: the folder can't be written.
+        Exception: what `fill` raised.
     """
     if not folder.exists():
         building = folder.with_name(f".{folder.name}.partial")

@@ -55,6 +55,7 @@ def pack(folder: Path, plan: Plan, settings: Source, keep: Path, engine: Engine)
     Raises:
         ArtifactError: there is no photograph, or a split has none; `settings.strict` is set and there are faults, which
             it lists; something can't be written.
+        StageError: a worker was killed.
     """
     parts, table, skipped = _read_all(plan, keep, engine)
     skipped += plan.skipped

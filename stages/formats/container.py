@@ -76,6 +76,9 @@ def join(folder: Path, parts: Sequence[tuple[Path, pd.DataFrame]]) -> None:
     Args:
         folder: of the new container.
         parts: folder of each container, and the rows of its manifest that are wanted, at least one.
+
+    Raises:
+        ArtifactError: something can't be written.
     """
     with faults_named(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -134,7 +137,12 @@ class Container:
         self._open: dict[str, zipfile.ZipFile] = {}  # the one that was used last comes last
 
     def read(self, name: str) -> np.ndarray:
-        """One photograph as `(height, width, 3)` uint8, sRGB, checked against its manifest row."""
+        """One photograph as `(height, width, 3)` uint8, sRGB, checked against its manifest row.
+
+        Raises:
+            ArtifactError: it can't be read, or is not the one in the manifest.
+            KeyError: the manifest has no such name.
+        """
         row = self._rows.loc[name]
         try:
             content = self._zip(row["file"]).read(_member(name))

@@ -75,7 +75,11 @@ class PatchSet:
 
     @cached_property
     def index(self) -> pd.DataFrame:
-        """One row per patch: photo, domain, row, column; read when it is first asked for."""
+        """One row per patch: photo, domain, row, column; read when it is first asked for.
+
+        Raises:
+            ArtifactError: index.csv is missing, or has another number of patches than shards.csv.
+        """
         index = read_table(self.folder / "index.csv", text=("photo", "domain"))
         if len(index) != len(self):
             raise ArtifactError(f"{self.folder}: index.csv has {len(index)} patches, shards.csv {len(self)}")
@@ -83,7 +87,11 @@ class PatchSet:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the tables, and so, through the shards' hashes, of everything."""
+        """Of the tables, and so, through the shards' hashes, of everything.
+
+        Raises:
+            ArtifactError: a table is missing.
+        """
         digest = hashlib.sha256()
         for table in ("index.csv", "shards.csv"):
             try:

@@ -116,7 +116,11 @@ class Evidence:
         return found.set_index("leave", drop=False)
 
     def designs(self) -> dict[str, pd.DataFrame]:
-        """The `scenes` of each variant from colour to gray, best first."""
+        """The `scenes` of each variant from colour to gray, best first.
+
+        Raises:
+            NotMeasuredError: there is no such study, or a variant left too few scenes out.
+        """
         rows = self.study("scenes").query("input == 'colour' and target == 'gray'")
         found = {str(name): self.scenes(str(name)) for name in rows["variant"].unique()}
         return dict(sorted(found.items(), key=lambda item: float(item[1]["mse"].mean())))

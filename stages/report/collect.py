@@ -80,13 +80,21 @@ def collect(variants: list[str], test_sets: list[str]) -> Results:
 
 
 def joined(file: str, names: list[str], key: list[str]) -> pd.DataFrame:
-    """One table of all evaluations', each `key` once: PCA stands beside several variants."""
+    """One table of all evaluations', each `key` once: PCA stands beside several variants.
+
+    Raises:
+        ArtifactError: a table is missing.
+    """
     tables = [read_table(EVALUATIONS / name / file, text=TEXT) for name in names]
     return pd.concat(filter(len, tables), ignore_index=True).drop_duplicates(key, ignore_index=True)
 
 
 def of_test_set(name: str, training: dict[str, Any]) -> pd.DataFrame:
-    """The methods on a further test set, best first, with their means of what contrast they keep."""
+    """The methods on a further test set, best first, with their means of what contrast they keep.
+
+    Raises:
+        ArtifactError: its summary or table is missing.
+    """
     methods = summary.methods(read_json(TEST_SETS / name / "summary.json"), training, {})
     contrast = summary.means(read_table(TEST_SETS / name / "contrast.csv", text=TEXT), "method")
     return methods.assign(stage=f"evaluate_set@{name}").join(contrast.set_index("method"))

@@ -50,6 +50,8 @@ def do_all(wanted: dict[str, runs.Run], study: str | None, jobs: int) -> None:
 
     Raises:
         StageError: names the runs that failed.
+        ArtifactError: data/pairs, the pipeline's results or the table of runs are missing or damaged.
+        SettingsError: params.yaml, studies.yaml or dvc.yaml is missing or wrong.
     """
     mine = {name: run for name, run in wanted.items() if study in (None, run.study)}
     due = not_current(mine)
@@ -68,7 +70,13 @@ def do_all(wanted: dict[str, runs.Run], study: str | None, jobs: int) -> None:
 
 
 def not_current(wanted: dict[str, runs.Run]) -> list[str]:
-    """The runs without a row, or whose row was made from something else."""
+    """The runs without a row, or whose row was made from something else.
+
+    Raises:
+        ArtifactError: data/pairs, the pipeline's results or the table of runs are missing or damaged.
+        StageError: an input of the runs is missing.
+        SettingsError: params.yaml, studies.yaml or dvc.yaml is missing or wrong.
+    """
     rows, data = table.read(), inputs.data()
     due = []
     for name, run in wanted.items():
@@ -82,6 +90,10 @@ def do_one(name: str, run: runs.Run, variant: Variant, order: list[str]) -> None
     """Train and score one run, and write its row; the rows are in the `order` of all runs.
 
     A run that changes nothing takes the model that the pipeline has trained.
+
+    Raises:
+        SettingsError: engine.yaml is wrong, or no patches are left of the chosen photographs.
+        ArtifactError, StageError: an input is missing or damaged; see also `stages.train.training.done`.
     """
     model = inputs.shipped(run, variant)
     with stage("run", name, declaration=inputs.declaration(name, run.variant)) as work:

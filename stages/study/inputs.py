@@ -36,6 +36,7 @@ def declaration(name: str, variant: str) -> Declaration:
 
     Raises:
         StageError: dvc.yaml has no such stages.
+        SettingsError: dvc.yaml or params.yaml is missing or wrong.
     """
     train, evaluate = (door.declared(stage, variant) for stage in ("train", "evaluate"))
     code = [dep for dep in evaluate.deps if dep.parts[0] != "data"]
@@ -49,7 +50,11 @@ def declaration(name: str, variant: str) -> Declaration:
 
 
 def shipped(run: Run, variant: Variant) -> Path | None:
-    """The folder in which `train` has left the model of a run that changes nothing; None if it changes something."""
+    """The folder in which `train` has left the model of a run that changes nothing; None if it changes something.
+
+    Raises:
+        SettingsError: params.yaml is missing or wrong.
+    """
     same = variant == settings.load().variants[run.variant] and not (run.photographs or run.leave)
     return _results(run.variant)[0] if same else None
 
@@ -59,6 +64,7 @@ def made_from(run: Run) -> dict[str, str]:
 
     Raises:
         ArtifactError, StageError: the pipeline's results of the variant are missing.
+        SettingsError: params.yaml, studies.yaml or dvc.yaml is missing or wrong.
     """
     variant = _of_variant(run.variant)
     split = leave_out(run.leave) if run.leave else {}
@@ -76,7 +82,12 @@ def scenes() -> list[str]:
 
 
 def leave_out(scene: str) -> dict[str, list[str]]:
-    """The photographs by split where `scene` alone is tested: the next two, in turn, validate, all others train."""
+    """The photographs by split where `scene` alone is tested: the next two, in turn, validate, all others train.
+
+    Raises:
+        ArtifactError: data/photos or data/pairs is not there.
+        ValueError: there is no such scene.
+    """
     photographs = _photographs()
     order = list(dict.fromkeys(photographs["scene"]))
     start = order.index(scene)

@@ -38,6 +38,9 @@ def update(new: Rows, order: Sequence[str]) -> None:
     """Write the table with some rows replaced or added, and without those of runs that are not in `order`.
 
     Other processes may do the same at the same time.
+
+    Raises:
+        ArtifactError: the file is no such table.
     """
     LOCKS.mkdir(parents=True, exist_ok=True)
     with (LOCKS / "studies.lock").open("w") as lock:

@@ -40,7 +40,13 @@ class Task(training.Task):
 
 
 def do(task: Task, folder: Path) -> dict[str, Any]:
-    """Train on data/pairs, if need be, and measure. Returns facts, and writes nothing: `folder` stays empty."""
+    """Train on data/pairs, if need be, and measure. Returns facts, and writes nothing: `folder` stays empty.
+
+    Raises:
+        SettingsError: there are fewer photographs, or no patches of those that are chosen.
+        ArtifactError: patches or the model are missing or damaged.
+        StageError: see `training.trained`.
+    """
     sets = {split: PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation", "test")}
     if task.split:
         sets = {split: Chosen(list(sets.values()), task.split[split]) for split in sets}
@@ -135,6 +141,9 @@ def measured(model: Any, variant: Variant, splits: Mapping[str, PatchSet]) -> di
         model: the network.
         variant: its `input` says what it sees.
         splits: train, on which yardsticks are fitted, validation and test.
+
+    Raises:
+        ArtifactError: patches are missing or damaged.
     """
     from stages.evaluate import networks
 
@@ -176,6 +185,9 @@ def yardsticks(train: PatchSet, size: int) -> dict[str, Method]:
     """What a network is compared with, fitted on its training patches: formulae, and codes of `size` numbers.
 
     At as many numbers as pixels a code is the identity, and no yardstick.
+
+    Raises:
+        ArtifactError: patches are missing or damaged.
     """
     weights = baselines.fit_conv1x1(pairs(train))
     found: dict[str, Method] = {
@@ -190,7 +202,11 @@ def yardsticks(train: PatchSet, size: int) -> dict[str, Method]:
 
 
 def averages(method: Method, split: PatchSet, level: int = 0) -> dict[str, Any]:
-    """`scores.averages` of a method over the patches of a split, with noise of so many gray levels on the colour."""
+    """`scores.averages` of a method over the patches of a split, with noise of so many gray levels on the colour.
+
+    Raises:
+        ArtifactError: patches are missing or damaged.
+    """
     chunks = []
     for number, (colour, gray) in enumerate(pairs(split)):
         seen = (colour, gray)

@@ -48,6 +48,7 @@ def cut_photographs(
 
     Raises:
         ArtifactError: a photograph can't be read, or no patch is left in a split.
+        StageError: a worker was killed.
     """
     manifest = Container(photos, needed=tuple(outs)).manifest
     sizes = patches.count(manifest["height"], manifest["width"], settings.patch, settings.stride)
@@ -121,6 +122,9 @@ def cut_group(photos: Path, settings: Targets, rows: pd.DataFrame, folder: Path)
 
     Returns:
         `kept`, how many patches of each photograph; and the `sha256` of the file of each kind.
+
+    Raises:
+        ArtifactError: the container or a photograph is missing or damaged.
     """
     container = _opened(photos)
     kept = []

@@ -25,6 +25,9 @@ class TrainingBatches(keras.utils.PyDataset):
 
     A batch is a pair `(n, patch, patch, inputs)` and `(n, patch, patch, outputs)`, `dtype`, in [0, 1]. Replicas share
     it evenly, so that the last batch of an epoch is cut to a multiple of the replicas.
+
+    Raises:
+        ArtifactError: at reading, if patches are missing or damaged.
     """
 
     def __init__(self, patches: PatchSet, recipe: Recipe, dtype: str, replicas: int = 1) -> None:
@@ -65,6 +68,9 @@ class Pairs:
         """Inputs and targets `(n, patch, patch, channels)` of the patches `numbers`; `rngs` has one for each patch.
 
         Damage is estimated from further patches of the same photograph, too, as it will be from a whole one.
+
+        Raises:
+            ArtifactError: patches are missing or damaged.
         """
         targets = to_unit(self._from.read(self._recipe.target, numbers), self._dtype)
         if not (self._estimates or self._recipe.degrade):
@@ -119,9 +125,12 @@ class Order:
 
 
 class ValidationBatches(keras.utils.PyDataset):
-    """All validation patches, in order, as network input and target in [0, 1]; damaged alike in every epoch.
+    """All validation patches, in order, in batches as of `TrainingBatches`; damaged alike in every epoch.
 
     Batches are of about equal size, so that with several replicas each has some of the last one.
+
+    Raises:
+        ArtifactError: at reading, if patches are missing or damaged.
     """
 
     def __init__(self, patches: PatchSet, recipe: Recipe, dtype: str) -> None:

@@ -95,20 +95,19 @@ def _canonical(model: onnx.ModelProto, output: str) -> onnx.ModelProto:
     names = {"": "", graph.input[0].name: "photograph"}
     nodes: list[onnx.NodeProto] = []
     kept: list[onnx.TensorProto] = []
-
-    def keep(name: str) -> None:
+    asked = [graph.output[0].name]
+    while asked:  # no recursion, which ends at a chain of some 900 nodes
+        name = asked[-1]
         if name in names:
-            return
-        if name in weights:
+            asked.pop()
+        elif name in weights:
             names[name] = f"w{len(kept)}"
             kept.append(weights[name])
-            return
-        for given in maker[name].input:
-            keep(given)
-        names.update({made: f"v{len(nodes)}_{place}" for place, made in enumerate(maker[name].output) if made})
-        nodes.append(maker[name])
-
-    keep(graph.output[0].name)
+        elif missing := [given for given in maker[name].input if given not in names]:
+            asked.extend(reversed(missing))
+        else:
+            names.update({made: f"v{len(nodes)}_{place}" for place, made in enumerate(maker[name].output) if made})
+            nodes.append(maker[name])
     names[graph.output[0].name] = output
     for node in nodes:
         node.input[:] = [names[given] for given in node.input]

@@ -16,6 +16,7 @@ class Joined(PatchSet):
 
     Raises:
         StageError: there is no such square, as where patches overlap or lie apart.
+        ArtifactError: patches are missing or damaged.
     """
 
     def __init__(self, patches: PatchSet, side: int, *, clean: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Training losses and metrics: pure functions of a batch, one number per image."""
+"""Training losses and metrics: pure functions of two batches, `(batch, height, width, channels)` in [0, 1]."""
 
 from typing import Any
 

@@ -37,6 +37,7 @@ def done(work: Callable[[Any, Path], Any], task: Any, keep: Path, where: Engine)
 
     Raises:
         StageError: the network does not go with the patches, the loss became NaN, or workers were killed.
+        ArtifactError: patches are missing or damaged, or the disk is full.
     """
     settings = task.settings
     gpus = settings.replicas if settings.device == "gpu" else 0
@@ -51,6 +52,7 @@ def train(task: Task, folder: Path) -> dict[str, Any]:
 
     Raises:
         StageError: see `trained` and `stages.train.export.export`.
+        ArtifactError: patches are missing or damaged.
     """
     splits = {f"data/pairs/{split}": PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation")}
     train, validation = (squares(patches, task.variant) for patches in splits.values())
@@ -87,6 +89,7 @@ def trained(
 
     Raises:
         StageError: the network does not go with the patches, the loss became NaN, or the device is not there.
+        ArtifactError: patches are missing or damaged.
     """
     variant, settings = task.variant, task.settings
     for split, patches in (("training", train), ("validation", validation)):

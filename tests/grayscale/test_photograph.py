@@ -151,6 +151,7 @@ def test_levels_are_rounded_and_clipped() -> None:
         (np.zeros((4, 4, 3), np.int32), {}, "int32"),
         (np.zeros((4, 4, 3), np.uint8), {"method": "bt601", "variant": "simple"}, "exclude"),
         (np.zeros((4, 4, 3), np.uint8), {"method": "bt601", "sigma": 5.0}, "for a network"),
+        (np.zeros((4, 4, 3), np.uint8), {"method": "luma"}, "no closed form 'luma'; there are average, bt601"),
     ],
 )
 def test_what_is_no_photograph_is_refused(photograph: np.ndarray, choice: dict[str, Any], message: str) -> None:

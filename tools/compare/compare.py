@@ -70,7 +70,11 @@ class Comparison:
 
 
 def compare(old: Revision, new: Revision) -> Comparison:
-    """Compare the results of two revisions of the repository in the working directory."""
+    """Compare the results of two revisions of the repository in the working directory.
+
+    Raises:
+        ArtifactError: DVC can't tell what of the workspace is current.
+    """
     refused = refusals(old, new)
     same = [
         folder.removeprefix(f"{EVALUATIONS}/") for _, folder in folders(old, new) if old.md5(folder) == new.md5(folder)
@@ -91,6 +95,9 @@ def scores(old: Revision, new: Revision, refused: Collection[str]) -> tuple[int,
     """How many scores are the same in both revisions, those that differ, and what can't be compared, with the reason.
 
     Images that are identical with their target in either revision have no PSNR and are left out of its comparison.
+
+    Raises:
+        UnavailableError: a table of one of the revisions can't be had, or is damaged.
     """
     pairs: Pairs = {}
     unpaired = alone(old, new)
@@ -196,6 +203,9 @@ def judged(pairs: Pairs, luck: dict[tuple[str, str], float]) -> list[Row]:
 
     PSNR and SSIM of patches share 80 % of the 5 % that may go wrong, all other measures the rest. Seeds were scored on
     the test photographs.
+
+    Raises:
+        ValueError: a difference is not finite.
     """
     first = np.array([measure in HEADLINE for _, _, measure in pairs])
     weights = np.where(first, HEADLINE_SHARE / max(first.sum(), 1), (1 - HEADLINE_SHARE) / max((~first).sum(), 1))

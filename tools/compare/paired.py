@@ -34,6 +34,9 @@ def paired(differences: np.ndarray, rounding: float = 0.0) -> Paired:
 
     A single photograph tells nothing of others, nor do photographs that all differ alike, to within the `rounding` of a
     mean: two that gain one step each do so by chance every other time, and Student's ratio would be infinite.
+
+    Raises:
+        ValueError: a difference is not finite.
     """
     if not np.isfinite(differences).all():
         raise ValueError("differences must be finite")

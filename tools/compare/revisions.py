@@ -72,7 +72,11 @@ class Revision:
         return [stage.partition("@")[2] for stage in self.stages if stage.startswith("evaluate@")]
 
     def stale(self) -> list[str]:
-        """The workspace's stages whose code, params or data, if checked out, differ from dvc.lock; none of a commit."""
+        """The workspace's stages whose code, params or data, if checked out, differ from dvc.lock; none of a commit.
+
+        Raises:
+            ArtifactError: DVC can't tell.
+        """
         if self.name:
             return []
         try:
@@ -102,7 +106,12 @@ class Revision:
         return content
 
     def table(self, path: str) -> pd.DataFrame:
-        """A CSV file that DVC tracks."""
+        """A CSV file that DVC tracks.
+
+        Raises:
+            UnavailableError: it is not to be had, or damaged.
+            ArtifactError: it is no table.
+        """
         return parsed(self.read(path), partial(read_table, text=TEXT))
 
     def git_file(self, path: str) -> bytes:
