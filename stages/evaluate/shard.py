@@ -190,8 +190,9 @@ def _restored(
 ) -> list[dict[str, Any]]:
     """Rows: kind and level of the damage, method, and what it makes of the damaged photograph against its clean target.
 
-    Beside the baselines stand the classical `FILTERS`, beside a network what it was before its first step. PSNR is None
-    where both are identical. Of a photograph that is shown, the middle becomes pictures in `folder`.
+    Beside the baselines stand the classical `FILTERS`, beside a network what it was before its first step, and under
+    Gaussian noise, where it is told of damage, what it makes when it is told the truth. PSNR is None where both are
+    identical. Of a photograph that is shown, the middle becomes pictures in `folder`.
     """
     rows = []
     for kind, level in [("gaussian", 0), *noise.conditions(subject.settings.noise)]:
@@ -199,8 +200,10 @@ def _restored(
         damaged = noise.noisy(clean[None], kind, level, [subject.settings.seed, *task.name.encode()])[0]
         told = replace(subject, levels=tuple(damage.estimate(np.rint(255 * damaged).astype(np.uint8))))
         if subject.model:
-            both = {subject.name: told, f"{subject.name}_start": told.start()}
-            used = {name: (of, subject.name, methods.of(of, fitted)[subject.name]) for name, of in both.items()}
+            subjects = {subject.name: told, f"{subject.name}_start": told.start()}
+            if kind == "gaussian" and subject.input == "colour_damage":
+                subjects[f"{subject.name}_told"] = replace(told, levels=tuple(damage.of_noise(level)))
+            used = {name: (of, subject.name, methods.of(of, fitted)[subject.name]) for name, of in subjects.items()}
         else:
             used = {name: (told, name, method) for name, method in methods.of(told, fitted).items()}
         outputs = {name: methods.whole(*method, damaged) for name, method in used.items()}

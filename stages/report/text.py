@@ -17,7 +17,7 @@ PROBES = ("method", *summary.PROBES, "detail_limit")
 WHOLE = (
     "Means and 95 % intervals over {} whole photographs, against clean targets. Gaussian and correlated: standard "
     "deviation of the noise in gray levels, 0 is clean; poisson: photons that white has; jpeg: quality. Classical "
-    "filters are told how strong the damage to luma is, networks are not."
+    "filters are told how strong the damage to luma is; of the networks those that end in `_told`."
 )
 DIGITS = 3  # of a measure without decimals of its own
 TITLES = {"trainable": "trainable", "parameters": "parameters", "steps": "steps", "macs": "multiply-adds per patch"}

@@ -295,9 +295,10 @@ def test_a_network_that_undoes_damage_does_a_clean_photograph_less_harm(
     subject = replace(subject, settings=SETTINGS.model_copy(update={"noise": one_noise}))
     result = evaluation.of_variant("mine", tmp_path, subject, WHOLE, tmp_path / "kept", HERE)
     table = pd.DataFrame(result.restored).set_index(["method", "kind", "level", "photo"]).sort_index()
-    assert len(table) == 2 * 2 * len(WHOLE)
-    rows, start = table.loc["mine"], table.loc["mine_start"]
+    assert len(table) == 3 * 2 * len(WHOLE)
+    rows, start, told_truly = (table.loc[name] for name in ("mine", "mine_start", "mine_told"))
     assert (rows["psnr"] != start["psnr"]).all()
+    assert (rows["psnr"] - told_truly["psnr"]).loc[("gaussian", 25)].abs().between(1e-9, 2).all()
     for photo in WHOLE["name"]:
         assert rows.loc[("gaussian", 0, photo), "psnr"] > rows.loc[("gaussian", 25, photo), "psnr"] + 10
 
