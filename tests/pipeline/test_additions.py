@@ -1,7 +1,6 @@
 """Adding a network, a conversion, a source or a measure takes the files that the README names, and no other."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +29,7 @@ CONVERSION = '''def red(photograph: np.ndarray) -> np.ndarray:
 
 
 '''
-SOURCE = '''"""Source `squares`: photographs of one colour."""
+SOURCE = '''"""Source `ramps`: photographs that get brighter from left to right."""
 
 from pathlib import Path
 
@@ -47,11 +46,12 @@ class Settings(Source):
 
 
 def plan(settings: Settings, _: Path) -> Plan:
-    return Plan(square, range(settings.count), [0] * settings.count)
+    return Plan(ramp, range(settings.count), [0] * settings.count)
 
 
-def square(number: int) -> Photograph:
-    return Photograph(f"{number}", np.full((40, 40, 3), number, np.uint8), "squares", "none", "flat")
+def ramp(number: int) -> Photograph:
+    pixels = np.broadcast_to(np.linspace((number, 0, 9), (200, 100, 50), 60), (60, 60, 3))
+    return Photograph(f"{number}", pixels.astype(np.uint8), "ramps", "none", "smooth")
 '''
 MEASURE = '''def worst(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
     """The largest error of each image, `(n,)`."""
@@ -69,38 +69,33 @@ class Addition:
         files: path → a new file's text, or for an old one before which text what is put.
         params: the changes of params.yaml that use it; its own file if there are any.
         stale: the stages whose own inputs it touches.
-        run: the stage that shows that it works.
     """
 
     files: dict[str, str | dict[str, str]]
     params: dict[str, Any]
     stale: set[str]
-    run: str
 
 
-SQUARES = {"source": "squares", "inputs": "stages/fetch/sources/squares.py"}
+RAMPS = {"source": "ramps", "inputs": "stages/fetch/sources/ramps.py"}
 EVALUATIONS = {"baselines", "evaluate@simple", "evaluate@subpixel"}
 ADDITIONS = {
     "network": Addition(
         {"stages/networks/mine.py": NETWORK, "stages/networks/registry.py": {'    "simple"': '    "mine": {},\n'}},
         {"variants__mine": {"network": "mine"}},
         {"train@mine"},  # DVC plans no further than an output that is missing
-        "evaluate@mine",
     ),
     "conversion": Addition(
         {"grayscale/conversions.py": {"LIGHT = ": CONVERSION, "        bt601, bt709,": "        red,\n"}},
         {"targets__conversion": "red"},
         {"targets", *EVALUATIONS},
-        "targets",
     ),
     "source": Addition(
         {
-            "stages/fetch/sources/squares.py": SOURCE,
-            "docs/sources.md": {"## Split": "## Squares\n\n`count` of them.\n\n"},
+            "stages/fetch/sources/ramps.py": SOURCE,
+            "docs/sources.md": {"## Split": "## Ramps\n\n`count` of them.\n\n"},
         },
-        {},
+        {},  # a module alone is no reason to use it
         {"fetch"},
-        "fetch",
     ),
     "measure": Addition(
         {
@@ -111,14 +106,11 @@ ADDITIONS = {
         },
         {},
         {*EVALUATIONS, "report"},
-        "baselines",
     ),
 }
 
 
-def added(workspace: Workspace, name: str) -> Addition:
-    """Make an addition; exactly its files are changed."""
-    addition = ADDITIONS[name]
+def add(workspace: Workspace, addition: Addition) -> None:
     for file, what in addition.files.items():
         path = workspace.folder / file
         content = what if isinstance(what, str) else path.read_text(encoding="utf-8")
@@ -127,16 +119,36 @@ def added(workspace: Workspace, name: str) -> Addition:
             content = content.replace(before, text + before, 1)
         path.write_text(content, encoding="utf-8")
     workspace.edit_params(**addition.params)
-    status = workspace.run("git", "status", "--porcelain", "--untracked-files=all").stdout.splitlines()
-    expected = {*addition.files, *(["params.yaml"] if addition.params else [])}
-    assert {line[3:] for line in status} == expected
-    return addition
 
 
-def the_network_is_trained_and_scored(workspace: Workspace) -> None:
-    scores = json.loads((workspace.folder / "metrics/scores/mine.json").read_text())
-    assert scores["latent"] > 0
-    assert 0 < scores["psnr"] < 100
+@pytest.mark.long
+def test_an_addition_takes_the_files_of_the_readme_and_works(workspace: Workspace) -> None:
+    for name, addition in ADDITIONS.items():
+        add(workspace, addition)
+        plan = workspace.run("dvc", "repro", "--dry", ok=name != "network").stdout
+        stale = {line.split("'")[1] for line in plan.splitlines() if line.startswith("Running stage")}
+        status = workspace.run("git", "status", "--porcelain", "--untracked-files=all").stdout.splitlines()
+        expected = {*addition.files, *(["params.yaml"] if addition.params else [])}
+        assert (stale, {line[3:] for line in status}) == (addition.stale, expected), name
+        workspace.run("git", "reset", "--quiet", "--hard")
+        workspace.run("git", "clean", "--quiet", "-d", "--force")
+
+    for addition in ADDITIONS.values():
+        add(workspace, addition)
+    workspace.edit_params(fetch=RAMPS)
+    workspace.run("python", "-m", "stages.check")
+    workspace.run("dvc", "repro", "baselines", "evaluate@mine")
+    the_ramps_are_packed_and_split(workspace)
+    the_targets_are_red(workspace)
+    the_network_is_trained_and_scored(workspace)
+    the_measure_is_in_the_scores(workspace)
+
+
+def the_ramps_are_packed_and_split(workspace: Workspace) -> None:
+    manifest = pd.read_csv(workspace.folder / "data/photos/manifest.csv")
+    assert len(manifest) == 5
+    assert set(manifest["source"]) == {"ramps"}
+    assert set(manifest["split"]) == {"train", "validation", "test"}
 
 
 def the_targets_are_red(workspace: Workspace) -> None:
@@ -147,33 +159,12 @@ def the_targets_are_red(workspace: Workspace) -> None:
     assert np.array_equal(np.asarray(Image.open(workspace.folder / "patch.gray.png")), colour[0, ..., 0])
 
 
-def the_squares_are_packed_and_split(workspace: Workspace) -> None:
-    manifest = pd.read_csv(workspace.folder / "data/photos/manifest.csv")
-    assert len(manifest) == 5
-    assert set(manifest["split"]) == {"train", "validation", "test"}
+def the_network_is_trained_and_scored(workspace: Workspace) -> None:
+    scores = json.loads((workspace.folder / "metrics/scores/mine.json").read_text())
+    assert scores["latent"] > 0
+    assert 0 < scores["psnr"] < 100
 
 
 def the_measure_is_in_the_scores(workspace: Workspace) -> None:
     summary = json.loads((workspace.folder / "data/evaluations/baselines/summary.json").read_text())
     assert summary["scores"]["luma"]["worst"] < summary["scores"]["green"]["worst"]
-
-
-WORKS: dict[str, Callable[[Workspace], None]] = {
-    "network": the_network_is_trained_and_scored,
-    "conversion": the_targets_are_red,
-    "source": the_squares_are_packed_and_split,
-    "measure": the_measure_is_in_the_scores,
-}
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("name", ADDITIONS)
-def test_an_addition_takes_the_files_of_the_readme_and_works(workspace: Workspace, name: str) -> None:
-    addition = added(workspace, name)
-    workspace.run("python", "-m", "stages.check")
-    plan = workspace.run("dvc", "repro", "--dry", ok=name != "network").stdout
-    assert {line.split("'")[1] for line in plan.splitlines() if line.startswith("Running stage")} == addition.stale
-    if name == "source":  # whose module alone is no reason to use it
-        workspace.edit_params(fetch=SQUARES)
-    workspace.run("dvc", "repro", addition.run)
-    WORKS[name](workspace)

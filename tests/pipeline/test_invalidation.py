@@ -84,8 +84,8 @@ def test_a_change_touches_exactly_the_stages_that_use_it(workspace: Workspace) -
 @pytest.mark.long
 def test_a_test_photograph_trains_nothing_and_a_comment_moves_no_score(workspace: Workspace) -> None:
     """What comes out with the same bytes touches nothing further."""
-    comment("stages/networks/subpixel.py")(workspace)
-    assert workspace.stages_run() == ["train@subpixel"]
+    comment("stages/targets/__main__.py")(workspace)
+    assert workspace.stages_run() == ["targets"]
     without_a_test_photograph(workspace)
     assert workspace.stages_run("targets") == ["fetch", "targets"]
     assert planned(workspace) == {"baselines", *EVALUATE, "report"}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
 from tests import leaves
 from tests.conftest import Workspace, repository_copy, small_workspace
@@ -84,12 +85,14 @@ def test_a_strict_folder_with_a_broken_file_is_refused_and_results_come_back(wal
 
 
 def test_other_peoples_photographs_are_learned_by_the_recipes_as_shipped(tmp_path: Path) -> None:
+    """In half the passes; subpixel, the network that needs most."""
     workspace = repository_copy(tmp_path / "workspace")
     (workspace.folder / "dvc.lock").unlink()
     shutil.rmtree(workspace.folder / "metrics/scores")
     leaves.write(workspace.folder / "photographs", range(18), 240, 320)
     workspace.keep_variants("subpixel")
-    workspace.edit_params(fetch=FOLDER)
+    budget = YAML(typ="safe").load(workspace.folder / "params.yaml")["variants"]["subpixel"]["budget"]
+    workspace.edit_params(fetch=FOLDER, variants__subpixel__budget=budget // 2)
     workspace.run("dvc", "repro", "evaluate")
     found = json.loads((workspace.folder / "data/evaluations/subpixel/summary.json").read_text())["scores"]
-    assert found["subpixel"]["exact"] > 0.9
+    assert found["subpixel"]["exact"] > 0.8

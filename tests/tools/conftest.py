@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import REPOSITORY, Workspace
+from tests.conftest import REPOSITORY, Workspace, made_once
 
 PIPELINE = """\
 stages:
@@ -29,20 +29,29 @@ stages:
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The repository after `dvc repro`, committed; nobody may touch it."""
-    workspace = Workspace(tmp_path_factory.mktemp("tiny") / "workspace")
-    workspace.folder.mkdir()
-    (workspace.folder / "dvc.yaml").write_text(PIPELINE)
-    (workspace.folder / "params.yaml").write_text("variants:\n  simple: 10\n  vae: 20\n")
-    for name in ("tools", "stages", "grayscale"):
-        (workspace.folder / name).symlink_to(REPOSITORY / name)
-    for command in ("git init -q -b main", "git config user.name T", "git config user.email t@e.org", "dvc init -q"):
-        workspace.run(*command.split())
-    workspace.run("dvc", "repro", "--quiet")
-    workspace.commit("Made")
-    return workspace
+    """The repository after `dvc repro`, committed; made once for all test processes. Nobody may touch it."""
+
+    def make(folder: Path) -> Workspace:
+        workspace = Workspace(folder)
+        folder.mkdir()
+        (folder / "dvc.yaml").write_text(PIPELINE)
+        (folder / "params.yaml").write_text("variants:\n  simple: 10\n  vae: 20\n")
+        for name in ("tools", "stages", "grayscale"):
+            (folder / name).symlink_to(REPOSITORY / name)
+        for command in (
+            "git init -q -b main",
+            "git config user.name T",
+            "git config user.email t@e.org",
+            "dvc init -q",
+        ):
+            workspace.run(*command.split())
+        workspace.run("dvc", "repro", "--quiet")
+        workspace.commit("Made")
+        return workspace
+
+    return made_once(tmp_path_factory, "tiny", make)
 
 
 @pytest.fixture

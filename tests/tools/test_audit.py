@@ -83,15 +83,18 @@ def test_corrupt_and_missing_objects_are_named_and_restored_from_the_other_side(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("links", ["copy", "symlink"])
-def test_a_corrupt_output_that_dvc_overlooks_is_restored(tiny: Workspace, remote: Path, links: str) -> None:
-    content = corrupt(tiny.folder / CACHE / object_of(tiny, FILE))
-    tiny.run("rm", "-r", OUT)
-    tiny.run("dvc", "config", "--local", "cache.type", links)
-    tiny.run("dvc", "checkout")  # hands the corrupt file out
+def test_a_corrupt_output_that_dvc_overlooks_is_restored(tiny: Workspace, remote: Path) -> None:
+    contents = {}
+    for links, variant in {"copy": "vae", "symlink": "simple"}.items():
+        file = tiny.folder / f"data/models/{variant}/weights"
+        contents[file] = corrupt(tiny.folder / CACHE / object_of(tiny, f"data/models/{variant}/weights"))
+        tiny.run("rm", "-r", f"data/models/{variant}")
+        tiny.run("dvc", "config", "--local", "cache.type", links)
+        tiny.run("dvc", "checkout", f"train@{variant}")  # hands the corrupt file out
+        assert file.is_symlink() == (links == "symlink")
     tiny.run("dvc", "status", "--quiet")
     repaired(tiny)
-    assert (tiny.folder / FILE).read_bytes() == content
+    assert {file: file.read_bytes() for file in contents} == contents
 
 
 @pytest.mark.long

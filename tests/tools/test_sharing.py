@@ -15,18 +15,26 @@ from tests.tools.conftest import tool
 from tools.sharing import REFUSED
 
 
-@pytest.fixture
-def clone(tiny: Workspace) -> Workspace:
-    """A new clone of the repository; all results are on a remote folder."""
-    folder = tiny.folder.parent
+@pytest.fixture(scope="module")
+def shared(made: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository, a remote folder beside it with all its results, and a new clone; nobody may touch them."""
+    folder = tmp_path_factory.mktemp("shared")
+    workspace = made.copy(folder / "workspace")
     (folder / "remote").mkdir()
-    tiny.run("dvc", "remote", "add", "--quiet", "--default", "team", str(folder / "remote"))
-    tiny.run("dvc", "remote", "modify", "team", "verify", "true")
-    tiny.commit("Remote")
-    shared = tool(tiny, "tools.sharing", "share")
-    assert shared.returncode == 0, shared.stderr
-    tiny.run("git", "clone", "--quiet", ".", "../clone")
-    return Workspace(folder / "clone")
+    workspace.run("dvc", "remote", "add", "--quiet", "--default", "team", "../remote")
+    workspace.run("dvc", "remote", "modify", "team", "verify", "true")
+    workspace.commit("Remote")
+    done = tool(workspace, "tools.sharing", "share")
+    assert done.returncode == 0, done.stderr
+    workspace.run("git", "clone", "--quiet", ".", "../clone")
+    return folder
+
+
+@pytest.fixture
+def clone(shared: Path, tmp_path: Path) -> Workspace:
+    """A new clone; beside it the repository and the remote."""
+    shutil.copytree(shared, tmp_path, symlinks=True, dirs_exist_ok=True)
+    return Workspace(tmp_path / "clone")
 
 
 def remote_object(workspace: Workspace, content: bytes) -> Path:
@@ -43,25 +51,26 @@ def test_a_clone_takes_all_over_and_runs_nothing(clone: Workspace) -> None:
     assert clone.run("git", "status", "--porcelain").stdout == ""
 
 
-def test_results_that_are_not_current_are_not_shared(tiny: Workspace, clone: Workspace) -> None:
+def test_results_that_are_not_current_are_not_shared(clone: Workspace) -> None:
+    tiny = Workspace(clone.folder.with_name("workspace"))
     (tiny.folder / "params.yaml").write_text("variants:\n  simple: 11\n  vae: 20\n")
     refused = tool(tiny, "tools.sharing", "share")
     assert refused.returncode == 1
     assert "results are not current, nothing was uploaded; run make repro, commit, and share again" in refused.stderr
 
 
-@pytest.mark.parametrize("fault", ["missing", "corrupt"])
-def test_one_fault_of_the_remote_is_told_and_all_else_arrives(clone: Workspace, fault: str) -> None:
-    weights = "".join(f"{n}\n" for n in range(1, 21)).encode()
-    path = remote_object(clone, weights)
-    path.chmod(0o644)
-    path.unlink() if fault == "missing" else path.write_bytes(b"?" + weights[1:])
+def test_what_the_remote_lacks_or_holds_corrupt_is_told_and_all_else_arrives(clone: Workspace) -> None:
+    for variant, lines in {"simple": 10, "vae": 20}.items():
+        weights = "".join(f"{n}\n" for n in range(1, lines + 1)).encode()
+        path = remote_object(clone, weights)
+        path.chmod(0o644)
+        path.unlink() if variant == "simple" else path.write_bytes(b"?" + weights[1:])
     refused = tool(clone, "tools.sharing", "pull")
     assert refused.returncode == 1
     assert "pull: the remote lacks what is named above, or holds it corrupt; all else has arrived" in refused.stderr
-    assert (clone.folder / "data/models/simple/weights").exists()
-    assert not (clone.folder / "data/models/vae").exists()
-    assert clone.stages_run() == ["train@vae"]
+    assert (clone.folder / "data/page").exists()
+    assert not list((clone.folder / "data/models").glob("*/weights"))
+    assert sorted(clone.stages_run()) == ["train@simple", "train@vae"]
     assert clone.run("git", "status", "--porcelain").stdout == ""
 
 
@@ -75,16 +84,19 @@ def forged_list(clone: Workspace, name: str) -> str:
     return hashlib.md5(listed).hexdigest() + ".dir"
 
 
-@pytest.mark.parametrize("name", ["../../../../evil", "{top}/evil", "../../../tools_evil.py", "sub//evil"])
-def test_a_list_whose_names_lead_out_of_its_folder_is_not_checked_out(clone: Workspace, name: str) -> None:
-    top = clone.folder.parent
-    lock = clone.folder / "dvc.lock"
-    found = re.search(r"path: data/models/simple\n +hash: md5\n +md5: (\w+\.dir)", lock.read_text())
+def test_a_list_whose_names_lead_out_of_its_folder_is_not_checked_out(clone: Workspace) -> None:
+    top, lock = clone.folder.parent, clone.folder / "dvc.lock"
+    before = lock.read_text()
+    found = re.search(r"path: data/models/simple\n +hash: md5\n +md5: (\w+\.dir)", before)
     assert found
-    lock.write_text(lock.read_text().replace(found[1], forged_list(clone, name.format(top=top))))
+    for name in ("../../../tools_evil.py", f"{top}/evil", "sub//evil", "../../../../evil"):
+        lock.write_text(before.replace(found[1], forged_list(clone, name)))
+        refused = clone.run("python", "-m", "stages.common.dvc", "pull", ok=False)
+        assert refused.returncode == REFUSED
+        assert "which leads out of it; refused" in refused.stderr
+        assert list(top.rglob("*evil*")) == []
     refused = tool(clone, "tools.sharing", "pull")
     assert refused.returncode == 1
-    assert "which leads out of it; refused" in refused.stderr
     assert "pull: what is named above would be written where nothing of the pipeline lies" in refused.stderr
     assert list(top.rglob("*evil*")) == []
 

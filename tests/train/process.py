@@ -2,6 +2,7 @@
 
 A job says what is trained, where its checkpoint is, into which folder, and at which epoch and step to die, if at all.
 Patches are those of data/pairs in the working folder. Beside the checkpoint, a line notes each epoch that began.
+No ONNX is written: test_export shows that the network alone decides its bytes.
 """
 
 import json
@@ -11,6 +12,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 from stages.common import settings
 from stages.common.settings import Variant
@@ -36,6 +38,7 @@ def task(network: str, checkpoint: Path, replicas: int, changes: dict[str, Any])
 def train(task: training.Task, folder: Path, die: tuple[int, int] | None) -> dict[str, Any]:
     """`stages.train.training.train`, with death behind a step of an epoch, both from 0."""
     fit: Any = import_module("stages.train.fit")
+    sys.modules["stages.train.export"] = Mock()
 
     class Watched(fit.TqdmCallback):
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:

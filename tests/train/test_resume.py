@@ -14,7 +14,7 @@ import pytest
 from stages.formats.patches import PatchSet
 from tests.conftest import REPOSITORY
 
-FILES = ("model.keras", "model.onnx", "curve.csv", "start.keras", "facts.json")
+FILES = ("model.keras", "curve.csv", "start.keras", "facts.json")
 NETWORKS = ("vae", "simple")
 
 
