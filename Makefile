@@ -87,7 +87,7 @@ audit: $(RUNTIME) ## hash cache, remote and outputs again, name what is corrupt;
 	@python -m tools.audit $${REPAIR:+--repair}
 test: lint ## all checks: linters, types, tests; 10 to 15 minutes on two cores
 	$(TESTS)
-test-all: $(DEV) ## what `make test` leaves out: servers, a cluster, README's commands, kills, rebuilds; about 20 minutes
+test-all: $(DEV) ## what `make test` leaves out: servers, a cluster, README's commands, kills, rebuilds; 20 to 25 minutes
 	$(TESTS) -m long
 ci: ## what CI runs on a clean clone: fetches what the tests need, runs them all, and checks that results are current
 	bash .ci/run

@@ -76,8 +76,11 @@ def _fault(arguments: argparse.Namespace) -> str | None:
         return "--jobs must be at least 1"
     if not arguments.photographs:
         return "name at least one photograph or folder"
-    if arguments.sigma is not None and (arguments.method or not 0 <= arguments.sigma <= 128):
-        return "--sigma is noise of 0 to 128 gray levels, for a network"
+    if arguments.sigma is not None:
+        from grayscale.damage import STRONGEST
+
+        if arguments.method or not 0 <= arguments.sigma <= STRONGEST:
+            return f"--sigma is noise of 0 to {STRONGEST} gray levels, for a network"
     if arguments.method and arguments.bits == 16:
         return "--bits 16 needs a model: closed forms are defined in 8 bits"
     if arguments.bits == 16 and arguments.output and Path(arguments.output).suffix.lower() in (".jpg", ".jpeg"):
