@@ -201,30 +201,33 @@ def _ratios(blocks: np.ndarray) -> np.ndarray:
     Sizes of cosine coefficients are multiples of it: of the steps at which they are periodic, as the mean of
     cos 2π c / step tells, it is the largest. `blocks` is `(blocks, 64)` in thousandths. Floats hold whole numbers.
     """
-    waves, inside, cosines = _tables()
+    waves, table = _tables()
     sizes = np.rint(np.abs(blocks.astype(np.float64) @ waves) * (BINS / (1000 * SCALE)))
-    found = []
-    for size, step in zip(np.minimum(sizes, len(SIZES) - 1).astype(np.int64).T, TABLE.values(), strict=True):
-        counts = np.bincount(size, minlength=len(SIZES))[:-1].astype(np.float64)
-        members = inside @ counts
-        sums = cosines @ counts / SCALE
-        score = sums * np.sqrt(2 / np.maximum(members, 1))
-        seen = (sums > PERIODIC[0] * members) & (score > PERIODIC[1])
-        if seen.any():
-            found.append(STEPS[seen & (score > 0.9 * score[seen].max())].max() / step)
-    return np.array(found)
+    sizes = np.minimum(sizes, len(SIZES) - 1).astype(np.int64)
+    counts = [np.bincount(size, minlength=len(SIZES))[:-1] for size in sizes.T]
+    members, sums = np.split(np.array(counts, np.float64) @ table, 2, axis=1)
+    sums /= SCALE
+    scores = sums * np.sqrt(2 / np.maximum(members, 1))
+    seen = (sums > PERIODIC[0] * members) & (scores > PERIODIC[1])
+    steps = np.where(seen & (scores > 0.9 * scores.max(axis=1, where=seen, initial=0)[:, None]), STEPS, 0).max(axis=1)
+    return (steps / list(TABLE.values()))[steps > 0]
+
+
+def cosines() -> np.ndarray:
+    """The orthonormal DCT-II of `BLOCK` values (Ahmed, Natarajan and Rao 1974): `(frequencies, values)` float64."""
+    waves = np.cos(np.pi / BLOCK * np.outer(np.arange(BLOCK), np.arange(BLOCK) + 0.5)) * (2 / BLOCK) ** 0.5
+    waves[0] /= 2**0.5
+    return waves
 
 
 @functools.cache
-def _tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _tables() -> tuple[np.ndarray, np.ndarray]:
     """What `_ratios` multiplies by, whole numbers; cosines are times `SCALE`.
 
-    The waves of cosine transforms `(64, frequencies)`; and `(steps, sizes)`: is a size no rounded 0, and if so
+    The waves of cosine transforms `(64, frequencies)`; and `(sizes, 2 × steps)`: is a size no rounded 0, and if so
     cos 2π size / step.
     """
-    waves = np.cos(np.pi / BLOCK * np.outer(np.arange(BLOCK), np.arange(BLOCK) + 0.5)) * (2 / BLOCK) ** 0.5
-    waves[0] /= 2**0.5
-    used = np.stack([np.outer(waves[row], waves[column]).reshape(-1) for row, column in TABLE], axis=1)
-    periods = SIZES[:-1] / STEPS[:, None]
+    used = np.stack([np.outer(cosines()[row], cosines()[column]).reshape(-1) for row, column in TABLE], axis=1)
+    periods = SIZES[:-1, None] / STEPS
     inside = (periods > MEMBERS).astype(np.float64)
-    return np.rint(SCALE * used), inside, np.rint(SCALE * inside * np.cos(2 * np.pi * periods))
+    return np.rint(SCALE * used), np.rint(np.hstack([inside, SCALE * inside * np.cos(2 * np.pi * periods)]))

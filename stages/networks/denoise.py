@@ -11,12 +11,11 @@ import keras
 import numpy as np
 from keras import layers
 
-from grayscale.damage import FULL, LUMA, PLANES
+from grayscale.damage import BLOCK, FULL, LUMA, PLANES, cosines
 
 SAME = {"kernel_size": 3, "padding": "same", "kernel_initializer": "he_normal"}
 HALF = {"kernel_size": 2, "strides": 2}
 SMALL = 1.9  # of a coefficient, in standard deviations of the noise
-SIDE = 8  # of the cosine transforms, pixels
 AROUND = 5  # pixels on a side, from whose mean fine detail is the difference
 BT601 = LUMA / 1000
 MEAN = np.ones(3) / 3
@@ -113,7 +112,7 @@ def _shrunk(unit: Any, name: str, strides: int) -> tuple[Any, Any]:
 def _waves(plane: Any, name: str, scale: float, strides: int) -> Any:
     """Sliding cosine transforms of a plane, `scale` times the 63 coefficients that are no mean."""
     layer = layers.Conv2D(
-        SIDE**2 - 1, SIDE, strides=strides, padding="same", use_bias=False, trainable=False, name=name
+        BLOCK**2 - 1, BLOCK, strides=strides, padding="same", use_bias=False, trainable=False, name=name
     )  # fmt: skip
     layer.build(plane.shape)
     layer.set_weights([scale * _kernel()])
@@ -123,18 +122,16 @@ def _waves(plane: Any, name: str, scale: float, strides: int) -> Any:
 def _unwaves(waves: Any, name: str, scale: float, strides: int) -> Any:
     """The plane of sliding cosine transforms, `scale` times; each pixel the mean of all that see it."""
     layer = layers.Conv2DTranspose(
-        1, SIDE, strides=strides, padding="same", use_bias=False, trainable=False, name=name
+        1, BLOCK, strides=strides, padding="same", use_bias=False, trainable=False, name=name
     )  # fmt: skip
     layer.build(waves.shape)
-    layer.set_weights([scale * (strides / SIDE) ** 2 * _kernel()])
+    layer.set_weights([scale * (strides / BLOCK) ** 2 * _kernel()])
     return layer(waves)
 
 
 def _kernel() -> np.ndarray:
-    """The orthonormal DCT-II (Ahmed, Natarajan and Rao 1974) of 8 × 8 values without the mean: `(8, 8, 1, 63)`."""
-    waves = np.cos(np.pi / SIDE * np.outer(np.arange(SIDE), np.arange(SIDE) + 0.5)) * (2 / SIDE) ** 0.5
-    waves[0] /= 2**0.5
-    return np.einsum("ui,vj->ijuv", waves, waves).reshape(SIDE, SIDE, 1, SIDE**2)[..., 1:]
+    """Cosine transforms of 8 × 8 values without the mean: `(8, 8, 1, 63)`."""
+    return np.einsum("ui,vj->ijuv", cosines(), cosines()).reshape(BLOCK, BLOCK, 1, BLOCK**2)[..., 1:]
 
 
 def _column(colour: Any = (0.0, 0.0, 0.0), **planes: float) -> np.ndarray:
