@@ -1,10 +1,12 @@
 """Fixtures that several rooms share: a small real run of the whole pipeline, and tiny patch sets."""
 
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 OPENED = Path(__file__).with_name("opened")  # on PYTHONPATH, it notes the files that stages open
 LONG_ROOMS = ("scale", "team")  # their tests start servers, or a cluster
 VARIANTS = ("simple", "subpixel")  # of the shared workspace
+DAY = 86400  # seconds that a rebuild of other files is kept
 SURROUNDINGS = {"DVC_NO_ANALYTICS": "1", "NO_PROXY": "127.0.0.1"}
 
 
@@ -177,26 +180,39 @@ def single_precision() -> Iterator[None]:
         keras.config.set_dtype_policy("float32")
 
 
-def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Workspace]) -> Workspace:
-    """What `make` builds in a folder `name`, once for all test processes: the others wait. Nobody may touch it."""
-    top = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        top = top.parent  # common to the processes of this run
+def made_once(top: Path, name: str, make: Callable[[Path], Workspace]) -> Workspace:
+    """What `make` builds in `top / name`, once for all test processes: the others wait. Nobody may touch it."""
     with (top / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (top / f"{name}.done").exists():
             return Workspace(top / name)
+        shutil.rmtree(top / name, ignore_errors=True)  # half of it, of a run that was killed
         workspace = make(top / name)
         (top / f"{name}.done").touch()
     return workspace
 
 
 @pytest.fixture(scope="session")
-def first_rebuild(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A committed `small_workspace` after `make repro`, made once for all test processes. Nobody may touch it.
+def of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that is common to the processes of this run."""
+    top = tmp_path_factory.getbasetemp()
+    return top.parent if "PYTEST_XDIST_WORKER" in os.environ else top
 
-    Beside it lies `opened.tsv`: a line, stage and path, for every file that a stage opened.
+
+@pytest.fixture(scope="session")
+def first_rebuild(pytestconfig: pytest.Config) -> Workspace:
+    """A committed `small_workspace` after `make repro`. Nobody may touch it.
+
+    Made once for all test processes, and kept for the next run with the same files: `make test-all` takes that of
+    `make test`. Beside it lies `opened.tsv`: a line, stage and path, for every file that a stage opened.
     """
+    cache = pytestconfig.cache.mkdir("rebuild")
+    files = [[name, (REPOSITORY / name).read_bytes()] for name in tracked_files()]
+    top = cache / hashlib.sha256(repr([sys.version, files]).encode()).hexdigest()[:16]
+    for other in cache.iterdir():
+        if other != top and time.time() - other.stat().st_mtime > DAY:
+            shutil.rmtree(other)
+    top.mkdir(exist_ok=True)
 
     def make(folder: Path) -> Workspace:
         workspace = small_workspace(folder)
@@ -205,7 +221,7 @@ def first_rebuild(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         workspace.commit("Rebuild on leaves")
         return workspace
 
-    return made_once(tmp_path_factory, "first_rebuild", make)
+    return made_once(top, "first_rebuild", make)
 
 
 @pytest.fixture(scope="session")

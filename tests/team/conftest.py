@@ -9,7 +9,7 @@ from tests.conftest import Workspace, made_once, small_workspace
 
 
 @pytest.fixture(scope="session")
-def first_stand_in_rebuild(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def first_stand_in_rebuild(of_this_run: Path) -> Workspace:
     """A committed `small_workspace` with the real map, params and tools, rebuilt by stand-ins for the stages.
 
     Made once for all test processes. Nobody may touch it. What is run, and what is taken over, is up to git, DVC and
@@ -24,4 +24,4 @@ def first_stand_in_rebuild(tmp_path_factory: pytest.TempPathFactory) -> Workspac
         workspace.commit("Rebuild by stand-ins")
         return workspace
 
-    return made_once(tmp_path_factory, "first_stand_in_rebuild", make)
+    return made_once(of_this_run, "first_stand_in_rebuild", make)

@@ -30,7 +30,7 @@ stages:
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def made(of_this_run: Path) -> Workspace:
     """The repository after `dvc repro`, committed; made once for all test processes. Nobody may touch it."""
 
     def make(folder: Path) -> Workspace:
@@ -51,7 +51,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         workspace.commit("Made")
         return workspace
 
-    return made_once(tmp_path_factory, "tiny", make)
+    return made_once(of_this_run, "tiny", make)
 
 
 @pytest.fixture
