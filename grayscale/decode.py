@@ -20,9 +20,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageChops, ImageCms, ImageFile, ImageOps, PngImagePlugin, TiffImagePlugin
 
-from grayscale.reading import avif, colour, jpeg, png, tiff
+from grayscale.reading import DecodeError, avif, colour, jpeg, png, tiff
 from grayscale.reading.colour import Colour
-from grayscale.reading.fault import DecodeError
 
 PNG_BIT_DEPTH = 24  # where in the file the byte stands; PNG third edition, section 11.2.1
 SIGNATURES = re.compile(

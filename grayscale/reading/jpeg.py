@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from grayscale.reading.fault import DecodeError
+from grayscale.reading import DecodeError
 
 MAX_SCANS = 100  # of a progressive file; usual are ten, and the time of each grows with the pixels
 SEQUENTIAL, PROGRESSIVE = (0xC0, 0xC1), 0xC2

@@ -5,8 +5,8 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from grayscale.reading import DecodeError
 from grayscale.reading.colour import Colour, from_code_points
-from grayscale.reading.fault import DecodeError
 
 MAX_TEXT = 64 << 20  # bytes of a text or profile, unpacked
 SRGB = "sRGB"

@@ -5,8 +5,8 @@ from typing import Any, BinaryIO
 
 from PIL import Image
 
+from grayscale.reading import DecodeError
 from grayscale.reading.directories import Directories, Directory
-from grayscale.reading.fault import DecodeError
 
 # TIFF 6.0, section 8; TIFF/EP and DNG
 NEW_SUBFILE, SUBFILE, WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC, PLANAR = 254, 255, 256, 257, 258, 259, 262, 284
