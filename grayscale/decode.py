@@ -71,14 +71,12 @@ def open_upright(path: Path, matte: Matte) -> Image.Image:
     """A whole image file as Pillow's mode RGB: sRGB, upright, opaque, with no metadata left.
 
     - Format: JPEG, PNG, TIFF, WebP, BMP, GIF, and AVIF where Pillow has it, by content. Of several frames or pages, the
-      first that is no thumbnail. No camera's raw files, HEIC or JPEG XL.
+      first that is no thumbnail. A JPEG must be whole: what is missing of a scan would be gray.
     - Size: at most `MAX_PIXELS`, and `MAX_SIDE` a side, by the header, before any pixel is decoded.
-    - A JPEG must be whole: what is missing of a scan would be gray.
     - Orientation: as EXIF (or XMP) says. Unreadable EXIF counts as upright.
-    - Colour: an embedded ICC profile (RGB, CMYK or gray) is converted to sRGB, relative colorimetric with black point
-      compensation, which means the same with every profile, where perceptual is left to each profile's maker. A broken
-      or foreign profile is as good as none. So are colours that a PNG or AVIF states in numbers, see
-      `grayscale.reading.colour`. Without either the values are taken as sRGB; CMYK becomes (1 − C)(1 − K) and so on.
+    - Colour: an ICC profile (RGB, CMYK or gray) is converted to sRGB, relative colorimetric with black point
+      compensation, which means the same with every profile. So are colours that a PNG or AVIF states in numbers.
+      Without either, or with a broken or foreign profile, values are taken as sRGB; CMYK becomes (1 − C)(1 − K).
     - Depth: of 12 and 16 bits the upper 8 are kept, which gives back exactly what was 8 bits before, shifted or
       multiplied by 257. Colour that a profile of curves or numbers tell is converted before it is cut. 32-bit and
       signed samples are refused: no header says which values are black and white.

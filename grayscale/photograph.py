@@ -30,7 +30,7 @@ def convert(
     model: Path | None = None,
     sigma: float | None = None,
 ) -> np.ndarray:
-    """A photograph in gray, by one of the three; without any, by the best variant for it, as `automatic` chooses.
+    """A photograph in gray, by one of the three; without any, by the best variant for it.
 
     Args:
         photograph: `(height, width, 3)`, sRGB: uint8, or float in [0, 1]. Closed forms are defined on 8-bit values; for
@@ -70,7 +70,9 @@ def convert(
     else:
         if sigma is not None and not model:
             variant = variant or models.NOISY
-        converter = _remembered(model or models.find(variant or automatic(*models.best(), read, height, width)), sigma)
+        path = model or models.find(variant or automatic(*models.best(), read, height, width))
+        changed = (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
+        converter = _loaded(path.absolute(), changed, sigma)
     gray = np.concatenate([rows for _, rows in converter(read, height, width)])
     if photograph.dtype == np.uint8:
         return levels(gray, bits=8)
@@ -133,17 +135,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _remembered(path: Path, sigma: float | None) -> Converter:
-    """`network`, loaded once as long as the file is the same."""
-    try:
-        status = path.stat()
-    except OSError:
-        return network(path)  # which says what is wrong
-    return _loaded(path.resolve(), status.st_mtime_ns, status.st_size, sigma)
-
-
 @functools.lru_cache(maxsize=4)
-def _loaded(path: Path, changed: int, size: int, sigma: float | None) -> Converter:
+def _loaded(path: Path, changed: tuple[int, int] | None, sigma: float | None) -> Converter:
+    """`network`, loaded once as long as the file is the same."""
     return network(path, sigma=sigma)
 
 
