@@ -37,17 +37,6 @@ class Choice:
     noisy: Path | None = None  # another model file for photographs with noise, where the choice is ours
     sigma: float | None = None  # gray levels of noise that the network is told; None: as estimated
 
-    def converter(self) -> photograph.Converter:
-        """The converter; for a model this loads ONNX Runtime.
-
-        Raises:
-            ModelError: the model file is missing, or is none that the training wrote.
-        """
-        if self.model is None:
-            assert self.method is not None
-            return photograph.closed_form(self.method)
-        return photograph.network(self.model, self.threads, self.sigma)
-
 
 @dataclass
 class Outcome:
@@ -89,15 +78,8 @@ def run(jobs: list[Job], choice: Choice, workers: int) -> Outcome:
     return outcome
 
 
-def convert_file(job: Job, choice: Choice, *, quiet: bool) -> Done:
-    """Read one photograph, convert it stripe by stripe, and write its gray.
-
-    Raises:
-        DecodeError: the file gives no photograph.
-        FilesError: its gray does not fit into the output's format.
-        ModelError: the model can't be used.
-        OSError: it can't be read, or the output can't be written.
-    """
+def _convert(job: Job, choice: Choice, quiet: bool) -> Done:
+    """Read one photograph, convert it stripe by stripe, and write its gray."""
     # The decoded image's memory is free before the output is written.
     with decode.pillow_limit(None), closing(decode.open_upright(job.source, WHITE)) as image:
         files.refuse_size(job.target, image.size)
@@ -126,7 +108,7 @@ def _result(job: Job, choice: Choice, quiet: bool) -> Done | str:
     """
     _converter(choice)
     try:
-        return convert_file(job, choice, quiet=quiet)
+        return _convert(job, choice, quiet)
     except (decode.DecodeError, FilesError, ModelError) as error:
         return str(error)
     except Exception as error:  # one bad file must not stop the others, whatever a library makes of it
@@ -135,7 +117,11 @@ def _result(job: Job, choice: Choice, quiet: bool) -> Done | str:
 
 @functools.cache
 def _converter(choice: Choice) -> photograph.Converter:
-    return choice.converter()
+    """For a model this loads ONNX Runtime; `ModelError` if the file is missing, or is none that the training wrote."""
+    if choice.model is None:
+        assert choice.method is not None
+        return photograph.closed_form(choice.method)
+    return photograph.network(choice.model, choice.threads, choice.sigma)
 
 
 def _in_processes(jobs: list[Job], choice: Choice, workers: int) -> Generator[Done | str]:

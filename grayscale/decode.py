@@ -191,11 +191,11 @@ def _whole_jpeg(content: bytes) -> tuple[ImageFile.ImageFile, str]:
     if found.end is None or not found.can_be_checked:
         return _loaded(io.BytesIO(content), "JPEG")
     if found.is_one_scan:
-        return _loaded(io.BytesIO(jpeg.without_end(content, found)), "JPEG")
+        return _loaded(io.BytesIO(content[: found.end] + jpeg.ONES), "JPEG")
     if not found.is_covered():
         raise DecodeError("truncated")
     image, raw = _loaded(io.BytesIO(content), "JPEG")
-    again, _ = _loaded(io.BytesIO(jpeg.with_noise(content, found)), "JPEG")
+    again, _ = _loaded(io.BytesIO(content[: found.end] + jpeg.NOISE + content[found.end :]), "JPEG")
     if any(image.crop(box).tobytes() != again.crop(box).tobytes() for box in _stripes(image)):
         raise DecodeError("truncated")
     return image, raw

@@ -47,9 +47,7 @@ def find(variant: str, repository: Path = REPOSITORY, packed: Path = PACKED) -> 
 
 
 def best(repository: Path = REPOSITORY, packed: Path = PACKED) -> tuple[str, str | None]:
-    """The variant for clean photographs, and the one for noisy ones if it has been trained.
-
-    For clean ones it is that from colour to gray with the highest PSNR on the test patches.
+    """The variant with the highest PSNR from colour to gray, and the one for noisy photographs if it has been trained.
 
     Raises:
         ModelError: there are no scores of such a variant.

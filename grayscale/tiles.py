@@ -22,13 +22,8 @@ Read = Callable[[int, int], np.ndarray]
 def whole(convert: Convert, photograph: np.ndarray, patch: int, reach: tuple[int, int] | None = None) -> np.ndarray:
     """What a method that is bound to a patch size makes of a whole photograph, or one that is not; see `rows`.
 
-    Args:
-        convert: colour `(n, side, side, 3)` float64 in [0, 1] to `(n, side, side)` or `(n, side, side, 3)`.
-        photograph: `(height, width, 3)` uint8, or float in [0, 1]; at least 1 × 1.
-        patch, reach: see `rows`.
-
-    Returns:
-        `(height, width)` or `(height, width, 3)`, of the type that `convert` returns.
+    `convert` takes colour `(n, side, side, 3)` float64 in [0, 1] to `(n, side, side)` or `(n, side, side, 3)`. The
+    photograph is `(height, width, 3)` uint8, or float in [0, 1]; the result `(height, width)` or `(height, width, 3)`.
     """
 
     def on_fractions(pixels: np.ndarray) -> np.ndarray:

@@ -10,8 +10,12 @@ SEQUENTIAL, PROGRESSIVE = (0xC0, 0xC1), 0xC2
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 END, SCAN, ALONE = 0xD9, 0xDA, {0x01, *range(0xD0, 0xD8)}
 BEHIND_A_SCAN = re.compile(rb"\xff+[^\0\xff\xd0-\xd7]")
-ONES = b"\xff\0" * 8  # the decoder looks 64 bits ahead; these are no code, but a handful of codes at most
-NOISE = bytes(range(1, 255))  # skipped behind a whole scan, decoded behind half of one
+# In place of the end marker behind one scan, these make a file that the decoder takes for whole only if the scan is. It
+# looks 64 bits ahead; these are no code, but a handful of codes at most.
+ONES = b"\xff\0" * 8
+# Before the end marker behind several scans, this gives other pixels if the last one is not whole: it is skipped after
+# a whole one, decoded after half of one.
+NOISE = bytes(range(1, 255))
 
 
 @dataclass
@@ -75,14 +79,3 @@ def layout(content: bytes) -> Layout:
             behind = BEHIND_A_SCAN.search(content, place)
             place = behind.end() - 2 if behind else len(content)
     return found
-
-
-def without_end(content: bytes, found: Layout) -> bytes:
-    """A file of one scan that the decoder takes for whole only if the scan is."""
-    return content[: found.end] + ONES
-
-
-def with_noise(content: bytes, found: Layout) -> bytes:
-    """A file of several scans that gives other pixels if its last one is not whole."""
-    assert found.end is not None
-    return content[: found.end] + NOISE + content[found.end :]
