@@ -244,14 +244,6 @@ def test_no_profile_is_left_and_png_says_that_gray_is_srgb_encoded(tmp_path: Pat
     assert info["srgb"] == 1
 
 
-@pytest.mark.parametrize("extension", ["png", "tif"])
-def test_sixteen_bits_are_stored_as_they_are(tmp_path: Path, extension: str) -> None:
-    gray = np.arange(0, 65536, 13, dtype=np.uint16)[:5000].reshape(50, 100)
-    files.write(tmp_path / f"gray.{extension}", gray, {})
-    with Image.open(tmp_path / f"gray.{extension}") as image:
-        np.testing.assert_array_equal(np.asarray(image), gray)
-
-
 def test_a_failed_write_leaves_the_old_output_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: Image.Image, path: Path, **options: object) -> None:
         path.write_bytes(b"half")

@@ -70,21 +70,22 @@ THUMBNAIL = np.full((12, 16, 3), 200, np.uint8)
 RGB: dict[str, Any] = {"photometric": "rgb"}
 
 
-@pytest.mark.parametrize("marked", [True, False])
-@pytest.mark.parametrize("pages", [1, 2])
-def test_a_first_page_that_is_a_thumbnail_is_passed_over(marked: bool, pages: int) -> None:
-    thumbnail = (THUMBNAIL, {**RGB, "subfiletype": int(marked)})
-    near(pixels_of(tiff(*[thumbnail] * pages, (FULL, RGB))), FULL, 0)
+MARKED: dict[str, Any] = {**RGB, "subfiletype": 1}
 
 
-@pytest.mark.parametrize("first", [0, 1])
-def test_pages_of_one_size_or_of_other_proportions_are_no_thumbnails(first: int) -> None:
-    pages = [(THUMBNAIL, RGB), (FULL[:, :20] if first == 0 else THUMBNAIL * 0, RGB)]
-    near(pixels_of(tiff(*pages)), THUMBNAIL, 0)
-
-
-def test_smaller_copies_below_a_page_are_no_photograph() -> None:
-    near(pixels_of(tiff((FULL, {**RGB, "subifds": 1}), (FULL[::2, ::2], {**RGB, "subfiletype": 1}))), FULL, 0)
+@pytest.mark.parametrize(
+    ("pages", "expected"),
+    [
+        ([(THUMBNAIL, RGB), (FULL, RGB)], FULL),
+        ([(THUMBNAIL, MARKED), (THUMBNAIL, RGB), (FULL, RGB)], FULL),
+        ([(THUMBNAIL, MARKED), (FULL, RGB)], FULL),
+        ([(THUMBNAIL, RGB), (FULL[:, :20], RGB)], THUMBNAIL),  # of other proportions
+        ([(THUMBNAIL, RGB), (THUMBNAIL * 0, RGB)], THUMBNAIL),  # of the same size
+        ([(FULL, {**RGB, "subifds": 1}), (FULL[::2, ::2], MARKED)], FULL),  # a smaller copy below a page
+    ],
+)
+def test_the_photograph_is_the_first_page_that_is_no_thumbnail(pages: list[Any], expected: np.ndarray) -> None:
+    near(pixels_of(tiff(*pages)), expected, 0)
 
 
 SENSOR: dict[str, Any] = {"photometric": 32803, "subfiletype": 0}
@@ -95,11 +96,11 @@ DNG = [(50706, 1, 4, bytes([1, 4, 0, 0]), True)]
     "pages",
     [
         [(THUMBNAIL, {**RGB, "extratags": DNG})],
-        [(THUMBNAIL, {**RGB, "subfiletype": 1, "subifds": 1}), (FULL[..., 0], SENSOR)],
+        [(THUMBNAIL, {**MARKED, "subifds": 1}), (FULL[..., 0], SENSOR)],
         [(THUMBNAIL, {**RGB, "subifds": 1}), (FULL[..., 0], SENSOR)],
         [(THUMBNAIL, {**RGB, "subifds": 1}), (FULL.repeat(2, 0).repeat(2, 1), RGB)],
         [(THUMBNAIL, RGB), (FULL[..., 0], SENSOR)],
-        [(THUMBNAIL, {**RGB, "subfiletype": 1})],
+        [(THUMBNAIL, MARKED)],
     ],
 )
 @pytest.mark.parametrize("name", ["photo.dng", "photo.tif"])
