@@ -85,11 +85,7 @@ def automatic(clean: Named, noisy: Named | None, read: Read, height: int, width:
 
 
 def closed_form(method: str) -> Converter:
-    """The conversion that makes the targets; stripe by stripe where a pixel's gray depends on that pixel alone.
-
-    Raises:
-        KeyError: when a photograph is converted, if there is no such closed form.
-    """
+    """The conversion that makes the targets; stripe by stripe where a pixel's gray depends on that pixel alone."""
     return lambda read, height, width: conversions.stripes(
         method, lambda top, bottom: levels(read(top, bottom), bits=8), height, width
     )
@@ -98,9 +94,9 @@ def closed_form(method: str) -> Converter:
 def network(path: Path, threads: int | None = None, sigma: float | None = None) -> Converter:
     """A model file: in large tiles if it is fully convolutional, else in blended patches; `threads`, None: the cores.
 
-    It computes in float32, with half the memory of the float64 that scores are computed in; of a million pixels that
-    moves some twenty, by one 8-bit level. A network that sees gray is shown luma, and one that is to know how damaged
-    the photograph is, is told, by `sigma` or as estimated; of one that makes colour, luma is taken.
+    It computes in float32, where scores are computed in float64; of a million pixels that moves some twenty, by one
+    8-bit level. A network that sees gray is shown luma, and one that is to know how damaged the photograph is, is told,
+    by `sigma` or as estimated; of one that makes colour, luma is taken.
 
     Raises:
         ModelError: see `grayscale.network.load`, and `Network` when a photograph is converted; or `sigma` is given to a

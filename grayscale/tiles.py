@@ -63,9 +63,8 @@ def blended(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Convert a photograph by a method that sees nothing beyond its patch, from top to bottom.
 
-    Each pixel is the mean of four patches, weighted by a raised cosine in both directions: weights sum to one and fade
-    to nothing where a patch ends. Patches overlap by half, the least for which no pixel rests on the border of a patch
-    alone. Beyond its edges the photograph is mirrored, as often as it takes.
+    Each pixel is the mean of four patches, which overlap by half, weighted by a raised cosine in both directions:
+    weights sum to one and fade to nothing where a patch ends. Beyond its edges the photograph is mirrored.
 
     Args:
         convert: pixels `(n, side, side, 3)`, of the type that `read` gives, to `(n, side, side)` or
@@ -116,9 +115,8 @@ def _rows_of_tiles(
 ) -> Iterator[tuple[int, list[np.ndarray], list[np.ndarray]]]:
     """Convert tiles that overlap by half, or by two margins.
 
-    Yields:
-        Of each row of tiles where it starts; and for each part of it, where its tiles start, counted from the leftmost,
-        and what becomes of them. The next row is at work meanwhile.
+    Yields of each row of tiles where it starts; and for each part of it, where its tiles start, counted from the
+    leftmost, and what becomes of them. The next row is at work meanwhile.
     """
     start, step, cut = (-(side // 2), side // 2, 0) if margin is None else (-margin, side - 2 * margin, margin)
     lefts = np.arange(0, width - cut - start, step)
