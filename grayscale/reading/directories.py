@@ -56,7 +56,7 @@ class Directories:
         for tag, kind, number, value in self.entry.iter_unpack(self._bytes(place, end - place)):
             wanted = kind in SIZES and (only is None or tag in only)
             if wanted and (length := SIZES[kind] * number) <= MAX_VALUE:
-                content = value[:length] if length <= len(value) else self._bytes(*self.link.unpack(value), length)
+                content = value[:length] if length <= len(value) else self._bytes(self.link.unpack(value)[0], length)
                 found[tag] = Entry(kind, number, content)
         behind = self._bytes(end, self.link.size, short=True)
         return found, self.link.unpack(behind)[0] if len(behind) == self.link.size else 0
