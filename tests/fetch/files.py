@@ -5,7 +5,7 @@ import pickle
 import struct
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,7 @@ from stages.fetch.photograph import Photograph, Plan, Skipped
 MATTE = (10, 200, 90)
 D50 = (0.9642, 1.0, 0.8249)
 ADOBE = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))  # XYZ of its primaries
-SRGB_D50 = ((0.43607, 0.38515, 0.14307), (0.22249, 0.71687, 0.06061), (0.01392, 0.09708, 0.71410))  # its matrix
-ADOBE_GAMMA = 2 + 51 / 256
+ADOBE_GAMMA, ADOBE_RGB = 2 + 51 / 256, "Adobe RGB (1998)"
 
 
 def given(plan: Plan) -> Iterator[Photograph | Skipped]:
@@ -148,6 +147,13 @@ def _profile(colours: bytes, tags: list[tuple[bytes, bytes]], device: bytes = b"
     head += struct.pack(">6H", 2024, 1, 1, 0, 0, 0) + b"acsp" + bytes(28)
     head += struct.pack(">3i", *(round(value * 65536) for value in D50))
     return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
+
+
+def in_srgb(samples: np.ndarray, space: str, curve: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Samples in [0, 1] of that space as sRGB levels, not rounded, by colour-science; `curve` makes them light."""
+    import colour  # its import takes seconds
+
+    return to_srgb(colour.RGB_to_RGB(curve(samples), space, "sRGB", "Bradford"))
 
 
 def to_srgb(linear: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from PIL import Image, PngImagePlugin, features
 
 from grayscale.reading import jpeg
 from tests.fetch import files
-from tests.fetch.files import pixels_of, refused, tiff
+from tests.fetch.files import ADOBE_RGB, in_srgb, pixels_of, refused, tiff
 
 RAMP = np.linspace(0, 65535, 64 * 48).astype(np.uint16).reshape(48, 64)
 RAMPS = np.stack([RAMP, RAMP[::-1], RAMP[:, ::-1]], axis=-1)
@@ -137,12 +137,6 @@ CURVES = {  # from samples to light
 }  # fmt: skip
 
 
-def in_srgb(samples: np.ndarray, space: str, curve: Any) -> np.ndarray:
-    """Samples in [0, 1] of that space as sRGB levels, not rounded, by colour-science."""
-    found = colour.RGB_to_RGB(curve(samples), space, "sRGB", "Bradford")
-    return files.to_srgb(found)
-
-
 @pytest.mark.parametrize("depth", [8, 16])
 @pytest.mark.parametrize(
     ("primaries", "transfer"), [(9, 1), (9, 14), (12, 13), (11, 4), (5, 13), (6, 6), (1, 8), (1, 1)]
@@ -194,7 +188,7 @@ def test_gamma_and_primaries_are_honoured(depth: int, gamma: float, primaries: t
     chunks = [(b"gAMA", struct.pack(">I", round(gamma * 100_000)))]
     chunks += [chromaticities(primaries)] if primaries else []
     curve = colour.models.eotf_sRGB if gamma == 0.45455 and not primaries else lambda x: x ** (1 / gamma)
-    expected = in_srgb(samples / (2**depth - 1), "Adobe RGB (1998)" if primaries else "sRGB", curve)
+    expected = in_srgb(samples / (2**depth - 1), ADOBE_RGB if primaries else "sRGB", curve)
     near(pixels_of(files.png(samples, depth, *chunks)), expected)
     if not primaries:
         gray = files.png(samples[..., 0], depth, *chunks)
@@ -247,8 +241,8 @@ def with_profile(container: str, samples: np.ndarray, profile: bytes) -> bytes:
 @pytest.mark.parametrize("bands", [3, 4])
 def test_sixteen_bits_of_colour_are_cut_after_the_profile(container: str, bands: int) -> None:
     samples = np.concatenate([RAMPS // 8, np.full((48, 64, 1), 65535, np.uint16)], axis=-1)[..., :bands]
-    linear = samples[..., :3] / 65535 @ np.array(files.ADOBE) @ np.linalg.inv(files.SRGB_D50).T
-    near(pixels_of(with_profile(container, samples, LINEAR)), files.to_srgb(linear))
+    expected = in_srgb(samples[..., :3] / 65535, ADOBE_RGB, lambda linear: linear)
+    near(pixels_of(with_profile(container, samples, LINEAR)), expected)
 
 
 @pytest.mark.parametrize("container", ["PNG", "TIFF", "TIFF >"])
