@@ -101,11 +101,7 @@ def _convert(job: Job, choice: Choice, quiet: bool) -> Done:
 
 
 def _result(job: Job, choice: Choice, quiet: bool) -> Done | str:
-    """Convert one file; or, as text, the reason why it failed.
-
-    Raises:
-        ModelError: the model can't be loaded.
-    """
+    """Convert one file; or, as text, the reason why it failed. `ModelError` if the model can't be loaded."""
     _converter(choice)
     try:
         return _convert(job, choice, quiet)

@@ -258,9 +258,6 @@ def stripes(
 
     `read` takes `(top, bottom)` to those rows, `(bottom − top, width, 3)` uint8, sRGB. Yields the number of the first
     row, and finished rows `(n, width)` uint8, from top to bottom.
-
-    Raises:
-        KeyError: there is no such conversion.
     """
     step = max(1, STRIPE // width) if name in POINTWISE else height
     for top in range(0, height, step):

@@ -55,11 +55,7 @@ class _Loaded:
 
 
 def read(path: Path, matte: Matte) -> np.ndarray:
-    """The image file `path` as `(height, width, 3)` uint8; see `open_upright` for the rules and errors.
-
-    Raises:
-        DecodeError: the file gives no photograph.
-    """
+    """The image file `path` as `(height, width, 3)` uint8; see `open_upright` for the rules and errors."""
     image = open_upright(path, matte)
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     for box in _stripes(image):  # np.asarray would hold the pixels three times

@@ -24,11 +24,7 @@ Directory = dict[int, Entry]
 
 
 class Directories:
-    """Those of a TIFF file, or of an EXIF block.
-
-    Raises:
-        ValueError: at reading too: it is none, or damaged.
-    """
+    """Those of a TIFF file, or of an EXIF block; `ValueError`, at reading too, if it is none or damaged."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -42,11 +38,7 @@ class Directories:
         (self.first,) = self.link.unpack(head[8:16] if big else head[4:8])
 
     def read(self, place: int, only: frozenset[int] | None = None) -> tuple[Directory, int]:
-        """The directory there, or `only` these tags of it, and the place of the next one, 0 if there is none.
-
-        Raises:
-            ValueError: it is cut, or has more than `MAX_ENTRIES` entries.
-        """
+        """The directory there, or `only` these tags of it, and the place of the next one, 0 if there is none."""
         (count,) = self.count.unpack(self._bytes(place, self.count.size))
         if count > MAX_ENTRIES:
             raise ValueError("too many entries")
@@ -62,11 +54,7 @@ class Directories:
         return found, self.link.unpack(behind)[0] if len(behind) == self.link.size else 0
 
     def pages(self, only: frozenset[int]) -> Iterator[Directory]:
-        """The directories of a file's pages, each once.
-
-        Raises:
-            ValueError: one of them is damaged.
-        """
+        """The directories of a file's pages, each once."""
         place, seen = self.first, set[int]()
         while place and place not in seen and len(seen) < MAX_PAGES:
             seen.add(place)

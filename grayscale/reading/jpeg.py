@@ -47,11 +47,7 @@ class Layout:
 
 
 def layout(content: bytes) -> Layout:
-    """Follow a JPEG from marker to marker.
-
-    Raises:
-        DecodeError: it has more than `MAX_SCANS` scans.
-    """
+    """Follow a JPEG from marker to marker; `DecodeError` if it has more than `MAX_SCANS` scans."""
     found, place = Layout(), 2
     while place + 4 <= len(content) or content[place : place + 2] == b"\xff\xd9":
         if content[place] != 0xFF:

@@ -15,11 +15,7 @@ RAW_EXIF = (b"Raw profile type exif\0", b"Raw profile type APP1\0")  # in which 
 
 
 def colour(file: BinaryIO) -> Colour | str | None:
-    """What the chunk cICP says; `SRGB` where it says that; None if there is none.
-
-    Raises:
-        DecodeError: it says what is not supported.
-    """
+    """What the chunk cICP says; `SRGB` for that; None if there is none. `DecodeError` names what is not supported."""
     for name, size in _chunks(file):
         if name == b"IDAT":
             break

@@ -192,7 +192,7 @@ def test_bilevel_and_twelve_bit_tiff_reach_from_black_to_white() -> None:
     assert pixels_of(white_is_zero)[0, :, 0].tolist() == [0, *[255] * 7]
     bytes_of_it = np.array([[0xFF, 0xF8, 0x00, 0x00, 0x01, 0x23]], np.uint8)  # 4095, 2048, 0, 0x123
     twelve = io.BytesIO(files.tiff((bytes_of_it, {"photometric": "minisblack"})))
-    with tifffile.TiffFile(twelve, mode="r+b") as file:
+    with tifffile.TiffFile(twelve, mode="r+") as file:
         file.pages.first.tags["ImageWidth"].overwrite(4)
         file.pages.first.tags["BitsPerSample"].overwrite(12)
     assert pixels_of(twelve.getvalue())[0, :, 0].tolist() == [255, 128, 0, 0x12]

@@ -131,7 +131,7 @@ def test_a_png_may_hold_megabytes_beside_its_pixels(kind: str) -> None:
 
 
 SPACES = {1: "ITU-R BT.709", 9: "ITU-R BT.2020", 11: "DCI-P3", 12: "Display P3", 5: "ITU-R BT.470 - 625", 6: "SMPTE C"}
-CURVES = {  # from samples to light
+CURVES: dict[int, Any] = {  # from samples to light
     1: colour.models.oetf_inverse_BT709, 4: lambda x: x**2.2, 8: lambda x: x, 13: colour.models.eotf_sRGB,
     14: partial(colour.models.oetf_inverse_BT2020, is_12_bits_system=False),
 }  # fmt: skip
@@ -187,7 +187,7 @@ def test_gamma_and_primaries_are_honoured(depth: int, gamma: float, primaries: t
     samples = RAMPS >> (16 - depth)
     chunks = [(b"gAMA", struct.pack(">I", round(gamma * 100_000)))]
     chunks += [chromaticities(primaries)] if primaries else []
-    curve = colour.models.eotf_sRGB if gamma == 0.45455 and not primaries else lambda x: x ** (1 / gamma)
+    curve: Any = colour.models.eotf_sRGB if gamma == 0.45455 and not primaries else lambda x: x ** (1 / gamma)
     expected = in_srgb(samples / (2**depth - 1), ADOBE_RGB if primaries else "sRGB", curve)
     near(pixels_of(files.png(samples, depth, *chunks)), expected)
     if not primaries:
