@@ -9,6 +9,7 @@ MAX_SCANS = 100  # of a progressive file; usual are ten, and the time of each gr
 SEQUENTIAL, PROGRESSIVE = (0xC0, 0xC1), 0xC2
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 END, SCAN, ALONE = 0xD9, 0xDA, {0x01, *range(0xD0, 0xD8)}
+MARKER = re.compile(rb"\xff+([^\xff])")
 BEHIND_A_SCAN = re.compile(rb"\xff+[^\0\xff\xd0-\xd7]")
 # In place of the end marker behind one scan, these make a file that the decoder takes for whole only if the scan is. It
 # looks 64 bits ahead; these are no code, but a handful of codes at most.
@@ -49,22 +50,16 @@ class Layout:
 def layout(content: bytes) -> Layout:
     """Follow a JPEG from marker to marker; `DecodeError` if it has more than `MAX_SCANS` scans."""
     found, place = Layout(), 2
-    while place + 4 <= len(content) or content[place : place + 2] == b"\xff\xd9":
-        if content[place] != 0xFF:
-            break
-        marker = content[place + 1]
+    while standing := MARKER.match(content, place):
+        marker, place = standing[1][0], standing.end()
         if marker == END:
-            found.end = place
+            found.end = place - 2
             break
-        if marker == 0xFF:  # a fill byte
-            place += 1
-            continue
         if marker in ALONE:
-            place += 2
             continue
-        size = int.from_bytes(content[place + 2 : place + 4])
-        segment = content[place + 4 : place + 2 + size]
-        place += 2 + size
+        size = int.from_bytes(content[place : place + 2])
+        segment = content[place + 2 : place + size]
+        place += size
         if marker in FRAMES and len(segment) > 5:
             found.frame, found.components = marker, segment[6::3][: segment[5]]
         elif marker == SCAN and len(segment) > 3:
