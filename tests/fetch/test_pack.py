@@ -130,20 +130,15 @@ def test_shards_are_of_neighbours_and_what_follows_changes_none_that_is_full(siz
     assert grouped(sizes + more)[: len(full)] == full
 
 
-@pytest.fixture
-def shards_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stages.fetch.pack.SHARD_ITEMS", 3)
-
-
 def members(path: Path) -> list[str]:
     with zipfile.ZipFile(path) as archive:
         return archive.namelist()
 
 
-@pytest.mark.usefixtures("shards_of_three")
 def test_a_copy_that_is_left_out_is_in_no_zip_other_zips_are_moved_and_tables_are_those_of_one_shard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("stages.fetch.pack.SHARD_ITEMS", 3)
     on = ["train", "validation", *["test"] * 7]
     given: list[Photograph | Skipped] = [photograph(f"{shade}.png", shade, side) for shade, side in enumerate(on)]
     given[3:3] = [photograph(f"copy of {shade}.png", shade, "train") for shade in (2, 3, 4)]  # a shard

@@ -92,9 +92,8 @@ def test_every_photograph_gets_an_output_of_its_own_and_keeps_it(tmp_path: Path)
     assert convert() == {"a.png": "a.png.gray.png", "a.jpg.png": "a.jpg.gray.png"}
     assert planned(save(tmp_path / "a.webp").parent)["a.webp"] == "a.webp.gray.png"  # the short one is another's
     assert {job.source.name for job in files.plan(sorted(tmp_path.glob("*.png")), None)} == {"a.png", "a.jpg.png"}
-    assert files.plan([tmp_path / "a.gray.png"], None) == [
-        Job(tmp_path / "a.gray.png", tmp_path / "a.gray.gray.png")
-    ]  # alone, it is meant
+    alone = tmp_path / "a.gray.png"  # is meant
+    assert files.plan([alone], None) == [Job(alone, tmp_path / "a.gray.gray.png")]
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "東"])
