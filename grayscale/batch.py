@@ -6,10 +6,10 @@ import os
 import signal
 import threading
 from collections.abc import Generator, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,25 +37,14 @@ class Choice:
     noisy: Path | None = None  # another model file for photographs with noise, where the choice is ours
     sigma: float | None = None  # gray levels of noise that the network is told; None: as estimated
 
-    def converter(self) -> photograph.Converter:
-        """The converter; for a model this loads ONNX Runtime.
-
-        Raises:
-            ModelError: the model file is missing, or is none that the training wrote.
-        """
-        if self.model is None:
-            assert self.method is not None
-            return photograph.closed_form(self.method)
-        return photograph.network(self.model, self.threads, self.sigma)
-
 
 @dataclass
 class Outcome:
     """What came of many photographs."""
 
-    failed: dict[Path, str]  # those that could not be converted, each with the reason
-    noisy: int  # how many were converted by `Choice.noisy`
-    notes: dict[Path, str]  # of those that were converted, what did not fit into an output
+    failed: dict[Path, str] = field(default_factory=dict)  # those that could not be converted, each with the reason
+    noisy: int = 0  # how many were converted by `Choice.noisy`
+    notes: dict[Path, str] = field(default_factory=dict)  # what did not fit into an output that was written
 
 
 class Done(NamedTuple):
@@ -71,32 +60,26 @@ def run(jobs: list[Job], choice: Choice, workers: int) -> Outcome:
     Raises:
         ModelError: the model can't be used.
     """
-    found: dict[Path, Done | str] = {}
-    with (
-        tqdm(total=len(jobs), unit="photograph", disable=None if len(jobs) > 1 else True) as bar,
-        closing(_in_processes(jobs, choice, workers) if jobs and workers > 1 else _here(jobs, choice)) as results,
-    ):
-        for job, result in results:
-            found[job.source] = result
+    outcome = Outcome()
+    if jobs and workers > 1:
+        results = _in_processes(jobs, choice, workers)
+    else:
+        results = (_result(job, choice, False) for job in jobs)
+    bar = tqdm(total=len(jobs), unit="photograph", disable=None if len(jobs) > 1 else True)
+    with bar, closing(results):
+        for job, result in zip(jobs, results, strict=True):
+            if isinstance(result, str):
+                outcome.failed[job.source] = result
+            else:
+                outcome.noisy += result.model is not None and result.model == choice.noisy
+                if result.note:
+                    outcome.notes[job.source] = result.note
             bar.update()
-    in_order = {job.source: found[job.source] for job in jobs}
-    done = {source: result for source, result in in_order.items() if isinstance(result, Done)}
-    return Outcome(
-        {source: result for source, result in in_order.items() if isinstance(result, str)},
-        sum(result.model is not None and result.model == choice.noisy for result in done.values()),
-        {source: result.note for source, result in done.items() if result.note},
-    )
+    return outcome
 
 
-def convert_file(job: Job, choice: Choice, *, quiet: bool) -> Done:
-    """Read one photograph, convert it stripe by stripe, and write its gray.
-
-    Raises:
-        DecodeError: the file gives no photograph.
-        FilesError: its gray does not fit into the output's format.
-        ModelError: the model can't be used.
-        OSError: it can't be read, or the output can't be written.
-    """
+def _convert(job: Job, choice: Choice, quiet: bool) -> Done:
+    """Read one photograph, convert it stripe by stripe, and write its gray."""
     # The decoded image's memory is free before the output is written.
     with decode.pillow_limit(None), closing(decode.open_upright(job.source, WHITE)) as image:
         files.refuse_size(job.target, image.size)
@@ -117,20 +100,11 @@ def convert_file(job: Job, choice: Choice, *, quiet: bool) -> Done:
     return Done(model, files.write(job.target, gray, kept, job.source))
 
 
-def _here(jobs: list[Job], choice: Choice) -> Generator[tuple[Job, Done | str]]:
-    for job in jobs:
-        yield job, _result(job, choice, False)
-
-
 def _result(job: Job, choice: Choice, quiet: bool) -> Done | str:
-    """Convert one file; or, as text, the reason why it failed.
-
-    Raises:
-        ModelError: the model can't be loaded.
-    """
+    """Convert one file; or, as text, the reason why it failed. `ModelError` if the model can't be loaded."""
     _converter(choice)
     try:
-        return convert_file(job, choice, quiet=quiet)
+        return _convert(job, choice, quiet)
     except (decode.DecodeError, FilesError, ModelError) as error:
         return str(error)
     except Exception as error:  # one bad file must not stop the others, whatever a library makes of it
@@ -139,10 +113,15 @@ def _result(job: Job, choice: Choice, quiet: bool) -> Done | str:
 
 @functools.cache
 def _converter(choice: Choice) -> photograph.Converter:
-    return choice.converter()
+    """For a model this loads ONNX Runtime; `ModelError` if the file is missing, or is none that the training wrote."""
+    if choice.model is None:
+        assert choice.method is not None
+        return photograph.closed_form(choice.method)
+    return photograph.network(choice.model, choice.threads, choice.sigma)
 
 
-def _in_processes(jobs: list[Job], choice: Choice, workers: int) -> Generator[tuple[Job, Done | str]]:
+def _in_processes(jobs: list[Job], choice: Choice, workers: int) -> Generator[Done | str]:
+    """As `_result`, of each job in their order."""
     choice = replace(choice, threads=max(1, photograph.cores() // workers))
     context = multiprocessing.get_context("spawn")  # threads don't survive a fork
     with ExitStack() as stack:
@@ -152,14 +131,12 @@ def _in_processes(jobs: list[Job], choice: Choice, workers: int) -> Generator[tu
             except (OSError, NotImplementedError) as error:  # it needs semaphores, which Linux keeps in /dev/shm
                 raise OSError(f"can't share work among processes on this machine ({error}); use --jobs 1") from error
             stack.callback(pool.shutdown, cancel_futures=True)  # after an interrupt or a fault, too
-            waiting = {pool.submit(_result, job, choice, True): job for job in jobs}
-        for future in as_completed(waiting):
-            result: Done | str
+            waiting = [pool.submit(_result, job, choice, True) for job in jobs]
+        for future in waiting:
             try:
-                result = future.result()
+                yield future.result()
             except BrokenProcessPool:
-                result = KILLED
-            yield waiting[future], result
+                yield KILLED
 
 
 @contextmanager

@@ -23,19 +23,12 @@ WEIGHTS = sorted(  # and its candidates: all convex triples in tenths, the neare
 
 
 def bt601(photograph: np.ndarray) -> np.ndarray:
-    """BT.601 luma of the encoded values, exactly rounded: Y' = 0.299 R' + 0.587 G' + 0.114 B'.
-
-    OpenCV's `cvtColor` and Pillow's mode L use the same weights in 14- and 16-bit fixed point, and differ from exact
-    rounding by one level on about 0.1 % of colours.
-    """
+    """BT.601 luma of the encoded values, exactly rounded: Y' = 0.299 R' + 0.587 G' + 0.114 B'."""
     return _weighted(photograph, (299, 587, 114))
 
 
 def bt709(photograph: np.ndarray) -> np.ndarray:
-    """BT.709 luma of the encoded values, exactly rounded: Y' = 0.2126 R' + 0.7152 G' + 0.0722 B'.
-
-    ImageMagick's `Gray` has these weights and truncates; scikit-image's `rgb2gray` has 0.2125, 0.7154 and 0.0721.
-    """
+    """BT.709 luma of the encoded values, exactly rounded: Y' = 0.2126 R' + 0.7152 G' + 0.0722 B'."""
     return _weighted(photograph, (2126, 7152, 722))
 
 
@@ -43,8 +36,8 @@ def linear_luminance(photograph: np.ndarray) -> np.ndarray:
     """Relative luminance in linear light, encoded again: Y = 0.2126 R + 0.7152 G + 0.0722 B, then sRGB's V(Y).
 
     IEC 61966-2-1 linearises an encoded value V of 0…1 by V / 12.92 up to 0.04045, by ((V + 0.055) / 1.055)^2.4 above;
-    the weights are BT.709's, whose primaries sRGB has. libvips (`b-w`) and ImageMagick (`Rec709Luminance`) do this.
-    Level k begins at the luminance that k − ½ encodes: no colour lies nearer to such a border than float64 errs.
+    the weights are BT.709's, whose primaries sRGB has. Level k begins at the luminance that k − ½ encodes: no colour
+    lies nearer to such a border than float64 errs.
     """
     luminance = _sum_of_entries(LIGHT, photograph)
     return np.searchsorted(ENCODED_BORDERS, luminance, side="right").astype(np.uint8)
@@ -54,27 +47,23 @@ def lightness(photograph: np.ndarray) -> np.ndarray:
     """CIE lightness of the relative luminance in linear light, 0…100 scaled to 0…255.
 
     CIE 15:2004, section 8.2.1 (ISO 11664-4): L* = 116 f(Y / Yn) − 16 with f(t) = t^(1/3) above (24/116)³ and
-    (841/108) t + 16/116 below, where Y is that of `linear_luminance` and white has Yn = 1. scikit-image's and OpenCV's
-    Lab have it as their first channel. Unlike all other conversions here it moves grays: R = G = B = 20 becomes 16, 128
-    becomes 137.
+    (841/108) t + 16/116 below, where Y is that of `linear_luminance` and white has Yn = 1. Unlike all other conversions
+    here it moves grays: R = G = B = 20 becomes 16, 128 becomes 137.
     """
     luminance = _sum_of_entries(LIGHT, photograph)
     return np.searchsorted(LIGHTNESS_BORDERS, luminance, side="right").astype(np.uint8)
 
 
 def average(photograph: np.ndarray) -> np.ndarray:
-    """Mean of the encoded values, exactly rounded: (R' + G' + B') / 3, the intensity of HSI.
+    """Intensity of HSI, exactly rounded: (R' + G' + B') / 3.
 
-    Gonzalez and Woods, Digital Image Processing, section 6.2; ImageMagick's `Average`.
+    Gonzalez and Woods, Digital Image Processing, section 6.2.
     """
     return _weighted(photograph, (1, 1, 1))
 
 
 def value(photograph: np.ndarray) -> np.ndarray:
-    """Value of HSV: V = max(R', G', B').
-
-    Smith, "Color gamut transform pairs", SIGGRAPH 1978; ImageMagick's `Brightness`.
-    """
+    """Value of HSV: V = max(R', G', B'). Smith, "Color gamut transform pairs", SIGGRAPH 1978."""
     red, green, blue = np.moveaxis(photograph, 2, 0)
     return np.maximum(np.maximum(red, green), blue)
 
@@ -82,7 +71,7 @@ def value(photograph: np.ndarray) -> np.ndarray:
 def hsl_lightness(photograph: np.ndarray) -> np.ndarray:
     """Lightness of HSL, exactly rounded: L = (max(R', G', B') + min(R', G', B')) / 2.
 
-    Joblove and Greenberg, "Color spaces for computer graphics", SIGGRAPH 1978; ImageMagick's `Lightness`.
+    Joblove and Greenberg, "Color spaces for computer graphics", SIGGRAPH 1978.
     """
     red, green, blue = np.moveaxis(photograph, 2, 0)
     lowest = np.minimum(np.minimum(red, green), blue).astype(np.uint16)
@@ -151,9 +140,9 @@ def gradient_correlation_weights(photograph: np.ndarray) -> tuple[int, int, int]
 
         Gcs(w) = Σ over pairs (x, y), Σ over c ∈ {r, g, b}: |Δg| d_c / (|Δg|² + d_c²)
 
-    where values are 0…1, Δ_c = c_x − c_y, Δg = w_r Δ_r + w_g Δ_g + w_b Δ_b and d_c = |Δ_c| + 0.25. A term is largest,
-    ½, where |Δg| = d_c. Pairs with √(Δ_r² + Δ_g² + Δ_b²) < 0.05 √2 are left out. Formula and constants are those of
-    the program that the authors published (√2 there is 1.41). The rest differs, where theirs would hang on chance:
+    where values are 0…1, Δ_c = c_x − c_y, Δg = w_r Δ_r + w_g Δ_g + w_b Δ_b and d_c = |Δ_c| + 0.25. Pairs with
+    √(Δ_r² + Δ_g² + Δ_b²) < 0.05 √2 are left out. Formula and constants are those of the program that the authors
+    published (√2 there is 1.41). The rest differs, where theirs would hang on chance:
 
     - The photograph is reduced to about 64 × 64 cells, its shape kept, by averages over exact areas, rounded to 8 bits;
       theirs picks single pixels. A smaller side is not enlarged.
@@ -269,9 +258,6 @@ def stripes(
 
     `read` takes `(top, bottom)` to those rows, `(bottom − top, width, 3)` uint8, sRGB. Yields the number of the first
     row, and finished rows `(n, width)` uint8, from top to bottom.
-
-    Raises:
-        KeyError: there is no such conversion.
     """
     step = max(1, STRIPE // width) if name in POINTWISE else height
     for top in range(0, height, step):

@@ -20,9 +20,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageChops, ImageCms, ImageFile, ImageOps, PngImagePlugin, TiffImagePlugin
 
-from grayscale.reading import avif, colour, jpeg, png, tiff
+from grayscale.reading import DecodeError, avif, colour, jpeg, png, tiff
 from grayscale.reading.colour import Colour
-from grayscale.reading.fault import DecodeError
 
 PNG_BIT_DEPTH = 24  # where in the file the byte stands; PNG third edition, section 11.2.1
 SIGNATURES = re.compile(
@@ -56,11 +55,7 @@ class _Loaded:
 
 
 def read(path: Path, matte: Matte) -> np.ndarray:
-    """The image file `path` as `(height, width, 3)` uint8; see `open_upright` for the rules and errors.
-
-    Raises:
-        DecodeError: the file gives no photograph.
-    """
+    """The image file `path` as `(height, width, 3)` uint8; see `open_upright` for the rules and errors."""
     image = open_upright(path, matte)
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     for box in _stripes(image):  # np.asarray would hold the pixels three times
@@ -72,14 +67,12 @@ def open_upright(path: Path, matte: Matte) -> Image.Image:
     """A whole image file as Pillow's mode RGB: sRGB, upright, opaque, with no metadata left.
 
     - Format: JPEG, PNG, TIFF, WebP, BMP, GIF, and AVIF where Pillow has it, by content. Of several frames or pages, the
-      first that is no thumbnail. No camera's raw files, HEIC or JPEG XL.
+      first that is no thumbnail. A JPEG must be whole: what is missing of a scan would be gray.
     - Size: at most `MAX_PIXELS`, and `MAX_SIDE` a side, by the header, before any pixel is decoded.
-    - A JPEG must be whole: what is missing of a scan would be gray.
     - Orientation: as EXIF (or XMP) says. Unreadable EXIF counts as upright.
-    - Colour: an embedded ICC profile (RGB, CMYK or gray) is converted to sRGB, relative colorimetric with black point
-      compensation, which means the same with every profile, where perceptual is left to each profile's maker. A broken
-      or foreign profile is as good as none. So are colours that a PNG or AVIF states in numbers, see
-      `grayscale.reading.colour`. Without either the values are taken as sRGB; CMYK becomes (1 − C)(1 − K) and so on.
+    - Colour: an ICC profile (RGB, CMYK or gray) is converted to sRGB, relative colorimetric with black point
+      compensation, which means the same with every profile. So are colours that a PNG or AVIF states in numbers.
+      Without either, or with a broken or foreign profile, values are taken as sRGB; CMYK becomes (1 − C)(1 − K).
     - Depth: of 12 and 16 bits the upper 8 are kept, which gives back exactly what was 8 bits before, shifted or
       multiplied by 257. Colour that a profile of curves or numbers tell is converted before it is cut. 32-bit and
       signed samples are refused: no header says which values are black and white.
@@ -194,11 +187,11 @@ def _whole_jpeg(content: bytes) -> tuple[ImageFile.ImageFile, str]:
     if found.end is None or not found.can_be_checked:
         return _loaded(io.BytesIO(content), "JPEG")
     if found.is_one_scan:
-        return _loaded(io.BytesIO(jpeg.without_end(content, found)), "JPEG")
+        return _loaded(io.BytesIO(content[: found.end] + jpeg.ONES), "JPEG")
     if not found.is_covered():
         raise DecodeError("truncated")
     image, raw = _loaded(io.BytesIO(content), "JPEG")
-    again, _ = _loaded(io.BytesIO(jpeg.with_noise(content, found)), "JPEG")
+    again, _ = _loaded(io.BytesIO(content[: found.end] + jpeg.NOISE + content[found.end :]), "JPEG")
     if any(image.crop(box).tobytes() != again.crop(box).tobytes() for box in _stripes(image)):
         raise DecodeError("truncated")
     return image, raw

@@ -93,11 +93,7 @@ def shortened(block: bytes, most: int) -> tuple[bytes, list[str]]:
 
 
 def put_into_tiff(path: Path, block: bytes) -> None:
-    """Add a block to a little-endian TIFF of one page: a new directory at the end, to which its head then points.
-
-    Raises:
-        ValueError: the file is no TIFF, or a damaged one.
-    """
+    """Add a block to a little-endian TIFF of one page: a new directory at the end, to which its head then points."""
     exif = read(io.BytesIO(block.removeprefix(HEAD)))
     with path.open("r+b") as file:
         directories = Directories(file)

@@ -167,9 +167,8 @@ def metadata(file: Path, size: tuple[int, int]) -> dict[str, Any]:
     """Resolution and EXIF of an image file, for its upright gray image of `size` `(width, height)`; decodes no pixel.
 
     As options of Pillow's `save`: `dpi`, pixels per inch `(x, y)`, and `exif`, bytes; without what there is not, is
-    damaged, or no photograph has. Kept is what tells of the photograph: dates, camera, lens, exposure, place, author.
-    Gone are the orientation (the pixels are upright), the colour thumbnail, the maker's note, XMP, and what describes
-    the file's colour samples.
+    damaged, or no photograph has. Gone are the orientation (the pixels are upright), the colour thumbnail, the maker's
+    note, XMP, and what describes the file's colour samples.
 
     Raises:
         OSError: the file can't be opened.

@@ -47,9 +47,7 @@ def find(variant: str, repository: Path = REPOSITORY, packed: Path = PACKED) -> 
 
 
 def best(repository: Path = REPOSITORY, packed: Path = PACKED) -> tuple[str, str | None]:
-    """The variant for clean photographs, and the one for noisy ones if it has been trained.
-
-    For clean ones it is that from colour to gray with the highest PSNR on the test patches.
+    """The variant with the highest PSNR from colour to gray, and the one for noisy photographs if it has been trained.
 
     Raises:
         ModelError: there are no scores of such a variant.
@@ -70,7 +68,7 @@ def trained(repository: Path = REPOSITORY, packed: Path = PACKED) -> dict[str, d
         ModelError: this is no clone, and nothing is packed; or dvc.lock can't be read.
     """
     if _is_clone(repository):
-        return {name: _facts(name, entry, repository) for name, entry in _locked(repository).items()}
+        return _in_clone(repository)
     if not (packed / LIST).is_file():
         raise ModelError(
             f"{repository} is no clone of the project's repository, and no models are packed with this package; "
@@ -100,23 +98,22 @@ def _is_clone(repository: Path) -> bool:
     return (repository / "dvc.lock").is_file()
 
 
-def _facts(name: str, entry: dict[str, Any], repository: Path) -> dict[str, Any]:
-    params, scores = entry["params"]["params.yaml"], repository / f"metrics/scores/{name}.json"
-    recipe = {**params["train"]["recipe"], **params[f"variants.{name}"]}
-    scored = (recipe["input"], recipe["target"]) == ("colour", "gray") and scores.is_file()
-    psnr = json.loads(scores.read_text(encoding="utf-8"))["psnr"] if scored else None
-    return {"folder": entry["outs"][0]["md5"], "psnr": psnr}
-
-
-def _locked(repository: Path) -> dict[str, Any]:
-    """Variant → its entry in dvc.lock."""
+def _in_clone(repository: Path) -> dict[str, dict[str, Any]]:
     from ruamel.yaml import YAML, YAMLError
 
     try:
         stages = YAML(typ="safe").load(repository / "dvc.lock")["stages"]
-        return {name.removeprefix("train@"): entry for name, entry in stages.items() if name.startswith("train@")}
+        locked = {name.removeprefix("train@"): entry for name, entry in stages.items() if name.startswith("train@")}
     except (YAMLError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{repository / 'dvc.lock'} can't be read: {error}") from error
+    found = {}
+    for name, entry in locked.items():
+        params, scores = entry["params"]["params.yaml"], repository / f"metrics/scores/{name}.json"
+        recipe = {**params["train"]["recipe"], **params[f"variants.{name}"]}
+        scored = (recipe["input"], recipe["target"]) == ("colour", "gray") and scores.is_file()
+        psnr = json.loads(scores.read_text(encoding="utf-8"))["psnr"] if scored else None
+        found[name] = {"folder": entry["outs"][0]["md5"], "psnr": psnr}
+    return found
 
 
 def _pull(variant: str, repository: Path) -> None:

@@ -54,11 +54,9 @@ class Network:
 def load(path: Path, threads: int = 1) -> Network:
     """A model file as the training writes it; each call will use so many threads.
 
-    The file must be one graph of ONNX's own operators with all weights inside, from images to images, and its metadata
-    must say how to run it on photographs.
-
     Raises:
-        ModelError: there is no such file, or it is another kind of file.
+        ModelError: the file is not there, or not one graph of ONNX's own operators with all weights inside, from images
+            to images, whose metadata say how to run it on photographs.
     """
     if not path.is_file():
         raise ModelError(f"{path}: no such file")

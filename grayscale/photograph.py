@@ -30,7 +30,7 @@ def convert(
     model: Path | None = None,
     sigma: float | None = None,
 ) -> np.ndarray:
-    """A photograph in gray, by one of the three; without any, by the best variant for it, as `automatic` chooses.
+    """A photograph in gray, by one of the three; without any, by the best variant for it.
 
     Args:
         photograph: `(height, width, 3)`, sRGB: uint8, or float in [0, 1]. Closed forms are defined on 8-bit values; for
@@ -70,7 +70,9 @@ def convert(
     else:
         if sigma is not None and not model:
             variant = variant or models.NOISY
-        converter = _remembered(model or models.find(variant or automatic(*models.best(), read, height, width)), sigma)
+        path = model or models.find(variant or automatic(*models.best(), read, height, width))
+        changed = (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
+        converter = _loaded(path.absolute(), changed, sigma)
     gray = np.concatenate([rows for _, rows in converter(read, height, width)])
     if photograph.dtype == np.uint8:
         return levels(gray, bits=8)
@@ -83,11 +85,7 @@ def automatic(clean: Named, noisy: Named | None, read: Read, height: int, width:
 
 
 def closed_form(method: str) -> Converter:
-    """The conversion that makes the targets; stripe by stripe where a pixel's gray depends on that pixel alone.
-
-    Raises:
-        KeyError: when a photograph is converted, if there is no such closed form.
-    """
+    """The conversion that makes the targets; stripe by stripe where a pixel's gray depends on that pixel alone."""
     return lambda read, height, width: conversions.stripes(
         method, lambda top, bottom: levels(read(top, bottom), bits=8), height, width
     )
@@ -96,9 +94,9 @@ def closed_form(method: str) -> Converter:
 def network(path: Path, threads: int | None = None, sigma: float | None = None) -> Converter:
     """A model file: in large tiles if it is fully convolutional, else in blended patches; `threads`, None: the cores.
 
-    It computes in float32, with half the memory of the float64 that scores are computed in; of a million pixels that
-    moves some twenty, by one 8-bit level. A network that sees gray is shown luma, and one that is to know how damaged
-    the photograph is, is told, by `sigma` or as estimated; of one that makes colour, luma is taken.
+    It computes in float32, where scores are computed in float64; of a million pixels that moves some twenty, by one
+    8-bit level. A network that sees gray is shown luma, and one that is to know how damaged the photograph is, is told,
+    by `sigma` or as estimated; of one that makes colour, luma is taken.
 
     Raises:
         ModelError: see `grayscale.network.load`, and `Network` when a photograph is converted; or `sigma` is given to a
@@ -133,17 +131,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _remembered(path: Path, sigma: float | None) -> Converter:
-    """`network`, loaded once as long as the file is the same."""
-    try:
-        status = path.stat()
-    except OSError:
-        return network(path)  # which says what is wrong
-    return _loaded(path.resolve(), status.st_mtime_ns, status.st_size, sigma)
-
-
 @functools.lru_cache(maxsize=4)
-def _loaded(path: Path, changed: int, size: int, sigma: float | None) -> Converter:
+def _loaded(path: Path, changed: tuple[int, int] | None, sigma: float | None) -> Converter:
+    """`network`, loaded once as long as the file is the same."""
     return network(path, sigma=sigma)
 
 

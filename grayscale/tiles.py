@@ -22,13 +22,8 @@ Read = Callable[[int, int], np.ndarray]
 def whole(convert: Convert, photograph: np.ndarray, patch: int, reach: tuple[int, int] | None = None) -> np.ndarray:
     """What a method that is bound to a patch size makes of a whole photograph, or one that is not; see `rows`.
 
-    Args:
-        convert: colour `(n, side, side, 3)` float64 in [0, 1] to `(n, side, side)` or `(n, side, side, 3)`.
-        photograph: `(height, width, 3)` uint8, or float in [0, 1]; at least 1 × 1.
-        patch, reach: see `rows`.
-
-    Returns:
-        `(height, width)` or `(height, width, 3)`, of the type that `convert` returns.
+    `convert` takes colour `(n, side, side, 3)` float64 in [0, 1] to `(n, side, side)` or `(n, side, side, 3)`. The
+    photograph is `(height, width, 3)` uint8, or float in [0, 1]; the result `(height, width)` or `(height, width, 3)`.
     """
 
     def on_fractions(pixels: np.ndarray) -> np.ndarray:
@@ -68,9 +63,8 @@ def blended(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Convert a photograph by a method that sees nothing beyond its patch, from top to bottom.
 
-    Each pixel is the mean of four patches, weighted by a raised cosine in both directions: weights sum to one and fade
-    to nothing where a patch ends. Patches overlap by half, the least for which no pixel rests on the border of a patch
-    alone. Beyond its edges the photograph is mirrored, as often as it takes.
+    Each pixel is the mean of four patches, which overlap by half, weighted by a raised cosine in both directions:
+    weights sum to one and fade to nothing where a patch ends. Beyond its edges the photograph is mirrored.
 
     Args:
         convert: pixels `(n, side, side, 3)`, of the type that `read` gives, to `(n, side, side)` or
@@ -121,9 +115,8 @@ def _rows_of_tiles(
 ) -> Iterator[tuple[int, list[np.ndarray], list[np.ndarray]]]:
     """Convert tiles that overlap by half, or by two margins.
 
-    Yields:
-        Of each row of tiles where it starts; and for each part of it, where its tiles start, counted from the leftmost,
-        and what becomes of them. The next row is at work meanwhile.
+    Yields of each row of tiles where it starts; and for each part of it, where its tiles start, counted from the
+    leftmost, and what becomes of them. The next row is at work meanwhile.
     """
     start, step, cut = (-(side // 2), side // 2, 0) if margin is None else (-margin, side - 2 * margin, margin)
     lefts = np.arange(0, width - cut - start, step)

@@ -4,12 +4,16 @@ So are the folders of photographs that it names: DVC reads them before it starts
 or wait for ever.
 """
 
+import os
+import stat
 from pathlib import Path
 
+from grayscale.reading.names import shown
 from stages.common import settings
-from stages.fetch.inputs import unfit
 from stages.fetch.settings import read
 from stages.targets.conversion import require_known
+
+KINDS = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
 def check() -> None:
@@ -19,9 +23,25 @@ def check() -> None:
     inputs = {key: read(key, source).inputs for key, source in sources.items()}
     require_known(checked.targets.conversion)
     for key, folder in inputs.items():
-        if found := unfit(Path(folder)):
-            lines = "\n  ".join([f"{key}.inputs: DVC can't read all of {folder}; move or rename:", *found])
+        below = [Path(here, name) for here, folders, files in os.walk(folder) for name in (*folders, *files)]
+        if unfit := sorted(f"{shown(path.relative_to(folder))}: {why}" for path in below if (why := _unfit(path))):
+            lines = "\n  ".join([f"{key}.inputs: DVC can't read all of {folder}; move or rename:", *unfit])
             raise settings.SettingsError(lines)
+
+
+def _unfit(path: Path) -> str | None:
+    """Why DVC can't read a file or folder; hidden ones count."""
+    try:
+        os.fsencode(path.name).decode("utf-8")
+        mode = path.stat().st_mode
+    except UnicodeDecodeError:
+        return "its name is not UTF-8"
+    except FileNotFoundError:
+        return "a symbolic link to nowhere"
+    except OSError as error:  # a loop of links, for one
+        return str(error.strerror)
+    kind = KINDS.get(stat.S_IFMT(mode))
+    return kind and (f"a link to {kind}" if path.is_symlink() else kind)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,7 @@ MAX_META = 1 << 20  # bytes of all that is said about the image
 
 
 def colour(file: BinaryIO) -> Colour | None:
-    """The colour that the box `colr` of type nclx gives the primary item; None if it is sRGB, or not told there.
-
-    Raises:
-        DecodeError: it is not supported.
-    """
+    """The colour of the primary item by its box `colr` of type nclx; None if it is sRGB, or not told there."""
     try:
         points = _nclx(_meta(file))
     except (struct.error, IndexError, KeyError):  # Pillow has read it; a box that is damaged tells nothing

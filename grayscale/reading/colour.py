@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from grayscale.reading.fault import DecodeError
+from grayscale.reading import DecodeError
 
 Curve = Callable[[np.ndarray], np.ndarray]  # a sample in [0, 1] → linear light
 Chromaticities = Sequence[tuple[float, float]]  # x and y of red, green, blue and white

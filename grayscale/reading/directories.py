@@ -24,11 +24,7 @@ Directory = dict[int, Entry]
 
 
 class Directories:
-    """Those of a TIFF file, or of an EXIF block.
-
-    Raises:
-        ValueError: at reading too: it is none, or damaged.
-    """
+    """Those of a TIFF file, or of an EXIF block; `ValueError`, at reading too, if it is none or damaged."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -36,42 +32,29 @@ class Directories:
         self.order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
         if not self.order or len(head) < 8:
             raise ValueError("no TIFF")
-        self.big = 43 in head[2:4]
-        self.first = self._number("Q", head[8:16]) if self.big else self._number("I", head[4:8])
+        big = 43 in head[2:4]
+        formats = ("Q", "HHQ8s", "Q") if big else ("H", "HHI4s", "I")
+        self.count, self.entry, self.link = (struct.Struct(self.order + form) for form in formats)
+        (self.first,) = self.link.unpack(head[8:16] if big else head[4:8])
 
     def read(self, place: int, only: frozenset[int] | None = None) -> tuple[Directory, int]:
-        """The directory there, or `only` these tags of it, and the place of the next one, 0 if there is none.
-
-        Raises:
-            ValueError: it is cut, or has more than `MAX_ENTRIES` entries.
-        """
-        count_format, entry, link = ("Q", "HHQ8s", "Q") if self.big else ("H", "HHI4s", "I")
-        size = struct.calcsize(f"={count_format}")
-        count = self._number(count_format, self._bytes(place, size))
+        """The directory there, or `only` these tags of it, and the place of the next one, 0 if there is none."""
+        (count,) = self.count.unpack(self._bytes(place, self.count.size))
         if count > MAX_ENTRIES:
             raise ValueError("too many entries")
-        place += size
-        width = struct.calcsize(f"={entry}")
+        place += self.count.size
+        end = place + count * self.entry.size
         found: Directory = {}
-        for tag, kind, number, value in struct.iter_unpack(self.order + entry, self._bytes(place, count * width)):
-            if kind not in SIZES or (only is not None and tag not in only):
-                continue
-            length = SIZES[kind] * number
-            if length > MAX_VALUE:
-                continue
-            inside = length <= len(value)
-            found[tag] = Entry(
-                kind, number, value[:length] if inside else self._bytes(self._number(link, value), length)
-            )
-        behind = self._bytes(place + count * width, struct.calcsize(f"={link}"), short=True)
-        return found, self._number(link, behind) if len(behind) == struct.calcsize(f"={link}") else 0
+        for tag, kind, number, value in self.entry.iter_unpack(self._bytes(place, end - place)):
+            wanted = kind in SIZES and (only is None or tag in only)
+            if wanted and (length := SIZES[kind] * number) <= MAX_VALUE:
+                content = value[:length] if length <= len(value) else self._bytes(self.link.unpack(value)[0], length)
+                found[tag] = Entry(kind, number, content)
+        behind = self._bytes(end, self.link.size, short=True)
+        return found, self.link.unpack(behind)[0] if len(behind) == self.link.size else 0
 
     def pages(self, only: frozenset[int]) -> Iterator[Directory]:
-        """The directories of a file's pages, each once.
-
-        Raises:
-            ValueError: one of them is damaged.
-        """
+        """The directories of a file's pages, each once."""
         place, seen = self.first, set[int]()
         while place and place not in seen and len(seen) < MAX_PAGES:
             seen.add(place)
@@ -83,9 +66,6 @@ class Directories:
         if entry is None or entry.kind not in WHOLE_NUMBERS:
             return ()
         return struct.unpack(f"{self.order}{entry.amount}{WHOLE_NUMBERS[entry.kind]}", entry.content)
-
-    def _number(self, form: str, content: bytes) -> int:
-        return int(struct.unpack(self.order + form, content)[0])
 
     def _bytes(self, place: int, size: int, short: bool = False) -> bytes:
         self.file.seek(place)

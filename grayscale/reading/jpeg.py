@@ -3,15 +3,20 @@
 import re
 from dataclasses import dataclass, field
 
-from grayscale.reading.fault import DecodeError
+from grayscale.reading import DecodeError
 
 MAX_SCANS = 100  # of a progressive file; usual are ten, and the time of each grows with the pixels
 SEQUENTIAL, PROGRESSIVE = (0xC0, 0xC1), 0xC2
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 END, SCAN, ALONE = 0xD9, 0xDA, {0x01, *range(0xD0, 0xD8)}
+MARKER = re.compile(rb"\xff+([^\xff])")
 BEHIND_A_SCAN = re.compile(rb"\xff+[^\0\xff\xd0-\xd7]")
-ONES = b"\xff\0" * 8  # the decoder looks 64 bits ahead; these are no code, but a handful of codes at most
-NOISE = bytes(range(1, 255))  # skipped behind a whole scan, decoded behind half of one
+# In place of the end marker behind one scan, these make a file that the decoder takes for whole only if the scan is. It
+# looks 64 bits ahead; these are no code, but a handful of codes at most.
+ONES = b"\xff\0" * 8
+# Before the end marker behind several scans, this gives other pixels if the last one is not whole: it is skipped after
+# a whole one, decoded after half of one.
+NOISE = bytes(range(1, 255))
 
 
 @dataclass
@@ -43,28 +48,18 @@ class Layout:
 
 
 def layout(content: bytes) -> Layout:
-    """Follow a JPEG from marker to marker.
-
-    Raises:
-        DecodeError: it has more than `MAX_SCANS` scans.
-    """
+    """Follow a JPEG from marker to marker; `DecodeError` if it has more than `MAX_SCANS` scans."""
     found, place = Layout(), 2
-    while place + 4 <= len(content) or content[place : place + 2] == b"\xff\xd9":
-        if content[place] != 0xFF:
-            break
-        marker = content[place + 1]
+    while standing := MARKER.match(content, place):
+        marker, place = standing[1][0], standing.end()
         if marker == END:
-            found.end = place
+            found.end = place - 2
             break
-        if marker == 0xFF:  # a fill byte
-            place += 1
-            continue
         if marker in ALONE:
-            place += 2
             continue
-        size = int.from_bytes(content[place + 2 : place + 4])
-        segment = content[place + 4 : place + 2 + size]
-        place += 2 + size
+        size = int.from_bytes(content[place : place + 2])
+        segment = content[place + 2 : place + size]
+        place += size
         if marker in FRAMES and len(segment) > 5:
             found.frame, found.components = marker, segment[6::3][: segment[5]]
         elif marker == SCAN and len(segment) > 3:
@@ -75,14 +70,3 @@ def layout(content: bytes) -> Layout:
             behind = BEHIND_A_SCAN.search(content, place)
             place = behind.end() - 2 if behind else len(content)
     return found
-
-
-def without_end(content: bytes, found: Layout) -> bytes:
-    """A file of one scan that the decoder takes for whole only if the scan is."""
-    return content[: found.end] + ONES
-
-
-def with_noise(content: bytes, found: Layout) -> bytes:
-    """A file of several scans that gives other pixels if its last one is not whole."""
-    assert found.end is not None
-    return content[: found.end] + NOISE + content[found.end :]

@@ -7,6 +7,8 @@ from pathlib import Path
 # Control characters, what turns the direction of writing, separators of lines, and bytes that are no text.
 UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
+LINKED = "a symbolic link to a folder is not followed, as DVC does not; put the files here"
+
 
 def shown(name: object) -> str:
     """The name with what a terminal or a table would not show as such written `\\x1b` or `\\u202e`."""
@@ -20,18 +22,17 @@ def walk(top: Path) -> tuple[list[str], list[tuple[str, str]]]:
     Hidden files and folders are ignored. Links to folders are not followed.
     """
     names: list[str] = []
-    closed: list[tuple[str, str]] = []
+    closed: dict[str, str] = {}
 
-    def close(folder: Path, reason: str) -> None:
-        closed.append((folder.relative_to(top).as_posix(), reason))
+    def below(*parts: str) -> str:
+        return Path(*parts).relative_to(top).as_posix()
 
     def unreadable(error: OSError) -> None:
-        close(Path(error.filename), "no permission to list this folder")
+        closed[below(error.filename)] = "no permission to list this folder"
 
     for here, folders, files in os.walk(top, onerror=unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        for folder in [Path(here, name) for name in folders]:
-            if folder.is_symlink():
-                close(folder, "a symbolic link to a folder is not followed, as DVC does not; put the files here")
-        names += [Path(here, name).relative_to(top).as_posix() for name in files if not name.startswith(".")]
-    return sorted(names), sorted(closed)
+        links = [below(here, name) for name in folders if Path(here, name).is_symlink()]
+        closed |= dict.fromkeys(links, LINKED)
+        names += [below(here, name) for name in files if not name.startswith(".")]
+    return sorted(names), sorted(closed.items())

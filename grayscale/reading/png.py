@@ -5,8 +5,8 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from grayscale.reading import DecodeError
 from grayscale.reading.colour import Colour, from_code_points
-from grayscale.reading.fault import DecodeError
 
 MAX_TEXT = 64 << 20  # bytes of a text or profile, unpacked
 SRGB = "sRGB"
@@ -15,11 +15,7 @@ RAW_EXIF = (b"Raw profile type exif\0", b"Raw profile type APP1\0")  # in which 
 
 
 def colour(file: BinaryIO) -> Colour | str | None:
-    """What the chunk cICP says; `SRGB` where it says that; None if there is none.
-
-    Raises:
-        DecodeError: it says what is not supported.
-    """
+    """What the chunk cICP says; `SRGB` for that; None if there is none. `DecodeError` names what is not supported."""
     for name, size in _chunks(file):
         if name == b"IDAT":
             break

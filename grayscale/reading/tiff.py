@@ -5,8 +5,8 @@ from typing import Any, BinaryIO
 
 from PIL import Image
 
+from grayscale.reading import DecodeError
 from grayscale.reading.directories import Directories, Directory
-from grayscale.reading.fault import DecodeError
 
 # TIFF 6.0, section 8; TIFF/EP and DNG
 NEW_SUBFILE, SUBFILE, WIDTH, LENGTH, BITS, COMPRESSION, PHOTOMETRIC, PLANAR = 254, 255, 256, 257, 258, 259, 262, 284
@@ -53,17 +53,15 @@ def page(file: BinaryIO) -> int:
     ):
         raise DecodeError(RAW)
     whole = [number for number, page in enumerate(pages) if not reduced(page)]
-    if pages and not whole:
-        raise DecodeError("a thumbnail without its photograph")
-    if not whole:
+    if not pages:
         return 0
+    if not whole:
+        raise DecodeError("a thumbnail without its photograph")
     first = whole[0]
     width, length = size(pages[first])
-    for other in whole:
-        across, down = size(pages[other])
-        if across >= 2 * width and abs(across * length - down * width) <= max(across, down):
-            first = max(whole, key=lambda number: size(pages[number])[0])
-            break
+    sizes = [size(pages[number]) for number in whole]
+    if any(across >= 2 * width and abs(across * length - down * width) <= max(across, down) for across, down in sizes):
+        first = max(whole, key=lambda number: size(pages[number])[0])
     if any(not reduced(page) and min(size(page)) > max(size(pages[first])) for page in below):
         raise DecodeError("a thumbnail, whose photograph is in a part of the file that is not read")
     return first

@@ -125,17 +125,9 @@ def _cause(error: BaseException) -> str:
 def once(folder: Path, fill: Callable[[Path], Iterable[Skipped] | None]) -> tuple[Path, list[Skipped]]:
     """Fill a folder below `folder`, unless an earlier run has finished that.
 
-    Args:
-        folder: below `Stage.keep`: all workers see it, and it is removed when the stage has ended well.
-        fill: gets the path of a folder that it must create, and gives the faults that it meets, if any. Of a try that
-            raises, nothing is left.
-
-    Returns:
-        That folder, and the faults.
-
-    Raises:
-        ArtifactError: the folder can't be written.
-        Exception: what `fill` raised.
+    `folder` is below `Stage.keep`: all workers see it, and it is removed when the stage has ended well. `fill` gets the
+    path of a folder that it must create, and gives the faults that it meets, if any. Of a try that raises, nothing is
+    left. Returns that folder, and the faults; raises `ArtifactError` if it can't be written, and what `fill` raises.
     """
     if not folder.exists():
         building = folder.with_name(f".{folder.name}.partial")

@@ -26,8 +26,7 @@ def plan_files(folder: Path, settings: ImageFiles, *, source: str, licence: str,
     """Every file below `folder`, sorted by name: its path there, with `/`. Hidden files and folders are ignored.
 
     With `links`, symbolic links to files are read: DVC hashes their targets, too, and may itself link files to its
-    cache. Without `links`, for files that others have made, a link is a fault. Links to folders are never followed: DVC
-    would not notice changes behind them.
+    cache. Without, for files that others have made, a link is a fault. Links to folders are never followed.
 
     Raises:
         ArtifactError: at reading, memory does not suffice for a photograph, or the file system fails.

@@ -50,7 +50,7 @@ def pack(folder: Path, plan: Plan, settings: Source, keep: Path, engine: Engine)
     """Write the photographs of a plan, their manifest, and skipped.csv (file, reason) into `folder`.
 
     Without `settings.split`, as in a further test set, all is test. Where a source names no scenes, equal pixels are
-    one scene. A source without image files, and without faults, gets no skipped.csv. `keep` is for finished shards.
+    one scene. `keep` is for finished shards.
 
     Raises:
         ArtifactError: there is no photograph, or a split has none; `settings.strict` is set and there are faults, which

@@ -11,12 +11,8 @@ def assign(said: Sequence[str], hashes: Sequence[str], rule: Split) -> list[str]
     """The split of each photograph: that of its source, or else one by its pixels.
 
     The first 64 bits of a hash are a number in [0, 1), uniform over photographs. Below `rule.test` lies the test split,
-    then `rule.validation` of the range for validation, then training. So names and order do not matter, and adding or
-    removing photographs moves no other.
-
-    In a small set a split may stay empty by chance. Then its border moves as far as it must for one photograph, and
-    only the photographs next to a border can change their split when others are added or removed. A share of 0 asks for
-    no photograph.
+    then `rule.validation` of the range for validation, then training. So adding or removing photographs moves no other;
+    but where a split whose share is not 0 would stay empty, its border moves as far as it must for one photograph.
 
     `said` is the split that the source gives, or "".
     """
@@ -37,7 +33,7 @@ def copies_across(rows: Iterable[tuple[str, str, str]]) -> list[Skipped]:
     """The photographs to leave out because a more protected split has the same pixels: test, then validation.
 
     What is measured on must not have been learned from; `SPLITS` are in the order of protection. The `rows` are name,
-    split and sha256 of each photograph. Pixels with one hash count as equal, whatever their shape.
+    split and sha256 of each photograph.
     """
     rows = list(rows)
     kept: dict[str, tuple[str, str]] = {}

@@ -63,6 +63,8 @@ def keep_something() -> Path:
 
 
 def test_outputs_appear_when_the_stage_ends_well(folder: Path) -> None:
+    os.mkfifo(folder / "input/pipe")  # which can't be hashed
+    (folder / "input/nowhere").symlink_to("gone")
     with stage("work") as work:
         out = work.out("data/result")
         out.mkdir(parents=True)

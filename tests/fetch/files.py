@@ -1,20 +1,26 @@
-"""Image files, byte by byte: what Pillow can't write itself, and small damaged ones; and what a plan of them gives."""
+"""Image files, byte by byte: what Pillow can't write itself, and small damaged ones; and what is read of them."""
 
 import io
 import pickle
 import struct
+import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
+import tifffile
 from PIL import Image
 
+from grayscale import decode
 from stages.fetch.photograph import Photograph, Plan, Skipped
 
+MATTE = (10, 200, 90)
 D50 = (0.9642, 1.0, 0.8249)
 ADOBE = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))  # XYZ of its primaries
-SRGB_D50 = ((0.43607, 0.38515, 0.14307), (0.22249, 0.71687, 0.06061), (0.01392, 0.09708, 0.71410))  # its matrix
-ADOBE_GAMMA = 2 + 51 / 256
+ADOBE_GAMMA, ADOBE_RGB = 2 + 51 / 256, "Adobe RGB (1998)"
 
 
 def given(plan: Plan) -> Iterator[Photograph | Skipped]:
@@ -22,6 +28,24 @@ def given(plan: Plan) -> Iterator[Photograph | Skipped]:
     plan = pickle.loads(pickle.dumps(plan))
     yield from plan.skipped
     yield from map(plan.read, plan.items)
+
+
+def opened(content: bytes, name: str = "photo") -> Image.Image:
+    """What the library makes of a file of that content and name, transparent parts over `MATTE`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_bytes(content)
+        return decode.open_upright(path, MATTE)
+
+
+def pixels_of(content: bytes) -> np.ndarray:
+    """`opened`, as `(height, width, 3)` whole numbers that can be subtracted."""
+    return np.asarray(opened(content), int)
+
+
+def refused(content: bytes, words: str, name: str = "photo") -> None:
+    with pytest.raises(decode.DecodeError, match=words):
+        opened(content, name)
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -56,20 +80,13 @@ def png(samples: np.ndarray, depth: int, *chunks: tuple[bytes, bytes]) -> bytes:
     return found
 
 
-def tiff(samples: np.ndarray, bits: int, *, order: str = "<", photometric: int = 1, sample_format: int = 1) -> bytes:
-    """An uncompressed gray TIFF of the bytes of `samples`, `(height, width)`."""
-    content = samples.tobytes()
-    content += b"\0" * (len(content) % 2)
-    height, width = samples.shape
-    fields = {
-        256: width, 257: height, 258: bits, 259: 1, 262: photometric, 273: 8, 277: 1, 278: height,
-        279: samples.nbytes, 339: sample_format,
-    }  # fmt: skip
-    directory = struct.pack(order + "H", len(fields))
-    for tag, value in fields.items():
-        directory += struct.pack(order + "HHII", tag, 4, 1, value)
-    mark = b"II" if order == "<" else b"MM"
-    return mark + struct.pack(order + "HI", 42, 8 + len(content)) + content + directory + b"\0" * 4
+def tiff(*pages: tuple[np.ndarray, dict[str, Any]], **options: Any) -> bytes:
+    """As tifffile writes it."""
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file, **options) as writer:
+        for pixels, settings in pages:
+            writer.write(pixels, metadata=None, **settings)
+    return file.getvalue()
 
 
 def rgb_profile() -> bytes:
@@ -130,6 +147,13 @@ def _profile(colours: bytes, tags: list[tuple[bytes, bytes]], device: bytes = b"
     head += struct.pack(">6H", 2024, 1, 1, 0, 0, 0) + b"acsp" + bytes(28)
     head += struct.pack(">3i", *(round(value * 65536) for value in D50))
     return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
+
+
+def in_srgb(samples: np.ndarray, space: str, curve: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Samples in [0, 1] of that space as sRGB levels, not rounded, by colour-science; `curve` makes them light."""
+    import colour  # its import takes seconds
+
+    return to_srgb(colour.RGB_to_RGB(curve(samples), space, "sRGB", "Bradford"))
 
 
 def to_srgb(linear: np.ndarray) -> np.ndarray:

@@ -252,7 +252,7 @@ def test_a_full_disk_is_not_taken_for_a_damaged_member(tmp_path: Path, monkeypat
         unpack._copy(lambda: io.BytesIO(b"x"), tmp_path / "1.png", room, zipped=True)
 
 
-@effort(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@effort(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     content=st.sampled_from([*EACH_KIND.values()]),
     changes=st.lists(st.tuples(st.floats(0, 1), st.integers(1, 255)), min_size=1),

@@ -1,8 +1,5 @@
-"""What a source gives becomes a container, with a split, a list of faults and a message; run as the stages do."""
+"""What a source gives becomes a container, with a split, a list of faults and a message."""
 
-import os
-import shutil
-import sys
 import tempfile
 import unittest.mock
 import weakref
@@ -16,35 +13,15 @@ import pandas as pd
 import pytest
 from hypothesis import given as every
 from hypothesis import strategies as st
-from ruamel.yaml import YAML
 
-from stages.common import stage as door
 from stages.common.artifacts import ArtifactError
 from stages.common.engine import Engine
-from stages.fetch import __main__ as fetch
 from stages.fetch.pack import SHARD_BYTES, SHARD_ITEMS, Packed, grouped, pack
 from stages.fetch.photograph import Photograph, Plan, Skipped
 from stages.fetch.settings import Source, Split
 from stages.fetch.sources.folder import Settings as Folder
 from stages.formats import container
-from tests.conftest import REPOSITORY
-from tests.fetch import files
 
-PIPELINE = """
-stages:
-  fetch:
-    cmd: ""
-    deps: ["${fetch.inputs}"]
-    params: [fetch, environment.yaml: [python]]
-    outs: [data/photos]
-  fetch_set:
-    foreach: ${test_sets}
-    do:
-      cmd: ""
-      deps: ["${item.inputs}"]
-      params: ["test_sets.${key}", environment.yaml: [python]]
-      outs: ["data/test_sets/${key}"]
-"""
 HERE = Engine(engine="local", workers=1, address="auto")
 
 
@@ -153,20 +130,15 @@ def test_shards_are_of_neighbours_and_what_follows_changes_none_that_is_full(siz
     assert grouped(sizes + more)[: len(full)] == full
 
 
-@pytest.fixture
-def shards_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stages.fetch.pack.SHARD_ITEMS", 3)
-
-
 def members(path: Path) -> list[str]:
     with zipfile.ZipFile(path) as archive:
         return archive.namelist()
 
 
-@pytest.mark.usefixtures("shards_of_three")
 def test_a_copy_that_is_left_out_is_in_no_zip_other_zips_are_moved_and_tables_are_those_of_one_shard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("stages.fetch.pack.SHARD_ITEMS", 3)
     on = ["train", "validation", *["test"] * 7]
     given: list[Photograph | Skipped] = [photograph(f"{shade}.png", shade, side) for shade, side in enumerate(on)]
     given[3:3] = [photograph(f"copy of {shade}.png", shade, "train") for shade in (2, 3, 4)]  # a shard
@@ -215,66 +187,3 @@ def test_a_file_that_became_readable_is_read_after_a_strict_refusal(tmp_path: Pa
         pack(tmp_path / "photos", of, source(strict=True), tmp_path / "kept", HERE)
     allowed = True
     assert len(pack(tmp_path / "photos", of, source(strict=True), tmp_path / "kept", HERE).table) == 50
-
-
-# === As stages ===
-
-
-@pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("params.yaml", "environment.yaml", "engine.yaml"):
-        shutil.copy(REPOSITORY / name, tmp_path / name)
-    (tmp_path / "dvc.yaml").write_text(PIPELINE)
-    yaml = YAML()
-    params = yaml.load(tmp_path / "params.yaml")
-    params["fetch"] = {"source": "folder", "inputs": "my photos"}
-    params["test_sets"] = {"slides": {"source": "folder", "inputs": "slides", "domain": "NA"}}
-    yaml.dump(params, tmp_path / "params.yaml")
-    for folder, count in (("my photos", 12), ("slides", 2)):
-        (tmp_path / folder).mkdir()
-        for number in range(count):
-            files.photo(seed=number).save(tmp_path / folder / f"{number:03}.jpg")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(door, "_die_with_dvc", lambda: None)
-    return tmp_path
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
-    monkeypatch.setattr(sys, "argv", ["fetch", *arguments])
-    fetch.main()
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def test_a_folder_becomes_the_same_bytes_twice_whatever_is_in_it(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (workspace / "my photos/broken.jpg").write_bytes(b"\xff\xd8\xff")
-    (workspace / "my photos/notes.txt").touch()
-    os.mkfifo(workspace / "my photos/pipe.jpg")  # which can't be hashed
-    (workspace / "my photos/nowhere.jpg").symlink_to("gone")
-    run(monkeypatch)
-    told = capsys.readouterr().out.splitlines()
-    assert told[:2] == ["fetch: 12 photographs, 0.0 megapixels; 1 other files ignored", "3 files skipped:"]
-    assert told[-1] == "data/photos/skipped.csv has all of them"
-    first = contents(workspace / "data/photos")
-    assert set(first) == {"manifest.csv", "photographs-00000.zip", "shards.csv", "skipped.csv"}
-    assert str(workspace).encode() not in b"".join(first.values())
-
-    shutil.move(workspace / "my photos/000.jpg", workspace / "aside")  # back in another order of the folder's entries
-    shutil.move(workspace / "aside", workspace / "my photos/000.jpg")
-    run(monkeypatch)
-    assert contents(workspace / "data/photos") == first
-
-
-def test_a_test_set_goes_into_a_folder_of_its_own(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run(monkeypatch, "slides")
-    assert capsys.readouterr().out == "fetch_set@slides: 2 photographs, 0.0 megapixels\n"
-    opened = container.Container(workspace / "data/test_sets/slides", needed=("test",))
-    assert opened.manifest["split"].tolist() == ["test", "test"]
-    assert set(opened.manifest["domain"]) == {"NA"}
-    assert not (workspace / "data/photos").exists()

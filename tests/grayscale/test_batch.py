@@ -7,18 +7,17 @@ from unittest.mock import Mock
 
 import pytest
 
-from grayscale import batch, photograph
+from grayscale import batch
 from grayscale.batch import Choice
 from grayscale.files import Job
 from tests.grayscale.conftest import save
 
 
-class Killed(Choice):
-    """Kills the worker that uses it, as the kernel does when memory runs out."""
+class Killing(Choice):
+    """Kills the worker that gets it, as the kernel does when memory runs out."""
 
-    def converter(self) -> photograph.Converter:
+    def __setstate__(self, _: object) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
-        return super().converter()
 
 
 def jobs(folder: Path, count: int) -> list[Job]:
@@ -27,7 +26,7 @@ def jobs(folder: Path, count: int) -> list[Job]:
 
 def test_a_killed_worker_is_an_error_not_a_hang(tmp_path: Path) -> None:
     due = jobs(tmp_path, 3)
-    failed = batch.run(due, Killed("bt601", None, 8), workers=2).failed
+    failed = batch.run(due, Killing("bt601", None, 8), workers=2).failed
     assert list(failed) == [job.source for job in due]
     assert all("worker process was killed" in reason for reason in failed.values())
 

@@ -189,13 +189,6 @@ def test_single_pixels_and_random_pairs_as_published_choose_the_same_weights(nam
     assert gradient_correlation_weights(getattr(skimage.data, name)()) == tuple(candidates[scores.argmax()])
 
 
-def test_gray_is_the_weighted_sum_exactly_rounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversions, "gradient_correlation_weights", lambda photograph: (3, 6, 1))
-    exact = COLOURS.astype(int) @ (3, 6, 1)
-    assert (exact % 10 == 5).any()
-    assert np.array_equal(gradient_correlation(COLOURS), (exact + 5) // 10)
-
-
 def test_an_achromatic_or_flat_photograph_gets_the_weights_nearest_to_bt601() -> None:
     gray = smooth(70, 90, 5)[..., :1]
     flat = np.full((70, 90, 3), (10, 200, 30), np.uint8)

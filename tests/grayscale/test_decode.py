@@ -1,40 +1,25 @@
 """Every kind of image file becomes the right pixels, upright, in sRGB; every other file a short reason."""
 
+import io
 import os
 import socket
 import struct
-import tempfile
 import warnings
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import ExifTags, Image, ImageCms, features
 
 from grayscale import decode
 from grayscale.decode import DecodeError
 from tests.fetch import files
+from tests.fetch.files import MATTE, opened, pixels_of, refused
 
-MATTE = (10, 200, 90)
 LOSSLESS = {"PNG": {}, "TIFF": {}, "BMP": {}, "WEBP": {"lossless": True}}
 KINDS = [*LOSSLESS, "JPEG", "GIF", *(["AVIF"] if features.check("avif") else [])]
-
-
-def opened(content: bytes) -> Image.Image:
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(content)
-        file.flush()
-        return decode.open_upright(Path(file.name), MATTE)
-
-
-def pixels_of(content: bytes) -> np.ndarray:
-    return np.asarray(opened(content))
-
-
-def reason(content: bytes) -> str:
-    with pytest.raises(DecodeError) as caught:
-        opened(content)
-    return str(caught.value)
 
 
 def over_matte(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -68,8 +53,8 @@ def test_what_is_no_photograph_is_never_opened(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("it was opened"))
     svg, heic = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
     for content in (svg, heic, b"%!PS-Adobe-3.0 EPSF-3.0\n", b"%PDF-1.4\n", b"text", b"\0", b"P6 1 1 255 abc"):
-        assert reason(content) == "not an image of a kind that is read (JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF)"
-    assert reason(b"") == "empty file"
+        refused(content, r"^not an image of a kind that is read \(JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF\)$")
+    refused(b"", "^empty file$")
 
 
 # === Orientation ===
@@ -116,11 +101,9 @@ def test_unreadable_exif_counts_as_upright() -> None:
 def test_an_rgb_profile_is_converted_to_srgb() -> None:
     levels = np.random.default_rng(3).integers(0, 256, (64, 64, 3)).astype(np.uint8)
     found = pixels_of(files.encoded(Image.fromarray(levels), "PNG", icc_profile=files.rgb_profile()))
-
-    # Independently: Adobe RGB (1998) → XYZ (D50) → linear sRGB, by the matrices of the two specifications.
-    linear = (levels / 255) ** files.ADOBE_GAMMA @ np.array(files.ADOBE) @ np.linalg.inv(files.SRGB_D50).T
-    assert np.abs(found - files.to_srgb(linear)).max() < 1.5
-    assert np.abs(found.astype(int) - levels).max() > 20  # it mattered
+    expected = files.in_srgb(levels / 255, files.ADOBE_RGB, lambda encoded: encoded**files.ADOBE_GAMMA)
+    assert np.abs(found - expected).max() < 1.5
+    assert np.abs(found - levels).max() > 20  # it mattered
 
 
 def test_a_gray_profile_is_converted_and_gray_stays_gray() -> None:
@@ -137,7 +120,7 @@ def test_a_cmyk_profile_is_converted_from_white_to_black(kind: str) -> None:
     inks = np.array([[0, 0, 0, 0], [255, 0, 0, 0], [0, 255, 0, 0], [0, 0, 0, 255], [255, 255, 255, 255]], np.uint8)
     image = Image.fromarray(inks.repeat(16, axis=0).reshape(1, -1, 4).repeat(16, axis=0), "CMYK")
     options = {"quality": 100, "subsampling": 0} if kind == "JPEG" else {}
-    found = pixels_of(files.encoded(image, kind, icc_profile=files.cmyk_profile(), **options))[8, 8::16].astype(int)
+    found = pixels_of(files.encoded(image, kind, icc_profile=files.cmyk_profile(), **options))[8, 8::16]
 
     # The press prints L* 100, 80, 70, 50 and 10; black point compensation maps the luminance of L* 10 to 0.
     luminance = ((np.array([100, 80, 70, 50]) + 16) / 116) ** 3
@@ -185,9 +168,9 @@ def test_sixteen_bits_are_scaled_not_clipped() -> None:
     assert expected.max() == 255
     for content in (
         files.png(SIXTEEN, 16),
-        files.tiff(SIXTEEN.astype("<u2"), 16),
-        files.tiff(SIXTEEN.astype(">u2"), 16, order=">"),
-        files.tiff(0xFFFF - SIXTEEN, 16, photometric=0),
+        files.tiff((SIXTEEN, {})),
+        files.tiff((SIXTEEN, {}), byteorder=">"),
+        files.tiff((0xFFFF - SIXTEEN, {"photometric": "miniswhite"})),
         files.png(SIXTEEN[..., None].repeat(3, axis=-1), 16),
         files.png(np.stack([SIXTEEN, np.full_like(SIXTEEN, 0xFFFF)], axis=-1), 16),
         files.encoded(Image.fromarray(SIXTEEN), "TIFF", compression="tiff_adobe_deflate"),
@@ -202,21 +185,18 @@ def test_gray_of_any_depth_reaches_from_black_to_white(depth: int) -> None:
     assert np.array_equal(pixels_of(files.png(samples, depth)), expected)
 
 
-def packed_tiff(width: int, content: bytes, bits: int, photometric: int) -> bytes:
-    """A TIFF of one row, whose pixels are no whole bytes."""
-    tiff = files.tiff(np.frombuffer(content, np.uint8)[None], bits, photometric=photometric)
-    place = tiff.index(b"\0\1\4\0\1\0\0\0") + 8  # tag 256, one long
-    return tiff[:place] + width.to_bytes(4, "little") + tiff[place + 4 :]
-
-
 def test_bilevel_and_twelve_bit_tiff_reach_from_black_to_white() -> None:
     for compression in ("raw", "group4"):
         content = files.encoded(Image.fromarray(np.eye(8, dtype=bool)), "TIFF", compression=compression)
         assert np.array_equal(pixels_of(content)[..., 0], np.eye(8) * 255)
-    white_is_zero = packed_tiff(8, bytes([0b10000000]), 1, 0)
+    white_is_zero = files.tiff((np.eye(1, 8, dtype=bool), {"photometric": "miniswhite"}))
     assert pixels_of(white_is_zero)[0, :, 0].tolist() == [0, *[255] * 7]
-    twelve = packed_tiff(4, bytes([0xFF, 0xF8, 0x00, 0x00, 0x01, 0x23]), 12, 1)  # 4095, 2048, 0, 0x123
-    assert pixels_of(twelve)[0, :, 0].tolist() == [255, 128, 0, 0x12]
+    bytes_of_it = np.array([[0xFF, 0xF8, 0x00, 0x00, 0x01, 0x23]], np.uint8)  # 4095, 2048, 0, 0x123
+    twelve = io.BytesIO(files.tiff((bytes_of_it, {"photometric": "minisblack"})))
+    with tifffile.TiffFile(twelve, mode="r+") as file:
+        file.pages.first.tags["ImageWidth"].overwrite(4)
+        file.pages.first.tags["BitsPerSample"].overwrite(12)
+    assert pixels_of(twelve.getvalue())[0, :, 0].tolist() == [255, 128, 0, 0x12]
 
 
 # === Transparency ===
@@ -265,8 +245,7 @@ def test_the_key_of_sixteen_bits_is_compared_in_full_in_gray_and_by_its_upper_bi
 def test_a_truncated_file_gives_a_reason(kind: str) -> None:
     content = files.encoded(files.photo((64, 64)), kind)
     for share in (0.3, 0.6, 0.9):
-        told = reason(content[: int(len(content) * share)])
-        assert told == "truncated" or told.startswith("damaged")
+        refused(content[: int(len(content) * share)], "^(truncated$|damaged)")
 
 
 def bitmap(width: int, height: int) -> bytes:
@@ -277,13 +256,13 @@ def test_a_bomb_is_refused_by_its_header_and_no_pixels_are_too(monkeypatch: pyte
     monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("its pixels were decoded"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert reason(bitmap(20_000, 10_001)) == "too large: 20000 × 10001 pixels, the limit is 200 megapixels"
-        assert reason(bitmap(60_000, 60_000)).startswith("too large: ")
-        for size in ((199_999_999, 1), (1, 199_999_999)):
-            told = "too large: {} × {} pixels, the limit of a side is 200,000".format(*size)
-            assert reason(bitmap(*size)) == told
+        refused(bitmap(20_000, 10_001), "^too large: 20000 × 10001 pixels, the limit is 200 megapixels$")
+        refused(bitmap(60_000, 60_000), "^too large: ")
+        for width, height in ((199_999_999, 1), (1, 199_999_999)):
+            told = f"^too large: {width} × {height} pixels, the limit of a side is 200,000$"
+            refused(bitmap(width, height), told)
         for content in (bitmap(0, 5), files.png(np.zeros((1, 1)), 8).replace(bytes([0, 0, 0, 1]), bytes(4))):
-            assert reason(content)
+            refused(content, ".")
 
 
 def test_what_is_no_file_gives_a_reason_without_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,40 +276,6 @@ def test_what_is_no_file_gives_a_reason_without_its_path(tmp_path: Path, monkeyp
         for name in ("folder", "fifo", "nowhere", "loop", "door", "absent"):
             with pytest.raises(DecodeError, match=r"^[^/]{,80}$"):
                 decode.read(tmp_path / name, MATTE)
-
-
-def test_a_file_that_may_not_be_read_gives_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(*_: object) -> None:
-        raise PermissionError(13, "denied", "secret.png")  # root, who may run this, may read everything
-
-    monkeypatch.setattr(Path, "stat", denied)
+    monkeypatch.setattr(Path, "stat", Mock(side_effect=PermissionError(13, "denied")))  # root may read everything
     with pytest.raises(DecodeError, match=r"^no permission to read it$"):
         decode.read(tmp_path / "secret.png", MATTE)
-
-
-@pytest.mark.parametrize(
-    ("kind", "options"),
-    [*((kind, {}) for kind in KINDS), ("TIFF", {"compression": "jpeg"}), ("JPEG", {"progressive": True})],
-)
-def test_a_mutated_file_gives_an_array_or_a_reason(
-    kind: str, options: dict[str, object], capfd: pytest.CaptureFixture[str]
-) -> None:
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = 3
-    extras = {} if kind in ("GIF", "BMP") else {"icc_profile": files.rgb_profile(), "exif": exif}
-    content = files.encoded(files.photo(), kind, **options, **extras)
-    given, reasons = 0, []
-    for damaged in files.mutations(content, 60, np.random.default_rng(len(content))):
-        try:
-            found = pixels_of(files.with_checksums(damaged) if kind == "PNG" else damaged)
-        except DecodeError as error:
-            reasons.append(str(error))
-        else:
-            given += 1
-            assert (found.ndim, found.shape[2], found.dtype) == (3, 3, np.uint8)
-            assert found.size > 0
-    assert given > 0
-    assert len(reasons) > 5
-    assert not any(word in reason for reason in reasons for word in ("/", "0x", "object at"))
-    assert all(reasons)
-    assert capfd.readouterr() == ("", "")

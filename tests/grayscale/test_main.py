@@ -94,10 +94,11 @@ def test_a_method_is_the_conversion_of_the_targets_and_pillow_s_own_limit_does_n
     np.testing.assert_array_equal(pixels(tmp_path / "x.png"), lightness(clouds(20, 31)))
 
 
-def test_sixteen_bits_come_from_the_unrounded_output(cli: Cli, tmp_path: Path, model_file: Path) -> None:
-    cli(save(tmp_path / "photo.png"), "--model", model_file, "--bits", 16)
+@pytest.mark.parametrize("target", ["gray.png", "gray.tif"])
+def test_sixteen_bits_come_from_the_unrounded_output(cli: Cli, tmp_path: Path, model_file: Path, target: str) -> None:
+    cli(save(tmp_path / "photo.png"), "--model", model_file, "--bits", 16, "--output", tmp_path / target)
     expected = grayscale.convert(clouds(20, 31) / 255, model=model_file) * 65535
-    gray = pixels(tmp_path / "photo.gray.png")
+    gray = pixels(tmp_path / target)
     assert np.abs(gray - expected).max() <= 0.51
     assert len(np.unique(gray)) > 256
 

@@ -3,46 +3,19 @@
 import io
 import struct
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import colour
 import numpy as np
 import pytest
-import tifffile
 from PIL import Image, PngImagePlugin, features
 
-from grayscale import decode
-from grayscale.decode import DecodeError
 from grayscale.reading import jpeg
 from tests.fetch import files
+from tests.fetch.files import ADOBE_RGB, in_srgb, pixels_of, refused, tiff
 
-WHITE = (255, 255, 255)
 RAMP = np.linspace(0, 65535, 64 * 48).astype(np.uint16).reshape(48, 64)
 RAMPS = np.stack([RAMP, RAMP[::-1], RAMP[:, ::-1]], axis=-1)
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Any:
-    def reading(content: bytes, name: str = "photo") -> np.ndarray:
-        (tmp_path / name).write_bytes(content)
-        return decode.read(tmp_path / name, WHITE).astype(int)
-
-    return reading
-
-
-def refused(read: Any, content: bytes, words: str, name: str = "photo") -> None:
-    with pytest.raises(DecodeError, match=words):
-        read(content, name)
-
-
-def tiff(*pages: tuple[np.ndarray, dict[str, Any]], **options: Any) -> bytes:
-    """As tifffile writes it."""
-    file = io.BytesIO()
-    with tifffile.TiffWriter(file, **options) as writer:
-        for pixels, settings in pages:
-            writer.write(pixels, metadata=None, **settings)
-    return file.getvalue()
 
 
 def near(found: np.ndarray, expected: np.ndarray, most: float = 1) -> None:
@@ -58,7 +31,7 @@ def near(found: np.ndarray, expected: np.ndarray, most: float = 1) -> None:
 @pytest.mark.parametrize("dtype", ["u1", "u2"])
 @pytest.mark.parametrize("bands", [3, 4])
 def test_planes_are_read_as_pixels_are(
-    read: Any, compression: str | None, byteorder: Any, tile: tuple[int, int] | None, dtype: str, bands: int
+    compression: str | None, byteorder: Any, tile: tuple[int, int] | None, dtype: str, bands: int
 ) -> None:
     pixels = np.concatenate([RAMPS, np.full((48, 64, bands - 3), 65535, np.uint16)], axis=-1)
     pixels = pixels if dtype == "u2" else (pixels >> 8).astype(np.uint8)
@@ -67,29 +40,29 @@ def test_planes_are_read_as_pixels_are(
     if bands == 4:
         options["extrasamples"] = ["unassalpha"]
     content = tiff((np.moveaxis(pixels, -1, 0), options), byteorder=byteorder)
-    near(read(content), RAMPS >> 8, 0)
+    near(pixels_of(content), RAMPS >> 8, 0)
 
 
 @pytest.mark.parametrize("bits", [1, 4, 8])
 @pytest.mark.parametrize("scale", [1, 257])
-def test_a_colour_map_may_hold_8_or_16_bits(read: Any, bits: int, scale: int) -> None:
+def test_a_colour_map_may_hold_8_or_16_bits(bits: int, scale: int) -> None:
     entries = 2**bits
     colours = np.random.default_rng(bits).integers(0, 256, (3, entries)).astype(np.uint16)
     indices = (np.arange(256).reshape(16, 16) % entries).astype(np.uint8)
     padded = np.zeros((3, 256), np.uint16)
     padded[:, :entries] = colours * scale
     content = tiff((indices, {"photometric": "palette", "colormap": padded}))
-    near(read(content), np.moveaxis(colours[:, indices], 0, -1), 0)
+    near(pixels_of(content), np.moveaxis(colours[:, indices], 0, -1), 0)
 
 
 @pytest.mark.parametrize("dtype", ["i1", "i2", "i4", "u4", "f4"])
 @pytest.mark.parametrize("bands", [1, 3])
 @pytest.mark.parametrize("compression", [None, "zlib"])
-def test_samples_without_a_known_range_are_refused(read: Any, dtype: str, bands: int, compression: str | None) -> None:
+def test_samples_without_a_known_range_are_refused(dtype: str, bands: int, compression: str | None) -> None:
     pixels = np.zeros((8, 8, bands), dtype).squeeze()
     options = {"photometric": "rgb" if bands == 3 else "minisblack", "compression": compression}
     words = "^32-bit or signed samples: black and white are not told$" if bands == 1 else "signed|that is not read"
-    refused(read, tiff((pixels, options)), words)
+    refused(tiff((pixels, options)), words)
 
 
 FULL = np.moveaxis(np.mgrid[:48, :64, :1], 0, -1)[..., 0, :].repeat(2, axis=-1)[..., :3].astype(np.uint8)
@@ -97,21 +70,22 @@ THUMBNAIL = np.full((12, 16, 3), 200, np.uint8)
 RGB: dict[str, Any] = {"photometric": "rgb"}
 
 
-@pytest.mark.parametrize("marked", [True, False])
-@pytest.mark.parametrize("pages", [1, 2])
-def test_a_first_page_that_is_a_thumbnail_is_passed_over(read: Any, marked: bool, pages: int) -> None:
-    thumbnail = (THUMBNAIL, {**RGB, "subfiletype": int(marked)})
-    near(read(tiff(*[thumbnail] * pages, (FULL, RGB))), FULL, 0)
+MARKED: dict[str, Any] = {**RGB, "subfiletype": 1}
 
 
-@pytest.mark.parametrize("first", [0, 1])
-def test_pages_of_one_size_or_of_other_proportions_are_no_thumbnails(read: Any, first: int) -> None:
-    pages = [(THUMBNAIL, RGB), (FULL[:, :20] if first == 0 else THUMBNAIL * 0, RGB)]
-    near(read(tiff(*pages)), THUMBNAIL, 0)
-
-
-def test_smaller_copies_below_a_page_are_no_photograph(read: Any) -> None:
-    near(read(tiff((FULL, {**RGB, "subifds": 1}), (FULL[::2, ::2], {**RGB, "subfiletype": 1}))), FULL, 0)
+@pytest.mark.parametrize(
+    ("pages", "expected"),
+    [
+        ([(THUMBNAIL, RGB), (FULL, RGB)], FULL),
+        ([(THUMBNAIL, MARKED), (THUMBNAIL, RGB), (FULL, RGB)], FULL),
+        ([(THUMBNAIL, MARKED), (FULL, RGB)], FULL),
+        ([(THUMBNAIL, RGB), (FULL[:, :20], RGB)], THUMBNAIL),  # of other proportions
+        ([(THUMBNAIL, RGB), (THUMBNAIL * 0, RGB)], THUMBNAIL),  # of the same size
+        ([(FULL, {**RGB, "subifds": 1}), (FULL[::2, ::2], MARKED)], FULL),  # a smaller copy below a page
+    ],
+)
+def test_the_photograph_is_the_first_page_that_is_no_thumbnail(pages: list[Any], expected: np.ndarray) -> None:
+    near(pixels_of(tiff(*pages)), expected, 0)
 
 
 SENSOR: dict[str, Any] = {"photometric": 32803, "subfiletype": 0}
@@ -122,29 +96,29 @@ DNG = [(50706, 1, 4, bytes([1, 4, 0, 0]), True)]
     "pages",
     [
         [(THUMBNAIL, {**RGB, "extratags": DNG})],
-        [(THUMBNAIL, {**RGB, "subfiletype": 1, "subifds": 1}), (FULL[..., 0], SENSOR)],
+        [(THUMBNAIL, {**MARKED, "subifds": 1}), (FULL[..., 0], SENSOR)],
         [(THUMBNAIL, {**RGB, "subifds": 1}), (FULL[..., 0], SENSOR)],
         [(THUMBNAIL, {**RGB, "subifds": 1}), (FULL.repeat(2, 0).repeat(2, 1), RGB)],
         [(THUMBNAIL, RGB), (FULL[..., 0], SENSOR)],
-        [(THUMBNAIL, {**RGB, "subfiletype": 1})],
+        [(THUMBNAIL, MARKED)],
     ],
 )
 @pytest.mark.parametrize("name", ["photo.dng", "photo.tif"])
-def test_camera_raw_and_lone_thumbnails_are_refused(read: Any, pages: list[Any], name: str) -> None:
-    refused(read, tiff(*pages), "camera raw|thumbnail", name)
+def test_camera_raw_and_lone_thumbnails_are_refused(pages: list[Any], name: str) -> None:
+    refused(tiff(*pages), "camera raw|thumbnail", name)
 
 
-def test_colour_at_half_resolution_is_read_as_such(read: Any) -> None:
+def test_colour_at_half_resolution_is_read_as_such() -> None:
     image = files.photo((32, 32))
     content = files.encoded(image, "TIFF", compression="jpeg", quality=95)
-    near(read(content), np.asarray(image), 60)
+    near(pixels_of(content), np.asarray(image), 60)
 
 
 # === PNG: large texts, colour in numbers ===
 
 
 @pytest.mark.parametrize("kind", ["icc_profile", "zTXt", "iTXt", "tEXt"])
-def test_a_png_may_hold_megabytes_beside_its_pixels(read: Any, kind: str) -> None:
+def test_a_png_may_hold_megabytes_beside_its_pixels(kind: str) -> None:
     texts, options = PngImagePlugin.PngInfo(), {}
     if kind == "icc_profile":
         options = {"icc_profile": bytes(3_000_000)}
@@ -153,56 +127,50 @@ def test_a_png_may_hold_megabytes_beside_its_pixels(read: Any, kind: str) -> Non
     else:
         texts.add_text("Comment", "x" * 3_000_000, zip=kind == "zTXt")
     image = files.photo()
-    near(read(files.encoded(image, "PNG", pnginfo=texts, **options)), np.asarray(image), 0)
+    near(pixels_of(files.encoded(image, "PNG", pnginfo=texts, **options)), np.asarray(image), 0)
 
 
 SPACES = {1: "ITU-R BT.709", 9: "ITU-R BT.2020", 11: "DCI-P3", 12: "Display P3", 5: "ITU-R BT.470 - 625", 6: "SMPTE C"}
-CURVES = {  # from samples to light
+CURVES: dict[int, Any] = {  # from samples to light
     1: colour.models.oetf_inverse_BT709, 4: lambda x: x**2.2, 8: lambda x: x, 13: colour.models.eotf_sRGB,
     14: partial(colour.models.oetf_inverse_BT2020, is_12_bits_system=False),
 }  # fmt: skip
-
-
-def in_srgb(samples: np.ndarray, space: str, curve: Any) -> np.ndarray:
-    """Samples in [0, 1] of that space as sRGB levels, not rounded, by colour-science."""
-    found = colour.RGB_to_RGB(curve(samples), space, "sRGB", "Bradford")
-    return files.to_srgb(found)
 
 
 @pytest.mark.parametrize("depth", [8, 16])
 @pytest.mark.parametrize(
     ("primaries", "transfer"), [(9, 1), (9, 14), (12, 13), (11, 4), (5, 13), (6, 6), (1, 8), (1, 1)]
 )
-def test_png_code_points_are_honoured(read: Any, depth: int, primaries: int, transfer: int) -> None:
+def test_png_code_points_are_honoured(depth: int, primaries: int, transfer: int) -> None:
     samples = RAMPS >> (16 - depth)
     srgb, gamma = (b"sRGB", b"\0"), (b"gAMA", struct.pack(">I", 100_000))
     for others in ([], [srgb, gamma]):
         content = files.png(samples, depth, *others, (b"cICP", bytes([primaries, transfer, 0, 1])))
         curve = CURVES[1 if transfer == 6 else transfer]
-        near(read(content), in_srgb(samples / (2**depth - 1), SPACES[primaries], curve))
+        near(pixels_of(content), in_srgb(samples / (2**depth - 1), SPACES[primaries], curve))
 
 
 @pytest.mark.parametrize(
     ("points", "words"),
     [([9, 16, 0, 1], "PQ"), ([9, 18, 0, 1], "HLG"), ([1, 9, 0, 1], "transfer 9"), ([77, 13, 0, 1], "77")],
 )
-def test_code_points_that_are_not_supported_are_named(read: Any, points: list[int], words: str) -> None:
-    refused(read, files.png(RAMPS >> 8, 8, (b"cICP", bytes(points))), f"{words}.* not supported")
-    refused(read, files.png(RAMPS >> 8, 8, (b"cICP", bytes([1, 13, 0, 0]))), "full range, which is not supported")
+def test_code_points_that_are_not_supported_are_named(points: list[int], words: str) -> None:
+    refused(files.png(RAMPS >> 8, 8, (b"cICP", bytes(points))), f"{words}.* not supported")
+    refused(files.png(RAMPS >> 8, 8, (b"cICP", bytes([1, 13, 0, 0]))), "full range, which is not supported")
 
 
 @pytest.mark.skipif(not features.check("avif"), reason="Pillow without AVIF")
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_avif_code_points_are_honoured_or_named(read: Any, mode: str) -> None:
+def test_avif_code_points_are_honoured_or_named(mode: str) -> None:
     image = Image.fromarray((RAMPS >> 8).astype(np.uint8)).convert(mode)
     content = files.encoded(image, "AVIF", quality=100, subsampling="4:4:4")
     place = content.index(b"colrnclx") + 8
-    plain = read(content)
+    plain = pixels_of(content)
     for primaries, transfer in ((12, 13), (9, 1), (1, 8)):
         told = content[:place] + struct.pack(">HH", primaries, transfer) + content[place + 4 :]
-        near(read(told), in_srgb(plain / 255, SPACES[primaries], CURVES[transfer]))
-    refused(read, content[:place] + struct.pack(">HH", 9, 16) + content[place + 4 :], "PQ")
-    near(read(content[:place] + struct.pack(">HH", 2, 2) + content[place + 4 :]), plain, 0)
+        near(pixels_of(told), in_srgb(plain / 255, SPACES[primaries], CURVES[transfer]))
+    refused(content[:place] + struct.pack(">HH", 9, 16) + content[place + 4 :], "PQ")
+    near(pixels_of(content[:place] + struct.pack(">HH", 2, 2) + content[place + 4 :]), plain, 0)
 
 
 ADOBE = (0.3127, 0.329, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
@@ -215,27 +183,25 @@ def chromaticities(values: tuple[float, ...]) -> tuple[bytes, bytes]:
 @pytest.mark.parametrize("depth", [8, 16])
 @pytest.mark.parametrize("gamma", [1.0, 0.55556, 0.45455])
 @pytest.mark.parametrize("primaries", [None, ADOBE])
-def test_gamma_and_primaries_are_honoured(
-    read: Any, depth: int, gamma: float, primaries: tuple[float, ...] | None
-) -> None:
+def test_gamma_and_primaries_are_honoured(depth: int, gamma: float, primaries: tuple[float, ...] | None) -> None:
     samples = RAMPS >> (16 - depth)
     chunks = [(b"gAMA", struct.pack(">I", round(gamma * 100_000)))]
     chunks += [chromaticities(primaries)] if primaries else []
-    curve = colour.models.eotf_sRGB if gamma == 0.45455 and not primaries else lambda x: x ** (1 / gamma)
-    expected = in_srgb(samples / (2**depth - 1), "Adobe RGB (1998)" if primaries else "sRGB", curve)
-    near(read(files.png(samples, depth, *chunks)), expected)
+    curve: Any = colour.models.eotf_sRGB if gamma == 0.45455 and not primaries else lambda x: x ** (1 / gamma)
+    expected = in_srgb(samples / (2**depth - 1), ADOBE_RGB if primaries else "sRGB", curve)
+    near(pixels_of(files.png(samples, depth, *chunks)), expected)
     if not primaries:
         gray = files.png(samples[..., 0], depth, *chunks)
-        near(read(gray), expected[..., :1])
+        near(pixels_of(gray), expected[..., :1])
 
 
-def test_a_profile_or_srgb_is_stronger_than_gamma(read: Any) -> None:
+def test_a_profile_or_srgb_is_stronger_than_gamma() -> None:
     gamma, image = (b"gAMA", struct.pack(">I", 100_000)), (RAMPS >> 8).astype(np.uint8)
-    near(read(files.png(image, 8, (b"sRGB", b"\0"), gamma)), image, 0)
+    near(pixels_of(files.png(image, 8, (b"sRGB", b"\0"), gamma)), image, 0)
     with_profile = files.encoded(Image.fromarray(image), "PNG", icc_profile=files.rgb_profile())
     place = with_profile.index(b"iCCP") - 4
     chunk = files.png(image, 8, gamma)[33 : 33 + 16]
-    near(read(with_profile[:place] + chunk + with_profile[place:]), read(with_profile), 0)
+    near(pixels_of(with_profile[:place] + chunk + with_profile[place:]), pixels_of(with_profile), 0)
 
 
 @pytest.mark.parametrize(
@@ -247,8 +213,8 @@ def test_a_profile_or_srgb_is_stronger_than_gamma(read: Any) -> None:
         *([(b"cICP", bytes([*points, 0, 1])), (b"gAMA", struct.pack(">I", 100_000))] for points in ([1, 13], [2, 2])),
     ],
 )
-def test_impossible_numbers_and_srgb_change_nothing(read: Any, chunks: list[tuple[bytes, bytes]]) -> None:
-    near(read(files.png(RAMPS >> 8, 8, *chunks)), RAMPS >> 8, 0)
+def test_impossible_numbers_and_srgb_change_nothing(chunks: list[tuple[bytes, bytes]]) -> None:
+    near(pixels_of(files.png(RAMPS >> 8, 8, *chunks)), RAMPS >> 8, 0)
 
 
 # === 16 bits with a profile ===
@@ -273,31 +239,31 @@ def with_profile(container: str, samples: np.ndarray, profile: bytes) -> bytes:
 
 @pytest.mark.parametrize("container", ["PNG", "TIFF", "TIFF >", "TIFF packed", "TIFF planes"])
 @pytest.mark.parametrize("bands", [3, 4])
-def test_sixteen_bits_of_colour_are_cut_after_the_profile(read: Any, container: str, bands: int) -> None:
+def test_sixteen_bits_of_colour_are_cut_after_the_profile(container: str, bands: int) -> None:
     samples = np.concatenate([RAMPS // 8, np.full((48, 64, 1), 65535, np.uint16)], axis=-1)[..., :bands]
-    linear = samples[..., :3] / 65535 @ np.array(files.ADOBE) @ np.linalg.inv(files.SRGB_D50).T
-    near(read(with_profile(container, samples, LINEAR)), files.to_srgb(linear))
+    expected = in_srgb(samples[..., :3] / 65535, ADOBE_RGB, lambda linear: linear)
+    near(pixels_of(with_profile(container, samples, LINEAR)), expected)
 
 
 @pytest.mark.parametrize("container", ["PNG", "TIFF", "TIFF >"])
 @pytest.mark.parametrize("gamma", [1.0, 1.5])
-def test_sixteen_bits_of_gray_are_cut_after_the_profile(read: Any, container: str, gamma: float) -> None:
+def test_sixteen_bits_of_gray_are_cut_after_the_profile(container: str, gamma: float) -> None:
     expected = files.to_srgb((RAMP / 65535) ** gamma)[..., None]
-    near(read(with_profile(container, RAMP, files.gray_profile(gamma))), expected)
+    near(pixels_of(with_profile(container, RAMP, files.gray_profile(gamma))), expected)
     if container == "PNG":
         alpha = np.stack([RAMP, np.full_like(RAMP, 65535)], axis=-1)
-        near(read(with_profile(container, alpha, files.gray_profile(gamma))), expected)
+        near(pixels_of(with_profile(container, alpha, files.gray_profile(gamma))), expected)
 
 
 @pytest.mark.skipif(not features.check("avif"), reason="Pillow without AVIF")
 @pytest.mark.parametrize("kind", ["PNG", "AVIF", "WEBP"])
-def test_a_gray_profile_counts_where_gray_is_colour_in_name_only(read: Any, kind: str) -> None:
+def test_a_gray_profile_counts_where_gray_is_colour_in_name_only(kind: str) -> None:
     gray = Image.fromarray((RAMP >> 8).astype(np.uint8)).convert("LA").convert("RGBA")
     options: dict[str, Any] = {"lossless": True} if kind == "WEBP" else {}
     if kind == "AVIF":
         options = {"quality": 100, "subsampling": "4:0:0"}
-    plain = read(files.encoded(gray, kind, **options))
-    found = read(files.encoded(gray, kind, icc_profile=files.gray_profile(1.5), **options))
+    plain = pixels_of(files.encoded(gray, kind, **options))
+    found = pixels_of(files.encoded(gray, kind, icc_profile=files.gray_profile(1.5), **options))
     near(found, files.to_srgb((plain / 255) ** 1.5))
 
 
@@ -321,15 +287,15 @@ CURVE_TAGS = [
 
 
 @pytest.mark.parametrize(("tag", "curve"), CURVE_TAGS)
-def test_every_kind_of_curve_is_followed(read: Any, tag: bytes, curve: Any) -> None:
+def test_every_kind_of_curve_is_followed(tag: bytes, curve: Any) -> None:
     expected = files.to_srgb(curve(RAMP / 65535))[..., None]
-    near(read(with_profile("PNG", RAMP, files.gray_profile_of(tag))), expected)
+    near(pixels_of(with_profile("PNG", RAMP, files.gray_profile_of(tag))), expected)
 
 
-def test_a_broken_or_foreign_profile_changes_nothing_in_16_bits(read: Any) -> None:
+def test_a_broken_or_foreign_profile_changes_nothing_in_16_bits() -> None:
     for profile in (LINEAR[:300], files.gray_profile(1.0), bytes(500), b"x"):
-        near(read(with_profile("PNG", RAMPS, profile)), RAMPS >> 8, 0)
-    near(read(with_profile("PNG", RAMP, LINEAR)), RAMP[..., None] >> 8, 0)
+        near(pixels_of(with_profile("PNG", RAMPS, profile)), RAMPS >> 8, 0)
+    near(pixels_of(with_profile("PNG", RAMP, LINEAR)), RAMP[..., None] >> 8, 0)
 
 
 # === JPEG ===
@@ -342,30 +308,28 @@ JPEGS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("options", JPEGS)
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
-def test_a_jpeg_that_was_cut_and_ended_is_truncated(read: Any, options: dict[str, Any], mode: str) -> None:
+def test_a_jpeg_that_was_cut_and_ended_is_truncated(options: dict[str, Any], mode: str) -> None:
     image = Image.fromarray(SCENE).convert(mode)
     content = files.encoded(image, "JPEG", **options)
     with Image.open(io.BytesIO(content)) as plain:
-        near(read(content), np.asarray(plain.convert("RGB")), 0)
+        near(pixels_of(content), np.asarray(plain.convert("RGB")), 0)
     for share in (0.3, 0.5, 0.7, 0.9, 0.99):
-        refused(read, content[: int(len(content) * share)] + b"\xff\xd9", "^(truncated|damaged)")
+        refused(content[: int(len(content) * share)] + b"\xff\xd9", "^(truncated|damaged)")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 9), (16, 16), (17, 250), (250, 33)])
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
 @pytest.mark.parametrize("progressive", [False, True])
-def test_a_whole_jpeg_is_read_whatever_follows_it(
-    read: Any, size: tuple[int, int], subsampling: int, progressive: bool
-) -> None:
+def test_a_whole_jpeg_is_read_whatever_follows_it(size: tuple[int, int], subsampling: int, progressive: bool) -> None:
     content = files.encoded(files.photo(size), "JPEG", subsampling=subsampling, progressive=progressive)
     with Image.open(io.BytesIO(content)) as plain:
         expected = np.asarray(plain)
     for behind in (b"", bytes(100), b"\xff\xd9", content):
-        near(read(content + behind), expected, 0)
+        near(pixels_of(content + behind), expected, 0)
 
 
-def test_a_jpeg_of_very_many_scans_is_refused(read: Any) -> None:
+def test_a_jpeg_of_very_many_scans_is_refused() -> None:
     content = files.encoded(files.photo((64, 64)), "JPEG", progressive=True)
     scans = [place for place in range(len(content)) if content.startswith(b"\xff\xda", place)]
     last = content[scans[-1] : -2]
-    refused(read, content[:-2] + last * jpeg.MAX_SCANS + content[-2:], "more than 100 scans")
+    refused(content[:-2] + last * jpeg.MAX_SCANS + content[-2:], "more than 100 scans")

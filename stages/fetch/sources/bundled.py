@@ -1,5 +1,6 @@
 """Source `bundled`: photographs inside the packages scikit-image and scikit-learn; no download."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from stages.common.artifacts import ArtifactError
 from stages.fetch.photograph import Photograph, Plan
 from stages.fetch.settings import Source
 from stages.formats import manifest
+
+STEREO = ("motorcycle_left", "motorcycle_right")
 
 
 class Settings(Source):
@@ -46,27 +49,18 @@ def read(name: str, source: str) -> np.ndarray:
     Raises:
         ArtifactError: the package `source` is not one of the two, or has no photograph `name` inside it.
     """
-    readers = {"scikit-image": _from_scikit_image, "scikit-learn": _from_scikit_learn}
-    if source not in readers:
-        raise ArtifactError(f"photograph {name!r}: unknown source {source!r}; it must be {' or '.join(readers)}")
-    try:
-        return readers[source](name)
-    except (AttributeError, ValueError) as error:
-        raise ArtifactError(f"photograph {name!r}: {source} has no image of that name") from error
+    if source == "scikit-image":
+        import skimage.data
 
+        if name in STEREO:
+            return skimage.data.stereo_motorcycle()[STEREO.index(name)]
+        if name in skimage.data.__all__:
+            return getattr(skimage.data, name)()
+    elif source == "scikit-learn":
+        from sklearn.datasets import load_sample_image
 
-def _from_scikit_image(name: str) -> np.ndarray:
-    import skimage.data
-
-    sides = ("motorcycle_left", "motorcycle_right")
-    if name in sides:
-        return skimage.data.stereo_motorcycle()[sides.index(name)]
-    if name not in skimage.data.__all__:
-        raise ValueError(name)
-    return getattr(skimage.data, name)()
-
-
-def _from_scikit_learn(name: str) -> np.ndarray:
-    from sklearn.datasets import load_sample_image
-
-    return load_sample_image(f"{name}.jpg")
+        with suppress(AttributeError, ValueError):
+            return load_sample_image(f"{name}.jpg")
+    else:
+        raise ArtifactError(f"photograph {name!r}: unknown source {source!r}; it must be scikit-image or scikit-learn")
+    raise ArtifactError(f"photograph {name!r}: {source} has no image of that name")

@@ -1,9 +1,7 @@
 """Source `dvc`: image files of another DVC or git repository, at one commit, as `dvc get` gives them.
 
-Of that repository, data is taken and nothing else. Its configuration could name programs that DVC would run to get a
-key, and its imports files of this machine: of its remotes only the URLs count, and imports are not there.
-
-The commit is a full hash: a branch would move while params.yaml stays the same.
+Its configuration could name programs that DVC would run to get a key, and its imports files of this machine: of its
+remotes only the URLs count, and imports are not there.
 """
 
 import configparser

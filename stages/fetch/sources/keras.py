@@ -39,10 +39,8 @@ class Settings(Source):
 def plan(settings: Settings, keep: Path) -> Plan:
     """The first `images` of Keras's training half, and as large a share of its test half, which is marked so.
 
-    Of 50 000 + 10 000 images, 5000 give `train-00000` … `train-04999` and `test-00000` … `test-00999`; at least one is
-    for testing. In a set that has no `split`, all is for testing: it holds the first `images` of the test half alone.
-
-    Each image is a whole photograph, `(32, 32, 3)`. Below `keep` they lie as arrays: workers need no Keras.
+    In a set that has no `split`, all is for testing: it holds the first `images` of the test half alone. Each image is
+    a whole photograph, `(32, 32, 3)`. Below `keep` they lie as arrays: workers need no Keras.
 
     Raises:
         ArtifactError: Keras can't download or read the data set.
