@@ -6,7 +6,7 @@ Memory holds the scores of every test patch, and the pixels of one shard.
 import functools
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from stages.evaluate.chunks import opened, spans
 from stages.evaluate.measures import HEADLINE
 from stages.evaluate.methods import Subject
 from stages.evaluate.moments import Moments, of_all
+from stages.evaluate.scores import Interval
 from stages.evaluate.shard import Chunk, Photograph, Sheet
 from stages.formats.patches import PatchSet
 
@@ -135,7 +136,9 @@ def _of_patches(
         result.photographs[name] = photographs.assign(chroma_r2=photographs["photo"].map(per_photo))
         result.bands[name] = frequency.bands(name, error[number], detail, patches * test.patch**2)
         result.probes[name] = {
-            "interval": {key: scores.interval(photographs[key].to_numpy()) for key in HEADLINE},
+            "interval": {
+                key: asdict(Interval.of(photographs[key])) if photographs[key].count() > 1 else None for key in HEADLINE
+            },
             "probes": {
                 **chroma,
                 **beside(float(table["mse"].mean()), chroma["chroma_levels"], variation[number] / patches),

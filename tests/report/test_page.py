@@ -24,11 +24,11 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[collect.Result
 
 
 def verdicts(results: collect.Results) -> list[claims.Claim]:
-    return claims.decide(claims.Evidence(results.studies))
+    return claims.decide(results.studies)
 
 
 def rendered(results: collect.Results) -> str:
-    return page.render(results, verdicts(results), collect.pictures(results))
+    return page.render(results, verdicts(results))
 
 
 @pytest.fixture(scope="module")
