@@ -136,14 +136,12 @@ def of(subject: Subject, fitted: Path) -> dict[str, Method]:
         beside = {name: _of_gray(code) for name, code in codes.items()}
     if subject.target == "gray":
         return {subject.name: lambda colour, gray: subject.predict(colour, gray)[..., 0], **beside}
-    read_outs: dict[str, Method] = {
-        f"{subject.name}_luma": lambda colour, gray: baselines.luma(subject.predict(colour, gray))
-    }
+    beside[f"{subject.name}_luma"] = lambda colour, gray: baselines.luma(subject.predict(colour, gray))
     if "read_out" in fits:
-        read_outs[f"{subject.name}_latent_channel"] = lambda colour, gray: probes.read_out(
+        beside[f"{subject.name}_latent_channel"] = lambda colour, gray: probes.read_out(
             subject.encode(colour, gray)[0], fits["read_out"], gray.shape[1]
         )
-    return {subject.name: subject.predict, **beside, **read_outs}
+    return {subject.name: subject.predict, **beside}
 
 
 def on_colour(method: Method) -> Closed:

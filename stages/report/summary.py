@@ -111,7 +111,6 @@ def restored(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     Means over photographs, and Student's 95 % interval where there are at least two. An identical photograph has no
     PSNR, and counts in no mean of it.
     """
-
     tables = {}
     for measure, form in {"psnr": ".2f", "ssim": ".3f"}.items():
         cells: dict[str, dict[str, str]] = {}
