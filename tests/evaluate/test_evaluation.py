@@ -371,16 +371,13 @@ def test_whole_photographs_are_those_of_the_test_split_that_hold_a_patch() -> No
 
 
 def test_pixels_that_a_network_has_seen_are_refused_and_named() -> None:
-    def photographs(**listed: tuple[str, str]) -> pd.DataFrame:
-        return pd.DataFrame([(name, *rest) for name, rest in listed.items()], columns=["name", "split", "sha256"])
-
-    known = photographs(a=("train", "11"), again=("train", "11"), b=("validation", "22"), c=("test", "33"))
-    new = photographs(x=("test", "44"), y=("test", "33"))
+    splits = ["train", "train", "validation", "test"]
+    known = pd.DataFrame({"name": ["a", "again", "b", "c"], "split": splits, "sha256": ["11", "11", "22", "33"]})
+    new = pd.DataFrame({"name": ["x", "y", "z"], "sha256": ["44", "33", "33"]})
     refuse_known(new, known, "garden")  # those of the test split may be tested on
     for sha256, words in {"11": "'y' as 'a', which is in train", "22": "in validation"}.items():
-        test_set = photographs(x=("test", "44"), y=("test", sha256), z=("test", sha256))
         with pytest.raises(ArtifactError, match=rf"^test_sets\.garden: 2 of its 3 photographs .*{words}"):
-            refuse_known(test_set, known, "garden")
+            refuse_known(new.replace("33", sha256), known, "garden")
 
 
 # === In which pieces, and where ===
