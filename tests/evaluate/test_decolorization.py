@@ -24,8 +24,8 @@ def shares(delta: np.ndarray, gamma: np.ndarray) -> list[float]:
     found = []
     for tau in range(1, 16):
         seen, drawn = gamma[delta >= tau], delta[gamma > 10 * tau]
-        ccpr = np.mean(seen >= 10 * tau) if len(seen) else 1.0
-        ccfr = 1 - np.mean(drawn <= tau) if len(drawn) else 1.0
+        ccpr = float(np.mean(seen >= 10 * tau)) if len(seen) else 1.0
+        ccfr = 1 - float(np.mean(drawn <= tau)) if len(drawn) else 1.0
         found.append([ccpr, ccfr, 2 * ccpr * ccfr / (ccpr + ccfr) if ccpr + ccfr else 0.0])
     return list(np.mean(found, axis=0))
 
