@@ -102,14 +102,8 @@ def fit_pca(gray: Iterable[np.ndarray], patches: int, components: int) -> tuple[
 
     Memory holds two square matrices of half a patch's pixels, or, where they are fewer than its pixels, all copies.
 
-    Args:
-        gray: training patches chunk by chunk, `(n, side, side)`, of even side.
-        patches: how many they are.
-        components: numbers per patch; as many as pixels, or as copies, are the most there can be.
-
-    Returns:
-        The mean `(pixels,)` and the directions of largest variance `(pixels, components)`, orthonormal; directions in
-        which the training patches don't vary are left out.
+    `gray` are so many `patches` chunk by chunk, `(n, side, side)`, of even side. Returns the mean `(pixels,)` and the
+    directions of largest variance `(pixels, components)`, orthonormal; those in which patches don't vary are left out.
     """
     halves = map(_even_and_odd, gray)
     first = next(halves)

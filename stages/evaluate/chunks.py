@@ -1,4 +1,7 @@
-"""Reads patches chunk by chunk, as fractions. Chunk size affects only the noise samples."""
+"""Reads patches chunk by chunk, as fractions. Chunk size affects only the noise samples.
+
+All raise `ArtifactError` where patches are missing or damaged.
+"""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -21,39 +24,25 @@ def spans(patches: int, side: int) -> list[tuple[int, int]]:
 
 
 def pairs(split: PatchSet) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Colour `(n, side, side, 3)` and gray `(n, side, side)`, in [0, 1], of each chunk of a patch set.
-
-    Raises:
-        ArtifactError: a shard is missing or damaged.
-    """
-    for start, stop in spans(len(split), split.patch):
-        yield pair(split, np.arange(start, stop))
+    """The `pair` of each chunk of a patch set."""
+    return (pair(split, np.arange(*span)) for span in spans(len(split), split.patch))
 
 
 def grays(split: PatchSet) -> Iterator[np.ndarray]:
-    """The gray alone, `(n, side, side)` in [0, 1], of each chunk of a patch set.
-
-    Raises:
-        ArtifactError: a shard is missing or damaged.
-    """
-    for start, stop in spans(len(split), split.patch):
-        yield to_unit(split.read("gray", np.arange(start, stop)))[..., 0]
+    """The gray alone, `(n, side, side)` in [0, 1], of each chunk of a patch set."""
+    return (_gray(split, np.arange(*span)) for span in spans(len(split), split.patch))
 
 
 def pair(split: PatchSet, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Colour `(n, side, side, 3)` and gray `(n, side, side)`, in [0, 1], of some patches.
+    """Colour `(n, side, side, 3)` and gray `(n, side, side)`, in [0, 1], of some patches."""
+    return to_unit(split.read("colour", numbers)), _gray(split, numbers)
 
-    Raises:
-        ArtifactError: a shard is missing or damaged.
-    """
-    return to_unit(split.read("colour", numbers)), to_unit(split.read("gray", numbers))[..., 0]
+
+def _gray(split: PatchSet, numbers: np.ndarray) -> np.ndarray:
+    return to_unit(split.read("gray", numbers))[..., 0]
 
 
 @lru_cache(maxsize=1)  # so that the one before is closed
 def opened(folder: Path) -> PatchSet:
-    """The patch set in `folder`, opened once for all chunks of a process: opening it checks its shards.
-
-    Raises:
-        ArtifactError: there is no patch set.
-    """
+    """The patch set in `folder`, opened once for all chunks of a process: opening it checks its shards."""
     return PatchSet(folder)

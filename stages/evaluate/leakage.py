@@ -62,12 +62,10 @@ def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
 def of_triangles(triangles: Mapping[str, np.ndarray], planes: slice) -> dict[str, Any]:
     """How much of the error chroma explains: ordinary least squares on 1, Cb, Cr, Cb², Cr², Cb·Cr, by photograph.
 
-    The residuals `planes` are those of the method; they are averaged.
-
-    Returns:
-        `chroma_r2`: the mean over photographs of R², the explained part of the residual's variance in [0, 1];
-        `chroma_r2_per_photo`; `chroma_levels`: the mean over photographs of the root mean square of the explained part,
-        in gray levels of 255, because much of a tiny error is still little. A constant error is not chroma's.
+    The residuals `planes` are those of the method; they are averaged. Returns `chroma_r2`: the mean over photographs of
+    R², the explained part of the residual's variance in [0, 1]; `chroma_r2_per_photo`; `chroma_levels`: the mean over
+    photographs of the root mean square of the explained part, in gray levels of 255, because much of a tiny error is
+    still little. A constant error is not chroma's.
     """
     explained = {photo: _explained(factor, planes) for photo, factor in sorted(triangles.items())}
     r2, levels = zip(*explained.values(), strict=True)

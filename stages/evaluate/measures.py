@@ -48,10 +48,8 @@ def ssim(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
 
     Wang, Bovik, Sheikh and Simoncelli 2004 (IEEE TIP 13:4), equation 13 with their settings: Gaussian window of 11 × 11
     and σ = 1.5, population covariance, K1 = 0.01, K2 = 0.03, windows that lie wholly inside. It is scikit-image's
-    `structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1)`.
-
-    Raises:
-        ValueError: the images are smaller than one window.
+    `structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1)`. `ValueError`:
+    the images are smaller than one window.
     """
     if min(targets.shape[1:]) < 2 * RADIUS + 1:
         raise ValueError(f"SSIM needs images of at least {2 * RADIUS + 1} pixels a side, these are {targets.shape[1:]}")

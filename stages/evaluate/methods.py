@@ -49,8 +49,7 @@ class Subject:
     def predict(self, colour: np.ndarray, gray: np.ndarray) -> np.ndarray:
         """The network's output `(n, side, side, channels)`; colour is `(n, side, side, 3)`, gray `(n, side, side)`.
 
-        Raises:
-            ArtifactError: see `network`; or the images have another size than its patches, to which it is bound.
+        `ArtifactError`: see `network`; or the images have another size than its patches, to which it is bound.
         """
         networks, model = self.network()
         return networks.predict(model, seen(self.input, colour, gray, self.levels))
@@ -61,20 +60,12 @@ class Subject:
         return replace(self, model=self.model.with_name(START))
 
     def encode(self, colour: np.ndarray, gray: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """The latent of each image, and of a variational autoencoder its log-variance; arguments as for `predict`.
-
-        Raises:
-            ArtifactError: see `network`.
-        """
+        """The latent of each image, and of a variational autoencoder its log-variance; see `predict`."""
         networks, model = self.network()
         return networks.encode(model, seen(self.input, colour, gray, self.levels))
 
     def network(self) -> tuple[ModuleType, Any]:
-        """The module `networks` and the model, loaded once in a process.
-
-        Raises:
-            ArtifactError: the model file is missing, damaged, or holds more than plain layers.
-        """
+        """The module `networks` and the model, loaded once in a process; `ArtifactError`: see `networks.load`."""
         assert self.model
         return _loaded(self.model, self.settings.threads)
 
@@ -95,10 +86,7 @@ def whole(subject: Subject, name: str, method: Method, colour: np.ndarray) -> np
     """What the method `name` makes of a whole photograph `(height, width, 3)`, uint8 or float in [0, 1].
 
     In patches, see `tiles.whole`; by a network that is told how damaged the photograph is in large tiles, as the
-    library uses it.
-
-    Raises:
-        ArtifactError: the test patches are missing, or a network that is told of damage is bound to their size.
+    library uses it, or `ArtifactError` if it is bound to the patches' size.
     """
     reach = None
     if subject.input == "colour_damage" and name == subject.name:
@@ -110,10 +98,8 @@ def whole(subject: Subject, name: str, method: Method, colour: np.ndarray) -> np
 def fit(subject: Subject, folder: Path) -> dict[str, Any]:
     """Fit what the methods of `subject` need, chunk by chunk, into `folder`; measure how hue alone changes their gray.
 
-    Returns `hue_contrast` by method; of a variant `latent`, the size of its code, too.
-
-    Raises:
-        ArtifactError: patches or the model are missing or damaged.
+    Returns `hue_contrast` by method; of a variant `latent`, the size of its code, too. `ArtifactError`: patches or the
+    model are missing or damaged.
     """
     train = opened(subject.train)
     facts: dict[str, Any] = {}
@@ -150,14 +136,12 @@ def of(subject: Subject, fitted: Path) -> dict[str, Method]:
         beside = {name: _of_gray(code) for name, code in codes.items()}
     if subject.target == "gray":
         return {subject.name: lambda colour, gray: subject.predict(colour, gray)[..., 0], **beside}
-    read_outs: dict[str, Method] = {
-        f"{subject.name}_luma": lambda colour, gray: baselines.luma(subject.predict(colour, gray))
-    }
+    beside[f"{subject.name}_luma"] = lambda colour, gray: baselines.luma(subject.predict(colour, gray))
     if "read_out" in fits:
-        read_outs[f"{subject.name}_latent_channel"] = lambda colour, gray: probes.read_out(
+        beside[f"{subject.name}_latent_channel"] = lambda colour, gray: probes.read_out(
             subject.encode(colour, gray)[0], fits["read_out"], gray.shape[1]
         )
-    return {subject.name: subject.predict, **beside, **read_outs}
+    return {subject.name: subject.predict, **beside}
 
 
 def on_colour(method: Method) -> Closed:

@@ -31,13 +31,13 @@ def check(path: Path) -> None:
     """Refuse, with an `ArtifactError`, a file that is more than a graph of plain layers."""
     try:
         with zipfile.ZipFile(path) as archive:
-            sizes = {member.filename: member.file_size for member in archive.infolist()}
-            if sorted(sizes) != sorted(MEMBERS) or len(archive.infolist()) != len(MEMBERS):
+            if sorted(archive.namelist()) != [*MEMBERS]:
                 raise ArtifactError(f"{path}: has other members than {', '.join(MEMBERS)}")
-            if sizes["config.json"] > MAX_CONFIG or sizes["model.weights.h5"] > MAX_WEIGHTS:
+            config, _, weights = (archive.getinfo(name).file_size for name in MEMBERS)
+            if config > MAX_CONFIG or weights > MAX_WEIGHTS:
                 raise ArtifactError(f"{path}: is larger than any network of this project")
-            config = json.loads(archive.read("config.json"))
-        for known in _objects(config):
+            found = json.loads(archive.read("config.json"))
+        for known in _objects(found):
             _check_object(known, path)
     except (OSError, ValueError, RecursionError, zipfile.BadZipFile) as error:
         raise ArtifactError(f"{path}: is no .keras file, or a damaged one: {error}; run `dvc repro`") from error

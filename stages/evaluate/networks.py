@@ -24,10 +24,8 @@ def load(path: Path) -> keras.Model:
 def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:
     """Images `(n, height, width, channels)` in [0, 1] → outputs of the same size, clipped to [0, 1].
 
-    They have the dtype that the model computes in. Of another size than the model's they may be if it can be for any.
-
-    Raises:
-        ArtifactError: the images have another size, and the model is bound to its own.
+    They have the dtype that the model computes in. `ArtifactError`: the images have another size than that of the
+    model's patches, to which it is bound.
     """
     fits = getattr(model, "input_shape", images.shape)[1:3] in (images.shape[1:3], (None, None))
     return np.clip(run(model if fits else for_any_size(model)[0], images), 0, 1)

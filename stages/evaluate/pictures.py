@@ -52,29 +52,22 @@ def patch_sheet(colour: np.ndarray, target: np.ndarray, output: np.ndarray, scor
     sheet is `(height, width, 3)` uint8.
     """
     side = colour.shape[1] * ZOOM
-    group_width = len(PANELS) * (side + GAP) + 2 * GAP
+    width, height = len(PANELS) * (side + GAP) + 2 * GAP, side + HEADER + GAP  # of a row
     count = len(scores) // len(GROUPS)
-    height = 2 * HEADER + count * (side + HEADER + GAP)
-    sheet = Image.new("RGB", (len(GROUPS) * group_width, height), "white")
-    draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(14)
+    sheet = Image.new("RGB", (len(GROUPS) * width, 2 * HEADER + count * height), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
     for group, name in enumerate(GROUPS):
-        left = group * group_width + GAP
-        draw.text((left, 2), f"{name} by SSIM", "black", font)
+        draw.text((group * width + GAP, 2), f"{name} by SSIM", "black", font)
         for panel, title in enumerate(PANELS):
-            draw.text((left + panel * (side + GAP), HEADER), title, "dimgray", font)
-        for line in range(count):
-            position = group * count + line
-            top = 2 * HEADER + line * (side + HEADER + GAP)
-            rendered = output[position] if output.ndim == 4 else _rgb(output[position])
-            error = np.abs(rendered - target[position][..., None])
-            panels = (colour[position], _rgb(target[position]), rendered, error * ERROR_GAIN)
-            for panel, image in enumerate(panels):
-                zoomed = levels(image, bits=8).repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)
-                sheet.paste(Image.fromarray(zoomed), (left + panel * (side + GAP), top))
-            draw.text((left, top + side + 2), f"SSIM {scores[position]:.3f}", "black", font)
+            draw.text((group * width + GAP + panel * (side + GAP), HEADER), title, "dimgray", font)
+    for position, score in enumerate(scores):
+        group, row = divmod(position, count)
+        left, top = group * width + GAP, 2 * HEADER + row * height
+        gray = target[position][..., None]
+        rendered = output[position] if output.ndim == 4 else output[position][..., None]
+        for panel, image in enumerate((colour[position], gray, rendered, ERROR_GAIN * np.abs(rendered - gray))):
+            zoomed = levels(image, bits=8).repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)
+            pixels = np.broadcast_to(zoomed, (side, side, 3))
+            sheet.paste(Image.fromarray(pixels), (left + panel * (side + GAP), top))
+        draw.text((left, top + side + 2), f"SSIM {score:.3f}", "black", font)
     return np.asarray(sheet)
-
-
-def _rgb(gray: np.ndarray) -> np.ndarray:
-    return np.repeat(gray[..., None], 3, axis=-1)

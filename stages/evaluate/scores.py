@@ -1,6 +1,7 @@
 """From outputs to tables: a row per test patch; averages over patches, per domain and per photograph; quantiles."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,37 @@ from stages.evaluate import measures
 MEASURES = tuple(measures.MEASURES)
 QUANTILES = (0, 5, 25, 50, 75, 95, 100)  # percent of the test patches
 RESTORED = ("kind", "level", "method", "photo", "domain", *measures.HEADLINE)  # what damage leaves of a photograph
-CONFIDENCE = 0.95
+RISK = 0.05  # that an interval misses
 ROUNDING = 1e-9  # of full scale: a smaller difference is float64's own, and none
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Student's 95 % interval of a mean (Student 1908, Biometrika 6:1): mean ± t · error.
+
+    Patches of one photograph are alike, so photographs, or scenes, are what is drawn at random, and each counts alike.
+    Percentiles of resamples hold 75 %, not 95 % of the time with three photographs.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: pd.Series, share: int = 1) -> Self:
+        """Of the mean of at least two values, NaN left out; `share`: how many intervals decide together."""
+        values = values.dropna().astype(float)
+        return cls.about(values.mean(), values.sem(), len(values) - 1, share)
+
+    @classmethod
+    def about(cls, mean: float, error: float, freedom: int, share: int = 1) -> Self:
+        """Of a mean with a standard error; Bonferroni where several intervals share the risk."""
+        reach = stdtrit(freedom, 1 - RISK / 2 / share) * error
+        return cls(float(mean), float(mean - reach), float(mean + reach))
+
+    def text(self, form: str = "+z.1f", unit: str = " dB") -> str:
+        """Such as `+0.4 dB (−0.1 … +0.9)`."""
+        return f"{self.mean:{form}}{unit} ({self.low:{form}} … {self.high:{form}})"
 
 
 def per_patch(index: pd.DataFrame, method: str, measured: np.ndarray) -> pd.DataFrame:
@@ -76,21 +106,6 @@ def by_photograph(table: pd.DataFrame) -> pd.DataFrame:
     return groups.agg(
         domain=("domain", "first"), patches=("domain", "size"), **{m: (m, "mean") for m in MEASURES}
     ).reset_index()
-
-
-def interval(values: np.ndarray) -> dict[str, float] | None:
-    """`mean`, and the ends `low` and `high` of its 95 % interval: mean ± t · s / √n, n − 1 degrees of freedom.
-
-    Student 1908 (Biometrika 6:1). Patches of one photograph are alike, so photographs, or scenes, are what is drawn at
-    random, and each counts alike: `values` `(n,)` are theirs, NaN is left out. Percentiles of resamples hold 75 %, not
-    95 % of the time with three photographs. None if fewer than two values are left: they tell nothing of others.
-    """
-    values = values[~np.isnan(values)]
-    if len(values) < 2:
-        return None
-    mean = values.mean()
-    reach = stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2) * values.std(ddof=1) / np.sqrt(len(values))
-    return {"mean": float(mean), "low": float(mean - reach), "high": float(mean + reach)}
 
 
 def quantiles(table: pd.DataFrame) -> pd.DataFrame:

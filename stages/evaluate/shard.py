@@ -54,31 +54,22 @@ class Photograph(NamedTuple):
     shown: bool
 
 
-class Sheet(NamedTuple):
-    """The picture of the worst, median and best patches: their `numbers`, group by group, and their SSIM."""
-
-    numbers: np.ndarray
-    ssim: np.ndarray
-
-
-def measure(subject: Subject, fitted: Path, task: Chunk | Photograph | Sheet, folder: Path) -> dict[str, Any]:
+def measure(subject: Subject, fitted: Path, task: Chunk | Photograph, folder: Path) -> dict[str, Any]:
     """Do one shard: write its arrays and pictures into `folder`, and return the rest as facts.
 
-    `fitted` is the folder that `methods.fit` wrote into.
-
-    Raises:
-        ArtifactError: patches, the photograph or the model are missing or damaged.
-        ValueError: patches are smaller than a window of SSIM.
+    `fitted` is the folder that `methods.fit` wrote into. Errors: see `evaluation.evaluate`.
     """
     if isinstance(task, Photograph):
         return _photograph(subject, fitted, task, folder)
-    used = methods.of(subject, fitted)
-    if isinstance(task, Chunk):
-        return _chunk(subject, used, task, folder)
-    colour, targets = pair(opened(subject.test), task.numbers)
-    output = used[subject.name](colour, targets)
-    np.save(folder / "patches.npy", pictures.patch_sheet(colour, targets, output, task.ssim))
-    return {}
+    return _chunk(subject, methods.of(subject, fitted), task, folder)
+
+
+def sheet(subject: Subject, fitted: Path, task: tuple[np.ndarray, np.ndarray], folder: Path) -> None:
+    """Draw the picture of the worst, median and best patches: their numbers, group by group, and their SSIM."""
+    numbers, ssim = task
+    colour, targets = pair(opened(subject.test), numbers)
+    output = methods.of(subject, fitted)[subject.name](colour, targets)
+    np.save(folder / "patches.npy", pictures.patch_sheet(colour, targets, output, ssim))
 
 
 # === Test patches ===
@@ -92,7 +83,7 @@ def _chunk(subject: Subject, used: dict[str, Method], chunk: Chunk, folder: Path
     codes of `reference` the sums `reference_mse` and `reference_variation`, both `(sizes,)`; `triangles`
     `(photographs, …)` of all methods, then of these codes. Of a network `start` `(n, measures)`; for a colour output
     the sums `chroma_of_input` and `chroma_of_output`; for a variational autoencoder the sum `kl_nats` and the moments
-    of the latent, `latent_mean` and `latent_scatter`.
+    of the latent, `latent_count`, `latent_mean` and `latent_scatter`.
     """
     test = opened(subject.test)
     colour, targets = pair(test, np.arange(chunk.start, chunk.stop))
@@ -149,7 +140,7 @@ def _of_network(subject: Subject, colour: np.ndarray, gray: np.ndarray, photos: 
         assert log_variance is not None
         moments = Moments.of(latent)
         arrays["kl_nats"] = probes.kl_nats(latent, log_variance).sum()
-        arrays |= {"latent_mean": moments.mean, "latent_scatter": moments.scatter}
+        arrays |= {f"latent_{part}": value for part, value in vars(moments).items()}
     if subject.target == "colour":
         arrays["chroma_of_input"] = measures.chroma(colour).sum()
         arrays["chroma_of_output"] = measures.chroma(subject.predict(colour, gray)).sum()
@@ -191,8 +182,8 @@ def _restored(
     """Rows: kind and level of the damage, method, and what it makes of the damaged photograph against its clean target.
 
     Beside the baselines stand the classical `FILTERS`, beside a network what it was before its first step, and under
-    Gaussian noise, where it is told of damage, what it makes when it is told the truth. PSNR is None where both are
-    identical. Of a photograph that is shown, the middle becomes pictures in `folder`.
+    Gaussian noise, where it is told of damage, what it makes when it is told the truth. Of a photograph
+    that is shown, the middle becomes pictures in `folder`.
     """
     rows = []
     for kind, level in [("gaussian", 0), *noise.conditions(subject.settings.noise)]:
@@ -203,11 +194,11 @@ def _restored(
             subjects = {subject.name: told, f"{subject.name}_start": told.start()}
             if kind == "gaussian" and subject.input == "colour_damage":
                 subjects[f"{subject.name}_told"] = replace(told, levels=tuple(damage.of_noise(level)))
-            used = {name: (of, subject.name, methods.of(of, fitted)[subject.name]) for name, of in subjects.items()}
+            used = {name: methods.of(of, fitted)[subject.name] for name, of in subjects.items()}
+            outputs = {name: methods.whole(of, subject.name, used[name], damaged) for name, of in subjects.items()}
         else:
-            used = {name: (told, name, method) for name, method in methods.of(told, fitted).items()}
-        outputs = {name: methods.whole(*method, damaged) for name, method in used.items()}
-        if subject.model is None:
+            used = methods.of(told, fitted)
+            outputs = {name: methods.whole(told, name, method, damaged) for name, method in used.items()}
             gray = baselines.luma(damaged[None])[0]
             sigma = float((gray - baselines.luma(clean[None])[0]).std())
             outputs |= {name: apply(gray, sigma) if sigma else gray for name, apply in filters.FILTERS.items()}
@@ -216,23 +207,17 @@ def _restored(
             for name in (subject.name,) if subject.model else ("colour", "luma", "nl_means", "clean"):
                 np.save(folder / f"noisy_{name}.npy", pictures.middle(levels(seen[name], bits=8)))
         for name, output in outputs.items():
-            found = scores.measure(target[None], scores.planes(output[None]))[0]
-            values = dict(zip(scores.MEASURES, found.tolist(), strict=True))
-            rows.append(
-                {"kind": kind, "level": level, "method": name, "photo": task.name, "domain": task.domain}
-                | {key: None if np.isnan(values[key]) else values[key] for key in measures.HEADLINE}
-            )
+            measured = scores.measure(target[None], scores.planes(output[None]))[0].tolist()
+            row = {"kind": kind, "level": level, "method": name, "photo": task.name, "domain": task.domain}
+            rows.append(row | dict(zip(scores.MEASURES, measured, strict=True)))
     return rows
 
 
-def of_whole(target: np.ndarray, pairs: Pairs, output: np.ndarray) -> dict[str, float | None]:
+def of_whole(target: np.ndarray, pairs: Pairs, output: np.ndarray) -> dict[str, float]:
     """PSNR and SSIM of a whole output against its target `(height, width)` in [0, 1], and what contrast it keeps.
 
-    PSNR is None where both are identical. The output is `(height, width)`, or `(height, width, 3)` whose channels are
+    PSNR is NaN where both are identical. The output is `(height, width)`, or `(height, width, 3)` whose channels are
     averaged; see `scores.planes`. `pairs` are of the photograph's colour.
-
-    Raises:
-        ValueError: the photograph is smaller than a window of SSIM.
     """
     rows = [
         {
@@ -242,8 +227,7 @@ def of_whole(target: np.ndarray, pairs: Pairs, output: np.ndarray) -> dict[str, 
         }
         for plane in scores.planes(output[None])
     ]
-    means = pd.DataFrame(rows).mean()
-    return {name: None if np.isnan(mean) else float(mean) for name, mean in means.items()}
+    return pd.DataFrame(rows).mean().to_dict()
 
 
 def _shown(

@@ -10,7 +10,7 @@ from stages.common import engine as engines
 from stages.common import leftovers
 from stages.common.artifacts import ArtifactError, sha256_of, write_json, write_table
 from stages.common.stage import Stage, item_of, stage
-from stages.evaluate import evaluation, scores
+from stages.evaluate import evaluation
 from stages.evaluate.evaluation import Evaluation
 from stages.evaluate.methods import BASELINES, Subject
 from stages.formats import manifest
@@ -34,12 +34,11 @@ def main() -> None:
         results = evaluate(subject, photos, work)
 
         out = work.out(f"data/evaluations/test_sets/{name}")
-        tables = [table for result in results.values() for table in result.tables.values()]
-        write_table(out / "scores.csv", once(tables, ["method", "photo", "row", "column"]))
-        contrast = [pd.DataFrame(result.contrast) for result in results.values()]
-        write_table(out / "contrast.csv", once(contrast, ["method", "photo"]))
-        restored = [row for result in results.values() for row in result.restored]
-        write_table(out / "restored.csv", pd.DataFrame(restored, columns=scores.RESTORED))
+        place = ["method", "photo"]  # once: several variants are scored beside the same PCA
+        keys = {"scores": [*place, "row", "column"], "contrast": place, "restored": [*place, "kind", "level"]}
+        for file, key in keys.items():
+            tables = filter(len, (result.tables[file] for result in results.values()))
+            write_table(out / f"{file}.csv", pd.concat(tables, ignore_index=True).drop_duplicates(key))
         write_table(out / "counts.csv", counts)
         write_table(out / "origin.csv", photos[["name", "source", "licence", "sha256"]])
         write_json(out / "summary.json", {name: result.summary() for name, result in results.items()})
@@ -65,14 +64,7 @@ def refuse_known(test_set: pd.DataFrame, photos: pd.DataFrame, name: str) -> Non
 
 
 def evaluate(baselines: Subject, photos: pd.DataFrame, work: Stage) -> dict[str, Evaluation]:
-    """Evaluate the baselines, which have the patches and photographs of the test set, and every variant on it.
-
-    Raises:
-        ArtifactError: photographs, patches or a model are missing or damaged.
-        SettingsError: engine.yaml is wrong.
-        StageError: a worker was killed.
-        ValueError: patches are smaller than a window of SSIM.
-    """
+    """Evaluate the baselines, which have the patches and photographs of the test set, and every variant on it."""
     photographs = evaluation.whole_photographs(photos, work["targets"].patch, work["evaluate"].megapixels)
     engine = engines.load()
     result = evaluation.evaluate(baselines, photographs, work.keep / BASELINES, engine)
@@ -85,11 +77,6 @@ def evaluate(baselines: Subject, photos: pd.DataFrame, work: Stage) -> dict[str,
         result.facts["inputs"] = {str(folder / "model.keras"): sha256_of(folder / "model.keras")}
         results[variant] = result
     return results
-
-
-def once(tables: list[pd.DataFrame], key: list[str]) -> pd.DataFrame:
-    """Concatenate tables, keeping each `key` once: several variants are scored beside the same PCA."""
-    return pd.concat(tables, ignore_index=True).drop_duplicates(key)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ class Results:
     studies: pd.DataFrame  # see `studies`
     origin: pd.DataFrame  # photo, split, patches, kept, licence, sha256 of the first photographs
     more: int  # how many further photographs there are
+    pictures: dict[str, dict[str, bytes]]  # by evaluation and name, PNG files
 
 
 def collect(variants: list[str], test_sets: list[str]) -> Results:
@@ -50,12 +51,15 @@ def collect(variants: list[str], test_sets: list[str]) -> Results:
     training = {name: read_json(MODELS / name / "facts.json") for name in variants}
     evaluations = {name: read_json(EVALUATIONS / name / "summary.json") for name in names}
     curves = pd.concat([read_table(MODELS / name / "curve.csv").assign(variant=name) for name in variants])
+    pictures = {
+        name: {path.stem: path.read_bytes() for path in sorted((EVALUATIONS / name).glob("*.png"))} for name in names
+    }
     runs = studies({name: evaluations[name] for name in variants})
     bands = joined("bands.csv", names, ["method", "low"])
     contrast = joined("contrast.csv", names, ["method", "photo"])
     counts = read_table(COUNTS, text=("photo",))
     origin = read_table(EVALUATIONS / BASELINES / "origin.csv", text=("name", "licence"))
-    origin = origin.rename(columns={"name": "photo"})
+    origin = origin.rename(columns={"name": "photo"})[["photo", "licence", "sha256"]]
     photographs = joined("photographs.csv", names, ["method", "photo"])
     few = photographs["photo"].nunique() <= MOST_PHOTOGRAPHS
     return Results(
@@ -74,27 +78,20 @@ def collect(variants: list[str], test_sets: list[str]) -> Results:
         photographs=photographs if few else photographs.head(0),
         test_sets={name: of_test_set(name, training) for name in test_sets},
         studies=runs,
-        origin=counts.merge(origin[["photo", "licence", "sha256"]], "left", on="photo").head(MOST_PHOTOGRAPHS),
+        origin=counts.merge(origin, "left", on="photo").head(MOST_PHOTOGRAPHS),
         more=max(0, len(counts) - MOST_PHOTOGRAPHS),
+        pictures=pictures,
     )
 
 
 def joined(file: str, names: list[str], key: list[str]) -> pd.DataFrame:
-    """One table of all evaluations', each `key` once: PCA stands beside several variants.
-
-    Raises:
-        ArtifactError: a table is missing.
-    """
+    """One table of all evaluations', each `key` once: PCA stands beside several variants."""
     tables = [read_table(EVALUATIONS / name / file, text=TEXT) for name in names]
     return pd.concat(filter(len, tables), ignore_index=True).drop_duplicates(key, ignore_index=True)
 
 
 def of_test_set(name: str, training: dict[str, Any]) -> pd.DataFrame:
-    """The methods on a further test set, best first, with their means of what contrast they keep.
-
-    Raises:
-        ArtifactError: its summary or table is missing.
-    """
+    """The methods on a further test set, best first, with their means of what contrast they keep."""
     methods = summary.methods(read_json(TEST_SETS / name / "summary.json"), training, {})
     contrast = summary.means(read_table(TEST_SETS / name / "contrast.csv", text=TEXT), "method")
     return methods.assign(stage=f"evaluate_set@{name}").join(contrast.set_index("method"))
@@ -108,10 +105,12 @@ def studies(evaluations: Mapping[str, Any], path: Path = STUDIES) -> pd.DataFram
     does them again. `evaluations` are the variants' summaries. `ArtifactError`: there is no such table.
     """
     table = read_table(path, text=(*SPLITS, *ORIGIN, "leave", "domain"))
-    told = {*SPLITS, *ORIGIN} <= {*table}
-    kept = [_current(table, name, evaluation) for name, evaluation in evaluations.items() if told]
-    table = table[np.any(kept, axis=0)] if kept else table.head(0)
-    return table.drop(columns=[*SPLITS, *ORIGIN], errors="ignore").set_index("run", drop=False).rename_axis(None)
+    kept = pd.Series(False, table.index)
+    if {*SPLITS, *ORIGIN} <= {*table}:
+        for variant, evaluation in evaluations.items():
+            kept |= _current(table, variant, evaluation)
+    table = table[kept].drop(columns=[*SPLITS, *ORIGIN], errors="ignore")
+    return table.set_index("run", drop=False).rename_axis(None)
 
 
 def _current(table: pd.DataFrame, variant: str, evaluation: Any) -> pd.Series:
@@ -124,11 +123,3 @@ def _current(table: pd.DataFrame, variant: str, evaluation: Any) -> pd.Series:
         wanted = np.nan if score[key] is None else score[key]
         same = same[np.isclose(same[key].astype(float), wanted, rtol=0, atol=10**-decimals, equal_nan=True)]
     return mine & table["variant_from"].isin(same["variant_from"]) & (table["variant_from"] != "")
-
-
-def pictures(results: Results) -> dict[str, dict[str, bytes]]:
-    """By evaluation and name, the content of every picture."""
-    return {
-        name: {path.stem: path.read_bytes() for path in sorted((EVALUATIONS / name).glob("*.png"))}
-        for name in results.evaluations
-    }

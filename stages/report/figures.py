@@ -1,4 +1,4 @@
-"""Figures of the report as SVG, and the result picture of the README."""
+"""Figures of the report as SVG, and the pictures of the README."""
 
 import io
 
@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
-from stages.evaluate.pictures import CROP, middle
+from stages.evaluate.pictures import CROP, middle, noise_shown
 from stages.report import summary
 from stages.report.collect import Results
 from stages.report.summary import CODED, CODES, NOISE, READ_OUT
@@ -142,7 +142,7 @@ def latent_study(table: pd.DataFrame) -> str:
 def photographs_study(table: pd.DataFrame) -> str:
     """PSNR by the number of training photographs, a line per variant."""
     figure, (axes,) = _figure(3.6, width=7)
-    _lines(axes, table.sort_values("variant", kind="stable"), "photographs", "psnr")
+    _lines(axes, table, "photographs", "psnr")
     axes.set(xlabel="training photographs", ylabel="PSNR (dB)", xticks=sorted(table["photographs"].unique()))
     return _svg(figure, legend=True)
 
@@ -172,19 +172,42 @@ def runs(table: pd.DataFrame) -> str:
     return _svg(figure)
 
 
-def result_picture(panels: dict[str, np.ndarray], columns: int = 4) -> np.ndarray:
-    """The middle of the same photograph, title (two lines) by title, in rows of so many: `(height, width, 3)` uint8.
+# === Pictures for git, from the photographs that the evaluations rebuilt ===
 
-    Panels are `(height, width)` or `(height, width, 3)` uint8, all of one size.
-    """
+
+def result_picture(results: Results) -> np.ndarray:
+    """The first test photograph, its target, and what each variant makes of it: `(height, width, 3)` uint8."""
+    given = results.pictures["baselines"]
+    panels = {"colour": given["photograph_colour"], "target": given["photograph_gray"]}
+    for name in results.variants:
+        row = results.methods.loc[name]
+        panels[f"{name}\n{row['psnr']:.1f} dB, SSIM {row['ssim']:.4f}"] = results.pictures[name]["photograph"]
+    return _sheet(panels, columns=4)
+
+
+def noisy_picture(results: Results) -> np.ndarray:
+    """The same for a photograph with noise: colour, luma, a filter, what learned to undo damage, the clean target."""
+    rows = results.restored[results.restored["kind"] == "gaussian"]
+    level = noise_shown(rows["level"][rows["level"] > 0].unique())
+    rows = rows[rows["level"] == level].drop_duplicates("method").set_index("method")
+    shown = {title: png for of in results.pictures.values() for title, png in of.items() if title.startswith("noisy_")}
+    learned = [name for name in results.variants if f"noisy_{name}" in shown]
+    panels = {f"noise of {level} gray levels": shown["noisy_colour"]}
+    for name in ("luma", "nl_means", *learned):
+        panels[f"{name}\n{rows.loc[name, 'psnr']:.1f} dB, SSIM {rows.loc[name, 'ssim']:.2f}"] = shown[f"noisy_{name}"]
+    panels["clean target"] = shown["noisy_clean"]
+    return _sheet(panels, columns=len(panels))
+
+
+def _sheet(panels: dict[str, bytes], columns: int) -> np.ndarray:
+    """The middle of PNG files of one size, title (two lines) by title, in rows of so many."""
     rows = -(-len(panels) // columns)
     sheet = Image.new("RGB", (columns * (CROP + GAP) - GAP, rows * (CROP + TEXT + GAP) - GAP), "white")
-    draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(12)
-    for number, (title, image) in enumerate(panels.items()):
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    for number, (title, png) in enumerate(panels.items()):
         left, top = (number % columns) * (CROP + GAP), (number // columns) * (CROP + TEXT + GAP)
-        crop = middle(image)
-        sheet.paste(Image.fromarray(np.broadcast_to(crop, (*crop.shape[:2], 3))), (left, top))
+        crop = middle(np.asarray(Image.open(io.BytesIO(png)).convert("RGB")))
+        sheet.paste(Image.fromarray(crop), (left, top))
         draw.multiline_text((left, top + CROP + 2), title, "black", font, spacing=2)
     return np.asarray(sheet)
 

@@ -14,8 +14,8 @@ from stages.report.collect import Results
 TEMPLATE = Path(__file__).with_name("page.html")
 
 
-def render(results: Results, claims: list[Claim], pictures: dict[str, dict[str, bytes]]) -> str:
-    """The page as HTML text; `pictures` are PNG bytes by evaluation and name."""
+def render(results: Results, claims: list[Claim]) -> str:
+    """The page as HTML text."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATE.parent),
         autoescape=True,
@@ -23,10 +23,7 @@ def render(results: Results, claims: list[Claim], pictures: dict[str, dict[str, 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    images = {
-        name: {title: "data:image/png;base64," + base64.b64encode(png).decode() for title, png in pngs.items()}
-        for name, pngs in pictures.items()
-    }
+    environment.filters["uri"] = lambda png: f"data:image/png;base64,{base64.b64encode(png).decode()}"
     axis = summary.latent_axis(results.studies)
     tables = {
         "methods": text.methods(results.methods),
@@ -48,26 +45,25 @@ def render(results: Results, claims: list[Claim], pictures: dict[str, dict[str, 
         restored={title: table.to_dict("records") for title, table in summary.restored(results.restored).items()},
         crossing=summary.crossing(axis) if len(axis) else "",
         claims=claims,
-        shown=compared(results, images),
+        shown=compared(results),
         test_sets={name: text.methods(table).to_dict("records") for name, table in results.test_sets.items()},
         targets=results.evaluations["baselines"]["targets"],
         figures=figures.of_results(results),
         drawn_studies=figures.of_studies(results.studies),
-        images=images,
     )
 
 
-def compared(results: Results, images: dict[str, dict[str, str]]) -> list[dict[str, str]]:
-    """The same photograph in colour, as its target, and by each variant, best first: name, numbers and image."""
-    pictures = [
-        {"name": "colour", "numbers": "the photograph", "image": images["baselines"]["photograph_colour"]},
-        {"name": "target", "numbers": "its gray target", "image": images["baselines"]["photograph_gray"]},
+def compared(results: Results) -> list[tuple[str, str, bytes]]:
+    """The same photograph in colour, as its target, and by each variant, best first: name, numbers and PNG."""
+    given, methods = results.pictures["baselines"], results.methods
+    return [
+        ("colour", "the photograph", given["photograph_colour"]),
+        ("target", "its gray target", given["photograph_gray"]),
+        *(
+            (name, f"{row['psnr']:.1f} dB, SSIM {row['ssim']:.4f}", results.pictures[name]["photograph"])
+            for name, row in methods[methods.index.isin(results.variants)].iterrows()
+        ),
     ]
-    for name in (name for name in results.methods.index if name in results.variants):
-        row = results.methods.loc[name]
-        numbers = f"{row['psnr']:.1f} dB, SSIM {row['ssim']:.4f}"
-        pictures.append({"name": name, "numbers": numbers, "image": images[name]["photograph"]})
-    return pictures
 
 
 def of_domains(evaluations: dict[str, Any]) -> pd.DataFrame:

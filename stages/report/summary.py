@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from stages.evaluate.measures import HEADLINE, MEASURES
-from stages.report.claims import CODES, Interval
+from stages.evaluate.scores import Interval
+from stages.report.claims import CODES
 
 DECIMALS = {**{name: MEASURES[name].decimals for name in HEADLINE}, "nats": 3}  # by the last word of a column
 DEFAULT_DECIMALS = 4
@@ -47,9 +48,9 @@ def methods(evaluations: dict[str, Any], training: dict[str, Any], over_seeds: d
                 row |= {"input": recipe["input"], "target": recipe["target"], "seeds": over_seeds.get(name)}
                 row |= {f"start_{key}": _decimals(key, value) for key, value in evaluation.get("start", {}).items()}
                 row["gain"] = _decimals("psnr", score["psnr"] - max(codes)) if codes else None
-            for key, measure in MEASURES.items():
+            for key in MEASURES:
                 row[key] = _decimals(key, score[key])
-                if measure.headline:
+                if key in HEADLINE:
                     ends = score["interval"][key] or {}
                     row |= {f"{key}_{end}": _decimals(key, ends.get(end)) for end in ("low", "high")}
             rows.setdefault(method, row | {key: score[key] for key in ("psnr_of_mean_mse", "identical", "patches")})
@@ -89,13 +90,19 @@ def probes(evaluations: dict[str, Any], bands: pd.DataFrame, contrast: pd.DataFr
                 **{f"noise_{level}_{key}": value for level, at in found["noise"].items() for key, value in at.items()},
                 **{f"{name}_{key}": of[key] for name, of in score["domains"].items() for key in HEADLINE},
             }
-    return _rounded(rows.values())
+    return _rounded(pd.DataFrame(list(rows.values())))
 
 
 def means(table: pd.DataFrame, by: str) -> pd.DataFrame:
     """The means over photographs of a table with a row per photograph and `by`, rounded, in the order of `by`."""
-    rows = table.drop(columns=["photo", "domain"]).groupby(by, sort=False).mean().reset_index()
-    return _rounded(rows.to_dict("records"))
+    return _rounded(table.drop(columns=["photo", "domain"]).groupby(by, sort=False).mean().reset_index())
+
+
+def _rounded(table: pd.DataFrame) -> pd.DataFrame:
+    for name in table.select_dtypes(float):
+        decimals = DECIMALS.get(name.split("_")[-1], DEFAULT_DECIMALS)
+        table[name] = [round(value, decimals) for value in table[name]]  # pandas rounds other ties up
+    return table
 
 
 def restored(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -104,20 +111,14 @@ def restored(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     Means over photographs, and Student's 95 % interval where there are at least two. An identical photograph has no
     PSNR, and counts in no mean of it.
     """
-
-    def text(values: pd.Series, decimals: int) -> str:
-        values = values.dropna()
-        if len(values) < 2:
-            return "".join(f"{value:.{decimals}f}" for value in values)
-        found = Interval.of(values)
-        return f"{found.mean:.{decimals}f} ({found.low:.{decimals}f} … {found.high:.{decimals}f})"
-
     tables = {}
-    for measure in HEADLINE:
+    for measure, form in {"psnr": ".2f", "ssim": ".3f"}.items():
         cells: dict[str, dict[str, str]] = {}
         for (method, kind, level), group in rows.groupby(["method", "kind", "level"], sort=False):
-            decimals = 2 if measure == "psnr" else 3
-            cells.setdefault(str(method), {})[f"{kind} {level}"] = text(group[measure].astype(float), decimals)
+            values = group[measure].dropna()
+            single = "".join(f"{value:{form}}" for value in values)
+            text = Interval.of(values).text(form, "") if len(values) > 1 else single
+            cells.setdefault(str(method), {})[f"{kind} {level}"] = text
         table = pd.DataFrame.from_dict(cells, orient="index").fillna("")
         tables[MEASURES[measure].title] = table.rename_axis("method").reset_index()
     return tables
@@ -154,13 +155,15 @@ def scenes(studies: pd.DataFrame) -> pd.DataFrame:
     for variant, runs in studies[studies["study"] == "scenes"].groupby("variant", sort=False):
         row = {"variant": variant, "latent": f"{runs['latent'].iloc[0]:.0f}", "scenes": str(len(runs))}
         row |= {"PSNR dB": f"{runs['psnr'].mean():.2f}", "SSIM": f"{runs['ssim'].mean():.4f}"}
-        row |= {f"− {title} dB": _difference(runs["psnr"] - runs[f"{code}_psnr"], 2) for code, title in CODES.items()}
-        rows.append({**row, "− luma SSIM": _difference(runs["ssim"] - runs["luma_ssim"], 3)})
+        row |= {
+            f"− {title} dB": _difference(runs["psnr"] - runs[f"{code}_psnr"], "+z.2f") for code, title in CODES.items()
+        }
+        rows.append({**row, "− luma SSIM": _difference(runs["ssim"] - runs["luma_ssim"], "+z.3f")})
     return pd.DataFrame(rows)
 
 
-def _difference(values: pd.Series, decimals: int) -> str:
-    return Interval.of(values).text(decimals, "") if values.count() > 1 else ""
+def _difference(values: pd.Series, form: str) -> str:
+    return Interval.of(values).text(form, "") if values.count() > 1 else ""
 
 
 def latent_axis(studies: pd.DataFrame) -> pd.DataFrame:
@@ -207,7 +210,7 @@ def answer(table: pd.DataFrame, studies: pd.DataFrame) -> str:
     told = ""
     if len(runs) > 1:
         gains = runs["psnr"] - runs[[f"{code}_psnr" for code in CODES]].max(axis=1)
-        told = f", over {len(runs)} left-out scenes by {Interval.of(gains).text(2)}"
+        told = f", over {len(runs)} left-out scenes by {Interval.of(gains).text('+z.2f')}"
     return (
         f"{first} Learning is worth it, as far as is known here, where the code must be small: with {row['latent']} "
         f"numbers per patch {row['method']} is {row['gain']:.2f} dB above the best fixed code of as many{told}."
@@ -233,11 +236,3 @@ def under_noise(rows: pd.DataFrame, variants: Iterable[str]) -> str:
         f"On noisy photographs, where luma keeps all noise, {best}, which is not told how strong it is, is beside the "
         f"best classical filter, which is: {told}."
     )
-
-
-def _rounded(rows: Iterable[dict[Any, Any]]) -> pd.DataFrame:
-    def rounded(key: str, value: Any) -> Any:
-        decimals = DECIMALS.get(key.split("_")[-1], DEFAULT_DECIMALS)
-        return round(value, decimals) if isinstance(value, float) else value
-
-    return pd.DataFrame([{key: rounded(str(key), value) for key, value in row.items()} for row in rows])

@@ -19,16 +19,15 @@ def test_colours_that_differ_by_a_threshold_meet_it(monkeypatch: pytest.MonkeyPa
     assert bold["ccfr_neighbours"] == pytest.approx(7 / 15)  # made up for τ = 8 … 15
 
 
-def shares(pairs: list[tuple[float, int]]) -> tuple[float, float, float]:
-    """CCPR, CCFR and E of (δ, 1000 γ / 100), as the paper writes them."""
-    ccpr, ccfr, e = [], [], []
+def shares(delta: np.ndarray, gamma: np.ndarray) -> list[float]:
+    """CCPR, CCFR and E of δ and 10 γ, as the paper writes them."""
+    found = []
     for tau in range(1, 16):
-        seen = [gamma for delta, gamma in pairs if delta >= tau]
-        drawn = [delta for delta, gamma in pairs if gamma > 10 * tau]
-        ccpr.append(sum(gamma >= 10 * tau for gamma in seen) / len(seen) if seen else 1)
-        ccfr.append(1 - sum(delta <= tau for delta in drawn) / len(drawn) if drawn else 1)
-        e.append(2 * ccpr[-1] * ccfr[-1] / (ccpr[-1] + ccfr[-1]) if ccpr[-1] + ccfr[-1] else 0)
-    return sum(ccpr) / 15, sum(ccfr) / 15, sum(e) / 15
+        seen, drawn = gamma[delta >= tau], delta[gamma > 10 * tau]
+        ccpr = float(np.mean(seen >= 10 * tau)) if len(seen) else 1.0
+        ccfr = 1 - float(np.mean(drawn <= tau)) if len(drawn) else 1.0
+        found.append([ccpr, ccfr, 2 * ccpr * ccfr / (ccpr + ccfr) if ccpr + ccfr else 0.0])
+    return list(np.mean(found, axis=0))
 
 
 @st.composite
@@ -45,21 +44,18 @@ def images(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 @given(images())
 def test_counting_pair_by_pair_finds_the_same(image: tuple[np.ndarray, np.ndarray]) -> None:
     photograph, thousandths = image
-    height, width = thousandths.shape
-    pairs = pairs_of(photograph, seed=3)
-    lab = rgb2lab(photograph)
-    places = [(row, column) for row in range(height) for column in range(width)]
-    beside = [((row, column), (row, column + 1)) for row, column in places if column + 1 < width]
-    below = [((row, column), (row + 1, column)) for row, column in places if row + 1 < height]
-    anywhere = [(places[one], places[other]) for one, other in zip(pairs.first, pairs.second, strict=True)]
+    pairs, lab = pairs_of(photograph, seed=3), rgb2lab(photograph).reshape(-1, 3)
+    place = np.arange(thousandths.size).reshape(thousandths.shape)
+    one = np.concatenate([place[:, :-1].ravel(), place[:-1].ravel()])
+    other = np.concatenate([place[:, 1:].ravel(), place[1:].ravel()])
 
-    def measured(chosen: list[tuple[tuple[int, int], tuple[int, int]]]) -> tuple[float, float, float]:
-        difference = [abs(int(thousandths[one]) - int(thousandths[other])) for one, other in chosen]
-        distance = [float(deltaE_cie76(lab[one], lab[other])) for one, other in chosen]
-        return shares(list(zip(distance, difference, strict=True)))
+    def measured(one: np.ndarray, other: np.ndarray) -> list[float]:
+        return shares(deltaE_cie76(lab[one], lab[other]), np.abs(np.subtract(*thousandths.ravel()[[one, other]])))
 
     found = contrast(pairs, thousandths / 1000)
-    assert list(found.values()) == pytest.approx([*measured(beside + below), *measured(anywhere)], abs=1e-12)
+    assert list(found.values()) == pytest.approx(
+        [*measured(one, other), *measured(pairs.first, pairs.second)], abs=1e-12
+    )
     assert list(found) == list(MEASURES)
     assert all(0 <= value <= 1 for value in found.values())
 

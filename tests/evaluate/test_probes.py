@@ -18,14 +18,6 @@ def errors(targets: np.ndarray, outputs: np.ndarray) -> list[float]:
     return frequency.bands("m", error, target, targets.size)["relative_error_db"].tolist()
 
 
-@pytest.mark.parametrize("side", [12, 28, 36])
-def test_bands_add_up_to_the_energy_of_the_images_without_their_means(side: int) -> None:
-    images = RNG.random((7, side, side))
-    centred = images - images.mean(axis=(1, 2), keepdims=True)
-    assert frequency.energies(images).sum() == pytest.approx(np.square(centred).sum())
-    assert (frequency.energies(images) > 0).all()  # no band is empty
-
-
 def test_a_wave_lies_in_the_band_of_its_frequency_across_or_down_and_a_checkerboard_beyond() -> None:
     side, pixel = 28, np.arange(28) + 0.5
     for halves in (1, 5, 10, 27):  # half waves per patch: a basis function of the DCT-II

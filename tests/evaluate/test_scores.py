@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from stages.evaluate import scores
+from stages.evaluate.scores import Interval
 from stages.formats.patches import PatchSet
 
 RNG = np.random.default_rng(5)
@@ -83,13 +84,10 @@ def test_metrics_are_those_of_the_variant_alone_with_its_start() -> None:
     }
 
 
-@given(st.lists(st.floats(0, 100), min_size=2, max_size=12, unique=True))
-def test_the_interval_is_students_over_photographs_that_have_a_value(values: list[float]) -> None:
-    found, known = scores.interval(np.array([*values, np.nan])), stats.ttest_1samp(values, 0).confidence_interval()
+@given(st.lists(st.floats(-100, 100), min_size=3, max_size=12))
+def test_the_interval_is_students_over_those_that_have_a_value(values: list[float]) -> None:
+    found, known = Interval.of(pd.Series([*values, np.nan])), stats.ttest_1samp(values, 0)
     if np.std(values) > 1e-6:
-        assert found == {
-            "mean": pytest.approx(np.mean(values)),
-            "low": pytest.approx(known.low),
-            "high": pytest.approx(known.high),
-        }
-    assert scores.interval(np.array([values[0], np.nan])) is None  # a single photograph tells nothing of others
+        expected = known.confidence_interval(0.95)
+        assert (found.mean, found.low, found.high) == pytest.approx((np.mean(values), expected.low, expected.high))
+        assert Interval.of(pd.Series(values), share=2).low == pytest.approx(known.confidence_interval(0.975).low)

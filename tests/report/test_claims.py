@@ -5,12 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import stats
 
 from stages.report import claims
-from stages.report.claims import ANSWER, FAILS, HOLDS, NOT_SHOWN, OPEN, Claim, Evidence, Interval
+from stages.report.claims import ANSWER, FAILS, HOLDS, NOT_SHOWN, OPEN, Claim
 from tests.report.made import DESIGNS, NARROW, SCENES, WIDE, studies
 
 
@@ -24,15 +22,15 @@ def changed(study: str, variant: str, **columns: Any) -> pd.DataFrame:
     return table
 
 
-PLAIN = [claim.sentence for claim in claims.decide(Evidence(studies()))]
+PLAIN = [claim.sentence for claim in claims.decide(studies())]
 
 
 def verdict(table: pd.DataFrame, number: int) -> Claim:
-    return claims.decide(Evidence(table))[number - 1]
+    return claims.decide(table)[number - 1]
 
 
 def test_there_is_a_verdict_on_each_of_eight_claims_and_an_answer_to_two_questions() -> None:
-    found = claims.decide(Evidence(studies()))
+    found = claims.decide(studies())
     assert [claim.claim[:2] for claim in found[:8]] == [f"{number}." for number in range(1, 9)]
     assert [claim.label for claim in found] == [HOLDS] * 8 + [ANSWER] * 2
     assert all(set(claim.runs.values()) <= set(studies()["run"]) and claim.runs for claim in found)
@@ -102,7 +100,7 @@ def test_mae_is_judged_by_domain_and_says_where_scenes_are_too_few() -> None:
 
 
 def test_a_claim_without_its_runs_is_not_measured_and_names_the_command() -> None:
-    assert {claim.label for claim in claims.decide(Evidence(pd.DataFrame(columns=["study"])))} == {OPEN}
+    assert {claim.label for claim in claims.decide(pd.DataFrame(columns=["study"]))} == {OPEN}
     table = studies()
     few = table[(table["study"] != "scenes") | table["leave"].isin(SCENES[:2])]
     assert verdict(few, 4).label == OPEN
@@ -112,16 +110,6 @@ def test_a_claim_without_its_runs_is_not_measured_and_names_the_command() -> Non
     assert (verdict(few, 7).label, verdict(few, 9).label) == (HOLDS, ANSWER)
     without = verdict(table.drop(index="seeds_vae_1"), 3)
     assert (without.label, "`seeds_vae_1`" in without.sentence, without.runs) == (OPEN, True, {})
-
-
-@given(st.lists(st.floats(-100, 100), min_size=3, max_size=12))
-def test_an_interval_is_student_s(values: list[float]) -> None:
-    found = Interval.of(pd.Series([*values, np.nan]))
-    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    if np.std(values) > 1e-6:
-        assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
-        half = Interval.of(pd.Series(values), share=2)
-        assert half.low == pytest.approx(stats.ttest_1samp(values, 0).confidence_interval(0.975).low)
 
 
 def test_the_gain_by_doubling_is_a_regression_s() -> None:

@@ -14,21 +14,12 @@ from stages.report import claims, collect, figures, page, text
 from tests.report import made
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[collect.Results]:
-    folder = tmp_path_factory.mktemp("report")
-    made.write(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        yield collect.collect(list(made.VARIANTS), [])
-
-
 def verdicts(results: collect.Results) -> list[claims.Claim]:
-    return claims.decide(claims.Evidence(results.studies))
+    return claims.decide(results.studies)
 
 
 def rendered(results: collect.Results) -> str:
-    return page.render(results, verdicts(results), collect.pictures(results))
+    return page.render(results, verdicts(results))
 
 
 @pytest.fixture(scope="module")

@@ -6,24 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.common import settings
 from stages.common.settings import SettingsError
 from stages.formats.patches import PatchSet
 from stages.study.work import Chosen, averages, first, yardsticks
 from tests import patch_sets
-from tests.conftest import REPOSITORY
-
-SIMPLE = settings.load(REPOSITORY / "params.yaml").variants["simple"]
-
 
 ORDER = ("zebra", "apple", "mango", "kiwi")
 
 
 def patches(folder: Path, photos: list[str], shards: list[int], start: int = 0) -> Path:
     """Flat patches, each of the level of its number."""
-    levels = (
-        np.arange(start, start + len(photos), dtype=np.uint8)[:, None, None, None].repeat(12, axis=1).repeat(12, axis=2)
-    )
+    numbers = np.arange(start, start + len(photos), dtype=np.uint8)
+    levels = np.tile(numbers[:, None, None, None], (1, 12, 12, 1))
     index = pd.DataFrame({"photo": photos, "domain": "everyday", "row": 0, "column": np.arange(len(photos))})
     return patch_sets.write(folder, index, levels.repeat(3, axis=3), levels, shards=shards).folder
 
