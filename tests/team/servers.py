@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 HOST = "127.0.0.1"
-READY_WITHIN = 60  # seconds
+WITHIN = 60  # seconds, to be ready, and to stop
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Server:
 def served(kind: str, folder: Path) -> Iterator[Server]:
     """A started server of a kind with its data in `folder`; at other ports if another process was quicker to take one.
 
-    It is killed in the end; processes of its connections end with these.
+    It is stopped in the end; processes of its connections end with these.
     """
     for attempt in range(3):
         place = folder / f"{kind}-{attempt}"
@@ -47,14 +47,14 @@ def served(kind: str, folder: Path) -> Iterator[Server]:
                 yield server
                 return
         finally:
-            process.kill()
-            process.wait()
+            process.terminate()  # a killed SeaweedFS leaves sockets in /tmp
+            process.wait(WITHIN)
     pytest.fail(f"{' '.join(server.command)}\n{(place / 'log').read_text(errors='replace')[-4000:]}")
 
 
 def serves(server: Server, process: subprocess.Popen[bytes]) -> bool:
     """Wait until it is ready; whether it is. If it has ended, another's answer at its port is not its own."""
-    end = time.monotonic() + READY_WITHIN
+    end = time.monotonic() + WITHIN
     while process.poll() is None and time.monotonic() < end:
         if server.ready():
             return True
@@ -79,8 +79,7 @@ def s3(folder: Path) -> Server:
         "ip.bind": HOST,  # it would listen on all interfaces
         "bucket": "dvc",
         "s3.config": folder / "s3.json",
-        "s3.localSocket": folder / "s3.sock",  # it would leave one in /tmp
-        "filer.localSocket": folder / "filer.sock",
+        "s3.localSocket": folder / "s3.sock",  # it would stay in /tmp
         "master.telemetry": "false",
         "admin.ui": "false",
         "webdav": "false",
