@@ -33,8 +33,8 @@ PEERS: dict[tuple[str, str], Convert] = {
 }
 IMAGES, SIDE = 10_000, 28
 CLOSE = 1e-6  # how near the scores must be
-DENOISING = "fastNlMeansDenoising"  # of OpenCV, on luma
-MEGAPIXELS = {1: ("cvtColor", DENOISING), 12: ("cvtColor", DENOISING), 100: ("cvtColor",)}  # and peers; it takes long
+PEER, DENOISING = "cvtColor", "fastNlMeansDenoising"  # of OpenCV, on luma
+MEGAPIXELS, DENOISED = (1, 12, 100), 12  # the peer that denoises takes long
 WAYS = ("bt601", "subpixel")
 FAST, SMALL = 50, 1000  # of `subpixel`: Mpixel/s on two cores, MB
 AT_ONCE, MORE = 0.35, 1.0  # CPU seconds of `grayscale --help`, and of a network beside a closed form
@@ -51,26 +51,27 @@ name, model, source, target = sys.argv[1:]
 if name in ("cvtColor", "fastNlMeansDenoising"):
     import cv2
     image = cv2.imread(source)
-    luma = lambda part: cv2.cvtColor(part, cv2.COLOR_BGR2GRAY)
-    convert = luma if name == "cvtColor" else lambda part: cv2.fastNlMeansDenoising(luma(part), h=10)
-    convert(image[:600, :600])
-    start = time.perf_counter()
-    gray = convert(image)
-    seconds = time.perf_counter() - start
+    part = image[:600, :600]
+    def convert(image):
+        luma = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        return luma if name == "cvtColor" else cv2.fastNlMeansDenoising(luma, h=10)
 else:
     from grayscale import photograph
     from grayscale.core.levels import levels
     converter = photograph.network(Path(model)) if Path(model).is_file() else photograph.closed_form(name)
-    list(converter(lambda top, bottom: np.zeros((bottom - top, 600, 3), np.uint8), 600, 600))
     Image.MAX_IMAGE_PIXELS = None
     image = Image.open(source)
-    image.load()
-    start = time.perf_counter()
-    gray = np.empty(image.size[::-1], np.uint8)
-    read = lambda top, bottom: np.asarray(image.crop((0, top, image.width, bottom)))
-    for top, rows in converter(read, image.height, image.width):
-        gray[top : top + len(rows)] = levels(rows, bits=8)
-    seconds = time.perf_counter() - start
+    part = image.crop((0, 0, 600, 600))
+    def convert(image):
+        gray = np.empty(image.size[::-1], np.uint8)
+        read = lambda top, bottom: np.asarray(image.crop((0, top, image.width, bottom)))
+        for top, rows in converter(read, image.height, image.width):
+            gray[top : top + len(rows)] = levels(rows, bits=8)
+        return gray
+convert(part)
+start = time.perf_counter()
+gray = convert(image)
+seconds = time.perf_counter() - start
 Image.fromarray(gray).save(target, compress_level=1)
 print(seconds)
 """
@@ -114,8 +115,8 @@ def conversions(rounds: int) -> list[Row]:
     megapixels = photograph.shape[0] * photograph.shape[1] / 1e6
     rows = []
     for (name, peer), function in PEERS.items():
-        pair = {key: partial(way, photograph) for key, way in {name: CONVERSIONS[name], peer: function}.items()}
-        rate, of_peer = rates(pair, megapixels, rounds)
+        ways = {name: partial(CONVERSIONS[name], photograph), peer: partial(function, photograph)}
+        rate, of_peer = rates(ways, megapixels, rounds)
         rows.append(row(f"converting by {name}, beside {peer}", "Mpixel/s", rate, of_peer))
     return [*rows, contrast(rounds)]
 
@@ -128,8 +129,7 @@ def contrast(rounds: int) -> Row:
     ways: dict[str, Convert] = {"gradient_correlation": CONVERSIONS["gradient_correlation"], "decolor": decolor}
     kept = []
     for way in ways.values():
-        grays = [way(photograph) / 255 for photograph in seen]
-        scores = [decolorization.contrast(of, gray) for of, gray in zip(pairs, grays, strict=True)]
+        scores = [decolorization.contrast(of, way(image) / 255) for of, image in zip(pairs, seen, strict=True)]
         kept.append(np.mean([[score["e_neighbours"], score["e_random"]] for score in scores], axis=0))
     work = {name: partial(lambda way: list(map(way, seen)), way) for name, way in ways.items()}
     rate, of_peer = rates(work, megapixels, rounds)
@@ -153,30 +153,25 @@ def convert(rounds: int) -> list[Row]:
         raise BenchmarkError(f"{MODELS} has no model of subpixel; run `make repro`")
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for size, peers in MEGAPIXELS.items():
+        for size in MEGAPIXELS:
             path = Path(folder) / f"{size}.png"
             write_photograph(path, size)
-            found = by_turns({name: partial(converted, name, path) for name in (*peers, *WAYS)}, rounds)
+            names = (*WAYS, PEER, DENOISING) if size == DENOISED else (*WAYS, PEER)
+            found = by_turns({name: partial(converted, name, path) for name in names}, rounds)
+            speed, mib = ({name: [cost[key] for cost in costs] for name, costs in found.items()} for key in (0, 1))
             for name in WAYS:
-                rows += _of_way(size, name, peers, found)
-        return [*rows, *_starts(Path(folder) / "1.png", rounds)]
-
-
-def _of_way(size: int, name: str, peers: tuple[str, ...], found: dict[str, list[tuple[float, float]]]) -> list[Row]:
-    """Speed beside each peer, and memory; of a network on large photographs, whether they are good enough."""
-    speed, mib = ({way: [cost[key] for cost in costs] for way, costs in found.items()} for key in (0, 1))
-    rows = []
-    for peer in peers:
-        judged = name == "subpixel" and peer == DENOISING and size > 1
-        least = f", at least {FAST} Mpixel/s" if judged else ""
-        what = f"converting {size} megapixels by {name}{least}, beside cv2.{peer}"
-        fast, goal = median(speed[name]) >= FAST, "≥ 10" if judged else ""
-        rows.append(row(what, "Mpixel/s", speed[name], speed[peer], goal, also=fast))
-    judged = name == "subpixel" and size == max(MEGAPIXELS)
-    limit = f", below {SMALL:,} MB" if judged else ""
-    what = f"peak memory of converting {size} megapixels by {name}{limit}, beside cv2.cvtColor"
-    small, goal = median(mib[name]) * 2**20 < SMALL * 1e6, "≤ 2" if judged else ""
-    return [*rows, row(what, "MiB", mib[name], mib["cvtColor"], goal, also=small)]
+                what = f"converting {size} megapixels by {name}"
+                rows.append(row(f"{what}, beside cv2.{PEER}", "Mpixel/s", speed[name], speed[PEER]))
+                judged = name == "subpixel" and size == max(MEGAPIXELS)
+                limit, goal = (f", below {SMALL:,} MB", "≤ 2") if judged else ("", "")
+                small = median(mib[name]) * 2**20 < SMALL * 1e6
+                what = f"peak memory of {what}{limit}, beside cv2.{PEER}"
+                rows.append(row(what, "MiB", mib[name], mib[PEER], goal, also=small))
+            if size == DENOISED:
+                ours = speed["subpixel"]
+                what = f"converting {size} megapixels by subpixel, at least {FAST} Mpixel/s, beside cv2.{DENOISING}"
+                denoised = row(what, "Mpixel/s", ours, speed[DENOISING], "≥ 10", also=median(ours) >= FAST)
+        return [*rows, denoised, *_starts(Path(folder) / "1.png", rounds)]
 
 
 def _starts(photograph: Path, rounds: int) -> list[Row]:

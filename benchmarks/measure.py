@@ -6,6 +6,7 @@ What is measured stands in a function for each benchmark, `<name>(rounds)`, whic
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -95,13 +96,10 @@ def spread(values: Sequence[float]) -> list[float]:
 
 def by_turns(candidates: Mapping[str, Callable[[], Found]], rounds: int) -> dict[str, list[Found]]:
     """Measure every candidate once in each round, in the order given; what each found, round by round."""
+    turns = [name for _ in range(rounds) for name in candidates]
     found: dict[str, list[Found]] = {name: [] for name in candidates}
-    with tqdm(total=rounds * len(candidates), unit="measurement", disable=None) as bar:
-        for _ in range(rounds):
-            for name, candidate in candidates.items():
-                bar.set_description(name, refresh=True)
-                found[name].append(candidate())
-                bar.update()
+    for name in tqdm(turns, unit="measurement", disable=None):
+        found[name].append(candidates[name]())
     return found
 
 
@@ -113,9 +111,8 @@ def rates(candidates: Mapping[str, Callable[[], Any]], amount: float, rounds: in
         work()
         return amount / (time.process_time() - start)
 
-    for work in candidates.values():
-        work()
-    return list(by_turns({name: partial(rate, work) for name, work in candidates.items()}, rounds).values())
+    timed = {name: partial(rate, work) for name, work in candidates.items()}
+    return [found[1:] for found in by_turns(timed, rounds + 1).values()]
 
 
 def run(command: Sequence[str], folder: Path = Path()) -> Cost:
@@ -133,9 +130,8 @@ def run(command: Sequence[str], folder: Path = Path()) -> Cost:
 def machine() -> str:
     """What the figures hang on: processor, cores, memory, Python and packages."""
     cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    processor = models[0] if models else platform.machine()
+    named = re.search(r"^model name\s*: (.*)", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else None
+    processor = named[1] if named else platform.machine()
     packages = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     memory = psutil.virtual_memory().total / 2**30
     return f"{os.cpu_count()} cores of {processor}, {memory:.1f} GiB, Python {platform.python_version()}, {packages}"

@@ -8,12 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from ruamel.yaml import YAML
-from tqdm import tqdm
 
-from benchmarks.measure import LIST, BenchmarkError, Cost, Row, by_turns, photographs, row, run
+from benchmarks.measure import LIST, BenchmarkError, Row, by_turns, photographs, row, run
 from stages.formats import manifest
 
-COMMANDS = {"version": ["dvc", "--version"], "here": ["dvc", "repro"], "one stage": ["dvc", "repro"]}
 COPIES = (10, 100)
 NEEDED = ("grayscale", "stages", "metrics", "dvc.yaml", "params.yaml", "environment.yaml", "engine.yaml")
 VARIANT = "subpixel"
@@ -36,20 +34,22 @@ def overhead(rounds: int) -> list[Row]:
     """
     if "Running stage" in run(["dvc", "repro", "--dry"]).output:
         raise BenchmarkError("the results are not current; run `make repro`")
-    with tempfile.TemporaryDirectory() as folder:
-        one = Path(folder)
-        (one / "input").write_text("1\n", encoding="utf-8")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "input").write_text("1\n", encoding="utf-8")
         stage = ["dvc", "stage", "add", "--name", "copy", "--deps", "input", "--outs", "output", "cp input output"]
         for command in (["git", "init", "--quiet"], ["dvc", "init"], stage, ["dvc", "repro"]):
-            run(command, one)
-        folders = {"one stage": one}
-        timed = {name: partial(run, command, folders.get(name, Path())) for name, command in COMMANDS.items()}
+            run(command, folder)
+        timed = {
+            "version": partial(run, ["dvc", "--version"]),
+            "here": partial(run, ["dvc", "repro"]),
+            "one stage": partial(run, ["dvc", "repro"], folder),
+        }
         found = by_turns(timed, rounds + 1)
-    cpu = {name: [cost.cpu_seconds for cost in costs[1:]] for name, costs in found.items()}
-    peers = {"dvc --version": ("version", "≤ 3"), "dvc repro of one stage that copies a file": ("one stage", "")}
+    version, here, one_stage = ([cost.cpu_seconds for cost in costs[1:]] for costs in found.values())
     return [
-        row(f"no-op dvc repro, beside {words}", "CPU s", cpu["here"], cpu[peer], goal)
-        for words, (peer, goal) in peers.items()
+        row("no-op dvc repro, beside dvc --version", "CPU s", here, version, "≤ 3"),
+        row("no-op dvc repro, beside dvc repro of one stage that copies a file", "CPU s", here, one_stage),
     ]
 
 
@@ -61,31 +61,32 @@ def growth(rounds: int) -> list[Row]:
     dvc.yaml and without DVC, in a copy of the code with one variant, `subpixel`, that trains one epoch. Time holds the
     start of the stage. Memory is the peak of the largest process, pages of mapped files that are in memory among it.
     """
-    del rounds
-    found: dict[str, list[Cost]] = {stage: [] for stage in STAGES}
-    photographs = []
-    with tempfile.TemporaryDirectory() as name, tqdm(total=len(COPIES) * len(STAGES), disable=None) as bar:
-        for number in COPIES:
-            folder = Path(name) / str(number)
-            photographs.append(_workspace(folder, number))
-            for stage, (module, *arguments) in STAGES.items():
-                bar.set_description(f"{photographs[-1]} photographs, {stage}")
-                found[stage].append(run(["python", "-m", module, *arguments], folder))
-                bar.update()
+    costs = []
+    with tempfile.TemporaryDirectory() as name:
+        for copies in COPIES:
+            folder = Path(name) / str(copies)
+            workspace(folder, copies)
+            stages = {stage: partial(run, ["python", "-m", *command], folder) for stage, command in STAGES.items()}
+            costs.append(by_turns(stages, 1))
     rows = []
-    few, many = photographs
-    for stage, (before, after) in found.items():
+    photos = len(manifest.read(LIST))
+    few, many = (copies * photos for copies in COPIES)
+    for stage in STAGES:
+        before, after = (found[stage][0] for found in costs)
         ours, peer = 1000 * after.cpu_seconds / many, 1000 * before.cpu_seconds / few
-        what = f"{stage}: time per photograph with {many:,}, beside {few:,}"
-        rows.append(row(what, "CPU ms", [ours], [peer], "≤ 1.2"))
+        rows.append(
+            row(f"{stage}: time per photograph with {many:,}, beside {few:,}", "CPU ms", [ours], [peer], "≤ 1.2")
+        )
         what = f"{stage}: peak memory with {many:,} photographs, at most {MEMORY / 1e9:g} GB, beside {few:,}"
-        small = after.mib * 2**20 <= MEMORY
-        rows.append(row(what, "MiB", [after.mib], [before.mib], "≤ 1.2", also=small))
+        rows.append(row(what, "MiB", [after.mib], [before.mib], "≤ 1.2", also=after.mib * 2**20 <= MEMORY))
     return rows
 
 
-def _workspace(folder: Path, copies: int) -> int:
-    """Copy the code to `folder`, with so many copies of every photograph; how many these are."""
+def workspace(folder: Path, copies: int) -> None:
+    """Copy the code to `folder`, with every bundled photograph `copies` times, each with other low bits.
+
+    They are PNG files in a subfolder for their split.
+    """
     folder.mkdir()
     for name in NEEDED:
         (shutil.copytree if Path(name).is_dir() else shutil.copy2)(name, folder / name)
@@ -95,16 +96,10 @@ def _workspace(folder: Path, copies: int) -> int:
     params["variants"] = {VARIANT: params["variants"][VARIANT]}
     params["train"]["recipe"] |= {"budget": 1, "warmup": 0}
     yaml.dump(params, folder / "params.yaml")
-    return write_photographs(folder / str(SOURCE["inputs"]), copies)
-
-
-def write_photographs(folder: Path, copies: int) -> int:
-    """Write every bundled photograph `copies` times as PNG into a subfolder for its split, each with other low bits."""
     splits = manifest.read(LIST)["split"]
     for place, (split, (name, pixels)) in enumerate(zip(splits, photographs().items(), strict=True)):
-        (folder / split).mkdir(parents=True, exist_ok=True)
+        to = folder / str(SOURCE["inputs"]) / split
+        to.mkdir(parents=True, exist_ok=True)
         for number in range(copies):
             low_bits = np.random.default_rng([place, number]).integers(0, 2, pixels.shape, np.uint8)
-            path = folder / split / f"{name}-{number:03}.png"
-            Image.fromarray(pixels & 0xFE | low_bits).save(path, compress_level=1)
-    return copies * len(splits)
+            Image.fromarray(pixels & 0xFE | low_bits).save(to / f"{name}-{number:03}.png", compress_level=1)

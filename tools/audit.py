@@ -10,7 +10,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,18 +31,9 @@ class Audit:
     sound: dict[str, Path] = field(default_factory=dict)  # by MD5
     faults: dict[Path, str] = field(default_factory=dict)  # file → MD5 that it should have
 
-    def look_everywhere(self, url: str) -> None:
-        """Hash the cache, the remote if it is a folder, and the outputs that dvc.lock names."""
-        stores = {"cache": Path(printed(*DVC, "cache", "dir"))}
-        stores |= {"remote": Path(url)} if url and "://" not in url else {}
-        for title, folder in stores.items():
-            self.look(title, dict(objects(folder)))
-            self.look(title, {path: md5 for path, md5 in self.members(folder) if not path.exists()})
-        self.look("workspace", dict(self.outputs()))
-
-    def look(self, title: str, expected: dict[Path, str]) -> None:
+    def look(self, title: str, expected: Iterable[tuple[Path, str]]) -> None:
         """Hash files, each of which should have an MD5; print what is wrong."""
-        for path, wanted in tqdm(expected.items(), desc=title, unit="file", disable=None):
+        for path, wanted in tqdm(dict(expected).items(), desc=title, unit="file", disable=None):
             if path.exists() and md5_of(path) == wanted:
                 self.sound[wanted] = path
             else:
@@ -50,21 +41,22 @@ class Audit:
                 fault = "corrupt" if path.exists() else "missing"
                 print(f"{title}: {path}: {fault}, it should be {wanted}")
 
-    def members(self, folder: Path) -> Iterator[tuple[Path, str]]:
-        """The objects that lists of folders name. DVC takes a folder to be there if its list is."""
+    def missing(self, folder: Path) -> Iterator[tuple[Path, str]]:
+        """The objects that lists of folders name and a store lacks. DVC takes a folder to be there if its list is."""
         for path, _ in objects(folder):
             if path.suffix == ".dir" and path not in self.faults:
-                for row in json.loads(path.read_bytes()):
-                    yield folder / OBJECTS / row["md5"][:2] / row["md5"][2:], row["md5"]
+                for md5 in [row["md5"] for row in json.loads(path.read_bytes())]:
+                    if not (named := folder / OBJECTS / md5[:2] / md5[2:]).exists():
+                        yield named, md5
 
     def outputs(self) -> Iterator[tuple[Path, str]]:
         """The files in the workspace that dvc.lock names, and their MD5; not links, and not what git keeps."""
         known = {*self.sound, *self.faults.values()}
         tracked = printed("git", "ls-files").splitlines()
         for path, md5 in locked().items():
-            listed = self.sound.get(md5.removesuffix(".dir"))
             files = {path: md5}
             if md5.endswith(".dir"):
+                listed = self.sound.get(md5.removesuffix(".dir"))
                 rows = json.loads(listed.read_bytes()) if listed else []
                 files = {path / row["relpath"]: row["md5"] for row in rows}
             for file, wanted in files.items():
@@ -93,7 +85,11 @@ def main() -> None:
         print(f"audit: {error}; no remote is looked at", file=sys.stderr)
         url = ""
     seen = Audit()
-    seen.look_everywhere(url)
+    stores = {"cache": printed(*DVC, "cache", "dir")} | ({"remote": url} if url and "://" not in url else {})
+    for title, folder in stores.items():
+        seen.look(title, objects(Path(folder)))
+        seen.look(title, seen.missing(Path(folder)))
+    seen.look("workspace", seen.outputs())
     away = list(faults_away()) if "://" in url else []
     print("\n".join(away), end="\n" if away else "")
     if repair:

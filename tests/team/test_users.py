@@ -17,12 +17,12 @@ from PIL import Image
 from stages.common.artifacts import open_array, sha256_of
 from stages.formats.patches import PatchSet
 from tests import leaves
-from tests.conftest import REPOSITORY, Workspace
+from tests.conftest import Workspace
+from tests.team.conftest import MANUAL, stages_run
 
 GROUP = 4200  # ids need no entry in the machine's lists of users and groups
 ADA, BEN, COLLECTOR = 4201, 4202, 4203
 READS_ALL = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", "--securebits=+no_setuid_fixup")
-MANUAL = (REPOSITORY / "docs/team.md").read_text().partition("## One cache for several users")[2].partition("\n## ")[0]
 PAGE = "stages/report/page.html"
 
 
@@ -32,12 +32,23 @@ def as_user(user: int) -> tuple[str, ...]:
 
 
 class Account(Workspace):
-    """A clone of one user, and the commands that this user types in it."""
+    """A user with a home, the clone in it, and the commands that this user types there."""
 
-    def __init__(self, folder: Path, user: int, umask: str, rights: tuple[str, ...]) -> None:
-        super().__init__(folder)
+    def __init__(self, machine: Path, name: str, user: int, umask: str, rights: tuple[str, ...]) -> None:
+        """Make the home; there is no clone yet."""
+        self.home = machine / name
+        super().__init__(self.home / "clone")
         self.prefix = (*as_user(user), *rights, "sh", "-c", f'umask {umask}; exec "$@"', "-")
-        self.home = folder.parent
+        self.home.mkdir()
+        (self.home / ".gitconfig").write_text(
+            f"[user]\n\tname = {name}\n\temail = {name}@example.org\n[safe]\n\tdirectory = *\n[pull]\n\tff = only\n"
+        )
+        shutil.chown(self.home, user, user)
+
+    def clone(self, source: Workspace) -> None:
+        """Clone the repository of another user."""
+        subprocess.run([*self.prefix, "mkdir", self.folder], check=True)
+        self.run("git", "clone", "--quiet", str(source.folder), ".")
 
     def start(self, *command: str, **environment: Any) -> subprocess.Popen[str]:
         me = {"HOME": str(self.home), "USER": self.home.name, "LOGNAME": self.home.name}
@@ -80,17 +91,6 @@ def machine(rights: tuple[str, ...]) -> Iterator[Path]:
         yield Path(folder)
 
 
-def account(machine: Path, name: str, user: int, umask: str, rights: tuple[str, ...]) -> Account:
-    """A user with a home, and no clone yet."""
-    home = machine / name
-    home.mkdir()
-    (home / ".gitconfig").write_text(
-        f"[user]\n\tname = {name}\n\temail = {name}@example.org\n[safe]\n\tdirectory = *\n[pull]\n\tff = only\n"
-    )
-    shutil.chown(home, user, user)
-    return Account(home / "clone", user, umask, rights)
-
-
 @pytest.fixture(scope="module")
 def cache(machine: Path) -> Path:
     """The shared folder, as the administrator makes it."""
@@ -102,7 +102,7 @@ def cache(machine: Path) -> Path:
 @pytest.fixture(scope="module")
 def ada(first_rebuild: Workspace, machine: Path, cache: Path, rights: tuple[str, ...]) -> Account:
     """Ada has rebuilt everything and brings it along."""
-    ada = account(machine, "ada", ADA, "022", rights)
+    ada = Account(machine, "ada", ADA, "022", rights)
     first_rebuild.copy(ada.folder)
     subprocess.run(["chown", "--recursive", "--no-dereference", f"{ADA}:{ADA}", str(ada.folder)], check=True)
     ada.follow(*manual("first", cache))
@@ -114,20 +114,15 @@ def ada(first_rebuild: Workspace, machine: Path, cache: Path, rights: tuple[str,
 @pytest.fixture(scope="module")
 def ben(ada: Account, machine: Path, rights: tuple[str, ...]) -> Account:
     """Ben has a fresh clone, and a umask that by itself would lock Ada out."""
-    return cloned(ada, account(machine, "ben", BEN, "077", rights))
+    ben = Account(machine, "ben", BEN, "077", rights)
+    ben.clone(ada)
+    return ben
 
 
 @pytest.fixture(scope="module")
 def first_output_of_ben(ben: Account, cache: Path) -> str:
     """What Ben sees while he follows the manual."""
     return ben.follow(*manual("everyone", cache))
-
-
-def cloned(source: Account, account: Account) -> Account:
-    """The account with a clone of the source's repository."""
-    subprocess.run([*account.prefix, "mkdir", str(account.folder)], check=True)
-    account.run("git", "clone", "--quiet", str(source.folder), ".")
-    return account
 
 
 def objects(cache: Path) -> dict[Path, str]:
@@ -146,7 +141,7 @@ def test_a_second_user_runs_the_report_alone_and_has_links(
     first_output_of_ben: str, ada: Account, ben: Account, cache: Path
 ) -> None:
     assert "Stage 'evaluate@subpixel' is cached - skipping run, checking out outputs" in first_output_of_ben
-    assert re.findall("Running stage '(.+)'", first_output_of_ben) == ["report"]  # which DVC never restores
+    assert stages_run(first_output_of_ben) == ["report"]  # which DVC never restores
     for user in (ada, ben):
         files = [path for path in user.folder.glob("data/*/**/*") if not path.is_dir()]
         assert len(files) > 40
@@ -208,27 +203,14 @@ def test_a_corrupt_object_of_another_user_is_found_and_repaired(
     ada.run("dvc", "status", "--quiet", "dvc.yaml")
 
 
-def test_hard_links_to_files_of_others_fail_with_words_that_mislead(first_output_of_ben: str, ben: Account) -> None:
-    if Path("/proc/sys/fs/protected_hardlinks").read_text().strip() != "1":
-        pytest.skip("this machine allows hard links to files of others")
-    ben.run("dvc", "config", "--local", "cache.type", "hardlink")
-    shutil.rmtree(ben.folder / "data/models/simple")
-    refused = ben.run("dvc", "checkout", "train@simple", ok=False)
-    assert refused.returncode != 0
-    assert "Checkout failed for following targets" in refused.stderr
-    assert "Is your cache up to date?" in refused.stderr
-    assert "Checkout failed for following targets: … Is your cache up to date?" in MANUAL
-    ben.run("dvc", "config", "--local", "cache.type", "symlink")
-    ben.run("dvc", "checkout", "train@simple")
-
-
 def test_only_a_collector_that_knows_every_commit_may_collect(
     first_output_of_ben: str, ada: Account, ben: Account, cache: Path, machine: Path, rights: tuple[str, ...]
 ) -> None:
     """The last test here: it leaves a hole in the cache."""
     ada.commit("What Ada has")
     before = objects(cache)
-    collector = cloned(ada, account(machine, "collector", COLLECTOR, "022", rights))
+    collector = Account(machine, "collector", COLLECTOR, "022", rights)
+    collector.clone(ada)
     collector.follow(*(line for line in manual("everyone", cache) if line.startswith("dvc c") and "relink" not in line))
     collector.follow(*manual("collector", cache))
     kept = objects(cache)

@@ -29,24 +29,25 @@ stages:
 """
 
 
+def new_repository(folder: Path) -> Workspace:
+    """An empty repository of git and DVC."""
+    folder.mkdir(exist_ok=True)
+    workspace = Workspace(folder)
+    for line in ("git init -q -b main", "git config user.name T", "git config user.email t@example.org", "dvc init -q"):
+        workspace.run(*line.split())
+    return workspace
+
+
 @pytest.fixture(scope="session")
 def made(of_this_run: Path) -> Workspace:
     """The repository after `dvc repro`, committed; made once for all test processes. Nobody may touch it."""
 
     def make(folder: Path) -> Workspace:
-        workspace = Workspace(folder)
-        folder.mkdir()
+        workspace = new_repository(folder)
         (folder / "dvc.yaml").write_text(PIPELINE)
         (folder / "params.yaml").write_text("variants:\n  simple: 10\n  vae: 20\n")
         for name in ("tools", "stages", "grayscale"):
             (folder / name).symlink_to(REPOSITORY / name)
-        for command in (
-            "git init -q -b main",
-            "git config user.name T",
-            "git config user.email t@e.org",
-            "dvc init -q",
-        ):
-            workspace.run(*command.split())
         workspace.run("dvc", "repro", "--quiet")
         workspace.commit("Made")
         return workspace
@@ -63,3 +64,17 @@ def tiny(made: Workspace, tmp_path: Path) -> Workspace:
 def tool(workspace: Workspace, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a module of tools in a workspace."""
     return workspace.run("python", "-m", *arguments, ok=False)
+
+
+def done(workspace: Workspace, *arguments: str) -> str:
+    """What a tool prints that succeeds."""
+    result = tool(workspace, *arguments)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def refused(workspace: Workspace, *arguments: str) -> str:
+    """What a tool that stops says why."""
+    result = tool(workspace, *arguments)
+    assert result.returncode == 1, result.stdout + result.stderr
+    return result.stderr

@@ -33,7 +33,7 @@ def simulated(patches: list[int], spread: float, true: np.ndarray, pairs: int = 
 
 def found(photos: np.ndarray, differences: np.ndarray) -> np.ndarray:
     means = np.stack([differences[:, photos == name].mean(axis=1) for name in np.unique(photos)], axis=-1)
-    return paired.differ(paired.paired(means).p, WEIGHTS)
+    return np.array([paired.differ(p, WEIGHTS) for p in paired.paired(means).p])
 
 
 @pytest.mark.parametrize(("patches", "spread"), [(FEW, 0.0), (FEW, 3.0), (MANY, 0.3)])

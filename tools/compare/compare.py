@@ -116,11 +116,10 @@ def scores(old: Revision, new: Revision, refused: Collection[str]) -> tuple[int,
     changed: Pairs = {}
     same = 0
     for (test_set, method, measure), values in pairs.items():
+        kept = values.dropna() if measure.endswith("psnr") else values
         if np.allclose(values["old"], values["new"], RELATIVE, ABSOLUTE, equal_nan=True):
             same += 1
-            continue
-        kept = values.dropna() if measure.endswith("psnr") else values
-        if len(kept) and np.isfinite(kept).all(axis=None):
+        elif len(kept) and np.isfinite(kept).all(axis=None):
             changed[test_set, method, measure] = kept
         else:
             where = f" on {test_set}" if test_set else ""
@@ -185,7 +184,7 @@ def refusals(old: Revision, new: Revision) -> dict[str, str]:
             told = changes(old, new, [f"evaluate_set@{test_set}"])
             params = [line for line in told.params if line.startswith("targets.") and not line.startswith(NO_SCORE)]
             code = [line for line in told.code if line.startswith(CUTTING)]
-            if causes := _causes(Changes(params, [], code, [], [], [])):
+            if causes := _causes(Changes(params=params, code=code)):
                 found[test_set] = f"its patches may differ, because of {causes}"
     return found
 

@@ -50,16 +50,15 @@ def paired(differences: np.ndarray, rounding: float = 0.0) -> Paired:
 
 
 def differ(p: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Which of many differences, `(..., m)` p, are told from chance: `(..., m)` bool.
+    """Which of many differences, `(m,)` p, are told from chance: `(m,)` bool.
 
     Holm's step-down procedure with weights `(m,)` (Holm 1979, A Simple Sequentially Rejective Multiple Test Procedure,
     Scandinavian Journal of Statistics 6, section 4): however the m measures are correlated, the chance that any of
     those without a true difference is among them is at most `ERROR`.
     """
-    order = np.argsort(p / weights, axis=-1, kind="stable")
-    shares = weights[order]
-    left = np.cumsum(shares[..., ::-1], axis=-1)[..., ::-1]  # of this one and of all that come after it
-    passed = np.take_along_axis(p, order, axis=-1) <= ERROR * shares / left
+    order = np.argsort(p / weights, kind="stable")
+    left = np.cumsum(weights[order][::-1])[::-1]  # of this one and of all that come after it
+    passed = p[order] <= ERROR * weights[order] / left
     found = np.empty_like(passed)
-    np.put_along_axis(found, order, np.logical_and.accumulate(passed, axis=-1), axis=-1)
+    found[order] = np.logical_and.accumulate(passed)
     return found

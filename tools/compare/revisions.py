@@ -6,7 +6,7 @@ A revision is a commit, branch or tag, or the workspace with its dvc.lock. Nothi
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -136,12 +136,12 @@ def parsed(content: bytes, read: Callable[[Path], pd.DataFrame]) -> pd.DataFrame
 class Changes:
     """What differs between the inputs of two revisions' results, each line ready to print."""
 
-    params: list[str]  # `key: old → new`
-    packages: list[str]
-    code: list[str]  # files, with the stages that use them
-    data: list[str]
-    added: list[str]  # variants that only the new revision has
-    removed: list[str]
+    params: list[str] = field(default_factory=list)  # `key: old → new`
+    packages: list[str] = field(default_factory=list)
+    code: list[str] = field(default_factory=list)  # files, with the stages that use them
+    data: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)  # variants that only the new revision has
+    removed: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return any(vars(self).values())
@@ -156,17 +156,16 @@ def changes(old: Revision, new: Revision, stages: Iterable[str] | None = None) -
     names = [name for name in (old.stages if stages is None else stages) if name in old.stages and name in new.stages]
     made = [Path(path) for of in (old, new) for path in trace.makers(of.stages)]
     users: dict[str, list[str]] = {}
-    lines: dict[bool, dict[str, None]] = {True: {}, False: {}}  # of packages, and of params
+    packages: dict[str, None] = {}
+    params: dict[str, None] = {}
     for name in names:
-        before, after = old.stages[name], new.stages[name]
-        deps = [{dep["path"]: dep["md5"] for dep in entry.get("deps", [])} for entry in (before, after)]
-        for path, (was, now) in _shared(*deps):
-            part_of_outputs = any(out.is_relative_to(path) or Path(path).is_relative_to(out) for out in made)
-            if was != now and not part_of_outputs:
-                users.setdefault(path, []).append(name)
-        for file, files in _shared(before.get("params", {}), after.get("params", {})):
-            for key, values in _shared(*files):
-                lines[file == PACKAGES] |= dict.fromkeys(_settings(key, values))
+        before, after = (_inputs(of.stages[name]) for of in (old, new))
+        for file, key in [what for what in before if what in after and before[what] != after[what]]:
+            if file:
+                told = packages if file == PACKAGES else params
+                told |= dict.fromkeys(_settings(key, before[file, key], after[file, key]))
+            elif not any(out.is_relative_to(key) or Path(key).is_relative_to(out) for out in made):
+                users.setdefault(key, []).append(name)
     code: dict[str, list[str]] = {}
     data: dict[str, list[str]] = {}
     for path, using in users.items():
@@ -179,8 +178,8 @@ def changes(old: Revision, new: Revision, stages: Iterable[str] | None = None) -
     removed = [name for name in old.variants if name not in new.variants]
     theirs = tuple(f"variants.{name}." for name in (*added, *removed))
     return Changes(
-        params=[line for line in lines[False] if not line.startswith(theirs)],
-        packages=list(lines[True]),
+        params=[line for line in params if not line.startswith(theirs)],
+        packages=list(packages),
         code=[f"{path} ({_grouped(using, names)})" for path, using in code.items()],
         data=[f"{path} ({_grouped(using, names)})" for path, using in data.items()],
         added=added,
@@ -195,17 +194,19 @@ def _modified(changed: Any) -> bool:
     return changed not in ("deleted", "not in cache")
 
 
-def _shared(before: dict[str, Any], after: dict[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
-    """The keys that both have, with both values."""
-    yield from ((key, (value, after[key])) for key, value in before.items() if key in after)
+def _inputs(entry: dict[str, Any]) -> dict[tuple[str, str], Any]:
+    """What a stage of dvc.lock depends on: (file, key) → value of a param, ('', path) → hash of a file or folder."""
+    found: dict[tuple[str, str], Any] = {("", dep["path"]): dep["md5"] for dep in entry.get("deps", [])}
+    params = entry.get("params", {}).items()
+    return found | {(file, key): value for file, values in params for key, value in values.items()}
 
 
 def _differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [key for key in {**before, **after} if before.get(key) != after.get(key)]
 
 
-def _settings(key: str, values: tuple[Any, Any]) -> Iterator[str]:
-    """The settings below a param that differ, a line each."""
+def _settings(key: str, *values: Any) -> Iterator[str]:
+    """The settings below a param that differ, a line each; `values` are the old one and the new one."""
     before, after = (pd.json_normalize({key: value}).to_dict("records")[0] for value in values)
     for name in _differing(before, after):
         yield f"{name}: {before.get(name, 'not set')} → {after.get(name, 'not set')}"
