@@ -1,8 +1,9 @@
-"""Tasks for the tests of engines and shards, with faults on demand."""
+"""Tasks for the tests of engines and shards, with faults on demand, and how to wait for them."""
 
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +63,11 @@ def noise_or_kill(seed: int, folder: Path) -> dict[str, Any]:
         note.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return facts
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 120) -> bool:
+    """Wait for it; False if it did not happen in time."""
+    deadline = time.monotonic() + seconds
+    while not (found := happened()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found

@@ -6,8 +6,9 @@ Nothing here knows what the content means. Formats that carry times, random name
 import hashlib
 import json
 import re
+import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,20 +38,13 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Indented JSON in the order given, floats at 7 significant digits; `ValueError` for NaN and infinity."""
-    write_text(path, json.dumps(_rounded(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    rounded = json.loads(json.dumps(content), parse_float=lambda number: float(f"{float(number):.{DIGITS}g}"))
+    write_text(path, json.dumps(rounded, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """CSV with floats at 7 significant digits."""
     write_text(path, table.to_csv(index=False, float_format=f"%.{DIGITS}g", lineterminator="\n"))
-
-
-def _rounded(content: Any) -> Any:
-    if isinstance(content, dict):
-        return {key: _rounded(value) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [_rounded(value) for value in content]
-    return float(f"{content:.{DIGITS}g}") if isinstance(content, float) else content
 
 
 def read_table(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
@@ -89,11 +83,11 @@ def sha256_of(path: Path) -> str:
         raise ArtifactError(f"{path}: not found; run `dvc repro`") from error
 
 
-def write_zip(path: Path, members: Mapping[str, bytes]) -> None:
-    """A stored (uncompressed) zip with sorted members and a constant time; each member keeps its CRC-32."""
-    with atomic(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(members):
-            archive.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), members[name])
+def write_zip(path: Path, members: Iterable[tuple[str, bytes]]) -> None:
+    """A stored (uncompressed) zip of members by name, all of one constant time."""
+    with atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, content in members:
+            archive.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), content)
 
 
 def write_model(path: Path, model: Any) -> None:
@@ -102,25 +96,14 @@ def write_model(path: Path, model: Any) -> None:
     Keras writes the date into metadata.json, memory addresses into config.json as `shared_object_id`, and the time
     into the zip. The date becomes constant, the ids are renumbered in order of appearance.
     """
-    with atomic(path) as temporary:
-        saved = temporary.with_suffix(".keras")
-        try:
-            model.save(saved)
-            with zipfile.ZipFile(saved) as archive:
-                members = {name: archive.read(name) for name in archive.namelist()}
-        finally:
-            saved.unlink(missing_ok=True)
-        metadata = json.loads(members["metadata.json"])
-        metadata["date_saved"] = "1980-01-01@00:00:00"
-        members["metadata.json"] = json.dumps(metadata, sort_keys=True).encode()
-        members["config.json"] = _renumber_shared_objects(members["config.json"].decode()).encode()
-        write_zip(temporary, members)
-
-
-def _renumber_shared_objects(config: str) -> str:
-    numbers: dict[str, int] = {}
-
-    def number(match: re.Match[str]) -> str:
-        return f'"shared_object_id": {numbers.setdefault(match[1], len(numbers))}'
-
-    return re.sub(r'"shared_object_id": (\d+)', number, config)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(f"{folder}/model.keras")
+        with zipfile.ZipFile(f"{folder}/model.keras") as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+    metadata = {**json.loads(members["metadata.json"]), "date_saved": "1980-01-01@00:00:00"}
+    members["metadata.json"] = json.dumps(metadata, sort_keys=True).encode()
+    shared = re.compile(r'(?<="shared_object_id": )\d+')
+    config = members["config.json"].decode()
+    numbers = list(dict.fromkeys(shared.findall(config)))
+    members["config.json"] = shared.sub(lambda match: str(numbers.index(match[0])), config).encode()
+    write_zip(path, sorted(members.items()))

@@ -26,31 +26,19 @@ class RefusedError(BaseException):
 
 
 def check_entry(_: Tree, key: tuple[str, ...], *__: Any) -> None:
-    """A name in the list of a folder.
-
-    Raises:
-        RefusedError: it leads out of the folder.
-    """
+    """`RefusedError` if a name in the list of a folder leads out of the folder."""
     if not {"", ".", ".."}.isdisjoint(key) or "\0" in "".join(key):
         raise RefusedError(f"a list of a folder holds the name {'/'.join(key)!r}, which leads out of it")
 
 
 def check_output(output: Output, *_: Any, **__: Any) -> None:
-    """What is about to be put into the workspace, perhaps by a record of a run.
-
-    Raises:
-        RefusedError: dvc.yaml has no such output.
-    """
+    """`RefusedError` if what is to be put into the workspace, perhaps by a record of a run, is not in dvc.yaml."""
     if output.fs_path not in {known.fs_path for known in output.repo.index.outs}:
         raise RefusedError(f"a record of a run has the output {output.def_path!r}, which dvc.yaml does not have")
 
 
 def check_hash(_: ObjectDB, hash_: str) -> None:
-    """What becomes the name of a file, in the cache or on a remote.
-
-    Raises:
-        RefusedError: it is no hash.
-    """
+    """`RefusedError` if what becomes the name of a file, in the cache or on a remote, is no hash."""
     if not hash_.removesuffix(".dir").isalnum():
         raise RefusedError(f"{hash_!r} is no hash")
 
@@ -69,8 +57,7 @@ def checked(owner: type, name: str, check: Any) -> None:
 
 if __name__ == "__main__":
     if PRIVATE.parents[1].is_dir():
-        PRIVATE.parent.mkdir(exist_ok=True)
-        PRIVATE.mkdir(mode=0o700, exist_ok=True)
+        PRIVATE.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.environ.setdefault("DVC_SITE_CACHE_DIR", str(PRIVATE.absolute()))
     checked(Tree, "add", check_entry)
     checked(Output, "checkout", check_output)

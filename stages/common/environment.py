@@ -35,10 +35,9 @@ def verify(declared: dict[str, str]) -> None:
     """
     faults = []
     for name, wanted in declared.items():
-        found, where = (platform.python_version(), sys.executable) if name == "python" else _installed(name)
-        agrees = found in SpecifierSet(wanted) if name == "python" else found == wanted
-        if not agrees:
-            faults.append(f"{name} is {found}{f' in {where}' if where else ''}, {ENVIRONMENT} says {wanted}")
+        found, where = _installed(name)
+        if not (found in SpecifierSet(wanted) if name == "python" else found == wanted):
+            faults.append(f"{name} is {found}{where}, {ENVIRONMENT} says {wanted}")
     if faults:
         raise EnvironmentDiffersError(
             f"{'; '.join(faults)}. Install the locked environment with `make setup`, activate it "
@@ -47,12 +46,14 @@ def verify(declared: dict[str, str]) -> None:
 
 
 def _installed(name: str) -> tuple[str, str]:
-    """The version of a package, and the folder that Python takes it from."""
+    """The version of Python or of a package, and where it was found."""
+    if name == "python":
+        return platform.python_version(), f" in {sys.executable}"
     try:
         found = distribution(name)
     except PackageNotFoundError:
         return "not installed", ""
-    return found.version, str(found.locate_file(""))
+    return found.version, f" in {found.locate_file('')}"
 
 
 def locked_versions(lock: str) -> dict[str, str]:
@@ -62,18 +63,13 @@ def locked_versions(lock: str) -> dict[str, str]:
 
 def render(lock: str) -> str:
     """The text of environment.yaml for the text of a requirements lock."""
+    header = "# Versions that results depend on, written by `make lock`; stages declare them as params."
     versions = locked_versions(lock)
-    lines = [f"{name}: {versions[name]}" for name in PACKAGES]
-    header = "# Versions that results depend on, written by `make lock`; stages declare them as params.\n"
-    return header + f'python: "{PYTHON}"\n' + "\n".join(lines) + "\n"
+    return "\n".join([header, f'python: "{PYTHON}"', *(f"{name}: {versions[name]}" for name in PACKAGES), ""])
 
 
 def read() -> dict[str, str]:
-    """The content of environment.yaml: package → version, and `python` → the range that is supported.
-
-    Raises:
-        SettingsError: there is no such file, or it is no YAML.
-    """
+    """environment.yaml: package → version, `python` → the supported range; `SettingsError` if it can't be read."""
     return {name: str(value) for name, value in read_yaml(ENVIRONMENT).items()}
 
 

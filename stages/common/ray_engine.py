@@ -28,26 +28,14 @@ LOOK_AFTER = 30.0  # seconds without a result from a cluster, after which its no
 def run(
     function: Callable[[Task], Result], tasks: Sequence[Task], address: str, cpus: int, gpus: int
 ) -> Iterator[Result]:
-    """As `engine.run`, on the nodes of the cluster at `address`.
-
-    Raises:
-        StageError: no such cluster, no node fit for the task, a node that differs, or a task lost `TRIES` times.
-        Exception: what `function` raised.
-    """
+    """As `engine.run`, on the nodes of the cluster at `address`; `StageError` for a node that differs, too."""
     ray = connected(address)
-    nodes = cpus_of_nodes(ray)
-    cpus = max(1, min(cpus, max(nodes, default=0)))  # a task that fits on no node would wait for ever
+    cpus = max(1, min(cpus, max(cpus_of_nodes(ray), default=0)))  # a task that fits on no node would wait for ever
     remote = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=TRIES - 1, scheduling_strategy="SPREAD")(_at)
-    most = 2 * max(1, sum(nodes) // cpus)  # at once: those at work, and as many that wait
     home = str(Path.cwd())
-    waiting: deque[Any] = deque()
-    due = iter(tasks)
+    waiting = deque(remote.remote(home, function, task) for task in tasks)
     try:
-        while True:
-            while len(waiting) < most and (task := next(due, waiting)) is not waiting:
-                waiting.append(remote.remote(home, function, task))
-            if not waiting:
-                return
+        while waiting:
             while not ray.wait([waiting[0]], timeout=LOOK_AFTER)[0]:
                 if max(cpus_of_nodes(ray, gpus), default=0) < cpus:
                     needed = f"{cpus} CPUs" + (f" and {gpus} GPUs" if gpus else "")

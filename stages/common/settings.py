@@ -4,7 +4,6 @@ Networks list their options in `stages/networks/registry.py`. Which sources and 
 source, the stages that use them know; `python -m stages.check` asks them, too.
 """
 
-import math
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -19,7 +18,6 @@ PARAMS = Path("params.yaml")
 CELL = 4  # every network halves the patch twice, or cuts it into 4 × 4 cells
 RESERVED = ("baselines", "target", "luma", "mean_rgb", "green", "conv1x1")  # rows of the same tables
 SSIM_WINDOW = 11  # pixels; a patch must hold at least one window of Wang et al. 2004
-
 MOST_VALUES = 200_000  # of a YAML file, where an alias counts as often as what it stands for
 DEEPEST = 50
 
@@ -74,13 +72,9 @@ class Recipe(Section):
     seed: int = Field(ge=0, lt=2**31)
 
     @model_validator(mode="after")
-    def warm_up_ends_before_training(self) -> "Recipe":
+    def warm_up_ends_before_training_and_damage_is_done_to_colour(self) -> "Recipe":
         if self.warmup >= self.budget:
             raise ValueError(f"warmup ({self.warmup}) must be below budget ({self.budget})")
-        return self
-
-    @model_validator(mode="after")
-    def damage_is_done_to_colour(self) -> "Recipe":
         if self.degrade and self.input == "gray":
             raise ValueError("degrade damages colour; it needs input colour or colour_damage")
         return self
@@ -108,18 +102,12 @@ class Variant(Recipe):
                     f"unknown key {key!r}; a recipe has {', '.join(Recipe.model_fields)}, "
                     f"and network {self.network!r} has {', '.join(ranges) or 'no option'}"
                 )
-            _check_option(key, value, *ranges[key])
-        missing = [key for key in ranges if key not in self.options]
-        if missing:
+            low, high = ranges[key]
+            if type(value) not in (int, type(low)) or not low <= value <= high:  # NaN is not
+                raise ValueError(f"{key} is {value!r}; it must be {type(low).__name__} from {low} to {high}")
+        if missing := [key for key in ranges if key not in self.options]:
             raise ValueError(f"network {self.network!r} needs {', '.join(missing)}")
         return self
-
-
-def _check_option(key: str, value: Any, low: float, high: float) -> None:
-    kind = type(low)
-    right_type = type(value) is int or (kind is float and type(value) is float)
-    if not (right_type and math.isfinite(value) and low <= value <= high):
-        raise ValueError(f"{key} is {value!r}; it must be {kind.__name__} from {low} to {high}")
 
 
 class Train(Section):

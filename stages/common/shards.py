@@ -17,7 +17,7 @@ from typing import Any
 from tqdm import tqdm
 
 from stages.common import engine
-from stages.common.artifacts import ArtifactError, sha256_of, write_bytes
+from stages.common.artifacts import ArtifactError, sha256_of
 from stages.common.engine import Engine
 
 DONE = "done.json"
@@ -37,14 +37,7 @@ class Shard:
 
 
 def run(
-    work: Work,
-    tasks: Sequence[Any],
-    keep: Path,
-    where: Engine,
-    *,
-    cpus: int = 1,
-    gpus: int = 0,
-    unit: str = "shard",
+    work: Work, tasks: Sequence[Any], keep: Path, where: Engine, *, cpus: int = 1, gpus: int = 0, unit: str = "shard"
 ) -> Iterator[Shard]:
     """Do every task that is not done yet; give the shards in the order of the tasks.
 
@@ -53,14 +46,12 @@ def run(
             hold. The same task must give the same bytes.
         tasks: one per shard, picklable. The same `keep` must always mean the same tasks.
         keep: the folder for finished shards, such as `Stage.keep` or one below it; on a cluster all nodes see it.
-        where: the engine.
-        cpus: that one task keeps busy; `gpus` the same.
+        where, cpus, gpus: see `engine.run`.
         unit: of the progress bar.
 
     Raises:
-        StageError: a worker was killed.
-        Exception: what `work` raised; shards that were finished before stay.
         ArtifactError: the disk is full.
+        Exception: see `engine.run`; shards that were finished before stay.
     """
     keep.mkdir(parents=True, exist_ok=True)
     for lost in keep.glob(".*.partial"):
@@ -94,7 +85,7 @@ def _do(work: Work, job: tuple[Any, Path]) -> Any:
         facts = work(task, building)
         files = {path.name: sha256_of(path) for path in sorted(building.iterdir())}
         text = json.dumps({"facts": facts, "files": files})
-        write_bytes(building / DONE, text.encode())
+        (building / DONE).write_text(text, encoding="utf-8")
         try:
             building.rename(folder)
         except OSError:

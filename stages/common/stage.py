@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 
 from stages.common import environment, settings
-from stages.common.artifacts import ArtifactError
+from stages.common.artifacts import ArtifactError, sha256_of
 from stages.common.settings import SettingsError, read_yaml
 
 PIPELINE = Path("dvc.yaml")
@@ -54,9 +54,9 @@ class Declaration:
 class Stage:
     """A stage at work: its settings, and where to write."""
 
-    settings: dict[str, Any] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=dict)  # of the packages that dvc.yaml declares
-    keep: Path = KEPT  # folder for what a later try with the same code, params, data and packages may go on from
+    settings: dict[str, Any]
+    versions: dict[str, str]  # of the packages that dvc.yaml declares
+    keep: Path  # folder for what a later try with the same code, params, data and packages may go on from
     _outs: dict[Path, Path] = field(default_factory=dict)
 
     def __getitem__(self, key: str) -> Any:
@@ -98,25 +98,23 @@ def stage(name: str, item: str | None = None, *, declaration: Declaration | None
     """
     _die_with_dvc()
     label = f"{name}@{item}" if item else name
-    work = Stage()
     ended_well = False
     try:
-        with _alone(label), closing(work):
+        with _alone(label):
             _refuse_code_of_another_checkout()
             declaration = declaration or declared(name, item)
             before = fingerprint(declaration)
-            checked = settings.load()
-            versions = environment.read()
-            work.keep = _kept(label, before)
-            work.versions = {package: versions[package] for package in declaration.packages}
-            environment.verify(work.versions)
-            work.settings = {key: _lookup(checked, key) for key in declaration.params}
+            checked, versions = settings.load(), environment.read()
+            used = {package: versions[package] for package in declaration.packages}
+            environment.verify(used)
+            given = {key: _lookup(checked, key) for key in declaration.params}
             for file, keys in declaration.others.items():
-                work.settings |= {key: _lookup(read_yaml(file), key) for key in keys}
-            yield work
-            _refuse_if_changed(before, fingerprint(declaration))
-            work.publish()
-            _remove(work.keep.parent)
+                given |= {key: _lookup(read_yaml(file), key) for key in keys}
+            with closing(Stage(given, used, _kept(label, before))) as work:
+                yield work
+                _refuse_if_changed(before, fingerprint(declaration))
+                work.publish()
+                _remove(work.keep.parent)
             ended_well = True
     except (StageError, SettingsError, ArtifactError, environment.EnvironmentDiffersError) as error:
         print(f"{label}: {error}", file=sys.stderr)
@@ -138,11 +136,7 @@ def item_of(text: str) -> str:
 
 
 def declared(name: str, item: str | None = None) -> Declaration:
-    """Look up a stage in dvc.yaml; `StageError` lists those that exist, or the items of its `foreach`.
-
-    Raises:
-        SettingsError: dvc.yaml or params.yaml is missing or wrong.
-    """
+    """Look up a stage in dvc.yaml; `StageError` lists those that exist, or the items of its `foreach`."""
     stages = read_yaml(PIPELINE)["stages"]
     if name not in stages:
         raise StageError(f"{PIPELINE} has no stage {name!r}; it has {', '.join(stages)}")
@@ -173,9 +167,7 @@ def declared(name: str, item: str | None = None) -> Declaration:
 def fingerprint(declaration: Declaration) -> Fingerprint:
     """What identifies the stage's inputs now: file → sha256, or size and time of change; param → value.
 
-    Raises:
-        StageError: an input is missing.
-        SettingsError: a file of params is missing, or is no YAML.
+    `StageError` names an input that is missing.
     """
     found: Fingerprint = {}
     for dep in declaration.deps:
@@ -185,10 +177,10 @@ def fingerprint(declaration: Declaration) -> Fingerprint:
             if not path.is_file() or "__pycache__" in path.parts:  # a FIFO would never end
                 continue
             status = path.stat()
-            small = status.st_size <= HASHED_UP_TO and os.access(path, os.R_OK)
-            found[str(path)] = (
-                (hashlib.sha256(path.read_bytes()).hexdigest(),) if small else (status.st_size, status.st_mtime_ns)
-            )
+            if status.st_size <= HASHED_UP_TO and os.access(path, os.R_OK):
+                found[str(path)] = (sha256_of(path),)
+            else:
+                found[str(path)] = (status.st_size, status.st_mtime_ns)
     for file, keys in {settings.PARAMS: declaration.params, **declaration.others}.items():
         params = read_yaml(file)  # as written: a slip in another stage's params is no reason to lose this one's work
         found.update({f"{file}: {key}": (_lookup(params, key),) for key in keys})
@@ -203,9 +195,8 @@ def _kept(label: str, inputs: Fingerprint) -> Path:
     times = [(path, Path(path).stat().st_mtime_ns) for path in inputs if Path(path).is_file()]
     known = json.dumps([sorted(inputs.items()), sorted(times)], default=str)
     mine = KEPT / label / hashlib.sha256(known.encode()).hexdigest()[:16]
-    for other in mine.parent.glob("*"):
-        if other != mine:
-            _remove(other)
+    for other in {*mine.parent.glob("*")} - {mine}:
+        _remove(other)
     return mine
 
 
@@ -239,9 +230,8 @@ def _restore_tracked(name: str, item: str | None) -> None:
         outs = [out for kind in ("outs", "metrics", "plots") for out in entry.get(kind, []) if isinstance(out, dict)]
         paths = [path.replace("${key}", item or "") for out in outs for path in out]
         command = ["git", "ls-files", "--deleted", "--", *paths]
-        listed = subprocess.run(command, capture_output=True, text=True, check=False)
-        if paths and listed.stdout:
-            gone = listed.stdout.splitlines()
+        gone = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+        if paths and gone:
             subprocess.run(["git", "checkout", "--quiet", "--", *gone], check=False)
             print(f"{', '.join(gone)}: DVC had deleted this for the stage; it is again as in git", file=sys.stderr)
 

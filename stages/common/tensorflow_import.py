@@ -11,10 +11,7 @@ OPTIONAL_FOR_KERAS = ("sklearn", "matplotlib")  # a third of Keras's import time
 
 @contextmanager
 def tensorflow_import() -> Iterator[None]:
-    """For the imports of TensorFlow: without its chatter, and without what Keras imports only because it finds it.
-
-    The chatter goes to the file descriptor, past Python; it is shown after all when the import fails.
-    """
+    """Around the imports. Chatter goes to the file descriptor, past Python; it is shown if the import fails."""
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's keras.json says
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # of the C++ side; what matters reaches Python as an exception
     unwanted = [name for name in OPTIONAL_FOR_KERAS if name not in sys.modules]

@@ -12,6 +12,7 @@ import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, PngImagePlugin
 
-from grayscale.core.atomic import atomic
-from stages.common.artifacts import ZIP_EPOCH, ArtifactError, read_table, write_table
+from stages.common.artifacts import ArtifactError, read_table, write_table, write_zip
 from stages.formats import manifest
 
 MANIFEST, SHARDS = "manifest.csv", "shards.csv"
@@ -103,9 +103,9 @@ def file_name(number: int) -> str:
 
 def _write_some(archive: zipfile.ZipFile, table: pd.DataFrame, path: Path) -> None:
     """A zip of those members of another that a manifest lists: sorted, stored, all of one constant time."""
-    with faults_named(path), atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as some:
-        for member in sorted({_member(name) for name in table["name"]}):
-            some.writestr(zipfile.ZipInfo(member, ZIP_EPOCH), archive.read(member))
+    members = sorted({_member(name) for name in table["name"]})
+    with faults_named(path):
+        write_zip(path, ((member, archive.read(member)) for member in members))
 
 
 def _write_tables(folder: Path, tables: Sequence[pd.DataFrame]) -> None:
@@ -122,8 +122,7 @@ class Container:
     """Read access to a folder that `write` or `join` filled, in which each split of `needed` must have a photograph.
 
     Raises:
-        ArtifactError: at opening, if the manifest or shards.csv is missing, damaged, or does not fit the other; at
-            reading, if the zip or the photograph is missing, damaged, or not the one in the manifest.
+        ArtifactError: at opening, if the manifest or shards.csv is missing, damaged, or does not fit the other.
     """
 
     def __init__(self, folder: Path, needed: Sequence[str] = manifest.SPLITS) -> None:
@@ -134,13 +133,13 @@ class Container:
         files = np.repeat(held["file"].to_numpy(), held["photographs"])
         self._rows = self.manifest.assign(file=files).set_index("name", drop=False)
         self._folder = folder
-        self._open: dict[str, zipfile.ZipFile] = {}  # the one that was used last comes last
+        self._zip = lru_cache(OPEN)(lambda file: zipfile.ZipFile(folder / file))
 
     def read(self, name: str) -> np.ndarray:
         """One photograph as `(height, width, 3)` uint8, sRGB, checked against its manifest row.
 
         Raises:
-            ArtifactError: it can't be read, or is not the one in the manifest.
+            ArtifactError: zip or photograph is missing, damaged, or not the one in the manifest.
             KeyError: the manifest has no such name.
         """
         row = self._rows.loc[name]
@@ -154,13 +153,6 @@ class Container:
             raise ArtifactError(f"{path}: photograph {name!r} can't be read: {error}; run `dvc repro`") from error
         manifest.verify(row, pixels)
         return pixels
-
-    def _zip(self, file: str) -> zipfile.ZipFile:
-        archive = self._open.pop(file) if file in self._open else zipfile.ZipFile(self._folder / file)
-        self._open[file] = archive
-        if len(self._open) > OPEN:
-            self._open.pop(next(iter(self._open))).close()
-        return archive
 
 
 def _member(name: str) -> str:

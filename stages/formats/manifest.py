@@ -28,30 +28,21 @@ def rows(path: Path) -> pd.DataFrame:
 
 
 def check(table: pd.DataFrame, where: str, needed: Sequence[str] = SPLITS) -> None:
-    """Refuse an impossible manifest; `where` names it in the message.
+    """Refuse, with an `ArtifactError`, an impossible manifest; `where` names it in the message.
 
     `scene` groups photographs of the same scene (a stereo pair), which must share a split; `sha256` is that of the
     pixels, see `hash_pixels`. Each split of `needed` must have a photograph: of a further test set, only test.
-
-    Raises:
-        ArtifactError: a column is missing, a name stands twice, a split is unknown or has no photograph, or a scene
-            is in two splits.
     """
-    missing = [column for column in COLUMNS if column not in table]
-    if missing:
+    if missing := [column for column in COLUMNS if column not in table]:
         raise ArtifactError(f"{where}: no column {', '.join(missing)}; a manifest has {', '.join(COLUMNS)}")
-    twice = table["name"][table["name"].duplicated()].tolist()
-    if twice:
+    if twice := table["name"][table["name"].duplicated()].tolist():
         raise ArtifactError(f"{where}: listed twice: {', '.join(twice)}")
-    unknown = sorted(set(table["split"].astype(str)) - set(SPLITS))
-    if unknown:
+    if unknown := sorted(set(table["split"].astype(str)) - set(SPLITS)):
         raise ArtifactError(f"{where}: unknown split {', '.join(unknown)}; it must be one of {', '.join(SPLITS)}")
-    empty = [split for split in needed if split not in set(table["split"])]
-    if empty:
+    if empty := [split for split in needed if split not in set(table["split"])]:
         raise ArtifactError(f"{where}: no photograph in split {', '.join(empty)}; each needs at least one")
     sides = table.groupby("scene")["split"].nunique()
-    leaking = sides[sides > 1].index.tolist()
-    if leaking:
+    if leaking := sides[sides > 1].index.tolist():
         raise ArtifactError(f"{where}: scene {', '.join(map(str, leaking))} stands in more than one split")
 
 

@@ -60,7 +60,8 @@ class PatchSet:
     last stay mapped: memory does not grow with the number of shards. Another process opens its own, by `folder`.
 
     Raises:
-        ArtifactError: at opening, if shards.csv is missing or is none; later, if another file is missing or damaged.
+        ArtifactError: at opening, if shards.csv is missing or is none; later, if another file is missing, damaged, or
+            of another number of patches.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -75,11 +76,7 @@ class PatchSet:
 
     @cached_property
     def index(self) -> pd.DataFrame:
-        """One row per patch: photo, domain, row, column; read when it is first asked for.
-
-        Raises:
-            ArtifactError: index.csv is missing, or has another number of patches than shards.csv.
-        """
+        """One row per patch: photo, domain, row, column; read when it is first asked for."""
         index = read_table(self.folder / "index.csv", text=("photo", "domain"))
         if len(index) != len(self):
             raise ArtifactError(f"{self.folder}: index.csv has {len(index)} patches, shards.csv {len(self)}")
@@ -87,19 +84,12 @@ class PatchSet:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the tables, and so, through the shards' hashes, of everything.
-
-        Raises:
-            ArtifactError: a table is missing.
-        """
-        digest = hashlib.sha256()
-        for table in ("index.csv", "shards.csv"):
-            try:
-                with (self.folder / table).open("rb") as file:
-                    hashlib.file_digest(file, lambda: digest)
-            except FileNotFoundError as error:
-                raise ArtifactError(f"{error.filename}: not found; run `dvc repro`") from error
-        return digest.hexdigest()
+        """Of the tables, and so, through the shards' hashes, of everything."""
+        try:
+            tables = (self.folder / "index.csv").read_bytes(), (self.folder / "shards.csv").read_bytes()
+        except FileNotFoundError as error:
+            raise ArtifactError(f"{error.filename}: not found; run `dvc repro`") from error
+        return hashlib.sha256(b"".join(tables)).hexdigest()
 
     @property
     def shards(self) -> list[tuple[int, int]]:
@@ -115,10 +105,7 @@ class PatchSet:
         """The patches `numbers` of a kind, "colour" or "gray", as `(n, patch, patch, channels)` uint8, in their order.
 
         Fast where they lie in at most `MAPPED` shards. All of them if None, which takes as much memory as they do.
-
-        Raises:
-            IndexError: there is no such number.
-            ArtifactError: a shard is missing or damaged.
+        `IndexError` if there is no such number.
         """
         numbers = np.arange(len(self)) if numbers is None else np.asarray(numbers)
         if len(numbers) and (numbers.min() < 0 or numbers.max() >= len(self)):

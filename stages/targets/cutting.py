@@ -48,29 +48,26 @@ def cut_photographs(
 
     Raises:
         ArtifactError: a photograph can't be read, or no patch is left in a split.
-        StageError: a worker was killed.
     """
     manifest = Container(photos, needed=tuple(outs)).manifest
     sizes = patches.count(manifest["height"], manifest["width"], settings.patch, settings.stride)
-    groups: list[tuple[str, np.ndarray]] = []  # split, and numbers of manifest rows
+    groups: list[pd.DataFrame] = []  # rows of the manifest
     for split in outs:
-        members = np.flatnonzero(manifest["split"] == split)
-        limits = plan(sizes.iloc[members].tolist(), settings.shard_patches)
-        groups += [(split, members[start:stop]) for start, stop in limits]
-    tasks = [manifest.iloc[numbers] for _, numbers in groups]
-    cut = list(shards.run(partial(cut_group, photos, settings), tasks, keep, engine))
+        members = manifest[manifest["split"] == split]
+        limits = plan(sizes[members.index].tolist(), settings.shard_patches)
+        groups += [members[start:stop] for start, stop in limits]
+    cut = list(shards.run(partial(cut_group, photos, settings), groups, keep, engine))
 
-    kept = np.zeros(len(manifest), int)
-    for (_, numbers), shard in zip(groups, cut, strict=True):
-        kept[numbers] = shard.facts["kept"]
-    counts = pd.DataFrame({"photo": manifest["name"], "split": manifest["split"], "patches": sizes, "kept": kept})
+    counts = pd.DataFrame({"photo": manifest["name"], "split": manifest["split"], "patches": sizes, "kept": 0})
+    for rows, shard in zip(groups, cut, strict=True):
+        counts.loc[rows.index, "kept"] = shard.facts["kept"]
     left = counts.groupby("split")["kept"].sum()
     if empty := [split for split in outs if not left[split]]:
         raise ArtifactError(
             f"no patch is left in split {', '.join(empty)}; lower targets.min_contrast or targets.patch"
         )
     for split, folder in outs.items():
-        _pack([shard for (side, _), shard in zip(groups, cut, strict=True) if side == split], folder)
+        _pack([shard for rows, shard in zip(groups, cut, strict=True) if rows["split"].iloc[0] == split], folder)
     return counts
 
 
@@ -120,11 +117,7 @@ def _pack(filled: Sequence[Shard], folder: Path) -> None:
 def cut_group(photos: Path, settings: Targets, rows: pd.DataFrame, folder: Path) -> dict[str, Any]:
     """Cut the photographs of some manifest rows: a shard of both kinds, colour.npy and gray.npy, and their index.csv.
 
-    Returns:
-        `kept`, how many patches of each photograph; and the `sha256` of the file of each kind.
-
-    Raises:
-        ArtifactError: the container or a photograph is missing or damaged.
+    Returns `kept`, how many patches of each photograph; and the `sha256` of the file of each kind.
     """
     container = _opened(photos)
     kept = []

@@ -25,9 +25,6 @@ class TrainingBatches(keras.utils.PyDataset):
 
     A batch is a pair `(n, patch, patch, inputs)` and `(n, patch, patch, outputs)`, `dtype`, in [0, 1]. Replicas share
     it evenly, so that the last batch of an epoch is cut to a multiple of the replicas.
-
-    Raises:
-        ArtifactError: at reading, if patches are missing or damaged.
     """
 
     def __init__(self, patches: PatchSet, recipe: Recipe, dtype: str, replicas: int = 1) -> None:
@@ -62,15 +59,13 @@ class Pairs:
         self._estimates = recipe.input == "colour_damage"
         if self._estimates:
             photos = patches.index["photo"].to_numpy()
-            self._borders = np.flatnonzero(np.append(True, photos[1:] != photos[:-1]))  # a photograph's lie together
+            changes = np.append(True, photos[1:] != photos[:-1])
+            self._borders = np.append(np.flatnonzero(changes), len(photos))  # a photograph's patches lie together
 
     def read(self, numbers: np.ndarray, rngs: Sequence[np.random.Generator]) -> Batch:
         """Inputs and targets `(n, patch, patch, channels)` of the patches `numbers`; `rngs` has one for each patch.
 
         Damage is estimated from further patches of the same photograph, too, as it will be from a whole one.
-
-        Raises:
-            ArtifactError: patches are missing or damaged.
         """
         targets = to_unit(self._from.read(self._recipe.target, numbers), self._dtype)
         if not (self._estimates or self._recipe.degrade):
@@ -86,7 +81,7 @@ class Pairs:
         numbers = np.array([number])
         if self._estimates:
             photo = np.searchsorted(self._borders, number, side="right") - 1
-            start, stop = np.append(self._borders, len(self._from))[photo : photo + 2]
+            start, stop = self._borders[photo : photo + 2]
             numbers = np.append(numbers, rng.integers(start, stop, PIECES - 1))
         pieces = self._from.read("colour", numbers)
         if not self._recipe.degrade:
@@ -107,8 +102,7 @@ class Order:
         if len(shards) > WINDOW:
             order = np.random.default_rng(seed).permutation(order)
         self._windows = [[shards[n] for n in order[start : start + WINDOW]] for start in range(0, len(shards), WINDOW)]
-        sizes = [sum(stop - start for start, stop in window) for window in self._windows]
-        self._starts = np.concatenate([[0], np.cumsum(sizes)])
+        self._starts = np.cumsum([0, *(sum(stop - start for start, stop in window) for window in self._windows)])
         self._window = lru_cache(2)(self._shuffled)
 
     def numbers(self, start: int, stop: int) -> np.ndarray:
@@ -128,9 +122,6 @@ class ValidationBatches(keras.utils.PyDataset):
     """All validation patches, in order, in batches as of `TrainingBatches`; damaged alike in every epoch.
 
     Batches are of about equal size, so that with several replicas each has some of the last one.
-
-    Raises:
-        ArtifactError: at reading, if patches are missing or damaged.
     """
 
     def __init__(self, patches: PatchSet, recipe: Recipe, dtype: str) -> None:

@@ -1,8 +1,10 @@
-"""A variant's network, built for patches of a size. How it is trained stands in `stages.train.fit`."""
+"""A variant's network, built for patches of a size, and its work. How it is trained stands in `stages.train.fit`."""
 
+import math
 from importlib import import_module
 
 import keras
+from keras import layers
 
 from grayscale.damage import PLANES
 from stages.common.settings import Variant
@@ -12,11 +14,7 @@ CHANNELS = {"colour": 3, "gray": 1, "colour_damage": 3 + len(PLANES)}
 
 
 def build(variant: Variant, patch: int) -> keras.Model:
-    """The untrained network of `variant` for square patches with sides of `patch` pixels.
-
-    Raises:
-        StageError: the network's options don't go with that size.
-    """
+    """The untrained network of `variant` for patches of `patch` pixels a side; `StageError` if it has none for them."""
     network = import_module(f"stages.networks.{variant.network}")
     try:
         model: keras.Model = network.build(
@@ -28,13 +26,25 @@ def build(variant: Variant, patch: int) -> keras.Model:
 
 
 def resized(model: keras.Model, variant: Variant, patch: int) -> keras.Model:
-    """`model`, which `build` made, for patches of another size.
-
-    Raises:
-        StageError: the network has other weights then.
-    """
+    """`model`, which `build` made, for patches of another size; `StageError` if it has other weights then."""
     other = build(variant, patch)
     if [weight.shape for weight in other.weights] != [weight.shape for weight in model.weights]:
         raise StageError(f"join is {variant.join}; network {variant.network!r} is bound to the size of its patches")
     other.set_weights(model.get_weights())
     return other
+
+
+def macs(model: keras.Model) -> int:
+    """Multiply-adds of the convolutions, transposed convolutions and dense layers for one patch; of nothing else.
+
+    A convolution does those of its kernel at each output pixel, borders too; a transposed one at each input pixel.
+    """
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            total += macs(layer)
+        elif isinstance(layer, layers.Conv2D | layers.Dense):
+            total += math.prod(layer.output.shape[1:-1]) * math.prod(layer.kernel.shape)
+        elif isinstance(layer, layers.Conv2DTranspose):
+            total += math.prod(layer.input.shape[1:-1]) * math.prod(layer.kernel.shape)
+    return total

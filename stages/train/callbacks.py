@@ -15,10 +15,7 @@ import keras
 import numpy as np
 
 from grayscale.core.atomic import atomic
-
-
-class TrainingDivergedError(Exception):
-    """The loss became NaN or infinite."""
+from stages.common.stage import StageError
 
 
 class Epochs(keras.callbacks.Callback):
@@ -85,7 +82,7 @@ class Epochs(keras.callbacks.Callback):
 
     def _require_finite(self, logs: dict[str, float], name: str) -> None:
         if not math.isfinite(logs[name]):
-            raise TrainingDivergedError(
+            raise StageError(
                 f"{name} became {logs[name]} in epoch {len(self.rows) + 1}; no model was written. "
                 "Lower learning_rate, or add warmup"
             )

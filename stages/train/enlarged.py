@@ -64,11 +64,8 @@ class SmallConvolution(keras.layers.Layer):
 
 
 def _doubles(layer: keras.Layer) -> bool:
-    return (
-        isinstance(layer, keras.layers.UpSampling2D)
-        and layer.size == (2, 2)
-        and layer.interpolation == "nearest"
-        and layer.data_format == "channels_last"
+    return isinstance(layer, keras.layers.UpSampling2D) and (
+        (layer.size, layer.interpolation, layer.data_format) == ((2, 2), "nearest", "channels_last")
     )
 
 

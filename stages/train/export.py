@@ -28,9 +28,6 @@ def export(keras_file: Path, onnx_file: Path) -> None:
 
     The exporter walks through sets of nodes: which of several equal graphs it writes is up to how nodes are hashed, and
     to the names that it gave in the same process before. Hence a process in which both are the same each time.
-
-    Raises:
-        StageError: see `write_onnx`.
     """
     command = [sys.executable, "-m", "stages.train.export", str(keras_file), str(onnx_file)]
     code = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])

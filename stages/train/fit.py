@@ -5,7 +5,7 @@ What it reads is in `stages.train.batches`; when it stops, and where it goes on 
 """
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import pandas as pd
@@ -17,20 +17,6 @@ from stages.train import losses
 from stages.train.batches import TrainingBatches, ValidationBatches
 from stages.train.callbacks import Epochs
 from stages.train.enlarged import computed_small
-
-
-class Passes(NamedTuple):
-    """A recipe's budget, patience and warm-up as epochs, each a pass over the training patches; warm-up is shorter."""
-
-    budget: int
-    patience: int
-    warmup: int
-
-    @classmethod
-    def of(cls, recipe: Recipe, patches: int) -> "Passes":
-        """Round up what the recipe gives in patches seen, where an epoch has so many `patches`."""
-        budget, patience, warmup = (-(-seen // patches) for seen in (recipe.budget, recipe.patience, recipe.warmup))
-        return cls(budget, patience, min(warmup, budget - 1))
 
 
 def fit(
@@ -52,28 +38,28 @@ def fit(
         trackers. All are means over patches.
 
     Raises:
-        TrainingDivergedError: the loss became NaN or infinite; names the epoch.
+        StageError: the loss became NaN or infinite; names the epoch.
     """
     strategy = model.distribute_strategy
     batches = TrainingBatches(train, recipe, model.variable_dtype, strategy.num_replicas_in_sync)
     unseen = ValidationBatches(validation, recipe, model.variable_dtype)
-    passes = Passes.of(recipe, batches.patches)
+    budget, patience, warmup = passes(recipe, batches.patches)
     with strategy.scope():
         model = computed_small(model)  # with the same variables
         model.compile(
-            optimizer=keras.optimizers.Adam(learning_rate(recipe, passes, len(batches))),
+            optimizer=keras.optimizers.Adam(learning_rate(recipe, budget * len(batches), warmup * len(batches))),
             loss=losses.LOSSES[recipe.loss],
             metrics=[losses.psnr],
             jit_compile=False,
         )
         model.optimizer.build(model.trainable_variables)
-    epochs = Epochs(passes.budget, passes.patience, keep)
+    epochs = Epochs(budget, patience, keep)
     epochs.load(model)
     if not epochs.ended:
         model.fit(
             batches,
             validation_data=unseen,
-            epochs=passes.budget,
+            epochs=budget,
             initial_epoch=len(epochs.rows),
             shuffle=False,  # `batches` does it
             verbose=0,
@@ -83,14 +69,22 @@ def fit(
     return pd.DataFrame(epochs.rows)
 
 
-def learning_rate(recipe: Recipe, passes: Passes, steps_per_epoch: int) -> Any:
-    """A constant, or a linear warm-up from 0 and a cosine decay to 0 (Loshchilov and Hutter 2017, arXiv:1608.03983)."""
+def passes(recipe: Recipe, patches: int) -> tuple[int, int, int]:
+    """The recipe's budget, patience and warm-up in passes over so many patches, rounded up; the last is shorter."""
+    budget, patience, warmup = (-(-seen // patches) for seen in (recipe.budget, recipe.patience, recipe.warmup))
+    return budget, patience, min(warmup, budget - 1)
+
+
+def learning_rate(recipe: Recipe, steps: int, warmup: int) -> Any:
+    """A constant, or a linear warm-up from 0 and a cosine decay to 0 (Loshchilov and Hutter 2017, arXiv:1608.03983).
+
+    `warmup` is how many of all `steps` it takes.
+    """
     if recipe.schedule == "constant":
         return recipe.learning_rate
-    warmup = passes.warmup * steps_per_epoch
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if warmup else recipe.learning_rate,
         warmup_target=recipe.learning_rate if warmup else None,
         warmup_steps=warmup,
-        decay_steps=passes.budget * steps_per_epoch - warmup,
+        decay_steps=steps - warmup,
     )

@@ -16,7 +16,6 @@ class Joined(PatchSet):
 
     Raises:
         StageError: there is no such square, as where patches overlap or lie apart.
-        ArtifactError: patches are missing or damaged.
     """
 
     def __init__(self, patches: PatchSet, side: int, *, clean: bool = False) -> None:
@@ -36,7 +35,9 @@ class Joined(PatchSet):
                 "let targets.stride be targets.patch, or join fewer"
             )
         if clean:
-            whole = _of_clean_photographs(patches, whole)
+            photos = index["photo"]
+            damaged = {photo for photo in photos.unique() if _is_damaged(patches, np.flatnonzero(photos == photo))}
+            whole = {at: square for at, square in whole.items() if photos[at] not in damaged} or whole
         self._parts = np.array(list(whole.values()))  # (squares, side²)
         self.index = index.iloc[list(whole)].reset_index(drop=True)
         self._starts = np.unique(np.searchsorted(list(whole), [0, *(stop for _, stop in patches.shards)]))
@@ -50,12 +51,5 @@ class Joined(PatchSet):
         return tiled.swapaxes(2, 3).reshape(len(parts), self.patch, self.patch, KINDS[kind])
 
 
-def _of_clean_photographs(patches: PatchSet, squares: dict[int, list[int]]) -> dict[int, list[int]]:
-    """Those squares, by their first patch, whose photographs are not damaged; all of them if there are none."""
-    photos = patches.index["photo"].to_numpy()
-    damaged = {
-        photo
-        for photo in np.unique(photos)
-        if damage.estimate(patches.read("colour", np.flatnonzero(photos == photo)))[0] >= damage.DAMAGED
-    }
-    return {at: square for at, square in squares.items() if photos[at] not in damaged} or squares
+def _is_damaged(patches: PatchSet, numbers: np.ndarray) -> bool:
+    return bool(damage.estimate(patches.read("colour", numbers))[0] >= damage.DAMAGED)

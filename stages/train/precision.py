@@ -11,7 +11,7 @@ import tensorflow as tf
 from stages.common.stage import StageError
 
 
-def prepare(*, threads: int, dtype: str, seed: int = 0, device: str = "cpu", replicas: int = 1) -> None:
+def prepare(threads: int, dtype: str, seed: int = 0, device: str = "cpu", replicas: int = 1) -> None:
     """Pin what sums depend on; call once, before anything of TensorFlow runs.
 
     Args:
@@ -27,7 +27,14 @@ def prepare(*, threads: int, dtype: str, seed: int = 0, device: str = "cpu", rep
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     if device == "gpu":
-        _use_gpus(replicas)
+        gpus = tf.config.list_physical_devices("GPU")
+        if len(gpus) < replicas:
+            raise StageError(
+                f"train.device is gpu, and TensorFlow sees {len(gpus)} on this machine where {replicas} are needed; "
+                "install its CUDA libraries (`pip install tensorflow[and-cuda]`), or set train.device to cpu"
+            )
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)  # so that variants can share one
     else:
         tf.config.set_visible_devices([], "GPU")  # another device, other sums
         parts = [tf.config.LogicalDeviceConfiguration()] * replicas
@@ -58,17 +65,6 @@ def convert(model: keras.Model, dtype: str) -> keras.Model:
     copy = keras.saving.deserialize_keras_object({**json.loads(config), "compile_config": None})
     copy.set_weights(model.get_weights())
     return copy
-
-
-def _use_gpus(wanted: int) -> None:
-    gpus = tf.config.list_physical_devices("GPU")
-    if len(gpus) < wanted:
-        raise StageError(
-            f"train.device is gpu, and TensorFlow sees {len(gpus)} on this machine where {wanted} are needed; "
-            "install its CUDA libraries (`pip install tensorflow[and-cuda]`), or set train.device to cpu"
-        )
-    for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)  # so that variants can share one
 
 
 def _use(dtype: str) -> None:

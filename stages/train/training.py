@@ -33,26 +33,17 @@ class Task:
 
 
 def done(work: Callable[[Any, Path], Any], task: Any, keep: Path, where: Engine) -> shards.Shard:
-    """Do `work` of `task`, which trains one network, where the engine says; finished work is kept in `keep`.
-
-    Raises:
-        StageError: the network does not go with the patches, the loss became NaN, or workers were killed.
-        ArtifactError: patches are missing or damaged, or the disk is full.
-    """
+    """Do `work` of `task`, which trains one network, where the engine says; finished work is kept in `keep`."""
     settings = task.settings
     gpus = settings.replicas if settings.device == "gpu" else 0
     return next(shards.run(work, [task], keep / "done", where, cpus=settings.threads, gpus=gpus, unit="network"))
 
 
 def train(task: Task, folder: Path) -> dict[str, Any]:
-    """Train a variant on data/pairs; returns facts.
+    """Train a variant on data/pairs; returns facts. Errors: see `trained` and `stages.train.export.export`.
 
     `folder` gets model.keras, start.keras (the same network before its first step), both in float32, model.onnx, which
     is the first as the library runs it, and curve.csv.
-
-    Raises:
-        StageError: see `trained` and `stages.train.export.export`.
-        ArtifactError: patches are missing or damaged.
     """
     splits = {f"data/pairs/{split}": PatchSet(Path(f"data/pairs/{split}")) for split in ("train", "validation")}
     train, validation = (squares(patches, task.variant) for patches in splits.values())
@@ -71,11 +62,7 @@ def train(task: Task, folder: Path) -> dict[str, Any]:
 
 
 def squares(patches: PatchSet, variant: Variant) -> PatchSet:
-    """What a variant learns from: the patches, or several joined; where it is to undo damage, of clean photographs.
-
-    Raises:
-        StageError: there are none to join.
-    """
+    """What a variant learns from: the patches, or several joined; where it is to undo damage, of clean photographs."""
     return Joined(patches, variant.join, clean=variant.degrade > 0) if variant.join > 1 or variant.degrade else patches
 
 
@@ -96,22 +83,16 @@ def trained(
         if len(patches) < settings.replicas:
             raise StageError(f"{len(patches)} {split} patches do not suffice for train.replicas = {settings.replicas}")
     with tensorflow_import():  # here, because a settings error should not wait for it
-        from stages.train import build, callbacks, fit, precision
+        from stages.train import build, fit, precision
 
-    device, replicas = settings.device, settings.replicas
-    precision.prepare(
-        threads=settings.threads, dtype=settings.precision, seed=variant.seed, device=device, replicas=replicas
-    )
-    with precision.strategy(device, replicas).scope():
+    precision.prepare(settings.threads, settings.precision, variant.seed, settings.device, settings.replicas)
+    with precision.strategy(settings.device, settings.replicas).scope():
         model = build.build(variant, train.patch)
     small = train.patch // variant.join
     if variant.join > 1:
         build.resized(model, variant, small)  # which a network may refuse: now, not after training
     first = model.get_weights()
-    try:
-        curve = fit.fit(model, train, validation, variant, task.checkpoint)
-    except callbacks.TrainingDivergedError as error:
-        raise StageError(str(error)) from error
+    curve = fit.fit(model, train, validation, variant, task.checkpoint)
 
     def result() -> "keras.Model":
         used = precision.convert(model.inference() if hasattr(model, "inference") else model, "float32")
@@ -129,7 +110,7 @@ def facts(task: Task, model: "keras.Model", curve: "pd.DataFrame", train: PatchS
 
     `parameters` are all weights of `model`, `trainable` those that training decided, `macs` multiply-adds per patch.
     """
-    from stages.train.macs import macs
+    from stages.train.build import macs
 
     seen = len(train) // task.settings.replicas * task.settings.replicas  # in an epoch: replicas have as many each
     how = {key: value for key, value in task.settings.model_dump().items() if key != "recipe"}

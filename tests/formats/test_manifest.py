@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -48,14 +47,9 @@ def test_an_unusable_manifest_is_refused(tmp_path: Path, table: pd.DataFrame, ed
         manifest.read(tmp_path / "manifest.csv")
 
 
-@pytest.mark.parametrize(
-    ("pixels", "words"), [(noise(3, 4, 2), "'a' has sha256"), (noise(4, 3), r"'a' is \(4, 3, 3\) uint8")]
-)
-def test_a_photograph_that_is_not_the_one_in_the_manifest_is_refused(pixels: np.ndarray, words: str) -> None:
-    row = packed.table({"a": noise(3, 4)}).iloc[0]
-    manifest.verify(row, noise(3, 4))
-    with pytest.raises(ArtifactError, match=words):
-        manifest.verify(row, pixels)
+def test_a_photograph_of_another_size_than_in_the_manifest_is_refused() -> None:
+    with pytest.raises(ArtifactError, match=r"'a' is \(4, 3, 3\) uint8"):
+        manifest.verify(packed.table({"a": noise(3, 4)}).iloc[0], noise(4, 3))
 
 
 def test_the_bundled_photographs_are_those_of_the_list(tmp_path: Path, table: pd.DataFrame) -> None:

@@ -63,7 +63,7 @@ def test_a_shard_is_checked_when_it_is_first_read(patch_set: PatchSet, tmp_path:
     damaged = PatchSet(folder)
     assert np.array_equal(damaged.read("gray", np.arange(20)), patch_set.read("gray", np.arange(20)))
     for _ in range(2):
-        with pytest.raises(ArtifactError, match="gray-00001"):
+        with pytest.raises(ArtifactError, match=r"gray-00001\.npy: sha256 is .*damaged"):
             damaged.read("gray", np.array([20]))
     with pytest.raises(ArtifactError, match="colour-00002"):
         damaged.read("colour", np.array([47]))
@@ -87,10 +87,3 @@ def test_memory_does_not_grow_with_the_shards_that_are_read(tmp_path: Path) -> N
 def mapped(folder: Path) -> list[str]:
     """The files of a folder that this process has mapped into its memory."""
     return sorted(re.findall(rf"^\S+ r.* {folder}/(\S+)\n", Path("/proc/self/maps").read_text(), re.MULTILINE))
-
-
-def test_contrast_is_in_gray_levels() -> None:
-    flat = np.full((1, 12, 12, 1), 200, np.uint8)
-    halves = flat.copy()
-    halves[:, :6] = 100
-    assert patches.contrast(np.concatenate([flat, halves])).tolist() == [0, 50]

@@ -22,19 +22,14 @@ def network(sets: int = SETS) -> adaptive.Adaptive:
     return adaptive.build(patch=SIDE, inputs=3, outputs=1, latent=KEEP + 1, sets=sets)
 
 
-def spread(model: keras.Model) -> None:
-    """Make the sets as different as they can be."""
-    scores = model.get_layer("choice").scores
-    scores.assign(np.random.default_rng(8).random(scores.shape))
-
-
 def spectra(gray: np.ndarray) -> np.ndarray:
     return scipy.fft.dctn(gray, norm="ortho", axes=(1, 2)).reshape(len(gray), -1)
 
 
 def test_each_patch_sends_the_coefficients_of_the_set_that_keeps_most_energy() -> None:
     model = network()
-    spread(model)
+    scores = model.get_layer("choice").scores
+    scores.assign(np.random.default_rng(8).random(scores.shape))  # sets as different as they can be
     images = np.random.default_rng(4).random((40, SIDE, SIDE, 3))
     found = spectra(np.asarray(model(images))[..., 0])
     wanted = spectra(images.mean(axis=3))
@@ -55,12 +50,6 @@ def test_each_patch_sends_the_coefficients_of_the_set_that_keeps_most_energy() -
         np.testing.assert_allclose(
             np.sort(numbers), np.sort(spectrum[np.argsort(-np.abs(spectrum))[:KEEP]]), atol=1e-12
         )
-
-
-def test_the_form_to_use_computes_what_the_trained_one_does() -> None:
-    model = network()
-    spread(model)
-    images = np.random.default_rng(5).random((9, SIDE, SIDE, 3))
     np.testing.assert_allclose(model.inference()(images), model(images, training=True), atol=1e-12)
 
 

@@ -18,7 +18,7 @@ from stages.evaluate.networks import predict
 from stages.networks.layers import Sampling
 from stages.networks.registry import NETWORKS
 from stages.train import losses, precision
-from stages.train.macs import macs
+from stages.train.build import macs
 from tests import leaves
 
 OPTIONS: dict[str, dict[str, Any]] = {

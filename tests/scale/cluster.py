@@ -11,13 +11,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, Workspace
+from tests.tasks import wait_until
 
 RAY = str(Path(sys.executable).with_name("ray"))
 CPUS = (2, 3)  # that Ray is told of; the second machine has more, so that one can ask for it
@@ -31,7 +31,6 @@ class Cluster:
     Attributes:
         address: of the head.
         environment: for a process that computes on the cluster: ENGINE, RAY_ADDRESS and the token.
-        prefix: of a command, to run it on the head's machine.
     """
 
     def __init__(self, folder: Path, secret: dict[str, str]) -> None:
@@ -40,7 +39,6 @@ class Cluster:
         self.folder, self.secret = folder, secret
         self.address = f"{ADDRESSES[0]}:{PORT}"
         self.environment = {**secret, "ENGINE": "ray", "RAY_ADDRESS": self.address}
-        self.prefix = ["ip", "netns", "exec", self.names[0]]
 
     def open(self) -> None:
         """Lay the cable, and start Ray on both machines."""
@@ -52,21 +50,13 @@ class Cluster:
             ip("-n", name, "addr", "add", f"{address}/24", "dev", name)
             for device in ("lo", name):
                 ip("-n", name, "link", "set", device, "up")
-        head = ["--head", f"--port={PORT}", "--include-dashboard=false", f"--temp-dir={self.folder}"]
-        self._ray(0, *head)
+        self._ray(0, "--head", f"--port={PORT}", "--include-dashboard=false", f"--temp-dir={self.folder}")
         self.add_node()
 
     def start(self, *command: str, cwd: Path = REPOSITORY, **environment: Any) -> subprocess.Popen[str]:
-        """Start a command on the head's machine, with the token and this Python first on the path."""
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        return subprocess.Popen(
-            [*self.prefix, *command],
-            cwd=cwd,
-            env={**os.environ, "PATH": path, **self.environment, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        """Start a command on the head's machine, with the token."""
+        prefix = ["ip", "netns", "exec", self.names[0]]
+        return Workspace(cwd).start(*prefix, *command, **{**self.environment, **environment})
 
     def add_node(self) -> None:
         """Let the second machine join; returns when it has."""
@@ -74,23 +64,33 @@ class Cluster:
 
     def kill_node(self) -> None:
         """Kill every process of the second machine."""
-        kill(self._processes(1))
+        self._kill_all(1)
 
     def close(self) -> None:
         """Kill all processes, and take the machines away."""
         for machine, name in enumerate(self.names):
             with suppress(subprocess.CalledProcessError):  # one that was never made
-                kill(self._processes(machine))
+                self._kill_all(machine)
                 ip("netns", "delete", name)
 
     def _ray(self, machine: int, *options: str) -> None:
         place = ["ip", "netns", "exec", self.names[machine], RAY, "start"]
-        size = [f"--num-cpus={CPUS[machine]}", *SMALL]
-        command = [*place, f"--node-ip-address={ADDRESSES[machine]}", *size, *options]
-        run(command, {**os.environ, **self.secret})
+        size = [f"--node-ip-address={ADDRESSES[machine]}", f"--num-cpus={CPUS[machine]}", *SMALL]
+        with tempfile.TemporaryFile() as output:  # which Ray's daemons keep open: a pipe would not end
+            streams: dict[str, Any] = {"stdout": output, "stderr": output}
+            code = subprocess.call([*place, *size, *options], env={**os.environ, **self.secret}, timeout=120, **streams)
+            output.seek(0)
+            assert code == 0, output.read().decode()
 
-    def _processes(self, machine: int) -> list[int]:
-        return [int(line) for line in ip("netns", "pids", self.names[machine]).split()]
+    def _kill_all(self, machine: int) -> None:
+        def gone() -> bool:
+            processes = ip("netns", "pids", self.names[machine]).split()
+            for process in processes:
+                with suppress(ProcessLookupError):
+                    os.kill(int(process), signal.SIGKILL)
+            return not processes
+
+        assert wait_until(gone)
 
 
 @contextmanager
@@ -108,57 +108,6 @@ def two_nodes() -> Iterator[Cluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def may_have_namespaces() -> bool:
-    """Is this root, with the right to change the network, which some containers withhold?"""
-    if os.geteuid() != 0 or not shutil.which("ip"):
-        return False
-    name = f"ray{os.getpid()}"
-    try:
-        ip("netns", "add", name)
-        ip("netns", "delete", name)
-    except subprocess.CalledProcessError:
-        return False
-    return True
-
-
 def ip(*words: str) -> str:
     """The output of the command `ip`."""
-    return run(["ip", *words], dict(os.environ))
-
-
-def run(command: list[str], environment: dict[str, str]) -> str:
-    """The output of a command, which must succeed.
-
-    To a file: Ray's daemons keep what they inherit open, so that a pipe would not end.
-    """
-    with tempfile.TemporaryFile("w+") as output:
-        code = subprocess.run(command, env=environment, stdout=output, stderr=output, timeout=120).returncode
-        output.seek(0)
-        text = output.read()
-    if code:
-        raise subprocess.CalledProcessError(code, command, text)
-    return text
-
-
-def kill(processes: list[int]) -> None:
-    """Kill processes, and wait until they are gone."""
-    for process in processes:
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-    assert wait_until(lambda: not any(map(runs, processes)))
-
-
-def runs(process: int) -> bool:
-    """Is there such a process, not yet dead?"""
-    try:
-        return ") Z" not in Path(f"/proc/{process}/stat").read_text()
-    except OSError:
-        return False
-
-
-def wait_until(happened: Callable[[], bool], seconds: float = 60) -> bool:
-    """Wait for it; False if it did not happen in time."""
-    deadline = time.monotonic() + seconds
-    while not (found := happened()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return found
+    return subprocess.run(["ip", *words], capture_output=True, text=True, check=True).stdout

@@ -14,7 +14,8 @@ from stages.common import engine, ray_engine, shards
 from stages.common.artifacts import ArtifactError, sha256_of
 from stages.common.stage import StageError
 from tests import tasks
-from tests.scale.cluster import ADDRESSES, CPUS, wait_until
+from tests.scale.cluster import ADDRESSES, CPUS
+from tests.tasks import wait_until
 
 SHARDS = 12
 

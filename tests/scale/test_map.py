@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ from stages.common.engine import Engine
 from tests import tasks
 from tests.conftest import repository_copy
 from tests.scale import driver
-from tests.scale.cluster import RAY, SMALL, Cluster, wait_until
+from tests.scale.cluster import RAY, SMALL, Cluster
+from tests.tasks import wait_until
 
 HERE = Engine(engine="local", workers=1, address="auto")
 STRANGER: dict[str, Any] = {"RAY_AUTH_TOKEN": "0" * 64}
@@ -43,31 +43,20 @@ def found(cluster: Cluster, home: Path) -> Any:
     return json.loads((folder / "found.json").read_text())
 
 
-def test_tasks_are_spread_over_both_nodes_and_results_keep_their_order(found: Any) -> None:
-    squares, nodes, _ = zip(*found["split"], strict=True)
-    assert squares == tuple(number**2 for number in range(driver.SHARDS))
-    assert len(set(nodes)) == 2
+def test_tasks_are_spread_over_both_nodes_of_this_code_and_results_keep_their_order(found: Any, home: Path) -> None:
+    for when in ("split", "joined"):
+        squares, nodes, code = zip(*found[when], strict=True)
+        assert squares == tuple(number**2 for number in range(driver.SHARDS))
+        assert len(set(nodes)) == 2
+        assert set(code) == {str(home / "stages/__init__.py")}
+    assert {node for _, node, _ in found["joined"]} != {node for _, node, _ in found["split"]}
 
 
-def test_nodes_run_the_code_of_the_repository_that_started_them(found: Any, home: Path) -> None:
-    assert {code for _, _, code in found["split"]} == {str(home / "stages/__init__.py")}
-
-
-def test_a_killed_worker_changes_no_byte(found: Any, home: Path, tmp_path: Path) -> None:
-    assert found["killed worker"] == driver.sha256s(tasks.noise, tmp_path, HERE)
+def test_a_killed_worker_or_node_changes_no_byte(found: Any, home: Path, tmp_path: Path) -> None:
+    assert found["killed worker"] == found["killed node"] == driver.sha256s(tasks.noise, tmp_path, HERE)
     tries = [int(line) for line in (home / "work/worker/tries").read_text().split()]
     assert sorted(tries) == sorted([*range(driver.SHARDS), 3])
-
-
-def test_a_killed_node_changes_no_byte(found: Any, home: Path, tmp_path: Path) -> None:
-    assert found["killed node"] == driver.sha256s(tasks.noise, tmp_path, HERE)
     assert len((home / "work/node/tries").read_text().split()) > driver.SHARDS  # what it was at was done again
-
-
-def test_a_node_that_joins_gets_its_share(found: Any) -> None:
-    nodes = {node for _, node, _ in found["joined"]}
-    assert len(nodes) == 2
-    assert nodes != {node for _, node, _ in found["split"]}
 
 
 def test_a_fault_arrives_as_itself(found: Any) -> None:
@@ -102,12 +91,6 @@ def test_without_the_token_neither_a_process_nor_a_node_gets_in(cluster: Cluster
 def test_where_no_cluster_listens_the_message_comes_at_once(cluster: Cluster) -> None:
     host = cluster.address.split(":")[0]
     code = f"from stages.common import ray_engine; ray_engine.connected('{host}:9')"
-    ended = cluster.start("python", "-c", code)
-    _, errors = ended.communicate(timeout=20)
+    _, errors = cluster.start("python", "-c", code).communicate(timeout=20)
     assert f"StageError: no Ray cluster at {host}:9: " in errors
     assert "docs/scale.md" in errors
-
-
-def test_nothing_listens_where_others_could_reach_it(cluster: Cluster) -> None:
-    routes = subprocess.run([*cluster.prefix, "ip", "route"], capture_output=True, text=True, check=True).stdout
-    assert [line.split()[0] for line in routes.splitlines()] == ["10.77.0.0/24"]

@@ -9,24 +9,22 @@ from tests.conftest import Workspace
 from tests.scale.cluster import Cluster
 
 
-def test_stages_leave_the_same_on_a_cluster(first_rebuild: Workspace, tmp_path: Path, cluster: Cluster) -> None:
-    stages = ("fetch", "targets", "train@subpixel", "evaluate@subpixel")
-    workspace = first_rebuild.copy(tmp_path / "workspace")
-    process = cluster.start("dvc", "repro", "--force", "--single-item", *stages, cwd=workspace.folder)
-    output, errors = process.communicate(timeout=600)
-    assert process.returncode == 0, output[-2000:] + errors[-3000:]
-    assert output.count("Running stage") == len(stages)
-    assert workspace.run("git", "status", "--short").stdout == ""
-
-
-def test_a_study_scores_as_the_pipeline_does_on_a_cluster(
+def test_stages_and_a_study_leave_the_same_on_a_cluster(
     first_rebuild: Workspace, tmp_path: Path, cluster: Cluster
 ) -> None:
-    """Its one run takes the pipeline's model."""
+    """The study's one run takes the pipeline's model."""
     workspace = first_rebuild.copy(tmp_path / "workspace")
-    process = cluster.start("python", "-m", "stages.study", "--jobs", "1", cwd=workspace.folder)
-    output, errors = process.communicate(timeout=600)
-    assert process.returncode == 0, output[-2000:] + errors[-3000:]
+
+    def run_there(*command: str) -> str:
+        process = cluster.start(*command, cwd=workspace.folder)
+        output, errors = process.communicate(timeout=600)
+        assert process.returncode == 0, output[-2000:] + errors[-3000:]
+        return output
+
+    stages = ("fetch", "targets", "train@subpixel", "evaluate@subpixel")
+    assert run_there("dvc", "repro", "--force", "--single-item", *stages).count("Running stage") == len(stages)
+    assert workspace.run("git", "status", "--short").stdout == ""
+    run_there("python", "-m", "stages.study", "--jobs", "1")
     (run,) = pd.read_csv(workspace.folder / "metrics/studies.csv").to_dict("records")
     scores = json.loads((workspace.folder / "metrics/scores/simple.json").read_text())
     assert (run["variant"], run["psnr"], run["ssim"]) == ("simple", round(scores["psnr"], 3), scores["ssim"])

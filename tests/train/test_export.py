@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from grayscale import damage, tiles
+from grayscale import damage
 from grayscale.network import load
 from stages.common import settings
 from stages.common.stage import StageError
@@ -90,45 +90,6 @@ def test_an_export_that_fails_in_its_process_says_why(tmp_path: Path) -> None:
     keras.Model(image, keras.layers.Conv2D(1, 1, activation="gelu")(image)).save(tmp_path / "model.keras")
     with pytest.raises(StageError, match="Keras writes this network as wrong ONNX: No Op registered for Erfc"):
         export.export(tmp_path / "model.keras", tmp_path / "model.onnx")
-
-
-def test_a_network_with_layers_of_all_kinds_is_written_too(tmp_path: Path) -> None:
-    layers = keras.layers
-    image = keras.Input((12, 12, 3))
-    x = layers.SeparableConv2D(8, 3, padding="same")(image)
-    x = layers.GroupNormalization(2)(x)
-    x = layers.UpSampling2D(2, interpolation="bilinear")(layers.AveragePooling2D(2)(x))
-    x = layers.Activation(keras.ops.silu)(x)
-    x = layers.LSTM(12)(layers.Reshape((12, 96))(x))
-    x = layers.Dense(144, activation="sigmoid")(x)
-    export.write_onnx(tmp_path / "model.onnx", keras.Model(image, layers.Reshape((12, 12, 1))(x)))
-    found = load(tmp_path / "model.onnx")
-    assert found(np.zeros((2, 12, 12, 3), np.float32)).shape == (2, 12, 12, 1)
-
-
-def test_tiles_of_a_network_are_parts_of_its_whole(tmp_path: Path) -> None:
-    """By the cell and the margin that the file names; its cell, 6, does not divide tiles of a power of two."""
-    keras.utils.set_random_seed(3)
-    image = keras.Input((12, 12, 3))
-    x = keras.layers.Conv2D(6, 5, strides=6, padding="same", activation="relu")(image)
-    x = keras.layers.UpSampling2D(6)(x)
-    x = keras.layers.Conv2D(1, 3, padding="same", activation="sigmoid")(x)
-    export.write_onnx(tmp_path / "model.onnx", keras.Model(image, x))
-    found = load(tmp_path / "model.onnx")
-    assert found.reach
-    cell, margin = found.reach
-    assert cell == 6
-    photograph = np.random.default_rng(2).random((120, 150, 3), np.float32)
-
-    def gray(side: int) -> np.ndarray:
-        stripes = tiles.cropped(
-            lambda pixels: found(pixels)[..., 0],
-            lambda top, bottom: photograph[top:bottom],
-            *(120, 150, side + 2 * margin, margin),
-        )
-        return np.concatenate([rows for _, rows in stripes])
-
-    np.testing.assert_allclose(gray(36), gray(156), atol=1e-6)
 
 
 def test_what_computes_something_else_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
