@@ -67,7 +67,7 @@ def evaluate(subject: Subject, photographs: pd.DataFrame, keep: Path, engine: En
     rows = {name: [row for whole in rest for row in whole.facts[name]] for name in ("contrast", "conversions")}
     result.tables |= {name: pd.DataFrame(found) for name, found in rows.items() if found}
     restored = [row for whole in rest for row in whole.facts["restored"]]
-    result.tables["restored"] = pd.DataFrame(restored, columns=scores.RESTORED)
+    result.tables["restored"] = pd.DataFrame(restored, columns=[*scores.RESTORED, *frequency.COLUMNS])
     if subject.model:
         result.facts = {"latent": fitted.facts["latent"], **result.facts}
         table = result.tables["scores"]

@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 from scipy.fft import dctn
 
-from stages.evaluate.scores import ROUNDING
+from stages.evaluate.scores import BAND, ROUNDING
 
 # Cycles per pixel: steps of 1/16; the last band reaches the corner of the spectrum, where rows and columns alternate.
 EDGES = np.array([*(step / 16 for step in range(8)), np.sqrt(0.5)])
 FLOOR = -100.0  # dB
+COLUMNS = tuple(f"{BAND}{low:.4g}" for low in EDGES[:-1])  # of a table with a column per band
 
 
 def radial_frequency(side: int) -> np.ndarray:

@@ -12,6 +12,7 @@ from stages.evaluate import measures
 MEASURES = tuple(measures.MEASURES)
 QUANTILES = (0, 5, 25, 50, 75, 95, 100)  # percent of the test patches
 RESTORED = ("kind", "level", "method", "photo", "domain", *measures.HEADLINE)  # what damage leaves of a photograph
+BAND = "error_db_from_"  # columns: error relative to the target in the band from so many cycles per pixel
 RISK = 0.05  # that an interval misses
 ROUNDING = 1e-9  # of full scale: a smaller difference is float64's own, and none
 

@@ -182,10 +182,17 @@ def _restored(
     """Rows: kind and level of the damage, method, and what it makes of the damaged photograph against its clean target.
 
     Beside the baselines stand the classical `FILTERS`, beside a network what it was before its first step, and under
-    Gaussian noise, where it is told of damage, what it makes when it is told the truth. Of a photograph
-    that is shown, the middle becomes pictures in `folder`.
+    Gaussian noise, where it is told of damage, what it makes when it is told the truth. Of the noise that is shown, the
+    error by spatial frequency stands there, too, and of a photograph that is shown, its middle as pictures in `folder`.
     """
     rows = []
+    patch = opened(subject.test).patch
+    corners = patches.grid(*target.shape, patch, patch)
+
+    def energies(image: np.ndarray) -> np.ndarray:
+        return frequency.energies(patches.cut(image[..., None], corners, patch)[..., 0])
+
+    detail = energies(target)
     for kind, level in [("gaussian", 0), *noise.conditions(subject.settings.noise)]:
         clean = to_unit(colour)
         damaged = noise.noisy(clean[None], kind, level, [subject.settings.seed, *task.name.encode()])[0]
@@ -202,14 +209,19 @@ def _restored(
             gray = baselines.luma(damaged[None])[0]
             sigma = float((gray - baselines.luma(clean[None])[0]).std())
             outputs |= {name: apply(gray, sigma) if sigma else gray for name, apply in filters.FILTERS.items()}
-        if task.shown and (kind, level) == ("gaussian", pictures.noise_shown(subject.settings.noise.gaussian)):
+        shown = (kind, level) == ("gaussian", pictures.noise_shown(subject.settings.noise.gaussian))
+        if shown and task.shown:
             seen = {**outputs, "colour": damaged, "clean": target}
             for name in (subject.name,) if subject.model else ("colour", "luma", "nl_means", "clean"):
                 np.save(folder / f"noisy_{name}.npy", pictures.middle(levels(seen[name], bits=8)))
         for name, output in outputs.items():
-            measured = scores.measure(target[None], scores.planes(output[None]))[0].tolist()
+            planes = scores.planes(output[None])
+            measured = scores.measure(target[None], planes)[0].tolist()
             row = {"kind": kind, "level": level, "method": name, "photo": task.name, "domain": task.domain}
             rows.append(row | dict(zip(scores.MEASURES, measured, strict=True)))
+            if shown:
+                bands = frequency.bands(name, energies(planes[0, 0] - target), detail, len(corners) * patch**2)
+                rows[-1] |= dict(zip(frequency.COLUMNS, bands["relative_error_db"], strict=True))
     return rows
 
 

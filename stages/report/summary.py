@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from stages.evaluate.measures import HEADLINE, MEASURES
-from stages.evaluate.scores import Interval
+from stages.evaluate.scores import BAND, Interval
 from stages.report.claims import CODES
 
 DECIMALS = {**{name: MEASURES[name].decimals for name in HEADLINE}, "nats": 3}  # by the last word of a column
@@ -25,6 +25,7 @@ NUMBERS = (
     "start_psnr", "start_ssim", "gain", "psnr", "psnr_low", "psnr_high", "ssim_low", "ssim_high", "psnr_of_mean_mse",
 )  # fmt: skip
 FILTERS = ("tv", "nl_means", "sliding_dct")  # classical, see `stages.evaluate.filters`
+SPECTRUM = "error beside the target in dB, by spatial frequency from … cycles per pixel, at {kind} {level}"
 AUTOENCODER, READ_OUT, BASELINE = "autoencoder", "read-out", "baseline"
 
 
@@ -109,7 +110,7 @@ def restored(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """What methods make of damaged photographs, by headline measure: text, a row per method, a column per damage.
 
     Means over photographs, and Student's 95 % interval where there are at least two. An identical photograph has no
-    PSNR, and counts in no mean of it.
+    PSNR, and counts in no mean of it. Last, for the noise of which it was measured, the error by spatial frequency.
     """
     tables = {}
     for measure, form in {"psnr": ".2f", "ssim": ".3f"}.items():
@@ -121,6 +122,11 @@ def restored(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
             cells.setdefault(str(method), {})[f"{kind} {level}"] = text
         table = pd.DataFrame.from_dict(cells, orient="index").fillna("")
         tables[MEASURES[measure].title] = table.rename_axis("method").reset_index()
+    bands = [name for name in rows if str(name).startswith(BAND)]
+    for (kind, level), group in rows.dropna(subset=bands).groupby(["kind", "level"]) if bands else ():
+        means = group.groupby("method", sort=False)[bands].mean().map("{:.1f}".format)
+        means.columns = [name.removeprefix(BAND) for name in bands]
+        tables[SPECTRUM.format(kind=kind, level=level)] = means.reset_index()
     return tables
 
 

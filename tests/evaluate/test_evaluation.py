@@ -25,6 +25,7 @@ from stages.evaluate import (
     decolorization,
     evaluation,
     filters,
+    frequency,
     leakage,
     measures,
     methods,
@@ -203,6 +204,12 @@ def test_filters_are_scored_on_whole_damaged_photographs(of_baselines: Evaluatio
         psnr = table["psnr"].xs(name, level="photo")
         assert psnr["gaussian", 25, "luma"] == pytest.approx(20 * np.log10(255 / 25 / 0.668), abs=1)
         assert all(psnr["gaussian", 25, method] > psnr["gaussian", 25, "luma"] + 1 for method in filters.FILTERS)
+    bands = table[[*frequency.COLUMNS]].dropna()
+    assert bands.index.droplevel(["method", "photo"]).unique().tolist() == [("gaussian", 25)]
+    noise, filtered = (bands.xs(name, level="method").mean() for name in ("luma", "sliding_dct"))
+    assert noise.is_monotonic_increasing  # white, on leaves, whose detail fades
+    assert (filtered < noise).all()
+    assert filtered.iloc[-1] < noise.iloc[-1] - 3
 
 
 def test_chroma_and_smoothness_stand_beside_those_of_codes_of_equal_error(

@@ -114,7 +114,8 @@ def evaluation(folder: Path, name: str, methods: dict[str, float], **facts: Any)
     write_table(to / "photographs.csv", pd.concat(map(scores.by_photograph, tables)))
     ones = np.ones(len(frequency.EDGES) - 1)
     write_table(to / "bands.csv", pd.concat([frequency.bands(method, ones * 0.1, ones, 1) for method in methods]))
-    damaged = pd.DataFrame(restored(methods) if name == "baselines" else [], columns=scores.RESTORED)
+    columns = [*scores.RESTORED, *frequency.COLUMNS]
+    damaged = pd.DataFrame(restored(methods) if name == "baselines" else [], columns=columns)
     write_table(to / "restored.csv", damaged)
     write_table(to / "contrast.csv", kept(["target", *methods] if name == "baselines" else list(methods), "method"))
 
@@ -124,6 +125,7 @@ def restored(methods: dict[str, float]) -> list[dict[str, Any]]:
     return [
         {"kind": "gaussian", "level": level, "method": method, "photo": photo, "domain": domain}
         | {"psnr": 25.0 + number if level else None, "ssim": 0.5 if level else 1.0}
+        | (dict.fromkeys(frequency.COLUMNS, -3.0 - number) if level else {})
         for method in methods
         for level in (0, 25)
         for number, (photo, domain) in enumerate(PHOTOS.items())

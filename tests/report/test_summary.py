@@ -46,11 +46,13 @@ def test_the_answer_says_what_the_formula_does_as_well_and_where_learning_is_wor
 
 
 def test_damaged_photographs_are_a_table_of_means_and_intervals(results: collect.Results) -> None:
-    psnr, ssim = summary.restored(results.restored).values()
+    (_, psnr), (_, ssim), (title, spectrum) = summary.restored(results.restored).items()
     assert psnr["method"].tolist() == ["luma", "mean_rgb", "green", "conv1x1"]
     assert psnr["gaussian 25"].tolist() == ["25.50 (19.15 … 31.85)"] * 4  # 25 and 26 dB: 25.5 ± 12.706 / 2
     assert psnr["gaussian 0"].tolist() == [""] * 4  # all are exact
     assert ssim["gaussian 0"].tolist() == ["1.000 (1.000 … 1.000)"] * 4
+    assert title.endswith("at gaussian 25")
+    assert spectrum.iloc[3].tolist() == ["conv1x1", *["-3.5"] * 8]
 
 
 @pytest.mark.parametrize(("errors", "limit"), [([-20, -3.0, -2.9, 0], 0.5), ([-20, -10, -4, -3.1], 1.0), ([0] * 4, 0)])
