@@ -187,7 +187,7 @@ def _restored(
     """
     rows = []
     patch = opened(subject.test).patch
-    corners = patches.grid(*target.shape, patch, patch)
+    corners = patches.grid(target.shape[0], target.shape[1], patch, patch)
 
     def energies(image: np.ndarray) -> np.ndarray:
         return frequency.energies(patches.cut(image[..., None], corners, patch)[..., 0])
