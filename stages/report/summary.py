@@ -187,13 +187,15 @@ def latent_axis(studies: pd.DataFrame) -> pd.DataFrame:
 
 
 def crossing(axis: pd.DataFrame) -> str:
-    """At which latent sizes the best of the variants is above every fixed code, and at which below: a sentence."""
-    gain = axis.drop(columns=["latent", *CODES]).max(axis=1) - axis[list(CODES)].max(axis=1)
-    parts = {"above": axis["latent"][gain > 0], "below": axis["latent"][gain < 0]}
-    told = [f"{word} it at {', '.join(f'{size:.0f}' for size in sizes)}" for word, sizes in parts.items() if len(sizes)]
-    return (
-        f"Beside the best fixed code of as many numbers, the best learned code is {', and '.join(told)}; one seed each."
-    )
+    """At which latent sizes each variant is above every fixed code, and at which below: a sentence."""
+    told = []
+    for variant in axis.columns.drop(["latent", *CODES]):
+        gain = axis[variant] - axis[list(CODES)].max(axis=1)
+        sizes = axis["latent"].map("{:.0f}".format)
+        parts = {"above": sizes[gain > 0], "below": sizes[gain < 0]}
+        sides = [f"{side} it at {', '.join(found)}" for side, found in parts.items() if len(found)]
+        told.append(f"{variant} is {' and '.join(sides)}")
+    return f"Beside the best fixed code of as many numbers, {'; '.join(told)}; one seed each."
 
 
 def answer(table: pd.DataFrame, studies: pd.DataFrame) -> str:
