@@ -112,10 +112,7 @@ def test_results_md_has_a_row_per_method_and_a_verdict_per_claim(results: collec
     written = text.results(results, verdicts(results))
     rows = re.findall(r"^\| `(\w+)` \|", written, flags=re.MULTILINE)
     assert "| `naive` | 784 | 10 | 20.00 |" in written  # left-out scenes
-    assert (
-        "Beside the best fixed code of as many numbers, adaptive is above it at 32, 261 and below it at 8"
-        in written
-    )
+    assert "Beside the best fixed code of as many numbers, adaptive is above it at 32, 261 and below it at 8" in written
     assert "| `8` | 20 | 21 | 21 | 21 |" in written
     assert rows[: len(results.methods)] == list(results.methods.index)
     assert "| `adaptive` | autoencoder | 261 | 38.500 | 37.5 … 39.5 | 16.000 | 0.38500 |" in written
