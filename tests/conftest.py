@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 OPENED = Path(__file__).with_name("opened")  # on PYTHONPATH, it notes the files that stages open
 LONG_ROOMS = ("scale", "team")  # their tests start servers, or a cluster
 VARIANTS = ("simple", "subpixel")  # of the shared workspace
-DAY = 86400  # seconds that a rebuild of other files is kept
+KEPT = 3  # rebuilds, as many as pytest keeps of its temporary folders
 SURROUNDINGS = {"DVC_NO_ANALYTICS": "1", "NO_PROXY": "127.0.0.1"}
 
 
@@ -209,12 +208,11 @@ def first_rebuild(pytestconfig: pytest.Config) -> Workspace:
     cache = pytestconfig.cache.mkdir("rebuild")
     files = [[name, (REPOSITORY / name).read_bytes()] for name in tracked_files()]
     top = cache / hashlib.sha256(repr([sys.version, files]).encode()).hexdigest()[:16]
-    for other in cache.iterdir():
-        if other != top and time.time() - other.stat().st_mtime > DAY:
-            shutil.rmtree(other)
     top.mkdir(exist_ok=True)
 
     def make(folder: Path) -> Workspace:
+        for old in sorted(cache.iterdir(), key=lambda kept: kept.stat().st_mtime)[:-KEPT]:
+            shutil.rmtree(old)
         workspace = small_workspace(folder)
         opened: dict[str, Any] = {"PYTHONPATH": str(OPENED), "OPENED_FILES": str(folder.with_name("opened.tsv"))}
         workspace.run("make", "repro", "JOBS=2", "RUNTIME=", **opened)
