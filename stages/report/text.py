@@ -15,9 +15,9 @@ from stages.report.collect import Results
 
 PROBES = ("method", *summary.PROBES, "detail_limit")
 WHOLE = (
-    "Means and 95 % intervals over {} whole photographs, against clean targets. Gaussian and correlated: standard "
-    "deviation of the noise in gray levels, 0 is clean; poisson: photons that white has; jpeg: quality. Classical "
-    "filters are told how strong the damage to luma is; of the networks those that end in `_told`."
+    "Means over {} whole photographs, of PSNR and SSIM with 95 % intervals, against clean targets. Gaussian and "
+    "correlated: standard deviation of the noise in gray levels, 0 is clean; poisson: photons that white has; jpeg: "
+    "quality. Classical filters are told how strong the damage to luma is; of the networks those that end in `_told`."
 )
 FORMS = {name: ".3g" if of.decimals is None else f".{of.decimals}f" for name, of in MEASURES.items()}
 TITLES = {"trainable": "trainable", "parameters": "parameters", "steps": "steps", "macs": "multiply-adds per patch"}
