@@ -83,9 +83,11 @@ def trained(
         if len(patches) < settings.replicas:
             raise StageError(f"{len(patches)} {split} patches do not suffice for train.replicas = {settings.replicas}")
     with tensorflow_import():  # here, because a settings error should not wait for it
-        from stages.train import build, fit, precision
+        from stages.train import blocks, build, fit, precision
 
     precision.prepare(settings.threads, settings.precision, variant.seed, settings.device, settings.replicas)
+    if (settings.precision, settings.device, settings.threads) == ("float64", "cpu", 1):
+        blocks.cut_alike()  # several threads cut sums by their number, whatever the cache
     with precision.strategy(settings.device, settings.replicas).scope():
         model = build.build(variant, train.patch)
     small = train.patch // variant.join
