@@ -28,7 +28,7 @@ export JOBS # to be quoted by the shell, as all that people set
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-remotes setup-ray setup-dev repro study current remote share pull compare review comment trace merge \
-	audit wheel test test-all ci bench lint format lock clean
+	audit wheel test tests test-all ci bench lint format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -85,7 +85,8 @@ wheel: $(RUNTIME) ## the library with the trained networks, to be installed anyw
 	@python -m tools.wheel
 audit: $(RUNTIME) ## hash cache, remote and outputs again, name what is corrupt; REPAIR=1: repair it
 	@python -m tools.audit $${REPAIR:+--repair}
-test: lint ## all checks: linters, types, tests; 10 to 15 minutes on two cores
+test: lint tests ## all checks: linters, types, tests; 10 to 15 minutes on two cores
+tests: $(DEV)
 	$(TESTS)
 test-all: $(DEV) ## what `make test` leaves out: servers, a cluster, README's commands, kills, rebuilds; 20 to 25 minutes
 	$(TESTS) -m long

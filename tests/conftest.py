@@ -28,9 +28,14 @@ SURROUNDINGS = {"DVC_NO_ANALYTICS": "1", "NO_PROXY": "127.0.0.1"}
 
 
 def pytest_configure() -> None:
-    """Find the commands of this environment, `dvc` above all, whether it is activated or not; time no example."""
+    """Find the commands of this environment, `dvc` above all, whether it is activated or not; time no example.
+
+    Commands are those of people even where `make` runs the tests: it would print the folders that it enters.
+    """
     hypothesis.settings.register_profile("untimed", deadline=None)
     hypothesis.settings.load_profile("untimed")
+    for name in ("MAKELEVEL", "MAKEFLAGS"):
+        os.environ.pop(name, None)
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 

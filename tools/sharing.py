@@ -88,8 +88,8 @@ def dvc(*arguments: str) -> int:
 
 def remote_url() -> str:
     """URL or absolute path of the default remote; `ToolError` if there is none, or no folder: DVC would make it."""
-    name = printed(*DVC, "config", "core.remote")
-    url = printed(*DVC, "config", f"remote.{name}.url") if name else ""
+    settings = dict(line.split("=", 1) for line in printed(*DVC, "config", "--list").splitlines())
+    url = settings.get(f"remote.{settings.get('core.remote')}.url", "")
     if not url:
         raise ToolError("no remote is set up; run make remote URL=…, with a folder or URL that all of the team reach")
     if "://" not in url and not Path(url).is_dir():

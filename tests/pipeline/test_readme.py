@@ -7,14 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
 from tests import leaves
 from tests.conftest import REPOSITORY, Workspace
 
 README = (REPOSITORY / "README.md").read_text()
 ENDLESS = ("make test", "make test-all", "make ci", "make study", "make bench")  # this very test, or too long for one
-INSTALLED = "-- RUNTIME= REMOTES= DEV="  # for MAKEFLAGS: the packages are there
+INSTALLED = "-- RUNTIME= REMOTES= DEV= JOBS=1"  # for MAKEFLAGS: the packages are there; less DVC to start
 
 
 def blocks(kind: str) -> list[str]:
@@ -59,11 +58,6 @@ def test_every_number_of_the_table_of_noise_is_that_of_the_results() -> None:
 @pytest.mark.long
 def test_the_commands_of_the_readme_work(workspace: Workspace) -> None:
     assert len(COMMANDS) > 10
-    variants = YAML(typ="safe").load(REPOSITORY / "params.yaml")["variants"]
-    named = {name for name in re.findall(r"variants\.(\w+)\.", "\n".join(COMMANDS)) if name in variants}
-    workspace.edit_params(**{f"variants__{name}": {**variants[name], "budget": 1} for name in named})
-    workspace.run("dvc", "repro")
-    workspace.commit("The variants that README.md changes")
     leaves.write(workspace.folder / "holiday", range(2))
     shutil.copy(workspace.folder / "holiday/walk 0/leaves-000.jpg", workspace.folder / "photo.jpg")
     workspace.commit("Photographs")

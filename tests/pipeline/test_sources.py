@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from ruamel.yaml import YAML
 
 from tests import leaves
 from tests.conftest import Workspace, repository_copy
@@ -20,7 +19,7 @@ GARDEN = {"source": "folder", "inputs": "garden"}
 def walked(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A committed workspace after `make repro` on 18 photographs, a copy, a broken file and a text.
 
-    The recipe is the one that we ship, in half the passes; the network is subpixel, which needs most.
+    The recipe is the one that we ship; the network is adaptive, which takes the fewest steps.
     """
     workspace = repository_copy(tmp_path_factory.mktemp("walked") / "workspace")
     (workspace.folder / "dvc.lock").unlink()
@@ -31,17 +30,17 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     (photographs / "broken.jpg").write_bytes((photographs / "walk 0/leaves-000.jpg").read_bytes()[:900])
     (photographs / "notes.txt").write_text("Sunny.")
     leaves.write(workspace.folder / "garden", range(24, 28))
-    workspace.keep_variants("subpixel")
-    budget = YAML(typ="safe").load(workspace.folder / "params.yaml")["variants"]["subpixel"]["budget"]
-    workspace.edit_params(fetch=FOLDER, test_sets={"garden": GARDEN}, variants__subpixel__budget=budget // 2)
+    workspace.keep_variants("adaptive")
+    workspace.edit_params(fetch=FOLDER, test_sets={"garden": GARDEN})
     workspace.run("make", "repro", "RUNTIME=")
     workspace.commit("Our own photographs")
     return workspace
 
 
 def test_other_peoples_photographs_are_learned_by_the_recipe_as_shipped(walked: Workspace) -> None:
-    found = json.loads((walked.folder / "data/evaluations/subpixel/summary.json").read_text())["scores"]
-    assert found["subpixel"]["exact"] > 0.8
+    found = json.loads((walked.folder / "data/evaluations/adaptive/summary.json").read_text())["scores"]
+    assert {"pca_261", "dct_261", "dct_radial_261"} < set(found)
+    assert max(found, key=lambda name: found[name]["psnr"]) == "adaptive"
 
 
 def test_a_folder_of_photographs_is_split_by_content_and_what_is_broken_is_told(walked: Workspace) -> None:
@@ -57,7 +56,7 @@ def test_a_further_test_set_has_rows_of_its_own(walked: Workspace) -> None:
     found = json.loads((walked.folder / "data/evaluations/test_sets/garden/summary.json").read_text())
     scores = {name: score for evaluation in found.values() for name, score in evaluation["scores"].items()}
     assert scores["luma"]["psnr"] > scores["mean_rgb"]["psnr"]
-    assert scores["subpixel"]["patches"] == scores["luma"]["patches"] > 0
+    assert scores["adaptive"]["patches"] == scores["luma"]["patches"] > 0
     assert "garden" in (walked.folder / "metrics/results.md").read_text()
     assert "garden" in (walked.folder / "data/report/index.html").read_text()
 
