@@ -48,8 +48,8 @@ def run(
     except ray.exceptions.RayError as error:
         raise StageError(f"the Ray cluster at {address} lost a task {TRIES} times: {error}") from None
     finally:
-        for reference in waiting if ray.is_initialized() else ():
-            ray.cancel(reference, force=True)
+        if waiting:  # to leave the cluster ends what is still at work; to cancel it can end this process (Ray 2.60)
+            ray.shutdown()
 
 
 def cpus_of_nodes(ray: Any, gpus: int = 0) -> list[int]:
