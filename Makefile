@@ -85,7 +85,8 @@ wheel: $(RUNTIME) ## the library with the trained networks, to be installed anyw
 	@python -m tools.wheel
 audit: $(RUNTIME) ## hash cache, remote and outputs again, name what is corrupt; REPAIR=1: repair it
 	@python -m tools.audit $${REPAIR:+--repair}
-test: lint tests ## all checks: linters, types, tests; 10 to 15 minutes on two cores
+test: $(DEV) ## all checks: linters, types, tests; 10 to 15 minutes on two cores
+	@$(MAKE) --no-print-directory --jobs 2 lint tests
 tests: $(DEV)
 	$(TESTS)
 test-all: $(DEV) ## what `make test` leaves out: servers, a cluster, README's commands, kills, rebuilds; 20 to 25 minutes
