@@ -9,6 +9,7 @@ library, and replaced. Whether that has worked is seen from a product.
 
 import ctypes
 import os
+import platform
 import struct
 import sys
 from collections.abc import Iterator
@@ -25,7 +26,8 @@ def cut_alike() -> None:
     """See to it that sums are cut into blocks of `TERMS`; where that fails, say so."""
     if terms() == TERMS:
         return
-    replace_cache(os.sysconf(LEVEL_1), CACHE)
+    if (platform.machine(), platform.libc_ver()[0]) == ("x86_64", "glibc") and os.sysconf(LEVEL_1) > CACHE:
+        replace_cache(os.sysconf(LEVEL_1), CACHE)
     if (found := terms()) != TERMS:
         print(
             f"sums are cut into {found} terms here, not {TERMS}: weights will differ from those that other processors "
