@@ -10,7 +10,6 @@ library, and replaced. Whether that has worked is seen from a product.
 import ctypes
 import os
 import platform
-import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 TERMS, CACHE = 336, 32 * 1024  # of a block, and the bytes of the cache that it is for
-LEVEL_1, LEVEL_2 = 188, 191  # what sysconf is asked for, by its numbers in glibc: bytes of data caches
+LEVEL_1 = 188  # what sysconf is asked for, by its number in glibc: bytes of the first-level data cache
 
 
 def cut_alike() -> None:
@@ -49,14 +48,15 @@ def terms() -> int:
 
 
 def replace_cache(size: int, by: int) -> None:
-    """Where Eigen keeps `size` as that of the first-level data cache, put another; after its first product."""
-    kept = struct.pack("2q", size, os.sysconf(LEVEL_2))
+    """Where Eigen keeps `size` as that of the first-level data cache, put another; after its first product.
+
+    What it keeps is told from other numbers by what follows: the sizes of two larger caches.
+    """
     for start, end in _variables("libtensorflow"):
-        memory = ctypes.string_at(start, end - start)
-        place = memory.find(kept)
-        while place >= 0:
-            ctypes.memmove(start + place, struct.pack("q", by), 8)
-            place = memory.find(kept, place + 1)
+        numbers = np.ctypeslib.as_array((ctypes.c_int64 * ((end - start) // 8)).from_address(start))
+        first, second, third = numbers[:-2], numbers[1:-1], numbers[2:]
+        larger = [(size < cache) & (cache < 1 << 32) & (cache % 4096 == 0) for cache in (second, third)]
+        first[(first == size) & larger[0] & larger[1]] = by
 
 
 def _variables(library: str) -> Iterator[tuple[int, int]]:
