@@ -24,6 +24,7 @@ OPENED = Path(__file__).with_name("opened")  # on PYTHONPATH, it notes the files
 LONG_ROOMS = ("scale", "team")  # their tests start servers, or a cluster
 VARIANTS = ("simple", "subpixel")  # of the shared workspace
 KEPT = 3  # rebuilds, as many as pytest keeps of its temporary folders
+INSTALLED = "-- RUNTIME= REMOTES= DEV= JOBS=1"  # for MAKEFLAGS: the packages are there; less DVC to start
 SURROUNDINGS = {"DVC_NO_ANALYTICS": "1", "NO_PROXY": "127.0.0.1"}
 
 

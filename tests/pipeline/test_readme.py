@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests import leaves
-from tests.conftest import REPOSITORY, Workspace
+from tests.conftest import INSTALLED, REPOSITORY, Workspace
 
 README = (REPOSITORY / "README.md").read_text()
 ENDLESS = ("make test", "make test-all", "make ci", "make study", "make bench")  # this very test, or too long for one
-INSTALLED = "-- RUNTIME= REMOTES= DEV= JOBS=1"  # for MAKEFLAGS: the packages are there; less DVC to start
 
 
 def blocks(kind: str) -> list[str]:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import REPOSITORY, Workspace, made_once, small_workspace
+from tests.conftest import INSTALLED, REPOSITORY, Workspace, made_once, small_workspace
 
 MANUAL = (REPOSITORY / "docs/team.md").read_text()
-INSTALLED = "-- RUNTIME= REMOTES= DEV= JOBS=1"  # for MAKEFLAGS: the packages are there; less DVC to start
 
 
 def walk(section: str) -> list[tuple[str, str]]:

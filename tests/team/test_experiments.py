@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from tests.conftest import Workspace
-from tests.team.conftest import INSTALLED, Team, stages_run, typed
+from tests.conftest import INSTALLED, Workspace
+from tests.team.conftest import Team, stages_run, typed
 
 SETTINGS = {"mae": ("loss", "mae"), "small-batch": ("batch", 8)}
 
