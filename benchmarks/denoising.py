@@ -1,11 +1,13 @@
-"""What `denoise` makes of Gaussian noise, beside filters that people use: PSNR and SSIM against clean luma, speed.
+"""`denoise` beside the filters that people use, on damaged photographs: PSNR and SSIM against clean luma, and speed.
 
-`python -m benchmarks.denoising FOLDER` prints the table of further clean photographs. Filters are given luma and the
-true strength of its noise; `denoise` is blind. BM3D (Dabov et al. 2007) takes part if the package `bm3d` is installed,
-whose binary is free for non-commercial use only. metrics/results.md has weaker noise, and JPEG.
+`make bench BENCHMARKS=denoising` measures the test photographs, `python -m benchmarks.denoising NAME FOLDER` the clean
+photographs of a folder. `python -m benchmarks.denoising test` and the latter replace the rows of that name in
+metrics/peers.csv, which the report shows. `denoise` is blind; filters see luma and are told the true strength of its
+damage. BM3D (Dabov et al. 2007) takes part if the package `bm3d` is installed, whose binary is free for non-commercial
+use only.
 """
 
-import sys
+import argparse
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -16,14 +18,20 @@ import cv2
 import numpy as np
 import pandas as pd
 from PIL import Image
+from tqdm import tqdm
 
 from benchmarks.measure import BenchmarkError, Row, photographs, row
 from grayscale.photograph import convert
+from stages.common.artifacts import read_table, sha256_of, write_table
 from stages.evaluate import baselines, noise, scores
+from stages.report.collect import HEXADECIMALS, PEERS, PEERS_TEXT
 
 MODEL = Path("data/models/denoise/model.onnx")
 LEVELS = (10, 25, 50)  # gray levels
+BM3D = [("gaussian", level) for level in LEVELS]  # where it takes part, at seconds for each photograph
+CONDITIONS = [("gaussian", 2), *BM3D, ("jpeg", 10), ("jpeg", 20)]
 BETTER, FASTER = 1.3, 50  # than non-local means, dB; than BM3D, times
+DIGITS = {"psnr": 3, "ssim": 5, "rate": 4}  # decimals in metrics/peers.csv
 
 Filter = Callable[[np.ndarray, float], np.ndarray]  # luma (height, width) uint8, σ in gray levels → gray
 
@@ -40,51 +48,84 @@ def bm3d(luma: np.ndarray, sigma: float) -> np.ndarray:
     return np.asarray(filtered(luma / 255, sigma / 255)) * 255
 
 
-FILTERS: dict[str, Filter] = {"nl_means": non_local_means} | ({"bm3d": bm3d} if find_spec("bm3d") else {})
+FILTERS: dict[str, Filter] = {"opencv_nl_means": non_local_means} | ({"bm3d": bm3d} if find_spec("bm3d") else {})
 
 
 def denoising(rounds: int) -> list[Row]:
     """Rows of the test photographs, at each of `LEVELS` beside each filter; they are compared once."""
-    found = compare(photographs("test"))
+    measured = compare(photographs("test"), BM3D)
+    found = measured.groupby(["level", "method"])[["psnr", "ssim", "rate"]].mean()
     rows = []
     for level in LEVELS:
         for peer in FILTERS:
             ours, theirs = found.loc[(level, "denoise")], found.loc[(level, peer)]
-            wanted, faster = (BETTER, 0) if peer == "nl_means" else (0, FASTER)
+            wanted, faster = (0, FASTER) if peer == "bm3d" else (BETTER, 0)
             what = (
                 f"noise of {level}: {ours['psnr']:.2f} dB, SSIM {ours['ssim']:.3f}, beside {peer}, told σ, with "
                 f"{theirs['psnr']:.2f} dB, {theirs['ssim']:.3f}; at least {wanted} dB more"
             )
             better = ours["psnr"] - theirs["psnr"] >= wanted
-            rows.append(row(what, "Mpixel/s", [ours["rate"]], [theirs["rate"]], f"≥ {faster}", also=better))
+            rows.append(row(what, "Mpixel/CPU s", [ours["rate"]], [theirs["rate"]], f"≥ {faster}", also=better))
     return rows
 
 
-def compare(seen: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Means over photographs by level and method: psnr (dB), ssim, rate (megapixels per second)."""
+def compare(seen: Mapping[str, np.ndarray], conditions: list[tuple[str, int]]) -> pd.DataFrame:
+    """A row per photograph, damage and method: kind, level, method, photo, psnr (dB), ssim, rate.
+
+    The rate is in megapixels per second of processor time.
+
+    Args:
+        seen: clean photographs by name, `(height, width, 3)` uint8.
+        conditions: kinds and levels of damage, as of `noise.noisy`.
+
+    Raises:
+        BenchmarkError: `denoise` has not been trained.
+    """
     if not MODEL.is_file():
         raise BenchmarkError(f"{MODEL} is missing; run `make repro`")
-    rows = [each for name, photograph in seen.items() for level in LEVELS for each in _rows(name, photograph, level)]
-    return pd.DataFrame(rows).groupby(["level", "method"], sort=False).mean()
+    tasks = [(name, *condition) for condition in conditions for name in seen]
+    return pd.DataFrame([each for task in tqdm(tasks, disable=None) for each in _rows(seen[task[0]], *task)])
 
 
-def _rows(name: str, photograph: np.ndarray, level: int) -> Iterator[dict[str, object]]:
+def _rows(photograph: np.ndarray, name: str, kind: str, level: int) -> Iterator[dict[str, object]]:
     clean = photograph[None] / 255
     target = scores.planes(baselines.luma(clean))[0]
-    colour = noise.noisy(clean, "gaussian", level, [1, *name.encode()])
+    colour = noise.noisy(clean, kind, level, [1, *name.encode()])
     luma = baselines.luma(colour)
     sigma = 255 * float((luma - target).std())
     gray, damaged = (np.rint(255 * image[0]).astype(np.uint8) for image in (luma, colour))
     methods = {"luma": partial(np.copy, gray), "denoise": partial(convert, damaged, model=MODEL)}
-    for method, work in (methods | {peer: partial(apply, gray, sigma) for peer, apply in FILTERS.items()}).items():
-        start = time.perf_counter()
+    for peer, apply in FILTERS.items():
+        if peer != "bm3d" or (kind, level) in BM3D:
+            methods[peer] = partial(apply, gray, sigma)
+    for method, work in methods.items():
+        start = time.process_time()
         output = work()
-        rate = gray.size / 1e6 / (time.perf_counter() - start)
+        rate = gray.size / 1e6 / max(time.process_time() - start, 1e-6)
         measured = scores.measure(target, scores.planes(output[None] / 255))[0]
         found = dict(zip(scores.MEASURES, measured, strict=True))
-        yield {"level": level, "method": method, "psnr": found["psnr"], "ssim": found["ssim"], "rate": rate}
+        told = {"kind": kind, "level": level, "method": method, "photo": name}
+        yield {**told, "psnr": found["psnr"], "ssim": found["ssim"], "rate": rate}
+
+
+def write(name: str, rows: pd.DataFrame) -> None:
+    """Replace the rows of the photographs `name` in metrics/peers.csv."""
+    rows = rows.round(DIGITS).assign(model=sha256_of(MODEL)[:HEXADECIMALS])
+    rows.insert(0, "photographs", name)
+    known = [read_table(PEERS, text=PEERS_TEXT)] if PEERS.exists() else []
+    write_table(PEERS, pd.concat([*(table[table["photographs"] != name] for table in known), rows]))
 
 
 if __name__ == "__main__":
-    files = sorted(Path(sys.argv[1]).iterdir())
-    print(compare({file.stem: np.asarray(Image.open(file).convert("RGB")) for file in files}).round(3).to_string())
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.denoising", description=__doc__)
+    parser.add_argument("name", help="of these photographs in the table; test: the pipeline's own")
+    parser.add_argument("folder", nargs="?", type=Path, help="of clean photographs")
+    arguments = parser.parse_args()
+    if (arguments.name == "test") != (arguments.folder is None):
+        parser.error("a folder goes with any name but test")
+    files = sorted(arguments.folder.iterdir()) if arguments.folder else []
+    own = {file.stem: np.asarray(Image.open(file).convert("RGB")) for file in files}
+    try:
+        write(arguments.name, compare(own or photographs("test"), CONDITIONS))
+    except BenchmarkError as error:
+        raise SystemExit(f"benchmarks: {error}") from None

@@ -1,9 +1,8 @@
-"""The verdicts on what people say of autoencoders and grayscale; their numbers all come from the studies.
+"""Verdicts on eight claims about autoencoders and grayscale, and answers to two questions, from the studies.
 
 Each claim is a function of the rows of metrics/studies.csv by run, see `collect.studies`. It is decided by Student's
-95 % intervals, mostly of paired differences over scenes that were left out of training: it holds where all of the
-interval says so, does not hold where none of it does, and is not shown where the interval includes both. One whose runs
-are missing is not measured.
+95 % intervals, mostly of paired differences over left-out scenes. It holds if the whole interval supports it, does not
+hold if the whole interval contradicts it, and is not shown otherwise. A claim whose runs are missing is not measured.
 """
 
 import itertools
@@ -27,12 +26,12 @@ Verdict = tuple[str, str, list[pd.DataFrame]]  # label, sentence, and the runs t
 
 
 class NotMeasuredError(Exception):
-    """A claim rests on runs that there are not; the message names them, and the command that does them."""
+    """Runs that a claim needs are missing; the message names them and the command that runs them."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim, its verdict in a few words and in a few sentences, and the runs that decide it."""
+    """A claim, its verdict as a label and in sentences, and the runs behind it."""
 
     claim: str
     label: str
@@ -41,7 +40,7 @@ class Claim:
 
 
 def decide(studies: pd.DataFrame) -> list[Claim]:
-    """A verdict on every claim, in their order, and on the two questions under them."""
+    """A verdict on every claim, then an answer to each question."""
     found = []
     for claim, verdict in CLAIMS.items():
         try:
@@ -121,8 +120,8 @@ def _naive_stays_in_colour(studies: pd.DataFrame) -> Verdict:
     naive, gray = _scenes(studies, "naive"), _scenes(studies, "simple")
     kept, gain = Interval.of(naive["chroma_kept"]), Interval.of(gray["psnr"] - naive["psnr"])
     sentence = (
-        f"On left-out scenes `naive`'s output keeps {kept.text('.0%', '')} of the chroma of its input; the same "
-        f"network trained on gray targets, `simple`, is {gain.text()} nearer to gray."
+        f"On left-out scenes the output of `naive` keeps {kept.text('.0%', '')} of the chroma of its input. The same "
+        f"network trained on gray targets, `simple`, scores {gain.text()} higher."
     )
     return every([above(kept, 0.5), above(gain)]), sentence, [naive, gray]
 
@@ -135,22 +134,22 @@ def _poor_designs_leak_or_blur(studies: pd.DataFrame) -> Verdict:
     dullest = min(detail, key=lambda name: detail[name].mean)
     limit = detail[dullest]
     sentence = (
-        f"Where luma is constant and hue turns, `{worst}` shows {leak[worst].text(unit=' gray levels')}; `{dullest}` "
-        f"loses detail from {limit.mean:.2g} cycles per pixel on ({limit.low:.2g} … {limit.high:.2g}). "
-        f"Poor would be more than {LEAK:.0f} level, or a limit below {NYQUIST}."
+        f"Between hues of equal luma the output of `{worst}` differs by {leak[worst].text(unit=' gray levels')}. "
+        f"`{dullest}` loses detail from {limit.mean:.2g} cycles per pixel ({limit.low:.2g} … {limit.high:.2g}). "
+        f"A design is poor above {LEAK:.0f} level, or if it loses detail below {NYQUIST} cycles per pixel."
     )
     labels = [above(one, LEAK) for one in leak.values()] + [below(one, NYQUIST) for one in detail.values()]
     return some(labels), sentence, [designs[worst], designs[dullest]]
 
 
 def _data_and_architecture_matter(studies: pd.DataFrame) -> Verdict:
-    curve = _study(studies, "photographs")
+    designs, curve = _designs(studies), _study(studies, "photographs")
+    curve = curve[curve["variant"].isin(designs)]  # not denoise, whose score depends on noise
     variants = curve["variant"].unique()
     whole = _unchanged(studies, variants)
     points = pd.concat([curve, whole])
     _need(len(points) > len(variants) + 1, "more runs of the study `photographs`", "photographs")
     gain = doublings(points)
-    designs = _designs(studies)
     shape = {name: rows[["latent", "parameters"]].iloc[0].tolist() for name, rows in designs.items()}
     pairs = [pair for pair in itertools.combinations(designs, 2) if shape[pair[0]] != shape[pair[1]]]
     pairs = [(one, other) for one, other in pairs if shape[one][0] == shape[other][0]] or pairs
@@ -160,7 +159,7 @@ def _data_and_architecture_matter(studies: pd.DataFrame) -> Verdict:
     sentence = (
         f"Each doubling of the training photographs, at equal steps, gains {gain.text('+z.2f')} over "
         f"{', '.join(f'`{name}`' for name in variants)}. On left-out scenes `{best}` is "
-        f"{apart[best, worst].text()} above `{worst}`. What matters is more than {MATTERS} dB."
+        f"{apart[best, worst].text()} above `{worst}`. The claim holds if both exceed {MATTERS} dB."
     )
     label = every([above(gain, MATTERS), above(apart[best, worst], MATTERS)])
     return label, sentence, [curve, whole, designs[best], designs[worst]]
@@ -182,8 +181,8 @@ def _a_third_is_enough(studies: pd.DataFrame) -> Verdict:
     alike = Interval.of(third["ssim"] - third["mean_rgb_ssim"])
     told = ", ".join(f"{gain.text()} from {CODES[code]}" for code, gain in gains.items())
     sentence = (
-        f"With {size} numbers, on left-out scenes, `adaptive` is {told}. Enough means more than each of these fixed "
-        f"codes of as many numbers; in SSIM it is {alike.text('+z.3f', '')} from the mean of R, G and B."
+        f"With {size} numbers, on left-out scenes, `adaptive` is {told}. The claim holds if it is above each of these "
+        f"fixed codes of the same size. Its SSIM is {alike.text('+z.3f', '')} from that of the mean of R, G and B."
     )
     return every([above(gain) for gain in gains.values()]), sentence, [third]
 
@@ -196,10 +195,9 @@ def _vaes_are_smoother_and_robust(studies: pd.DataFrame) -> Verdict:
     luma = Interval.of(vae["noise_psnr"] - vae["luma_noise_psnr"])
     best = min(robust, key=lambda code: robust[code].mean)
     sentence = (
-        f"On left-out scenes with strong noise `vae` is {luma.text()} from luma of the same input, but "
-        f"{robust[best].text()} from {CODES[best]} with as many numbers ({size}). Its total variation "
-        f"differs by {smooth.text('+z.3f', '')} times the target's from that of a cosine transform that is as exact on "
-        "clean patches."
+        f"On left-out scenes with strong noise, `vae` is {luma.text()} from luma of the same input, and "
+        f"{robust[best].text()} from {CODES[best]} with as many numbers ({size}). Its total variation, relative to the "
+        f"target's, is {smooth.text('+z.3f', '')} from that of a cosine transform with the same error on clean patches."
     )
     return every([*(above(gain) for gain in robust.values()), below(smooth)]), sentence, [vae]
 
@@ -214,7 +212,7 @@ def _mae_may_suit(studies: pd.DataFrame) -> Verdict:
     told = ", ".join(f"{one.text('+z.2f')} on {name} ({len(wide[name])} scenes)" for name, one in intervals.items())
     few = gains[~domains.isin(wide)]
     single = ", ".join(f"{gain:+.2f} dB on {domains[scene]}" for scene, gain in few.items())
-    sentence = f"Mean absolute error instead of mean squared error, on left-out scenes: {told}."
+    sentence = f"On left-out scenes, training by mean absolute error changes PSNR by {told}."
     if single:
         sentence += f" Too few scenes to tell: {single}."
     return some([above(one) for one in intervals.values()]), sentence, [mse, mae]
@@ -226,9 +224,9 @@ def _overfitting_needs_care(studies: pd.DataFrame) -> Verdict:
     lost = Interval.of(plain["half_val_psnr"] - plain["end_val_psnr"])
     training, validation = plain["end_train_psnr"].mean(), plain["end_val_psnr"].mean()
     sentence = (
-        f"On one photograph without augmentation, to the end, validation loses {lost.text('+z.2f')} in the second half "
-        f"of the steps, over {len(plain)} seeds; training ends at {training:.1f} dB, validation at {validation:.1f} "
-        "dB. More training may as well gain: then the number is below 0."
+        f"Trained to the end on one photograph without augmentation, validation loses {lost.text('+z.2f')} in the "
+        f"second half of the steps, over {len(plain)} seeds; below 0 it gains. Training ends at {training:.1f} dB, "
+        f"validation at {validation:.1f} dB."
     )
     return above(lost), sentence, [plain]
 
@@ -244,9 +242,9 @@ def _histology_too(studies: pd.DataFrame) -> Verdict:
     error = np.sqrt(within / freedom * (1 / len(of) + 1 / len(others)))
     apart = Interval.about(of.mean() - others.mean(), error, freedom)
     sentence = (
-        f"Beside the best fixed code of its size, on the same left-out patches, `adaptive` gains {of.mean():+.1f} dB "
-        f"on histology ({len(of)}) and {others.mean():+.1f} dB on everyday scenes ({len(others)}): {apart.text()}. "
-        f"As well means no more than {MATTERS} dB less."
+        f"On left-out scenes `adaptive` gains over the best fixed code of its size {of.mean():+.1f} dB on histology "
+        f"({len(of)}) and {others.mean():+.1f} dB on everyday scenes ({len(others)}): {apart.text()} apart. The claim "
+        f"holds if histology gains at most {MATTERS} dB less."
     )
     return above(apart, -MATTERS), sentence, [rows]
 
@@ -260,7 +258,7 @@ def _colour_or_bottleneck(studies: pd.DataFrame) -> Verdict:
     told = ", ".join(f"`{variant}` {gain:+z.1f} dB" for variant, gain in gains.items())
     costs = {HOLDS: "Colour", FAILS: "The bottleneck", NOT_SHOWN: "Neither alone"}[above(share, 0.5)]
     sentence = (
-        f"{costs}: trained gray → gray, with no colour to convert, the same networks gain {told}; that is "
+        f"{costs}: trained gray → gray, with no colour to convert, the same networks gain {told}, which is "
         f"{share.text('.0%', '')} of their squared error."
     )
     return NOT_SHOWN if costs.startswith("Neither") else ANSWER, sentence, [controls, same]
@@ -274,7 +272,7 @@ def _an_autoencoder_at_all(studies: pd.DataFrame) -> Verdict:
         f"{ {HOLDS: 'Yes', FAILS: 'No', NOT_SHOWN: 'That is open'}[label] }: on left-out scenes the best autoencoder "
         f"of that study, `{best}`, is {formulae['luma'].text('+z.3f', '')} in SSIM from the formula and "
         f"{formulae['conv1x1'].text('+z.3f', '')} from a fitted 1 × 1 convolution. "
-        "These are clean photographs, and the target is the formula's."
+        "The photographs are clean, and the target is made by the formula."
     )
     return NOT_SHOWN if label == NOT_SHOWN else ANSWER, sentence, [rows]
 

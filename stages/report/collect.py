@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.common.artifacts import read_json, read_table
+from stages.common.artifacts import read_json, read_table, sha256_of
 from stages.report import summary
 
 MODELS, EVALUATIONS = Path("data/models"), Path("data/evaluations")
 TEST_SETS, COUNTS = EVALUATIONS / "test_sets", Path("data/pairs/counts.csv")
 BASELINES = "baselines"
 STUDIES = Path("metrics/studies.csv")
+PEERS, PEER_OF = Path("metrics/peers.csv"), "denoise"  # other programs' filters, see `benchmarks.denoising`
+PEERS_TEXT = ("photographs", "photo", "model")  # columns; `model` is the start of its sha256
+HEXADECIMALS = 12  # of that
 SPLITS = ("train", "validation", "test")  # columns of the studies: the start of each patch set's sha256
 ORIGIN = ("made_from", "variant_from")  # the start of a sha256 of what made a run, and of what its variant's runs share
 TEXT = ("photo", "domain")  # columns, whatever stands in them
@@ -37,6 +40,7 @@ class Results:
     conversions: pd.DataFrame  # the same by conversion
     restored: pd.DataFrame  # of damaged photographs: kind, level, method, photo, domain, psnr, ssim
     restored_sets: dict[str, pd.DataFrame]  # by test set, the same
+    peers: dict[str, pd.DataFrame]  # by name of the photographs, see `peers`
     photographs: pd.DataFrame  # method, photo, patches, and the measures; empty where there are too many photographs
     test_sets: dict[str, pd.DataFrame]  # by name, `methods` of each with its means of `contrast`
     studies: pd.DataFrame  # see `studies`
@@ -75,6 +79,7 @@ def collect(variants: list[str], test_sets: list[str]) -> Results:
         conversions=read_table(EVALUATIONS / BASELINES / "conversions.csv", text=TEXT),
         restored=joined("restored.csv", names, ["kind", "level", "method", "photo"]),
         restored_sets={name: read_table(TEST_SETS / name / "restored.csv", text=TEXT) for name in test_sets},
+        peers=peers(),
         photographs=photographs if few else photographs.head(0),
         test_sets={name: of_test_set(name, training) for name in test_sets},
         studies=runs,
@@ -95,6 +100,18 @@ def of_test_set(name: str, training: dict[str, Any]) -> pd.DataFrame:
     methods = summary.methods(read_json(TEST_SETS / name / "summary.json"), training, {})
     contrast = summary.means(read_table(TEST_SETS / name / "contrast.csv", text=TEXT), "method")
     return methods.assign(stage=f"evaluate_set@{name}").join(contrast.set_index("method"))
+
+
+def peers() -> dict[str, pd.DataFrame]:
+    """The rows of metrics/peers.csv that were measured with the pipeline's network, by the name of their photographs.
+
+    Columns: kind, level, method, photo, psnr, ssim, rate. `ArtifactError`: there is no such table.
+    """
+    table, model = read_table(PEERS, text=PEERS_TEXT), MODELS / PEER_OF / "model.onnx"
+    if not model.is_file():
+        return {}
+    table = table[table["model"] == sha256_of(model)[:HEXADECIMALS]].drop(columns="model")
+    return {str(name): rows.drop(columns="photographs") for name, rows in table.groupby("photographs", sort=False)}
 
 
 def studies(evaluations: Mapping[str, Any], path: Path = STUDIES) -> pd.DataFrame:

@@ -140,10 +140,12 @@ def latent_study(table: pd.DataFrame) -> str:
 
 
 def photographs_study(table: pd.DataFrame) -> str:
-    """PSNR by the number of training photographs, a line per variant."""
-    figure, (axes,) = _figure(3.6, width=7)
-    _lines(axes, table, "photographs", "psnr")
-    axes.set(xlabel="training photographs", ylabel="PSNR (dB)", xticks=sorted(table["photographs"].unique()))
+    """PSNR by the number of training photographs, a line per variant: of clean patches, and under noise."""
+    figure, panels = _figure(3.6, 2)
+    titles = {"psnr": "PSNR (dB), clean", "noise_psnr": "PSNR (dB), noise of 25 gray levels"}
+    for axes, (measure, title) in zip(panels, titles.items(), strict=True):
+        _lines(axes, table, "photographs", measure)
+        axes.set(xlabel="training photographs", ylabel=title, xticks=sorted(table["photographs"].unique()))
     return _svg(figure, legend=True)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from stages.report import figures, summary, text
 from stages.report.claims import Claim
-from stages.report.collect import Results
+from stages.report.collect import PEER_OF, Results
 
 TEMPLATE = Path(__file__).with_name("page.html")
 
@@ -43,6 +43,10 @@ def render(results: Results, claims: list[Claim]) -> str:
         answer=summary.answer(results.methods, results.studies),
         under_noise=summary.under_noise(results.restored, results.variants),
         restored={title: table.to_dict("records") for title, table in summary.restored(results.restored).items()},
+        peers={
+            name: {title: table.to_dict("records") for title, table in summary.beside_peers(rows, PEER_OF).items()}
+            for name, rows in results.peers.items()
+        },
         crossing=summary.crossing(axis) if len(axis) else "",
         claims=claims,
         shown=compared(results),

@@ -17,6 +17,7 @@ WORK = ("trainable", "parameters", "steps", "macs")  # what training and the net
 COUNTS = ("latent", *WORK, "active_units", "identical", "patches")
 PROBES = ("chroma_r2", "chroma_levels", "chroma_excess", "hue_contrast", "smoothness", "smoothness_reference")
 NOISE = re.compile(r"noise_([a-z]+)_(\d+)_psnr")  # columns of the probes; scores by domain are called <domain>_psnr
+RESTORED = {"psnr": ".2f", "ssim": ".3f"}  # measures of damaged photographs, and how they are written
 HALF = -3.0  # dB
 ENOUGH_SEEDS = 3
 CLOSED_FORMS = ("luma", "mean_rgb", "green")  # baselines that learn nothing
@@ -112,22 +113,37 @@ def restored(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     Means over photographs, and Student's 95 % interval where there are at least two. An identical photograph has no
     PSNR, and counts in no mean of it. Last, for the noise of which it was measured, the error by spatial frequency.
     """
-    tables = {}
-    for measure, form in {"psnr": ".2f", "ssim": ".3f"}.items():
-        cells: dict[str, dict[str, str]] = {}
-        for (method, kind, level), group in rows.groupby(["method", "kind", "level"], sort=False):
-            values = group[measure].dropna()
-            single = "".join(f"{value:{form}}" for value in values)
-            text = Interval.of(values).text(form, "") if len(values) > 1 else single
-            cells.setdefault(str(method), {})[f"{kind} {level}"] = text
-        table = pd.DataFrame.from_dict(cells, orient="index").fillna("")
-        tables[MEASURES[measure].title] = table.rename_axis("method").reset_index()
+    tables = {MEASURES[measure].title: _by_damage(rows, measure, form) for measure, form in RESTORED.items()}
     bands = [name for name in rows if str(name).startswith(BAND)]
     for (kind, level), group in rows.dropna(subset=bands).groupby(["kind", "level"]) if bands else ():
         means = group.groupby("method", sort=False)[bands].mean().map("{:.1f}".format)
         means.columns = [name.removeprefix(BAND) for name in bands]
         tables[SPECTRUM.format(kind=kind, level=level)] = means.reset_index()
     return tables
+
+
+def beside_peers(rows: pd.DataFrame, variant: str) -> dict[str, pd.DataFrame]:
+    """Tables of `restored`, then the mean gain of `variant` over each peer on the same photographs, and the speeds."""
+    both = rows.merge(rows[rows["method"] == variant], "left", ["kind", "level", "photo"], suffixes=("", "_ours"))
+    gains = both.assign(**{measure: both[f"{measure}_ours"] - both[measure] for measure in RESTORED})
+    gains = gains[gains["method"] != variant]
+    rates = rows.groupby("method", sort=False)["rate"].mean().map("{:.3g}".format).rename("megapixels").reset_index()
+    told = {
+        f"{MEASURES[name].title} of {variant} less the method's": _by_damage(gains, name, f"+z{form}")
+        for name, form in RESTORED.items()
+    }
+    return {**restored(rows), **told, "megapixels per CPU second": rates}
+
+
+def _by_damage(rows: pd.DataFrame, measure: str, form: str) -> pd.DataFrame:
+    """Text: a row per method, a column per damage, means of a measure over photographs with Student's 95 % interval."""
+    cells: dict[str, dict[str, str]] = {}
+    for (method, kind, level), group in rows.groupby(["method", "kind", "level"], sort=False):
+        values = group[measure].dropna()
+        single = "".join(f"{value:{form}}" for value in values)
+        text = Interval.of(values).text(form, "") if len(values) > 1 else single
+        cells.setdefault(str(method), {})[f"{kind} {level}"] = text
+    return pd.DataFrame.from_dict(cells, orient="index").fillna("").rename_axis("method").reset_index()
 
 
 def detail_limit(bands: pd.DataFrame) -> float:
@@ -172,6 +188,19 @@ def _difference(values: pd.Series, form: str) -> str:
     return Interval.of(values).text(form, "") if values.count() > 1 else ""
 
 
+def learning_curve(studies: pd.DataFrame) -> pd.DataFrame:
+    """PSNR (dB) by number of training photographs as text, a row per variant: of clean patches, then under noise."""
+    learned = studies.loc[studies["study"] == "photographs", "variant"].unique()
+    runs = studies[(studies["study"] == "photographs") | studies["run"].isin([f"seeds_{name}_1" for name in learned])]
+    wide = runs.pivot_table(index="variant", columns="photographs", values=["psnr", "noise_psnr"]).reindex(learned)
+    columns = {
+        f"{count:.0f}{told}": wide[measure, count].map("{:.2f}".format, na_action="ignore").fillna("")
+        for measure, told in {"psnr": "", "noise_psnr": ", noise of 25"}.items()
+        for count in sorted(runs["photographs"].unique())
+    }
+    return pd.DataFrame(columns).rename_axis("variant").reset_index()
+
+
 def latent_axis(studies: pd.DataFrame) -> pd.DataFrame:
     """PSNR (dB) by latent size: latent, a column for each variant of the study, then those of `CODES`, ascending.
 
@@ -207,8 +236,8 @@ def answer(table: pd.DataFrame, studies: pd.DataFrame) -> str:
     does = "does it as well or better" if formula["mse"] <= best["mse"] else "does not do it as well"
     first = (
         f"An autoencoder can learn to turn colour photographs into gray: {best['method']}, the best here, gets "
-        f"{best['exact']:.1%} of the pixels of unseen photographs exactly right (SSIM {best['ssim']:.4f}), and the "
-        f"formula {formula['method']}, which learns nothing, {does} ({formula['exact']:.1%}, {formula['ssim']:.4f})."
+        f"{best['exact']:.1%} of the pixels of unseen photographs exactly right (SSIM {best['ssim']:.4f}). The formula "
+        f"{formula['method']}, which learns nothing, {does} ({formula['exact']:.1%}, {formula['ssim']:.4f})."
     )
     better = gray[gray["gain"] > 0]
     if better.empty:
@@ -218,10 +247,10 @@ def answer(table: pd.DataFrame, studies: pd.DataFrame) -> str:
     told = ""
     if len(runs) > 1:
         gains = runs["psnr"] - runs[[f"{code}_psnr" for code in CODES]].max(axis=1)
-        told = f", over {len(runs)} left-out scenes by {Interval.of(gains).text('+z.2f')}"
+        told = f", and {Interval.of(gains).text('+z.2f')} over {len(runs)} left-out scenes"
     return (
-        f"{first} Learning is worth it, as far as is known here, where the code must be small: with {row['latent']} "
-        f"numbers per patch {row['method']} is {row['gain']:.2f} dB above the best fixed code of as many{told}."
+        f"{first} Learning is worth it where the code must be small: with {row['latent']} numbers per patch, "
+        f"{row['method']} is {row['gain']:.2f} dB above the best fixed code of that size on the test patches{told}."
     )
 
 
@@ -235,12 +264,12 @@ def under_noise(rows: pd.DataFrame, variants: Iterable[str]) -> str:
     best = means[learned].mean().idxmax()
     filters = means[[name for name in FILTERS if name in means]]
     told = "; ".join(
-        f"noise of {level} gray levels: {row[best]:.1f} dB ({row[f'{best}_start']:.1f} before its first step), "
-        f"luma {row['luma']:.1f}, {filters.loc[level].idxmax()} {filters.loc[level].max():.1f}"
+        f"with noise of {level} gray levels, {best} has {row[best]:.1f} dB ({row[f'{best}_start']:.1f} before its "
+        f"first step), luma {row['luma']:.1f}, the best filter, {filters.loc[level].idxmax()}, "
+        f"{filters.loc[level].max():.1f}"
         for level, row in means.iterrows()
         if level in (means.index.min(), means.index[len(means) // 2], means.index.max())
     )
     return (
-        f"On noisy photographs, where luma keeps all noise, {best}, which is not told how strong it is, is beside the "
-        f"best classical filter, which is: {told}."
+        f"On noisy photographs, {best} estimates the noise, and classical filters are told its true strength: {told}."
     )

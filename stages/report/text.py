@@ -11,13 +11,18 @@ import pandas as pd
 from stages.evaluate.measures import HEADLINE, MEASURES
 from stages.report import summary
 from stages.report.claims import Claim
-from stages.report.collect import Results
+from stages.report.collect import PEER_OF, Results
 
 PROBES = ("method", *summary.PROBES, "detail_limit")
 WHOLE = (
-    "Means over {} whole photographs, of PSNR and SSIM with 95 % intervals, against clean targets. Gaussian and "
-    "correlated: standard deviation of the noise in gray levels, 0 is clean; poisson: photons that white has; jpeg: "
-    "quality. Classical filters are told how strong the damage to luma is; of the networks those that end in `_told`."
+    "Means over {} whole photographs against clean targets, with 95 % intervals. Gaussian and correlated: standard "
+    "deviation of the noise in gray levels, 0 is clean. Poisson: photons at white. JPEG: quality. Classical "
+    "filters and networks whose name ends in `_told` are told how strong the damage to luma is."
+)
+BESIDE = (
+    "`python -m benchmarks.denoising` measured these {} photographs (metrics/peers.csv): `denoise`, blind, beside "
+    "OpenCV's non-local means and BM3D, both of luma and told the true standard deviation of its damage. Means with "
+    "95 % intervals."
 )
 FORMS = {name: ".3g" if of.decimals is None else f".{of.decimals}f" for name, of in MEASURES.items()}
 TITLES = {"trainable": "trainable", "parameters": "parameters", "steps": "steps", "macs": "multiply-adds per patch"}
@@ -76,21 +81,24 @@ def results(found: Results, claims: list[Claim]) -> str:
 
 
 def _lines(found: Results, claims: list[Claim]) -> Iterator[str]:
-    yield from ("# Results", "", "`dvc repro` writes this file. What the columns mean stands on the page,")
+    yield from ("# Results", "", "Written by `dvc repro`. The page, `data/report/index.html`, explains the columns.")
     answers = [summary.answer(found.methods, found.studies), summary.under_noise(found.restored, found.variants)]
-    yield from ("`data/report/index.html`.", "", f"**{' '.join(filter(None, answers))}**", "")
-    yield f"Means over {found.methods['patches'].max()} test patches; Student's intervals over photographs."
+    yield from ("", f"**{' '.join(filter(None, answers))}**", "")
+    yield f"Means over {found.methods['patches'].max()} test patches, with Student's intervals over photographs."
     yield from as_markdown(methods(found.methods))
     yield from ("", "## Verdicts", "")
     yield from (f"- **{claim.claim}** *{claim.label}.* {claim.sentence}" for claim in claims)
     scenes, axis = summary.scenes(found.studies), summary.latent_axis(found.studies)
     if len(scenes):
         yield from _titled(
-            "## Left-out scenes", scenes, "Mean differences to yardsticks on the same patches, and 95 %."
+            "## Left-out scenes", scenes, "Mean differences from yardsticks on the same patches, with 95 % intervals."
         )
     if len(axis):
         crossing = summary.crossing(axis)
         yield from _titled("## Latent size", cells(axis), f"PSNR dB of the test patches. {crossing}")
+    if (found.studies["study"] == "photographs").any():
+        told = "PSNR dB of the test patches by number of training photographs, at equal steps."
+        yield from _titled("## Training photographs", summary.learning_curve(found.studies), told)
     levels = [name for name in found.probes if summary.NOISE.fullmatch(str(name))]
     yield from _titled("## Probes", cells(found.probes[[*PROBES, *levels]]))
     photographs = found.contrast["photo"].nunique()
@@ -101,6 +109,10 @@ def _lines(found: Results, claims: list[Claim]) -> Iterator[str]:
     for name, test_set in found.test_sets.items():
         yield from _titled(f"## Test set {name}", methods(test_set))
         yield from _restored(found.restored_sets[name])
+    for name, rows in found.peers.items():
+        yield from ("", f"## Beside other programs: {name}", "", BESIDE.format(rows["photo"].nunique()))
+        for title, table in summary.beside_peers(rows, PEER_OF).items():
+            yield from _titled(f"### {title}", table)
     yield ""
 
 

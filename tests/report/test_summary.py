@@ -37,8 +37,9 @@ def test_a_gray_or_colour_control_does_not_answer_the_question(results: collect.
 def test_the_answer_says_what_the_formula_does_as_well_and_where_learning_is_worth_it(results: collect.Results) -> None:
     table, told = results.methods.copy(), summary.answer(results.methods, results.studies)
     assert "adaptive, the best here, gets 38.5% of the pixels" in told
-    assert "the formula luma, which learns nothing, does it as well or better (61.0%, 0.6100)." in told
-    assert "with 261 numbers per patch adaptive is 8.50 dB above the best fixed code of as many, over 10 left" in told
+    assert "The formula luma, which learns nothing, does it as well or better (61.0%, 0.6100)." in told
+    assert "with 261 numbers per patch, adaptive is 8.50 dB above the best fixed code of that size" in told
+    assert told.endswith("over 10 left-out scenes.")
     table.loc["adaptive", ["mse", "gain"]] = [0, -1]
     told = summary.answer(table, results.studies)
     assert "which learns nothing, does not do it as well" in told
@@ -53,6 +54,33 @@ def test_damaged_photographs_are_a_table_of_means_and_intervals(results: collect
     assert ssim["gaussian 0"].tolist() == ["1.000 (1.000 … 1.000)"] * 4
     assert title.endswith("at gaussian 25")
     assert spectrum.iloc[3].tolist() == ["conv1x1", *["-3.5"] * 8]
+
+
+def test_the_learning_curve_has_a_column_per_number_of_photographs() -> None:
+    table = summary.learning_curve(made.studies()).set_index("variant")
+    clean, noise = ["1", "2", "4"], ["1, noise of 25", "2, noise of 25", "4, noise of 25"]
+    assert table.loc["vae", [*clean, *noise]].tolist() == ["27.30", "28.30", "29.50", "25.10", "25.20", "25.40"]
+    assert table.loc["vae", "6"] == "30.00"
+
+
+def test_beside_peers_the_gain_is_of_the_same_photographs(results: collect.Results) -> None:
+    (name, rows), *others = results.peers.items()
+    assert (name, others) == ("this", [])
+    told = summary.beside_peers(rows, "denoise")
+    assert told["PSNR dB"]["gaussian 25"].tolist() == ["31.50 (25.15 … 37.85)", "30.00 (30.00 … 30.00)"]
+    gain = told["PSNR dB of denoise less the method's"]
+    assert gain.to_numpy().tolist() == [["bm3d", "+1.50 (-4.85 … +7.85)"]]
+    assert told["megapixels per CPU second"].to_numpy().tolist() == [["denoise", "2"], ["bm3d", "2"]]
+
+
+def test_peers_of_another_network_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made.write(tmp_path)
+    assert list(collect.peers()) == ["this"]
+    (tmp_path / "data/models/denoise/model.onnx").write_bytes(b"another network")
+    assert collect.peers() == {}
+    (tmp_path / "data/models/denoise/model.onnx").unlink()
+    assert collect.peers() == {}
 
 
 @pytest.mark.parametrize(("errors", "limit"), [([-20, -3.0, -2.9, 0], 0.5), ([-20, -10, -4, -3.1], 1.0), ([0] * 4, 0)])
@@ -106,8 +134,8 @@ def test_where_learning_meets_noise_is_a_sentence_by_the_numbers(results: collec
         mine = rows[(rows["method"] == "luma") & levels].assign(method=method, psnr=psnr)
         rows = pd.concat([rows, mine], ignore_index=True)
     told = summary.under_noise(rows, ["simple", "denoise"])
-    assert "denoise, which is not told how strong it is" in told
+    assert "denoise estimates the noise" in told
     luma = rows["psnr"][(rows["method"] == "luma") & levels].mean()
     assert told.endswith(
-        f"noise of 25 gray levels: 31.5 dB (30.9 before its first step), luma {luma:.1f}, nl_means 30.5."
+        f"denoise has 31.5 dB (30.9 before its first step), luma {luma:.1f}, the best filter, nl_means, 30.5."
     )
