@@ -88,7 +88,7 @@ def _chunk(subject: Subject, used: dict[str, Method], chunk: Chunk, folder: Path
     test = opened(subject.test)
     colour, targets = pair(test, np.arange(chunk.start, chunk.stop))
     photos = test.index["photo"][chunk.start : chunk.stop].to_numpy()
-    used = {name: _by_photo(method, photos) for name, method in used.items()}
+    used = {name: by_photo(method, photos) for name, method in used.items()}
     outputs = {name: scores.planes(method(colour, targets)) for name, method in used.items()}
     residuals = {name: planes - targets for name, planes in outputs.items()}
     blind = reference.outputs(targets)
@@ -111,7 +111,7 @@ def _chunk(subject: Subject, used: dict[str, Method], chunk: Chunk, folder: Path
     return {"planes": planes, "arrays": list(arrays)}
 
 
-def _by_photo(method: Method, photos: np.ndarray) -> Method:
+def by_photo(method: Method, photos: np.ndarray) -> Method:
     """The method, called for the patches of one photograph at a time; `photos` names that of each patch."""
     borders = np.flatnonzero(photos[1:] != photos[:-1]) + 1
     return lambda *images: np.concatenate(
@@ -132,7 +132,7 @@ def _under_noise(
 
 
 def _of_network(subject: Subject, colour: np.ndarray, gray: np.ndarray, photos: np.ndarray) -> dict[str, Any]:
-    at_start = scores.planes(_by_photo(subject.start().predict, photos)(colour, gray))
+    at_start = scores.planes(by_photo(subject.start().predict, photos)(colour, gray))
     arrays: dict[str, Any] = {"start": scores.measure(gray, at_start)}
     networks, model = subject.network()
     if networks.is_variational(model):

@@ -1,8 +1,8 @@
-"""Studies: `python -m stages.study` does the runs of studies.yaml that are not current, one after another or `--jobs`.
+"""Studies: `python -m stages.study` runs what studies.yaml lists and metrics/studies.csv lacks or has outdated.
 
-A run is current if its row in metrics/studies.csv was made from these settings and patches, and the pipeline makes the
-same of its variant now. Its model is not kept: a variant to use belongs into params.yaml. `python -m stages.study
-<study>` does the runs of one study, `python -m stages.study <run>` one run, in this process.
+A run is current if its row was made from these settings and patches, and the pipeline's result for its variant is still
+the same. Models of runs are not kept. `python -m stages.study <study>` runs one study, `python -m stages.study <run>`
+one run in this process.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from stages.train import training
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.study", description=__doc__)
     parser.add_argument("what", nargs="?", help="a study or a run (default: all runs that are not current)")
-    parser.add_argument("--jobs", type=int, default=1, help="how many runs side by side (default 1)")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time (default 1)")
     arguments = parser.parse_args()
     try:
         loaded = runs.load(inputs.scenes())
@@ -41,12 +41,12 @@ def main() -> None:
 
 
 def do_all(wanted: dict[str, runs.Run], study: str | None, jobs: int) -> None:
-    """Do what is not current, each run in a process of its own; a run that fails does not keep the others from theirs.
+    """Run what is not current, each run in its own process. A failed run does not stop the others.
 
     Args:
         wanted: all runs of all studies.
-        study: the one that is done; None: all.
-        jobs: how many runs side by side.
+        study: the only one to run; None: all.
+        jobs: runs at a time.
 
     Raises:
         StageError: names the runs that failed.
@@ -64,13 +64,13 @@ def do_all(wanted: dict[str, runs.Run], study: str | None, jobs: int) -> None:
         failed = [name for name, well in zip(due, pool.map(succeeds, due), strict=True) if not well]
     table.update({}, list(wanted))
     if failed:
-        raise StageError(f"not done: {', '.join(failed)}; the reasons stand above. Then run `make study` again")
+        raise StageError(f"not done: {', '.join(failed)}; see the messages above, then run `make study` again")
     if due:
         print(f"studies: all in {table.TABLE}; `make repro` draws them on the page")
 
 
 def not_current(wanted: dict[str, runs.Run]) -> list[str]:
-    """The runs without a row, or whose row was made from something else.
+    """The runs without a row, or with a row that was made from something else.
 
     Raises:
         ArtifactError: data/pairs, the pipeline's results or the table of runs are missing or damaged.
@@ -87,9 +87,9 @@ def not_current(wanted: dict[str, runs.Run]) -> list[str]:
 
 
 def do_one(name: str, run: runs.Run, variant: Variant, order: list[str]) -> None:
-    """Train and score one run, and write its row; the rows are in the `order` of all runs.
+    """Train and score one run, and write its row; `order` is that of the rows.
 
-    A run that changes nothing takes the model that the pipeline has trained.
+    A run that changes nothing uses the pipeline's model.
 
     Raises:
         SettingsError: engine.yaml is wrong, or no patches are left of the chosen photographs.

@@ -1,8 +1,8 @@
-"""What a run is made from: what its training and its scoring declare, and the patches.
+"""The inputs of a run: what training and scoring of its variant declare, and the patches.
 
-Studies are no DVC stages, so that `dvc status` and `dvc repro` are about the pipeline alone. Their inputs are those
-that dvc.yaml declares for the variant. `made_from` and `data` identify them in a row of the table: by what the pipeline
-makes of the variant, so that an edit of code which leaves its weights and scores as they are leaves its runs, too.
+Studies are not DVC stages, so `dvc status` and `dvc repro` are about the pipeline alone. Their inputs are those that
+dvc.yaml declares for the variant. `made_from` and `data` identify them in a row of the table, by the pipeline's model
+and scores of the variant: an edit of code that changes neither leaves the runs current.
 """
 
 import hashlib
@@ -26,13 +26,13 @@ from stages.study.runs import Run
 
 SPLITS = ("train", "validation", "test")
 MANIFEST, COUNTS = Path("data/photos/manifest.csv"), Path("data/pairs/counts.csv")
-HELD_BACK = 2  # scenes of validation, where a scene is left out
+HELD_BACK = 2  # scenes for validation if one scene is left out
 MEASURED, PROBED = ("psnr", "ssim", "mse"), ("hue_contrast", "smoothness", "smoothness_reference")  # of rows, too
 HEXADECIMALS = 12  # of each sha256 in the table
 
 
 def declaration(name: str, variant: str) -> Declaration:
-    """What the run `name` of a variant may use: what `train` and `evaluate` declare, but no photograph.
+    """The inputs that the run `name` of a variant may use: those of `train` and `evaluate` except photographs.
 
     Raises:
         StageError: dvc.yaml has no such stages.
@@ -50,7 +50,7 @@ def declaration(name: str, variant: str) -> Declaration:
 
 
 def shipped(run: Run, variant: Variant) -> Path | None:
-    """The folder in which `train` has left the model of a run that changes nothing; None if it changes something.
+    """The folder of the pipeline's model if the run changes nothing, else None.
 
     Raises:
         SettingsError: params.yaml is missing or wrong.
@@ -60,7 +60,7 @@ def shipped(run: Run, variant: Variant) -> Path | None:
 
 
 def made_from(run: Run) -> dict[str, str]:
-    """The start of a sha256 of all that a run is made from, the patches apart, and of it what its variant's share.
+    """`made_from`, the start of a sha256 of a run's inputs except patches; `variant_from`, the part of its variant.
 
     Raises:
         ArtifactError, StageError: the pipeline's results of the variant are missing.
@@ -72,7 +72,7 @@ def made_from(run: Run) -> dict[str, str]:
 
 
 def scenes() -> list[str]:
-    """The scenes of the photographs that have patches, in the order of their manifest; none where they are too few.
+    """The scenes that have patches, in the order of the manifest; none if there are too few to leave one out.
 
     Raises:
         ArtifactError: data/photos or data/pairs is not there.
@@ -82,7 +82,7 @@ def scenes() -> list[str]:
 
 
 def leave_out(scene: str) -> dict[str, list[str]]:
-    """The photographs by split where `scene` alone is tested: the next two, in turn, validate, all others train.
+    """The photographs by split: `scene` is the test, the next two scenes are for validation, all others for training.
 
     Raises:
         ArtifactError: data/photos or data/pairs is not there.

@@ -1,7 +1,4 @@
-"""What studies.yaml may say: runs, each a variant of params.yaml with something changed, and the study of scenes.
-
-How a run is done stands in `stages.study.work`.
-"""
+"""The schema of studies.yaml: runs, each a variant of params.yaml with changes, and the study of left-out scenes."""
 
 import hashlib
 import re
@@ -30,7 +27,7 @@ class Scenes(Section):
 
 
 class Run(Section):
-    """One entry of `runs`, or a run of the study of scenes: its study, its variant, and what is changed."""
+    """One entry of `runs`, or a run of the study of scenes: its study, its variant, and its changes."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
@@ -41,7 +38,7 @@ class Run(Section):
 
     @property
     def overrides(self) -> dict[str, Any]:
-        """Keys of the variant, with the values that they have in this run."""
+        """The keys of the variant that this run changes, with their values."""
         return dict(self.model_extra or {})
 
 
@@ -55,10 +52,10 @@ def check(name: str, raw: Any, variants: dict[str, Variant], train: Train) -> tu
         train: that of params.yaml.
 
     Returns:
-        The run, and its variant with everything changed that the run changes.
+        The run, and its variant with the changes.
 
     Raises:
-        SettingsError: the run says something impossible; a line for each fault, with the file and the key.
+        SettingsError: the run is invalid; one line per fault, with the file and the key.
     """
     key = f"{PARAMS}: runs.{name}"
     try:
@@ -88,7 +85,7 @@ def load(scenes: Sequence[str] = ()) -> dict[str, tuple[Run, Variant]]:
         scenes: of the photographs, in the order of their manifest; see `stages.study.inputs.scenes`.
 
     Raises:
-        SettingsError: a file is missing, is not YAML, or says something impossible; names each key.
+        SettingsError: a file is missing, not YAML, or invalid; names each key.
     """
     checked, raw = settings.load(), settings.read_yaml(PARAMS)
     if (
@@ -122,12 +119,12 @@ def _of_scenes(raw: dict[str, Any], scenes: Sequence[str]) -> dict[str, dict[str
         raise SettingsError("\n".join(faults)) from error
     return {
         f"{SCENES}_{variant}_{_as_name(scene)}": {"study": SCENES, "variant": variant, "leave": scene}
-        for scene in scenes[: study.at_most]  # so that a study that was stopped has some scenes of every variant
+        for scene in scenes[: study.at_most]  # scene by scene, so that a stopped study has some of every variant
         for variant in study.variants
     }
 
 
 def _as_name(scene: str) -> str:
-    """A scene as a part of a name; with a few digits of its hash where letters had to be replaced."""
+    """The scene in lower-case letters, digits and _; with digits of its hash if that changed it."""
     plain = re.sub(r"[^a-z0-9]+", "_", scene.lower())
     return plain if plain == scene else f"{plain}_{hashlib.sha256(scene.encode()).hexdigest()[:6]}"

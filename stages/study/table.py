@@ -1,4 +1,4 @@
-"""metrics/studies.csv, the only place where results of runs are kept: a row for each, and what it was made from."""
+"""metrics/studies.csv: a row for each run, with its results and what it was made from."""
 
 import csv
 import fcntl
@@ -21,10 +21,10 @@ Rows = dict[str, dict[str, str]]
 
 
 def read() -> Rows:
-    """The rows by the name of their run, as text; none if there is no table.
+    """The rows by run, as text; none if there is no table.
 
     Raises:
-        ArtifactError: the file is no such table.
+        ArtifactError: the file is not a table of runs.
     """
     if not TABLE.exists():
         return {}
@@ -35,12 +35,10 @@ def read() -> Rows:
 
 
 def update(new: Rows, order: Sequence[str]) -> None:
-    """Write the table with some rows replaced or added, and without those of runs that are not in `order`.
-
-    Other processes may do the same at the same time.
+    """Replace or add rows, and drop those of runs that are not in `order`. Processes may do this concurrently.
 
     Raises:
-        ArtifactError: the file is no such table.
+        ArtifactError: the file is not a table of runs.
     """
     LOCKS.mkdir(parents=True, exist_ok=True)
     with (LOCKS / "studies.lock").open("w") as lock:
@@ -56,11 +54,11 @@ def update(new: Rows, order: Sequence[str]) -> None:
 
 
 def row(facts: dict[str, Any], origin: dict[str, str]) -> dict[str, str]:
-    """The row of a run: what it was, its settings and sizes, its scores, and what it was made from.
+    """The row of a run: its settings, sizes, scores and origin.
 
-    `train_`, `val_`: on the patches that it learned from, not augmented, and on validation patches, with the weights of
-    its best epoch, as without prefix on test patches. `end_`, `half_`: after the last epoch and after half of them, as
-    in its training curve. `luma_` … `dct_radial_`: of a yardstick on the test patches, codes at its latent size.
+    Scores are on test patches with the weights of the best epoch; `train_` and `val_` are on training patches, not
+    augmented, and on validation patches. `end_` and `half_` are from the training curve, after all epochs and half of
+    them. `luma_` … `dct_radial_` are of yardsticks on the test patches, codes at the run's latent size.
 
     Args:
         facts: as `stages.study.work.do` returns them, with study, run, variant and leave.
@@ -90,7 +88,7 @@ def row(facts: dict[str, Any], origin: dict[str, str]) -> dict[str, str]:
 
 
 def _text(column: str, value: Any) -> str:
-    """A score with the decimals of its measure, other floats with four digits, nothing for None, the rest as it is."""
+    """Scores with the decimals of their measure, other floats with four digits, None as empty text."""
     if value is None:
         return ""
     decimals = DECIMALS.get(column.split("_")[-1])

@@ -1,6 +1,6 @@
-"""A run as a task: its network is trained on the photographs that it has, and measured beside all yardsticks."""
+"""The work of a run: train its network on its photographs, and score it beside all yardsticks."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,8 +13,9 @@ from stages.common.artifacts import read_json, read_table
 from stages.common.settings import SettingsError, Variant
 from stages.common.tensorflow_import import tensorflow_import
 from stages.evaluate import baselines, frequency, leakage, measures, methods, noise, probes, reference, scores
-from stages.evaluate.chunks import grays, pairs
+from stages.evaluate.chunks import grays, pairs, spans
 from stages.evaluate.moments import Moments, of_all
+from stages.evaluate.shard import by_photo
 from stages.formats.patches import PatchSet
 from stages.train import training
 
@@ -29,9 +30,9 @@ class Task(training.Task):
     """A training on part of the photographs.
 
     Attributes:
-        photographs: train on the first so many, or on all if None.
-        split: the photographs of each split; None: as data/pairs has them.
-        model: the folder of a model that was trained just so; None: train.
+        photographs: the number of training photographs, the first ones; None: all.
+        split: the photographs of each split; None: those of data/pairs.
+        model: the folder of a model to score; None: train one.
     """
 
     photographs: int | None = None
@@ -40,10 +41,10 @@ class Task(training.Task):
 
 
 def do(task: Task, folder: Path) -> dict[str, Any]:
-    """Train on data/pairs, if need be, and measure. Returns facts, and writes nothing: `folder` stays empty.
+    """Train on data/pairs unless there is a model, and score. Returns facts; `folder` stays empty.
 
     Raises:
-        SettingsError: there are fewer photographs, or no patches of those that are chosen.
+        SettingsError: there are fewer photographs, or the chosen ones have no patches.
         ArtifactError: patches or the model are missing or damaged.
         StageError: see `training.trained`.
     """
@@ -62,7 +63,7 @@ def do(task: Task, folder: Path) -> dict[str, Any]:
 
         from stages.train import precision
 
-        model = precision.convert(trained, "float64")  # as the file would be that training leaves
+        model = precision.convert(trained, "float64")  # as loaded from a model file
     end, half = (float(curve["val_psnr"].iloc[row]) for row in (-1, (len(curve) - 1) // 2))
     return {
         "photographs": sets["train"].index["photo"].nunique(),
@@ -91,7 +92,6 @@ class Chosen(PatchSet):
     """
 
     def __init__(self, sets: Sequence[PatchSet], photographs: Collection[str]) -> None:
-        """Keep the patches of `photographs` alone."""
         kept = [np.flatnonzero(patches.index["photo"].isin(photographs)) for patches in sets]
         if not sum(map(len, kept)):
             raise SettingsError(f"no patches of {', '.join(photographs)}")
@@ -110,7 +110,7 @@ class Chosen(PatchSet):
         self._starts = np.unique(np.append(0, ends))
 
     def read(self, kind: str, numbers: np.ndarray | None = None) -> np.ndarray:
-        """As of any patch set."""
+        """See `PatchSet.read`."""
         numbers = np.arange(len(self)) if numbers is None else np.asarray(numbers)
         if len(numbers) and (numbers.min() < 0 or numbers.max() >= len(self)):
             raise IndexError(f"there are the patches 0 to {len(self) - 1}")
@@ -139,8 +139,8 @@ def measured(model: Any, variant: Variant, splits: Mapping[str, PatchSet]) -> di
 
     Args:
         model: the network.
-        variant: its `input` says what it sees.
-        splits: train, on which yardsticks are fitted, validation and test.
+        variant: for its `input`.
+        splits: train, to which yardsticks are fitted, validation and test.
 
     Raises:
         ArtifactError: patches are missing or damaged.
@@ -182,9 +182,7 @@ def measured(model: Any, variant: Variant, splits: Mapping[str, PatchSet]) -> di
 
 
 def yardsticks(train: PatchSet, size: int) -> dict[str, Method]:
-    """What a network is compared with, fitted on its training patches: formulae, and codes of `size` numbers.
-
-    At as many numbers as pixels a code is the identity, and no yardstick.
+    """Formulae and, below the number of pixels, codes of `size` numbers, fitted to the training patches.
 
     Raises:
         ArtifactError: patches are missing or damaged.
@@ -208,13 +206,19 @@ def averages(method: Method, split: PatchSet, level: int = 0) -> dict[str, Any]:
         ArtifactError: patches are missing or damaged.
     """
     chunks = []
-    for number, (colour, gray) in enumerate(pairs(split)):
+    for number, (own, colour, gray) in enumerate(_chunks(method, split)):
         seen = (colour, gray)
         if level:
             noisy = noise.noisy(colour, "gaussian", level, [1, number])
             seen = (noisy, baselines.luma(noisy))
-        chunks.append(scores.measure(gray, scores.planes(method(*seen))))
+        chunks.append(scores.measure(gray, scores.planes(own(*seen))))
     return scores.averages(np.concatenate(chunks))
+
+
+def _chunks(method: Method, split: PatchSet) -> Iterator[tuple[Method, np.ndarray, np.ndarray]]:
+    """For each chunk, the method applied photograph by photograph, as `stages.evaluate` does; colour; gray."""
+    for (start, stop), pair in zip(spans(len(split), split.patch), pairs(split), strict=True):
+        yield by_photo(method, split.index["photo"][start:stop].to_numpy()), *pair
 
 
 def _of_gray(code: baselines.Closed, _: np.ndarray, gray: np.ndarray) -> np.ndarray:
@@ -222,10 +226,10 @@ def _of_gray(code: baselines.Closed, _: np.ndarray, gray: np.ndarray) -> np.ndar
 
 
 def _probes(network: Method, test: PatchSet) -> dict[str, Any]:
-    """What a network does to noise, to colour of constant luma, to detail, and, if it makes colour, to chroma."""
+    """Noise, hue contrast at constant luma, detail, smoothness and, for a colour output, chroma."""
     sums: dict[str, Any] = dict.fromkeys(("error", "detail", "mse", "errors", "variations", "out", "of", "chroma"), 0)
-    for colour, gray in pairs(test):
-        output = network(colour, gray)
+    for own, colour, gray in _chunks(network, test):
+        output = own(colour, gray)
         planes, blind = scores.planes(output), reference.outputs(gray)
         found = {
             "error": np.mean([frequency.energies(plane - gray) for plane in planes], axis=0),
