@@ -19,7 +19,6 @@ from stages.common.settings import SettingsError
 MODULES = {  # benchmark → module of its function
     **dict.fromkeys(("quality", "training"), "training"),
     **dict.fromkeys(("scoring", "conversions", "convert"), "images"),
-    "denoising": "denoising",
     **dict.fromkeys(("overhead", "growth"), "pipeline"),
 }
 RESULTS = Path("benchmarks/results.json")  # `[median, lowest, highest]` of each figure

@@ -1,10 +1,9 @@
 """`denoise` beside the filters that people use, on damaged photographs: PSNR and SSIM against clean luma, and speed.
 
-`make bench BENCHMARKS=denoising` measures the test photographs, `python -m benchmarks.denoising NAME FOLDER` the clean
-photographs of a folder. `python -m benchmarks.denoising test` and the latter replace the rows of that name in
-metrics/peers.csv, which the report shows. `denoise` is blind; filters see luma and are told the true strength of its
-damage. BM3D (Dabov et al. 2007) takes part if the package `bm3d` is installed, whose binary is free for non-commercial
-use only.
+`python -m benchmarks.denoising NAME FOLDER` measures the clean photographs of a folder, or without a folder, as
+`test`, the test photographs. It replaces their rows in metrics/peers.csv, which the report shows. `denoise` is blind;
+filters see luma and are told the true strength of its damage. BM3D (Dabov et al. 2007) takes part if the package
+`bm3d` is installed, whose binary is free for non-commercial use only.
 """
 
 import argparse
@@ -20,17 +19,15 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks.measure import BenchmarkError, Row, photographs, row
+from benchmarks.measure import BenchmarkError, photographs
 from grayscale.photograph import convert
 from stages.common.artifacts import read_table, sha256_of, write_table
 from stages.evaluate import baselines, noise, scores
 from stages.report.collect import HEXADECIMALS, PEERS, PEERS_TEXT
 
 MODEL = Path("data/models/denoise/model.onnx")
-LEVELS = (10, 25, 50)  # gray levels
-BM3D = [("gaussian", level) for level in LEVELS]  # where it takes part, at seconds for each photograph
+BM3D = [("gaussian", 10), ("gaussian", 25), ("gaussian", 50)]  # where it takes part, at ten seconds per photograph
 CONDITIONS = [("gaussian", 2), *BM3D, ("jpeg", 10), ("jpeg", 20)]
-BETTER, FASTER = 1.3, 50  # than non-local means, dB; than BM3D, times
 DIGITS = {"psnr": 3, "ssim": 5, "rate": 4}  # decimals in metrics/peers.csv
 
 Filter = Callable[[np.ndarray, float], np.ndarray]  # luma (height, width) uint8, σ in gray levels → gray
@@ -51,39 +48,15 @@ def bm3d(luma: np.ndarray, sigma: float) -> np.ndarray:
 FILTERS: dict[str, Filter] = {"opencv_nl_means": non_local_means} | ({"bm3d": bm3d} if find_spec("bm3d") else {})
 
 
-def denoising(rounds: int) -> list[Row]:
-    """Rows of the test photographs, at each of `LEVELS` beside each filter; they are compared once."""
-    measured = compare(photographs("test"), BM3D)
-    found = measured.groupby(["level", "method"])[["psnr", "ssim", "rate"]].mean()
-    rows = []
-    for level in LEVELS:
-        for peer in FILTERS:
-            ours, theirs = found.loc[(level, "denoise")], found.loc[(level, peer)]
-            wanted, faster = (0, FASTER) if peer == "bm3d" else (BETTER, 0)
-            what = (
-                f"noise of {level}: {ours['psnr']:.2f} dB, SSIM {ours['ssim']:.3f}, beside {peer}, told σ, with "
-                f"{theirs['psnr']:.2f} dB, {theirs['ssim']:.3f}; at least {wanted} dB more"
-            )
-            better = ours["psnr"] - theirs["psnr"] >= wanted
-            rows.append(row(what, "Mpixel/CPU s", [ours["rate"]], [theirs["rate"]], f"≥ {faster}", also=better))
-    return rows
-
-
-def compare(seen: Mapping[str, np.ndarray], conditions: list[tuple[str, int]]) -> pd.DataFrame:
+def compare(seen: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """A row per photograph, damage and method: kind, level, method, photo, psnr (dB), ssim, rate.
 
-    The rate is in megapixels per second of processor time.
-
-    Args:
-        seen: clean photographs by name, `(height, width, 3)` uint8.
-        conditions: kinds and levels of damage, as of `noise.noisy`.
-
-    Raises:
-        BenchmarkError: `denoise` has not been trained.
+    `seen` are clean photographs by name, `(height, width, 3)` uint8; the rate is in megapixels per CPU second.
+    `BenchmarkError`: `denoise` has not been trained.
     """
     if not MODEL.is_file():
         raise BenchmarkError(f"{MODEL} is missing; run `make repro`")
-    tasks = [(name, *condition) for condition in conditions for name in seen]
+    tasks = [(name, *condition) for condition in CONDITIONS for name in seen]
     return pd.DataFrame([each for task in tqdm(tasks, disable=None) for each in _rows(seen[task[0]], *task)])
 
 
@@ -126,6 +99,6 @@ if __name__ == "__main__":
     files = sorted(arguments.folder.iterdir()) if arguments.folder else []
     own = {file.stem: np.asarray(Image.open(file).convert("RGB")) for file in files}
     try:
-        write(arguments.name, compare(own or photographs("test"), CONDITIONS))
+        write(arguments.name, compare(own or photographs("test")))
     except BenchmarkError as error:
         raise SystemExit(f"benchmarks: {error}") from None

@@ -1,14 +1,17 @@
 """How ratios are taken, and that the committed results are whole. No test times code."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import images, measure, training
+from benchmarks import denoising, images, measure, training
 from benchmarks.measure import BenchmarkError, row
-from stages.common.artifacts import read_json
+from stages.common.artifacts import read_json, write_text
+from stages.report.collect import peers
 from tests.conftest import REPOSITORY
 
 COMMITTED = read_json(REPOSITORY / command.RESULTS)
@@ -52,6 +55,18 @@ def test_a_quality_counts_as_reached_only_from_where_it_stays() -> None:
     assert [training.reached(curve, ssim) for ssim in (0.7, 0.05)] == [3, 0]
     with pytest.raises(BenchmarkError, match=r"ended at SSIM 0.9000, plain Keras at 0.9500"):
         training.reached(curve, 0.95)
+
+
+def test_the_rows_of_other_photographs_stay_in_the_table_of_peers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_text(denoising.MODEL, "network")
+    rows = pd.DataFrame({"kind": "jpeg", "level": 10, "method": "luma", "photo": ["NA", "b"], "psnr": 30.0})
+    for name, psnr in [("mine", 30.0), ("yours", 30.0), ("mine", 20.0), ("yours", 10.0)]:
+        denoising.write(name, rows.assign(psnr=psnr))
+    found = {name: table["psnr"].tolist() for name, table in peers().items()}
+    assert found == {"mine": [20, 20], "yours": [10, 10]}
 
 
 def test_both_sides_of_the_scoring_benchmark_score_alike() -> None:
