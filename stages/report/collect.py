@@ -1,4 +1,4 @@
-"""Reads the results of evaluations, training and studies: all that the report shows, and nothing per patch."""
+"""Reads the results of evaluations, training, studies and peers. Nothing is read per patch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ MOST_PHOTOGRAPHS = 24  # that have rows or columns of their own
 
 @dataclass(frozen=True)
 class Results:
-    """All that is reported."""
+    """Everything that the report shows."""
 
     variants: list[str]  # in the order of params.yaml
     evaluations: dict[str, Any]  # of `baselines` and of each variant, its summary: scores, probes, hashes of its inputs
@@ -50,7 +50,7 @@ class Results:
 
 
 def collect(variants: list[str], test_sets: list[str]) -> Results:
-    """Read the results of `variants` and `test_sets`, and nothing beside them; `ArtifactError` if a file is missing."""
+    """Read the results of `variants` and `test_sets` only; `ArtifactError` if a file is missing."""
     names = [BASELINES, *variants]
     training = {name: read_json(MODELS / name / "facts.json") for name in variants}
     evaluations = {name: read_json(EVALUATIONS / name / "summary.json") for name in names}
@@ -90,7 +90,7 @@ def collect(variants: list[str], test_sets: list[str]) -> Results:
 
 
 def joined(file: str, names: list[str], key: list[str]) -> pd.DataFrame:
-    """One table of all evaluations', each `key` once: PCA stands beside several variants."""
+    """The tables of all evaluations as one, without duplicates by `key`: PCA is in several of them."""
     tables = [read_table(EVALUATIONS / name / file, text=TEXT) for name in names]
     return pd.concat(filter(len, tables), ignore_index=True).drop_duplicates(key, ignore_index=True)
 
@@ -115,11 +115,11 @@ def peers() -> dict[str, pd.DataFrame]:
 
 
 def studies(evaluations: Mapping[str, Any], path: Path = STUDIES) -> pd.DataFrame:
-    """The runs of the studies that go with the pipeline's results, by run, without the columns that say from what.
+    """The current runs of the studies, by run, without the columns of their origin.
 
-    They were made from the same patches; the run that repeats a variant as it is, `seeds_<variant>_1`, has the scores
-    of its evaluation; and they were made from the same code and settings as that run. Others are left out: `make study`
-    does them again. `evaluations` are the variants' summaries. `ArtifactError`: there is no such table.
+    A run is current if it was made from the same patches, if `seeds_<variant>_1`, the unchanged variant, has the scores
+    of its evaluation, and if both were made from the same code and settings. `make study` runs the others again.
+    `evaluations` are the variants' summaries. `ArtifactError`: there is no such table.
     """
     table = read_table(path, text=(*SPLITS, *ORIGIN, "leave", "domain"))
     kept = pd.Series(False, table.index)
@@ -131,7 +131,7 @@ def studies(evaluations: Mapping[str, Any], path: Path = STUDIES) -> pd.DataFram
 
 
 def _current(table: pd.DataFrame, variant: str, evaluation: Any) -> pd.Series:
-    """Which rows are those of a variant as it was evaluated."""
+    """Which rows belong to a variant as it was evaluated."""
     mine, score = table["variant"] == variant, evaluation["scores"][variant]
     for split in SPLITS:
         mine &= table[split].map(evaluation["inputs"][f"data/pairs/{split}"].startswith).astype(bool)

@@ -33,7 +33,7 @@ def of_results(results: Results) -> dict[str, str]:
     return {
         "PSNR during training: validation patches, and training patches dashed": curves(results.curves, colour),
         "Test patches: median, quartiles, and 5 to 95 %": distributions(drawn),
-        "Luminance detail: what each spatial frequency loses, fixed codes dashed": detail(bands),
+        "Luminance detail: error by spatial frequency, fixed codes dashed": detail(bands),
         "Gaussian noise on the colour, scored against the clean target, baselines dashed": noise(probes),
     }
 
@@ -42,7 +42,7 @@ def of_studies(table: pd.DataFrame) -> dict[str, str]:
     """Title → SVG text of the studies that `table`, metrics/studies.csv by run, holds."""
 
     def rows(study: str) -> pd.DataFrame:
-        """The runs of a study, and those of its variants that differ from them in what the study varies alone."""
+        """The runs of a study, and the unchanged runs to compare them with."""
         mine = table[table["study"] == study]
         beside = {f"seeds_{variant}_1" for variant in mine["variant"]}
         if study == "augmentation":
@@ -55,12 +55,12 @@ def of_studies(table: pd.DataFrame) -> dict[str, str]:
             "Learning curve: PSNR by the number of training photographs, at equal steps",
             photographs_study,
         ),
-        "loss": ("What is minimised: mean squared error (seeds), or another loss", runs),
+        "loss": ("Loss: mean squared error (seeds), or another", runs),
         "sigma": ("The output noise σ that a variational autoencoder assumes", sigma_study),
-        "seeds": ("Luck: the same variant from several seeds", runs),
-        "control": ("No colour to convert: the same network gray → gray, beside colour → gray (seeds)", runs),
-        "augmentation": ("Overfitting: without flips and quarter turns, to the end", runs),
-        "original": ("The recipe that the original prints, beside ours (seeds)", runs),
+        "seeds": ("Seeds: the same variant, trained again", runs),
+        "control": ("Control: the same network trained gray → gray, beside colour → gray (seeds)", runs),
+        "augmentation": ("Overfitting: one photograph, without flips and quarter turns, trained to the end", runs),
+        "original": ("The original recipe, beside ours (seeds)", runs),
     }
     return {title: draw(rows(study)) for study, (title, draw) in drawn.items() if (table["study"] == study).any()}
 
@@ -140,13 +140,14 @@ def latent_study(table: pd.DataFrame) -> str:
 
 
 def photographs_study(table: pd.DataFrame) -> str:
-    """PSNR by the number of training photographs, a line per variant: of clean patches, and under noise."""
-    figure, panels = _figure(3.6, 2)
-    titles = {"psnr": "PSNR (dB), clean", "noise_psnr": "PSNR (dB), noise of 25 gray levels"}
-    for axes, (measure, title) in zip(panels, titles.items(), strict=True):
-        _lines(axes, table, "photographs", measure)
+    """PSNR by the number of training photographs, a line per variant: of clean patches for codes, and under noise."""
+    figure, (clean, noisy) = _figure(3.6, 2)
+    _lines(clean, table[table["pca_psnr"].notna()], "photographs", "psnr")
+    _lines(noisy, table, "photographs", "noise_psnr")
+    for axes, title in ((clean, "PSNR (dB), clean"), (noisy, "PSNR (dB), noise of 25 gray levels")):
         axes.set(xlabel="training photographs", ylabel=title, xticks=sorted(table["photographs"].unique()))
-    return _svg(figure, legend=True)
+    noisy.legend()
+    return _svg(figure)
 
 
 def sigma_study(table: pd.DataFrame) -> str:
@@ -178,7 +179,7 @@ def runs(table: pd.DataFrame) -> str:
 
 
 def result_picture(results: Results) -> np.ndarray:
-    """The first test photograph, its target, and what each variant makes of it: `(height, width, 3)` uint8."""
+    """The first test photograph, its target, and the output of each variant: `(height, width, 3)` uint8."""
     given = results.pictures["baselines"]
     panels = {"colour": given["photograph_colour"], "target": given["photograph_gray"]}
     for name in results.variants:
@@ -188,7 +189,7 @@ def result_picture(results: Results) -> np.ndarray:
 
 
 def noisy_picture(results: Results) -> np.ndarray:
-    """The same for a photograph with noise: colour, luma, a filter, what learned to undo damage, the clean target."""
+    """The same for a noisy photograph: colour, luma, a filter, networks for damaged photographs, the clean target."""
     rows = results.restored[results.restored["kind"] == "gaussian"]
     level = noise_shown(rows["level"][rows["level"] > 0].unique())
     rows = rows[rows["level"] == level].drop_duplicates("method").set_index("method")
@@ -227,7 +228,7 @@ def _lines(axes: Axes, table: pd.DataFrame, x: str, y: str) -> None:
 
 
 def _svg(figure: Figure, legend: bool = False) -> str:
-    """The figure as SVG text, with a legend beside the axes, so that it hides no line."""
+    """The figure as SVG text; `legend`: with one legend beside the axes."""
     if legend:
         figure.legend(loc="outside right center", fontsize=8)
     buffer = io.StringIO()

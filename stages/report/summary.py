@@ -1,4 +1,4 @@
-"""Tables of methods and probes from the results of evaluations, means over photographs, and the answer."""
+"""Tables of methods, probes, damaged photographs and studies; and the answer, in sentences."""
 
 import re
 from collections.abc import Iterable
@@ -33,10 +33,10 @@ AUTOENCODER, READ_OUT, BASELINE = "autoencoder", "read-out", "baseline"
 def methods(evaluations: dict[str, Any], training: dict[str, Any], over_seeds: dict[str, str]) -> pd.DataFrame:
     """A row per method, smallest mean squared error first, indexed by method.
 
-    Columns: method, kind, stage; of autoencoders latent, what their probes found, input, target, seeds (`over_seeds`),
-    start_psnr and start_ssim before the first step, gain in PSNR over the best code of as many numbers, trainable,
-    parameters, steps, macs; the measures, the headline ones with `_low` and `_high`; psnr_of_mean_mse, identical,
-    patches. What a method does not have is missing. Codes stand in several evaluations.
+    Columns: method, kind, stage; for autoencoders latent, probes, input, target, seeds (`over_seeds`), start_psnr and
+    start_ssim before the first step, gain in PSNR over the best code of the same size, trainable, parameters, steps,
+    macs; the measures, headline ones also with `_low` and `_high`; psnr_of_mean_mse, identical, patches. Values that a
+    method does not have are missing.
     """
     rows: dict[str, dict[str, Any]] = {}
     for name, evaluation in evaluations.items():
@@ -69,12 +69,12 @@ def _decimals(key: str, value: float | None) -> float | None:
 
 
 def from_colour_to_gray(table: pd.DataFrame) -> pd.DataFrame:
-    """Those methods that do what the question asks: autoencoders, neither the gray nor the colour controls."""
+    """The autoencoders from colour to gray, without the gray and the colour controls."""
     return table[(table["kind"] == AUTOENCODER) & (table["input"] == "colour") & (table["target"] == "gray")]
 
 
 def probes(evaluations: dict[str, Any], bands: pd.DataFrame, contrast: pd.DataFrame) -> pd.DataFrame:
-    """A row per method, in the order of `evaluations`: what its probes found, and its scores by domain.
+    """A row per method, in the order of `evaluations`: its probes, and its scores by domain.
 
     Columns: method; `PROBES`; detail_limit (cycles per pixel), from `bands`; the means of the measures of
     decolorization; then noise_<kind>_<level>_psnr and …_ssim, and <domain>_psnr and …_ssim.
@@ -108,10 +108,10 @@ def _rounded(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def restored(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """What methods make of damaged photographs, by headline measure: text, a row per method, a column per damage.
+    """Scores of damaged photographs by headline measure: text, a row per method, a column per damage.
 
-    Means over photographs, and Student's 95 % interval where there are at least two. An identical photograph has no
-    PSNR, and counts in no mean of it. Last, for the noise of which it was measured, the error by spatial frequency.
+    Means over photographs, with Student's 95 % interval from two on. An identical photograph has no PSNR and does not
+    count in its mean. The last table is the error by spatial frequency, for the noise with which it was measured.
     """
     tables = {MEASURES[measure].title: _by_damage(rows, measure, form) for measure, form in RESTORED.items()}
     bands = [name for name in rows if str(name).startswith(BAND)]
@@ -147,7 +147,7 @@ def _by_damage(rows: pd.DataFrame, measure: str, form: str) -> pd.DataFrame:
 
 
 def detail_limit(bands: pd.DataFrame) -> float:
-    """The lower edge (cycles per pixel) of the first of a method's bands that loses half of its energy; or the end."""
+    """The lower edge (cycles per pixel) of the first band that loses half of its energy, or the end of the last."""
     lost = bands[bands["relative_error_db"] > HALF]
     return float(bands["high"].max() if lost.empty else lost["low"].min())
 
@@ -172,7 +172,7 @@ def seeds(studies: pd.DataFrame) -> dict[str, str]:
 
 
 def scenes(studies: pd.DataFrame) -> pd.DataFrame:
-    """The study of left-out scenes as text, a row per variant: what it scores, and its differences to yardsticks."""
+    """The study of left-out scenes as text, a row per variant: scores, and differences from yardsticks."""
     rows = []
     for variant, runs in studies[studies["study"] == "scenes"].groupby("variant", sort=False):
         row = {"variant": variant, "latent": f"{runs['latent'].iloc[0]:.0f}", "scenes": str(len(runs))}
@@ -216,7 +216,7 @@ def latent_axis(studies: pd.DataFrame) -> pd.DataFrame:
 
 
 def crossing(axis: pd.DataFrame) -> str:
-    """At which latent sizes each variant is above every fixed code, and at which below: a sentence."""
+    """A sentence: at which latent sizes each variant is above every fixed code, and at which below."""
     told = []
     for variant in axis.columns.drop(["latent", *CODES]):
         gain = axis[variant] - axis[list(CODES)].max(axis=1)
@@ -228,7 +228,7 @@ def crossing(axis: pd.DataFrame) -> str:
 
 
 def answer(table: pd.DataFrame, studies: pd.DataFrame) -> str:
-    """Two sentences that answer the question, worded by the numbers of `methods` and of left-out scenes."""
+    """The answer to the question, from the numbers of `methods` and of left-out scenes."""
     gray = from_colour_to_gray(table)
     if gray.empty:
         return "No variant in this run was trained from colour to gray."
@@ -255,7 +255,7 @@ def answer(table: pd.DataFrame, studies: pd.DataFrame) -> str:
 
 
 def under_noise(rows: pd.DataFrame, variants: Iterable[str]) -> str:
-    """A sentence on where learning meets noise, from the rows of `restored`; "" where no variant learned to undo it."""
+    """A sentence about noisy photographs, from the rows of `restored`; "" if no variant was trained for them."""
     rows = rows[(rows["kind"] == "gaussian") & (rows["level"] > 0)]
     learned = [name for name in variants if name in set(rows["method"])]
     if not learned:

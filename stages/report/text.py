@@ -1,7 +1,4 @@
-"""Tables as text, with the decimals of their measures, and metrics/results.md, which is made of them.
-
-The page shows the same. Nothing parses either.
-"""
+"""Tables as text, for the page and for metrics/results.md, with the decimals of each measure."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -29,9 +26,9 @@ TITLES = {"trainable": "trainable", "parameters": "parameters", "steps": "steps"
 
 
 def methods(table: pd.DataFrame) -> pd.DataFrame:
-    """The table of all methods under the titles that people read: `summary.methods` → text.
+    """`summary.methods` as text under readable titles.
 
-    Further columns, such as those of `contrast`, follow as they are.
+    Further columns, such as those of `contrast`, follow.
     """
     columns: dict[str, Any] = {"method": table["method"], "kind": table["kind"], "latent": texts(table["latent"])}
     for name, measure in MEASURES.items():
@@ -60,7 +57,7 @@ def photographs(table: pd.DataFrame, by: str) -> pd.DataFrame:
 
 
 def cells(table: pd.DataFrame) -> pd.DataFrame:
-    """A table as text, its values as they stand in its file."""
+    """A table as text, with the values of its file."""
     return pd.DataFrame({name: texts(table[name]) for name in table})
 
 
