@@ -1,4 +1,4 @@
-"""The versions that results depend on are those of the lock, and a stage refuses others."""
+"""environment.yaml has the versions of the lock, and other versions are refused."""
 
 import re
 import tomllib
@@ -16,14 +16,14 @@ CLUSTER = (REPOSITORY / "requirements-ray.lock").read_text()
 DEVELOPMENT = (REPOSITORY / "requirements-dev.lock").read_text()
 
 
-def test_environment_yaml_is_what_the_lock_and_pyproject_say_and_is_installed() -> None:
+def test_environment_yaml_matches_the_lock_pyproject_and_what_is_installed() -> None:
     assert (REPOSITORY / "environment.yaml").read_text() == environment.render(RUNTIME)
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     assert project["requires-python"] == environment.PYTHON
     environment.verify(environment.read())
 
 
-def test_a_lock_that_holds_more_names_the_same_version_of_every_package() -> None:
+def test_larger_locks_have_the_same_version_of_every_package() -> None:
     runtime, remotes, cluster, development = map(environment.locked_versions, (RUNTIME, REMOTES, CLUSTER, DEVELOPMENT))
     for more in (remotes, cluster):
         assert runtime.items() < more.items() < development.items()
@@ -32,7 +32,7 @@ def test_a_lock_that_holds_more_names_the_same_version_of_every_package() -> Non
 
 
 @pytest.mark.parametrize("lock", [RUNTIME, REMOTES, CLUSTER, DEVELOPMENT])
-def test_every_locked_package_has_a_hash_and_no_address(lock: str) -> None:
+def test_every_locked_package_has_a_hash_and_no_url(lock: str) -> None:
     assert "://" not in lock
     entries = re.split(r"^(?=[a-z0-9])", lock, flags=re.MULTILINE)[1:]
     assert len(entries) > 100
