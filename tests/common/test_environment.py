@@ -39,16 +39,12 @@ def test_every_locked_package_has_a_hash_and_no_url(lock: str) -> None:
     assert [entry.splitlines()[0] for entry in entries if "--hash=sha256:" not in entry] == []
 
 
-def test_every_package_that_differs_is_named() -> None:
-    with pytest.raises(EnvironmentDiffersError) as caught:
-        environment.verify({"numpy": "1.0", "no-such-package": "2.0", "python": "<3"})
-    named = ("numpy is", "environment.yaml says 1.0", "no-such-package is not installed", "python is", "make setup")
-    assert [words for words in named if words not in str(caught.value)] == []
-
-
-def test_a_package_from_elsewhere_is_named_with_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_package_that_differs_is_named_with_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pillow-1.0.dist-info").mkdir()
     (tmp_path / "pillow-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: pillow\nVersion: 1.0\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(EnvironmentDiffersError, match=f"pillow is 1.0 in {tmp_path}, .* off PYTHONPATH"):
-        environment.verify(environment.read())
+    with pytest.raises(EnvironmentDiffersError) as caught:
+        environment.verify({"pillow": "2.0", "no-such-package": "2.0", "python": "<3"})
+    for words in (f"pillow is 1.0 in {tmp_path}", "environment.yaml says 2.0", "no-such-package is not installed"):
+        assert words in str(caught.value)
+    assert re.search("; python is .* says <3. Install .* `make setup`, .* off PYTHONPATH", str(caught.value))
