@@ -57,12 +57,9 @@ def run(
 ) -> Iterator[Result]:
     """Yield the result of each task in order; nothing runs before the first result is requested.
 
-    Args:
-        function: of a module. A cluster calls it again if a worker is lost, perhaps while the first call still runs.
-        tasks: picklable, as are results and exceptions. Results must be small: a worker that is killed while it sends
-            megabytes looks like one at work.
-        engine: where to run.
-        cpus: used by one task, as are `gpus`. A cluster places tasks by them.
+    `function` belongs to a module; a cluster calls it again if a worker is lost, perhaps while the first call still
+    runs. Tasks, results and exceptions must be picklable, and results small: a worker that is killed while it sends
+    megabytes looks like one at work. A cluster places tasks by the `cpus` and `gpus` that one of them uses.
 
     Raises:
         StageError: a worker was killed; there is no such cluster, or no node that fits the task.

@@ -41,17 +41,10 @@ def run(
 ) -> Iterator[Shard]:
     """Run every task that is not finished yet; yield the shards in the order of the tasks.
 
-    Args:
-        work: function of a module that takes a task and an empty folder, writes files (no folders) into it, and
-            returns facts that fit into JSON. The same task must give the same bytes.
-        tasks: one per shard, picklable. The same `keep` must always mean the same tasks.
-        keep: the folder for finished shards, below `Stage.keep`; all nodes of a cluster must see it.
-        where, cpus, gpus: see `engine.run`.
-        unit: of the progress bar.
-
-    Raises:
-        ArtifactError: the disk is full.
-        Exception: see `engine.run`; finished shards are kept.
+    `work` is a function of a module. It takes a task and an empty folder, writes files (no folders) into it, and
+    returns facts for JSON. The same task must give the same bytes, and the same `keep`, a folder below `Stage.keep`,
+    must always mean the same tasks. `unit` is that of the progress bar. For the rest see `engine.run`; after an error
+    the finished shards stay. `ArtifactError` if the disk is full.
     """
     keep.mkdir(parents=True, exist_ok=True)
     for lost in keep.glob(".*.partial"):

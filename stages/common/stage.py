@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -57,7 +57,7 @@ class Stage:
     settings: dict[str, Any]
     versions: dict[str, str]  # of the packages that dvc.yaml declares
     keep: Path  # folder for unfinished work; a later run with the same code, params, data and packages continues it
-    _outs: dict[Path, Path] = field(default_factory=dict)  # output → where it is built
+    outs: dict[Path, Path] = field(default_factory=dict)  # output → where it is built
 
     def __getitem__(self, key: str) -> Any:
         """The declared params `key`, such as `targets` or `variants.simple`; `StageError` if not declared."""
@@ -72,19 +72,8 @@ class Stage:
         target = Path(path)
         building = target.with_name(f".{target.name}.partial")
         _remove(building)  # left by a killed run
-        self._outs[target] = building
+        self.outs[target] = building
         return building
-
-    def publish(self) -> None:
-        """Move every output into place."""
-        for target, building in self._outs.items():
-            _remove(target)
-            building.replace(target)
-
-    def close(self) -> None:
-        """Remove unpublished outputs."""
-        for building in self._outs.values():
-            _remove(building)
 
 
 @contextmanager
@@ -109,11 +98,17 @@ def stage(name: str, item: str | None = None, *, declaration: Declaration | None
             given = {key: _lookup(checked, key) for key in declaration.params}
             for file, keys in declaration.others.items():
                 given |= {key: _lookup(read_yaml(file), key) for key in keys}
-            with closing(Stage(given, used, _kept(label, before))) as work:
+            work = Stage(given, used, _kept(label, before))
+            try:
                 yield work
                 _refuse_if_changed(before, fingerprint(declaration))
-                work.publish()
-                _remove(work.keep.parent)
+                for target, building in work.outs.items():
+                    _remove(target)
+                    building.replace(target)
+            finally:
+                for building in work.outs.values():
+                    _remove(building)
+            _remove(work.keep.parent)
             ended_well = True
     except (StageError, SettingsError, ArtifactError, environment.EnvironmentDiffersError) as error:
         print(f"{label}: {error}", file=sys.stderr)

@@ -13,7 +13,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -34,16 +34,11 @@ MAX_HEADER = CHUNK  # bytes of a tar header, which tarfile holds in memory
 SMALL = 64 << 20  # bytes; up to this size any ratio is allowed, because drawings compress well
 
 ENCRYPTED = 0x1  # zip: general purpose bit flag (APPNOTE 4.4.4)
-KINDS: dict[Any, str] = {
-    stat.S_IFLNK: "a symbolic link",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-    stat.S_IFIFO: "a FIFO",
-    tarfile.SYMTYPE: "a symbolic link",
+KINDS: dict[Any, str] = {  # of zip and tar members
+    **dict.fromkeys((stat.S_IFLNK, tarfile.SYMTYPE), "a symbolic link"),
+    **dict.fromkeys((stat.S_IFCHR, stat.S_IFBLK, tarfile.CHRTYPE, tarfile.BLKTYPE), "a device"),
+    **dict.fromkeys((stat.S_IFIFO, tarfile.FIFOTYPE), "a FIFO"),
     tarfile.LNKTYPE: "a hard link",
-    tarfile.CHRTYPE: "a device",
-    tarfile.BLKTYPE: "a device",
-    tarfile.FIFOTYPE: "a FIFO",
 }
 # What Python's modules raise on damaged archives: gzip and bz2 OSError, zipfile NotImplementedError for an unknown
 # version or compression, tarfile RecursionError for headers of headers.
@@ -57,16 +52,6 @@ TRUSTED = "if it is no archive bomb, unpack it yourself and use the source folde
 Member = tuple[str, int, str | None, Callable[[], Any]]  # name, size, why it is not copied, opener
 
 
-def is_archive(path: Path) -> bool:
-    """Whether a file starts like a zip or a tar, compressed or not."""
-    with suppress(*DAMAGE, ArtifactError):
-        if _is_zip(path):
-            return True
-        with _tar(path, _Limit(path.name, path.stat().st_size, tqdm(disable=True))):
-            return True
-    return False
-
-
 def unpack(path: Path, to: Path, name: str) -> Iterator[Skipped]:
     """Copy the regular files of an archive, `name` in messages, below the folder `to`; yield what is not copied.
 
@@ -77,7 +62,8 @@ def unpack(path: Path, to: Path, name: str) -> Iterator[Skipped]:
     try:
         with tqdm(desc="unpacking", unit="B", unit_scale=True, disable=None, delay=2, leave=False) as bar:
             limit = _Limit(name, path.stat().st_size, bar)
-            zipped = _is_zip(path)
+            with path.open("rb") as file:
+                zipped = file.read(2) == b"PK"
             members = _in_zip(path) if zipped else _in_tar(path, limit)
             for number, (member, size, refused, opened) in enumerate(members):
                 if number == MAX_MEMBERS:
@@ -87,11 +73,6 @@ def unpack(path: Path, to: Path, name: str) -> Iterator[Skipped]:
                     yield Skipped(member if member.isprintable() else ascii(member)[1:-1], reason)
     except DAMAGE as error:
         raise ArtifactError(f"{name}: neither a zip nor a tar (plain, .gz, .bz2, .xz), or damaged: {error}") from error
-
-
-def _is_zip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) == b"PK"
 
 
 def _in_zip(path: Path) -> Iterator[Member]:
@@ -107,25 +88,19 @@ def _in_zip(path: Path) -> Iterator[Member]:
 
 
 def _in_tar(path: Path, limit: "_Limit") -> Iterator[Member]:
-    with _tar(path, limit) as archive:
-        for member in archive:
-            archive.members = []  # type: ignore[attr-defined]  # else it keeps all members and comments
-            archive.pax_headers = {}
-            if not member.isdir():
-                refused = None if member.isreg() else f"is {KINDS.get(member.type, 'no regular file')}"
-                refused = "has holes, which may be of any size" if member.issparse() else refused
-                yield member.name, member.size, refused, partial(archive.extractfile, member)
-        _check_end(archive)
-
-
-@contextmanager
-def _tar(path: Path, limit: "_Limit") -> Iterator[tarfile.TarFile]:
     with path.open("rb") as file:
         start = file.read(6)
         file.seek(0)
         opener: Any = next((COMPRESSED[magic] for magic in COMPRESSED if start.startswith(magic)), nullcontext)
         with opener(file) as content, tarfile.open(fileobj=_Counted(content, limit), mode="r:") as archive:
-            yield archive
+            for member in archive:
+                archive.members = []  # type: ignore[attr-defined]  # else it keeps all members and comments
+                archive.pax_headers = {}
+                if not member.isdir():
+                    refused = None if member.isreg() else f"is {KINDS.get(member.type, 'no regular file')}"
+                    refused = "has holes, which may be of any size" if member.issparse() else refused
+                    yield member.name, member.size, refused, partial(archive.extractfile, member)
+            _check_end(archive)
 
 
 class _Counted(io.RawIOBase):
@@ -191,7 +166,7 @@ def _copy(opened: Callable[[], Any], to: Path, limit: "_Limit", zipped: bool) ->
     except DAMAGE:
         if not zipped:
             raise
-        return "is damaged: its content is not what was packed"
+        return "is damaged: its content is not what was packed"  # the messages of Python versions differ
 
 
 def _write(content: Any, to: Path) -> str | None:

@@ -10,7 +10,6 @@ import psutil
 import pytest
 
 from stages.common import engine
-from stages.common.artifacts import ArtifactError
 from stages.common.engine import Engine
 from stages.common.settings import SettingsError
 from stages.common.stage import StageError
@@ -29,13 +28,6 @@ def test_results_are_in_the_order_of_the_tasks(workers: int) -> None:
     assert (os.getpid() in processes) == (workers == 1)
     assert list(engine.run(tasks.square, [3], local(workers))) == [(9, os.getpid())]
     assert list(engine.run(tasks.square, [], local(workers))) == []
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_an_exception_of_a_task_is_raised_as_it_is(workers: int) -> None:
-    with pytest.raises(ArtifactError, match=r"^photo-3\.png: damaged") as caught:
-        list(engine.run(tasks.faulty, range(8), local(workers)))
-    assert workers == 1 or "in faulty" in str(caught.value.__cause__)  # the traceback of the worker
 
 
 def test_a_killed_worker_is_an_error_and_the_next_run_starts_new_workers(tmp_path: Path) -> None:

@@ -47,8 +47,9 @@ def test_one_and_two_workers_make_the_same_shards_and_finished_ones_are_not_made
 
 @pytest.mark.parametrize("where", [HERE, TWO])
 def test_an_exception_keeps_finished_shards_and_no_partial_one(keep: Path, where: Engine) -> None:
-    with pytest.raises(ArtifactError, match="photo-3"):
+    with pytest.raises(ArtifactError, match=r"^photo-3\.png: damaged") as caught:
         finish(keep, tasks.noise_or_fault, where)
+    assert where == HERE or "in noise_or_fault" in str(caught.value.__cause__)  # the traceback of the worker
     before, finished = tries(keep), [int(path.parent.name) for path in keep.glob("0*/done.json")]
     assert finished
     assert not (keep / "00003").exists()

@@ -71,9 +71,7 @@ def test_the_test_half_is_cut_in_proportion(cifar100: object) -> None:
     for images, train, test in [(1, 1, 1), (9, 9, 1), (49, 49, 9), (50, 50, 10), (50_000, 50, 10)]:
         found = photographs("cifar100", images)
         assert [sum(name.startswith(half) for name in found) for half in ("train", "test")] == [train, test]
-
-
-def test_a_test_set_has_nothing_of_the_training_half(cifar100: object) -> None:
+    # a test set has nothing of the training half
     assert list(photographs("cifar100", 3, split=None)) == ["test-00000", "test-00001", "test-00002"]
 
 

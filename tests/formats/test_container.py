@@ -2,9 +2,7 @@
 
 import tempfile
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
@@ -101,16 +99,6 @@ def test_an_empty_container_has_no_zip(tmp_path: Path) -> None:
     write(tmp_path, {})
     assert {path.name for path in tmp_path.iterdir()} == {"manifest.csv", "shards.csv"}
     assert (tmp_path / "shards.csv").read_text() == "file,photographs\n"
-
-
-def test_an_interruption_leaves_nothing(tmp_path: Path) -> None:
-    def interrupted() -> Iterator[Any]:
-        yield table(A_AND_B).iloc[0].to_dict(), A_AND_B["a"]
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        container.write(tmp_path, interrupted())
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("fails", ["PIL.Image.Image.save", "stages.formats.container.write_zip"])

@@ -22,7 +22,6 @@ from stages.fetch.download import once, shown, without_secrets
 from stages.fetch.files import plan_files
 from stages.fetch.photograph import Plan
 from stages.fetch.settings import ImageFiles
-from stages.fetch.unpack import is_archive
 
 ERRORS = ("ERROR:", "fatal:", "dvc:")  # how DVC, git and stages.common.dvc begin the reason for a failure
 
@@ -40,16 +39,11 @@ class Settings(ImageFiles):
 
 
 def plan(settings: Settings, keep: Path) -> Plan:
-    """The files in the folder `path` of a repository, or the one file `path`, fetched to a folder below `keep`.
-
-    `ArtifactError` if it can't be fetched, or is an archive.
-    """
+    """The files in the folder `path` of a repository, or the one file `path`; `ArtifactError` if that fails."""
     name = PurePosixPath(settings.path).name or "files"  # "." has none
     files, _ = once(keep / "repository", lambda to: _get(settings, to / name))
     if (files / name).is_dir() and not (files / name).is_symlink():
         files = files / name
-    elif is_archive(files / name):
-        raise ArtifactError(f"{name} is an archive; `dvc import` it and name the copy as `inputs` of source archive")
     return plan_files(files, settings, source=settings.origin, licence="see the repository")
 
 
