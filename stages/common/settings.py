@@ -241,7 +241,7 @@ def explain(source: str, item: Any, model: Any = Settings, section: str = "") ->
 
 
 def _siblings(location: tuple[Any, ...], model: Any) -> list[str]:
-    """The allowed keys where the last key of a location stands."""
+    """The keys that the section of a location allows."""
     for part in location[:-1]:
         model = get_args(model)[1] if get_origin(model) is dict else model.model_fields[part].annotation
         if get_args(model)[1:] == (NoneType,):

@@ -159,10 +159,7 @@ def declared(name: str, item: str | None = None) -> Declaration:
 
 
 def fingerprint(declaration: Declaration) -> Fingerprint:
-    """The state of the inputs: file → sha256, or size and modification time; param → value.
-
-    `StageError` names a missing input.
-    """
+    """The state of the inputs: file → sha256, or size and time; param → value. `StageError` if one is missing."""
     found: Fingerprint = {}
     for dep in declaration.deps:
         if not dep.exists():

@@ -12,7 +12,7 @@ OPTIONAL_FOR_KERAS = ("sklearn", "matplotlib")  # a third of Keras's import time
 @contextmanager
 def tensorflow_import() -> Iterator[None]:
     """Wrap the imports. TensorFlow logs to file descriptor 2; its output is shown if the import fails."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's keras.json says
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # keras.json of the user may differ
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # C++ logs; errors reach Python as exceptions
     unwanted = [name for name in OPTIONAL_FOR_KERAS if name not in sys.modules]
     for name in unwanted:

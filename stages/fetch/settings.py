@@ -63,14 +63,14 @@ def read(key: str, given: Photographs) -> Any:
     """
     if given.source not in known():
         raise SettingsError(f"{PARAMS}: {key}.source: unknown source {given.source!r}; known are {', '.join(known())}")
-    said = {name: value for name, value in given.model_dump().items() if value is not None}
+    values = {name: value for name, value in given.model_dump().items() if value is not None}
     model = find(given.source).Settings
     try:
-        settings = model.model_validate(said)
+        settings = model.model_validate(values)
     except ValidationError as error:
         raise SettingsError("\n".join(explain(str(PARAMS), item, model, key) for item in error.errors())) from error
     if key == "fetch":
         return settings
-    if "split" in said:
+    if "split" in values:
         raise SettingsError(f"{PARAMS}: {key}.split: all of a test set is for testing; leave it out")
     return settings.model_copy(update={"split": None})

@@ -7,14 +7,14 @@ from stages.fetch.settings import Split
 from stages.formats.manifest import SPLITS
 
 
-def assign(said: Sequence[str], hashes: Sequence[str], rule: Split) -> list[str]:
-    """The split of each photograph: `said` by its source, or, if that is "", decided by the hash of its pixels.
+def assign(chosen: Sequence[str], hashes: Sequence[str], rule: Split) -> list[str]:
+    """The split of each photograph: the one `chosen` by its source, or, if that is "", one by the hash of its pixels.
 
     The first 64 bits of a hash are a number in [0, 1), uniform over photographs. Numbers below `rule.test` are the test
     split, the next `rule.validation` of the range is validation, the rest training. Adding or removing photographs thus
     moves no other, except that a border moves until each split with a share above 0 has one photograph.
     """
-    free = sorted({sha256 for side, sha256 in zip(said, hashes, strict=True) if not side})
+    free = sorted({sha256 for side, sha256 in zip(chosen, hashes, strict=True) if not side})
     numbers = [int(sha256[:16], 16) / 2**64 for sha256 in free]
     test = sum(number < rule.test for number in numbers)
     measured = sum(number < rule.test + rule.validation for number in numbers)  # test and validation together
@@ -24,7 +24,7 @@ def assign(said: Sequence[str], hashes: Sequence[str], rule: Split) -> list[str]
         measured = min(max(measured, test + least_validation), len(free) - 1)
     sides = dict.fromkeys(free, "train") | dict.fromkeys(free[:measured], "validation")
     sides |= dict.fromkeys(free[:test], "test")
-    return [side or sides[sha256] for side, sha256 in zip(said, hashes, strict=True)]
+    return [side or sides[sha256] for side, sha256 in zip(chosen, hashes, strict=True)]
 
 
 def copies_across(rows: Iterable[tuple[str, str, str]]) -> list[Skipped]:

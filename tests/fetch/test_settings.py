@@ -18,8 +18,8 @@ SHOWN = [block["fetch"] for block in BLOCKS if "fetch" in block]
 HASH = "0" * 64
 
 
-def settings(key: str = "fetch", **said: Any) -> Any:
-    return read(key, Photographs(**{"source": "folder", "inputs": "photos", **said}))
+def settings(key: str = "fetch", **changes: Any) -> Any:
+    return read(key, Photographs(**{"source": "folder", "inputs": "photos", **changes}))
 
 
 @pytest.mark.parametrize("shown", SHOWN, ids=lambda shown: shown["source"])
@@ -45,7 +45,7 @@ def test_the_defaults_are_those_of_the_page() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "said", "words"),
+    ("key", "changes", "words"),
     [
         ("fetch", {"source": "flickr"}, "fetch.source: unknown source 'flickr'; known are archive, bundled, dvc"),
         ("fetch", {"source": "settings"}, "fetch.source: unknown source"),  # a module, but no source
@@ -61,9 +61,9 @@ def test_the_defaults_are_those_of_the_page() -> None:
         ("test_sets.kodak", {"source": "flickr"}, "test_sets.kodak.source: unknown source"),
     ],
 )
-def test_invalid_settings_are_refused_by_name(key: str, said: dict[str, Any], words: str) -> None:
+def test_invalid_settings_are_refused_by_name(key: str, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        settings(key, **said)
+        settings(key, **changes)
     assert str(caught.value).startswith(f"params.yaml: {words}")
 
 

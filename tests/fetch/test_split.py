@@ -18,7 +18,7 @@ rows = st.lists(st.tuples(st.sampled_from(SPLITS), st.sampled_from("abcd")), max
 
 
 def assigned(hashes: list[str], rule: Split) -> dict[str, str]:
-    """The split of each photograph; its source gives none."""
+    """The split of each photograph; the source chooses none."""
     return dict(zip(hashes, split.assign([""] * len(hashes), hashes, rule), strict=True))
 
 
@@ -26,9 +26,9 @@ def test_the_borders_are_the_documented_ones_and_the_split_of_the_source_has_pri
     sides = {0: "test", 0.4999: "test", 0.5: "validation", 0.7499: "validation", 0.75: "train", 0.9999: "train"}
     hashes = [f"{int(number * 2**64):016x}{'0' * 48}" for number in sides]
     assert list(assigned(hashes, Split(validation=0.25, test=0.5)).values()) == list(sides.values())
-    said = ["validation", "train", "", "test", "", ""]
+    chosen = ["validation", "train", "", "test", "", ""]
     expected = ["validation", "train", "test", "test", "validation", "train"]  # three are left, one for each split
-    assert split.assign(said, hashes, Split(validation=0.25, test=0.5)) == expected
+    assert split.assign(chosen, hashes, Split(validation=0.25, test=0.5)) == expected
 
 
 @given(st.integers(3, 18).flatmap(lambda count: st.lists(hashes, min_size=count, max_size=count, unique=True)), shares)
@@ -63,6 +63,6 @@ def test_without_the_dropped_copies_no_pixels_are_in_two_splits(rows: list[tuple
         protected = max(before, key=("train", "validation", "test").index)
         assert set(after) == {protected}
         first = next(name for name, *rest in rows if rest == [protected, pixels])
-        told = {dropped[name] for name, _, sha256 in rows if sha256 == pixels and name in dropped}
-        assert told <= {f"same pixels as {first}, which is in {protected}"}
+        reasons = {dropped[name] for name, _, sha256 in rows if sha256 == pixels and name in dropped}
+        assert reasons <= {f"same pixels as {first}, which is in {protected}"}
         assert len(after) == sum(row[1:] == (protected, pixels) for row in rows)  # copies in one split may stay

@@ -30,7 +30,7 @@ def plan(settings: Settings, keep: Path) -> Plan:
 
     `ArtifactError` if it is missing, has another sha256, or is refused by `downloaded` or `unpack`.
     """
-    name = file_name(settings.urls[0]) if settings.urls else Path(settings.inputs).name  # for every mirror the same
+    name = file_name(settings.urls[0]) if settings.urls else Path(settings.inputs).name  # the same for all mirrors
     files, skipped = once(keep / "archive", lambda to: unpack(_checked(settings), to, name))
     found = plan_files(files, settings, source=name, licence="see the archive")
     return replace(found, skipped=[*skipped, *found.skipped])
