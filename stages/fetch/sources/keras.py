@@ -37,10 +37,10 @@ class Settings(Source):
 
 
 def plan(settings: Settings, keep: Path) -> Plan:
-    """The first `images` of Keras's training half, and the same share of its test half; without a split, the first
-    `images` of the test half alone. They are saved below `keep`, so that workers need no Keras.
+    """The first `images` of Keras's training half, and the same share of its test half.
 
-    `ArtifactError` if Keras can't download or read the data set.
+    Without a split, it is the first `images` of the test half alone. They are saved below `keep`, so that workers need
+    no Keras. `ArtifactError` if Keras can't download or read the data set.
     """
     folder, _ = once(keep / "keras", lambda to: _save(settings, to))
     files = [path for half in ("train", "test") if (path := folder / f"{half}.npy").exists()]
