@@ -1,7 +1,6 @@
-"""The pipeline's rooms, in the order in which data flows: fetch, targets, train, evaluate, report.
+"""The pipeline, in the order in which data flows: fetch, targets, train, evaluate, report.
 
-The one package with code: it is what runs first, whatever is started, and says in a sentence that this is not the
-Python of the environment. It changes no result.
+This runs before any other code of the pipeline, so it checks that Python has the project's packages.
 """
 
 import importlib.util

@@ -1,7 +1,6 @@
-"""`python -m stages.check`: check the whole of params.yaml, before any work, and say what is wrong with it.
+"""`python -m stages.check`: check params.yaml and the folders of photographs that it names, before any work.
 
-So are the folders of photographs that it names: DVC reads them before it starts a stage, and would stop without a name
-or wait for ever.
+DVC reads these folders before it starts a stage. It fails on some files without naming them, and hangs on others.
 """
 
 import os
@@ -17,20 +16,21 @@ KINDS = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a dev
 
 
 def check() -> None:
-    """Raise `SettingsError` if a stage would refuse params.yaml; names the key and what is allowed, or the file."""
+    """Raise `SettingsError` if a stage would refuse params.yaml; it names each key or file."""
     checked = settings.load()
     sources = {"fetch": checked.fetch, **{f"test_sets.{name}": source for name, source in checked.test_sets.items()}}
     inputs = {key: read(key, source).inputs for key, source in sources.items()}
     require_known(checked.targets.conversion)
     for key, folder in inputs.items():
         below = [Path(here, name) for here, folders, files in os.walk(folder) for name in (*folders, *files)]
-        if unfit := sorted(f"{shown(path.relative_to(folder))}: {why}" for path in below if (why := _unfit(path))):
-            lines = "\n  ".join([f"{key}.inputs: DVC can't read all of {folder}; move or rename:", *unfit])
+        faults = sorted(f"{shown(path.relative_to(folder))}: {why}" for path in below if (why := _unreadable(path)))
+        if faults:
+            lines = "\n  ".join([f"{key}.inputs: DVC can't read all of {folder}; move or rename:", *faults])
             raise settings.SettingsError(lines)
 
 
-def _unfit(path: Path) -> str | None:
-    """Why DVC can't read a file or folder; hidden ones count."""
+def _unreadable(path: Path) -> str | None:
+    """Why DVC can't read a file or folder."""
     try:
         os.fsencode(path.name).decode("utf-8")
         mode = path.stat().st_mode

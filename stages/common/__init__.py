@@ -1,1 +1,1 @@
-"""What every stage uses: the run of a stage, settings, versions, files, and where work is done."""
+"""Shared by all stages: running a stage, settings, versions, files, and where tasks run."""

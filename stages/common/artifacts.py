@@ -1,6 +1,6 @@
-"""Writing and reading what stages leave behind: atomic, and the same bytes for the same content.
+"""Write and read the files of stages: atomic, and the same bytes for the same content.
 
-Nothing here knows what the content means. Formats that carry times, random names or memory addresses are made stable.
+Times, random names and memory addresses are taken out of the formats that contain them.
 """
 
 import hashlib
@@ -18,11 +18,11 @@ import pandas as pd
 from grayscale.core.atomic import atomic
 
 DIGITS = 7  # significant digits of floats in text: the last bits of a sum depend on the number of cores
-ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip member can carry
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip
 
 
 class ArtifactError(Exception):
-    """A file that a stage reads is missing, damaged or not what its manifest says."""
+    """A file that a stage reads is missing, damaged, or not the one in its manifest."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -48,7 +48,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def read_table(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
-    """A CSV table, `ArtifactError` if there is none; the columns `text` letter by letter: a name may be `NA`."""
+    """A CSV table whose columns `text` stay strings, even `NA`; `ArtifactError` if it is missing or damaged."""
     try:
         numbers = pd.read_csv(path, nrows=0).columns.difference(text)
         return pd.read_csv(
@@ -59,7 +59,7 @@ def read_table(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file; `ArtifactError` if it is missing or is none."""
+    """The content of a JSON file; `ArtifactError` if it is missing or damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError) as error:
@@ -67,7 +67,7 @@ def read_json(path: Path) -> Any:
 
 
 def open_array(path: Path, sha256: str) -> np.ndarray:
-    """Memory-map a `.npy` file; `ArtifactError` if it is missing or its sha256 differs."""
+    """Memory-map a `.npy` file; `ArtifactError` if it is missing or has another sha256."""
     found = sha256_of(path)
     if found != sha256:
         raise ArtifactError(f"{path}: sha256 is {found[:12]}…, its table says {sha256[:12]}…; the file is damaged")
@@ -75,7 +75,7 @@ def open_array(path: Path, sha256: str) -> np.ndarray:
 
 
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file's bytes in hexadecimal; `ArtifactError` if it is missing."""
+    """The sha256 of a file in hexadecimal; `ArtifactError` if it is missing."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -84,7 +84,7 @@ def sha256_of(path: Path) -> str:
 
 
 def write_zip(path: Path, members: Iterable[tuple[str, bytes]]) -> None:
-    """A stored (uncompressed) zip of members by name, all of one constant time."""
+    """An uncompressed zip of members (name, content), all with one constant time."""
     with atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, content in members:
             archive.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), content)
@@ -93,8 +93,7 @@ def write_zip(path: Path, members: Iterable[tuple[str, bytes]]) -> None:
 def write_model(path: Path, model: Any) -> None:
     """Save a Keras model as a `.keras` file whose bytes depend on the model alone.
 
-    Keras writes the date into metadata.json, memory addresses into config.json as `shared_object_id`, and the time
-    into the zip. The date becomes constant, the ids are renumbered in order of appearance.
+    Keras writes the time into the zip and metadata.json, and memory addresses into config.json as `shared_object_id`.
     """
     with tempfile.TemporaryDirectory() as folder:
         model.save(f"{folder}/model.keras")
@@ -104,6 +103,6 @@ def write_model(path: Path, model: Any) -> None:
     members["metadata.json"] = json.dumps(metadata, sort_keys=True).encode()
     shared = re.compile(r'(?<="shared_object_id": )\d+')
     config = members["config.json"].decode()
-    numbers = list(dict.fromkeys(shared.findall(config)))
+    numbers = list(dict.fromkeys(shared.findall(config)))  # in order of appearance
     members["config.json"] = shared.sub(lambda match: str(numbers.index(match[0])), config).encode()
     write_zip(path, sorted(members.items()))

@@ -1,8 +1,8 @@
-"""DVC that refuses what leads elsewhere: `python -m stages.common.dvc pull` is `dvc pull`, with a few checks more.
+"""DVC with path checks: `python -m stages.common.dvc pull` is `dvc pull`.
 
-DVC believes whoever can write to a remote or to dvc.lock: names and hashes with slashes in them, and outputs that
-dvc.yaml does not have. Lists and records come and are used within one command, so that they are checked in its process.
-And its pickles in /var/tmp/dvc other users could replace (CVE-2025-69872); here they are in a folder of the clone.
+DVC trusts a remote and dvc.lock: names and hashes may contain slashes, and outputs need not be in dvc.yaml. It uses a
+directory listing or run record in the command that downloads it, so the checks run in the same process. DVC also keeps
+pickles in /var/tmp/dvc, where other users could replace them (CVE-2025-69872); here they are in a folder of the clone.
 """
 
 import os
@@ -17,34 +17,34 @@ from dvc_data.hashfile.db.local import LocalHashFileDB
 from dvc_data.hashfile.tree import Tree
 from dvc_objects.db import ObjectDB
 
-REFUSED = 3  # exit code; DVC has 1, 2, 250 and above
+REFUSED = 3  # exit code; DVC uses 1, 2, 250 and above
 PRIVATE = Path(".dvc/tmp/site")
 
 
 class RefusedError(BaseException):
-    """Something leads elsewhere. No `Exception`, which DVC would take for a fault of the network."""
+    """A path leads out of the outputs. Not an `Exception`, which DVC would treat as a network error."""
 
 
 def check_entry(_: Tree, key: tuple[str, ...], *__: Any) -> None:
-    """`RefusedError` if a name in the list of a folder leads out of the folder."""
+    """`RefusedError` if a name in a directory listing leads out of the directory."""
     if not {"", ".", ".."}.isdisjoint(key) or "\0" in "".join(key):
         raise RefusedError(f"a list of a folder holds the name {'/'.join(key)!r}, which leads out of it")
 
 
 def check_output(output: Output, *_: Any, **__: Any) -> None:
-    """`RefusedError` if what is to be put into the workspace, perhaps by a record of a run, is not in dvc.yaml."""
+    """`RefusedError` if an output that is to be checked out, perhaps of a run record, is not in dvc.yaml."""
     if output.fs_path not in {known.fs_path for known in output.repo.index.outs}:
         raise RefusedError(f"a record of a run has the output {output.def_path!r}, which dvc.yaml does not have")
 
 
 def check_hash(_: ObjectDB, hash_: str) -> None:
-    """`RefusedError` if what becomes the name of a file, in the cache or on a remote, is no hash."""
+    """`RefusedError` if the name of a file in the cache or on a remote is not a hash."""
     if not hash_.removesuffix(".dir").isalnum():
         raise RefusedError(f"{hash_!r} is no hash")
 
 
 def checked(owner: type, name: str, check: Any) -> None:
-    """Let the method `name` of a class begin with a check."""
+    """Make the method `name` of a class run a check first."""
     method = getattr(owner, name)
 
     @wraps(method)

@@ -1,7 +1,7 @@
-"""Versions that results depend on: read from environment.yaml, compared with what is installed.
+"""Compare the package versions in environment.yaml, on which results depend, with those that are installed.
 
-`python -m stages.common.environment` renews environment.yaml from requirements.lock (part of `make lock`). Packages
-that can't change a result (DVC, test tools) are not in it, so that raising them makes no stage stale.
+`python -m stages.common.environment` writes environment.yaml from requirements.lock (part of `make lock`). It leaves
+out packages that can't change a result (DVC, test tools), so upgrading those makes no stage stale.
 """
 
 import platform
@@ -25,13 +25,13 @@ PACKAGES = (
 
 
 class EnvironmentDiffersError(Exception):
-    """An installed package is not the one that the lock names."""
+    """An installed package has another version than environment.yaml says."""
 
 
 def verify(declared: dict[str, str]) -> None:
-    """Compare installed versions with declared ones, `{"numpy": "2.4.6", "python": ">=3.11,<3.14"}`.
+    """Raise `EnvironmentDiffersError` unless the declared versions are installed; it names each package that differs.
 
-    `EnvironmentDiffersError` names every package that differs, with both versions and where it was found.
+    The form of `declared` is `{"numpy": "2.4.6", "python": ">=3.11,<3.14"}`.
     """
     faults = []
     for name, wanted in declared.items():
@@ -69,7 +69,7 @@ def render(lock: str) -> str:
 
 
 def read() -> dict[str, str]:
-    """environment.yaml: package → version, `python` → the supported range; `SettingsError` if it can't be read."""
+    """environment.yaml: package → version, `python` → supported range; `SettingsError` if it can't be read."""
     return {name: str(value) for name, value in read_yaml(ENVIRONMENT).items()}
 
 

@@ -1,6 +1,6 @@
-"""Removes what stages of removed variants and test sets made, so that no stage after them hashes it as an input.
+"""Remove the outputs of deleted variants and test sets, so that no later stage hashes them as inputs.
 
-Only what dvc.lock has, byte for byte, is removed: it can be had again. Anything else is left alone.
+Only files that dvc.lock records, byte for byte, are removed: they can be restored.
 """
 
 import hashlib
@@ -15,11 +15,11 @@ OWNERS = {"train": "variants", "evaluate": "variants", "fetch_set": "test_sets",
 
 
 def remove() -> None:
-    """Remove the outputs of stages that params.yaml no longer has, and say so in one line."""
+    """Remove the outputs of stages whose variant or test set is not in params.yaml, and print their paths."""
     try:
         wanted, locked = settings.read_yaml(settings.PARAMS), settings.read_yaml(LOCK)["stages"]
     except settings.SettingsError:
-        return  # the stage says so
+        return  # the stage reports it
     gone = []
     for name, entry in locked.items():
         stage, _, item = name.partition("@")
@@ -33,7 +33,7 @@ def remove() -> None:
 
 
 def unchanged(path: Path, md5: str) -> bool:
-    """Whether `path` is there, and is what dvc.lock says: the MD5 of a file, or DVC's hash of a folder's listing."""
+    """Whether `path` has this hash of dvc.lock: the MD5 of a file, or of DVC's listing of a folder."""
     if path.is_symlink() or not path.is_dir():
         return path.is_file() and _md5(path.read_bytes()) == md5
     files = sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file())

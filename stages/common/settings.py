@@ -1,7 +1,7 @@
-"""Typed, validated params: what params.yaml may say, and the one function that reads it.
+"""Read and validate params.yaml.
 
-Networks list their options in `stages/networks/registry.py`. Which sources and conversions exist, and the keys of a
-source, the stages that use them know; `python -m stages.check` asks them, too.
+The options of networks are listed in `stages/networks/registry.py`. The keys of sources and the names of conversions
+are checked by the stages that use them, and by `python -m stages.check`.
 """
 
 from pathlib import Path
@@ -15,27 +15,25 @@ from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEv
 from stages.networks.registry import NETWORKS
 
 PARAMS = Path("params.yaml")
-CELL = 4  # every network halves the patch twice, or cuts it into 4 × 4 cells
 RESERVED = ("baselines", "target", "luma", "mean_rgb", "green", "conv1x1")  # rows of the same tables
-SSIM_WINDOW = 11  # pixels; a patch must hold at least one window of Wang et al. 2004
-MOST_VALUES = 200_000  # of a YAML file, where an alias counts as often as what it stands for
-DEEPEST = 50
+MAX_VALUES = 200_000  # of a YAML file with its aliases expanded
+MAX_DEPTH = 50
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=50)]
 
 
 class SettingsError(Exception):
-    """params.yaml, or another input that people write by hand, can't be used; the message says what to change."""
+    """A file that people write, such as params.yaml, is invalid; the message says what to change."""
 
 
 class Section(BaseModel):
-    """A part of params.yaml: no unknown key, no silent change of type."""
+    """A section of params.yaml: unknown keys and other types are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Photographs(BaseModel):
-    """Where photographs come from. The other keys are those of the source, whose module checks them."""
+    """Where photographs come from; the module of the source checks the other keys."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
@@ -44,17 +42,17 @@ class Photographs(BaseModel):
 
 
 class Targets(Section):
-    """How gray is made from colour, and patches from photographs."""
+    """How photographs are converted and cut into patches."""
 
     conversion: str
-    patch: int = Field(ge=SSIM_WINDOW + 1, le=512, multiple_of=CELL)
+    patch: int = Field(ge=12, le=512, multiple_of=4)  # SSIM needs 11 pixels (Wang et al. 2004), networks divide by 4
     stride: int = Field(ge=1)
     min_contrast: float = Field(ge=0, lt=128)
     shard_patches: int = Field(ge=1)
 
 
 class Recipe(Section):
-    """How one network is trained; `train.recipe` holds the common values, a variant may override each."""
+    """How a network is trained; a variant may override each value of `train.recipe`."""
 
     input: Literal["colour", "gray", "colour_damage"]
     target: Literal["gray", "colour"]
@@ -72,7 +70,7 @@ class Recipe(Section):
     seed: int = Field(ge=0, lt=2**31)
 
     @model_validator(mode="after")
-    def warm_up_ends_before_training_and_damage_is_done_to_colour(self) -> "Recipe":
+    def check_warmup_and_degrade(self) -> "Recipe":
         if self.warmup >= self.budget:
             raise ValueError(f"warmup ({self.warmup}) must be below budget ({self.budget})")
         if self.degrade and self.input == "gray":
@@ -81,7 +79,7 @@ class Recipe(Section):
 
 
 class Variant(Recipe):
-    """A recipe, the network that it trains, and that network's own options."""
+    """A recipe, the network that it trains, and the options of that network."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
@@ -92,7 +90,7 @@ class Variant(Recipe):
         return dict(self.model_extra or {})
 
     @model_validator(mode="after")
-    def options_are_those_of_the_network(self) -> "Variant":
+    def check_network_and_options(self) -> "Variant":
         if self.network not in NETWORKS:
             raise ValueError(f"unknown network {self.network!r}; known are {', '.join(NETWORKS)}")
         ranges = NETWORKS[self.network]
@@ -103,7 +101,7 @@ class Variant(Recipe):
                     f"and network {self.network!r} has {', '.join(ranges) or 'no option'}"
                 )
             low, high = ranges[key]
-            if type(value) not in (int, type(low)) or not low <= value <= high:  # NaN is not
+            if type(value) not in (int, type(low)) or not low <= value <= high:  # False for NaN
                 raise ValueError(f"{key} is {value!r}; it must be {type(low).__name__} from {low} to {high}")
         if missing := [key for key in ranges if key not in self.options]:
             raise ValueError(f"network {self.network!r} needs {', '.join(missing)}")
@@ -111,7 +109,7 @@ class Variant(Recipe):
 
 
 class Train(Section):
-    """How TensorFlow computes while it trains, and the recipe that variants share."""
+    """How TensorFlow computes in training, and the default recipe."""
 
     device: Literal["cpu", "gpu"]
     precision: Literal["float64", "float32", "mixed_float16", "mixed_bfloat16"]
@@ -120,13 +118,13 @@ class Train(Section):
     recipe: Recipe
 
     def require_equal_parts(self, name: str, batch: int) -> None:
-        """Raise `ValueError` unless every replica has as many patches of a batch; `name` is that of the variant."""
+        """Raise `ValueError` unless the replicas can share a batch equally; `name` is the key of the variant."""
         if batch % self.replicas:
             raise ValueError(f"{name}.batch ({batch}) must be a multiple of train.replicas ({self.replicas})")
 
 
 class Noise(Section):
-    """The levels of each kind of noise under which every method is scored."""
+    """The levels of each kind of noise at which methods are scored."""
 
     gaussian: list[Annotated[int, Field(ge=1, le=128)]] = Field(min_length=1)
     correlated: list[Annotated[int, Field(ge=1, le=128)]]
@@ -135,7 +133,7 @@ class Noise(Section):
 
 
 class Evaluate(Section):
-    """How TensorFlow computes while it scores, what the pictures show, and what chance the probes take."""
+    """How methods are scored, and what the pictures show."""
 
     threads: int = Field(ge=1, le=64)
     picture_rows: int = Field(ge=1, le=16)
@@ -145,7 +143,7 @@ class Evaluate(Section):
 
 
 class Settings(Section):
-    """The whole of params.yaml, checked; `variants` are complete, their defaults filled in."""
+    """The whole of params.yaml; `variants` have their defaults filled in."""
 
     fetch: Photographs
     test_sets: dict[Name, Photographs]
@@ -156,16 +154,16 @@ class Settings(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def variants_override_the_common_recipe(cls, raw: Any) -> Any:
+    def fill_in_variants(cls, raw: Any) -> Any:
         try:
             common, variants = dict(raw["train"]["recipe"]), dict(raw["variants"])
             complete = {name: {**common, **overrides} for name, overrides in variants.items()}
         except (KeyError, TypeError, ValueError):
-            return raw  # the shape is wrong: let the fields say where
+            return raw  # of another shape; the fields report it
         return {**raw, "variants": complete}
 
     @model_validator(mode="after")
-    def names_are_free_and_replicas_share_each_batch(self) -> "Settings":
+    def check_names_and_replicas(self) -> "Settings":
         for name, variant in self.variants.items():
             if name in RESERVED or name.startswith(("pca_", "dct_")):
                 raise ValueError(f"variants.{name}: the name is taken by a baseline")
@@ -176,7 +174,7 @@ class Settings(Section):
 
 
 def read_yaml(path: Path) -> Any:
-    """The content of a YAML file; `SettingsError` if it is missing, or is not YAML."""
+    """The content of a YAML file; `SettingsError` if it is missing, invalid, or expands to too much."""
     try:
         content = path.read_bytes()
         _refuse_bomb(content, path)
@@ -188,13 +186,13 @@ def read_yaml(path: Path) -> Any:
 
 
 def _refuse_bomb(content: bytes, path: Path) -> None:
-    """Ten lines of aliases to aliases stand for gigabytes; raise `SettingsError` before they are made."""
+    """Raise `SettingsError` before aliases are expanded: ten lines of aliases to aliases can stand for gigabytes."""
     values = 0
-    sizes: dict[str | None, int] = {}  # of what has an anchor
-    around: list[tuple[str | None, int]] = []  # anchor, and how many values were before it
+    sizes: dict[str | None, int] = {}  # anchor → number of values
+    around: list[tuple[str | None, int]] = []  # anchor of each open collection, and the number of values before it
     for event in YAML(typ="safe").parse(content):
         if isinstance(event, AliasEvent):
-            values += sizes.get(event.anchor, MOST_VALUES)  # within itself it would have no end
+            values += sizes.get(event.anchor, MAX_VALUES)  # unknown: an alias inside its own anchor
         elif isinstance(event, CollectionEndEvent):
             anchor, before = around.pop()
             sizes[anchor] = values - before
@@ -204,30 +202,30 @@ def _refuse_bomb(content: bytes, path: Path) -> None:
                 around.append((event.anchor, values))
                 sizes.pop(event.anchor)
             values += 1
-        if values > MOST_VALUES or len(around) > DEEPEST:
-            raise SettingsError(f"{path}: holds more than {MOST_VALUES:,} values, or more than {DEEPEST} in each other")
+        if values > MAX_VALUES or len(around) > MAX_DEPTH:
+            raise SettingsError(f"{path}: holds more than {MAX_VALUES:,} values, or more than {MAX_DEPTH} levels")
 
 
 def load(path: Path = PARAMS) -> Settings:
-    """Read and check the whole params file; `SettingsError` names each key that is wrong."""
+    """Read and check params.yaml; `SettingsError` names each key that is wrong."""
     return check(read_yaml(path), str(path))
 
 
 def check(raw: Any, source: str) -> Settings:
-    """Validate params that are already parsed; `source` names them in the message of a `SettingsError`."""
+    """Validate parsed params; `SettingsError` names each key that is wrong, and `source`."""
     try:
         return Settings.model_validate(raw)
     except ValidationError as error:
         errors = error.errors()
-        if any(item["loc"][:2] == ("train", "recipe") for item in errors):  # each variant repeats the common fault
+        if any(item["loc"][:2] == ("train", "recipe") for item in errors):  # each variant repeats the error
             errors = [item for item in errors if item["loc"][0] != "variants"]
         raise SettingsError("\n".join(explain(source, item) for item in errors)) from error
 
 
 def explain(source: str, item: Any, model: Any = Settings, section: str = "") -> str:
-    """One line for one of pydantic's errors: the key, what is wrong, what is allowed.
+    """One line for a pydantic error: the file, the key, what is wrong, what is allowed.
 
-    The `source`, or the `section` of it with that key, was checked against `model`.
+    `model` is what `source`, or the `section` of it with that key, was checked against.
     """
     parts = [section, *item["loc"]] if section else item["loc"]
     key = ".".join(str(part) for part in parts if part != "[key]") or "(top level)"
@@ -243,7 +241,7 @@ def explain(source: str, item: Any, model: Any = Settings, section: str = "") ->
 
 
 def _siblings(location: tuple[Any, ...], model: Any) -> list[str]:
-    """The keys beside the last of a location."""
+    """The keys that the section of a location allows."""
     for part in location[:-1]:
         model = get_args(model)[1] if get_origin(model) is dict else model.model_fields[part].annotation
         if get_args(model)[1:] == (NoneType,):

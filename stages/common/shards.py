@@ -1,6 +1,6 @@
-"""Work that is done shard by shard and survives a kill: a finished shard is kept, and done only once.
+"""Run work shard by shard, so that finished shards survive a kill.
 
-What a shard is, the caller says. Where shards run stands in engine.py; which are kept, and until when, in stage.py.
+The caller decides what a shard is, engine.py where it runs, and stage.py how long finished shards are kept.
 """
 
 import errno
@@ -27,9 +27,9 @@ Work = Callable[[Any, Path], Any]
 
 @dataclass(frozen=True)
 class Shard:
-    """A finished shard: the `folder` of what its work wrote, and the `facts` that it returned, as JSON gives them back.
+    """A finished shard: the `folder` that its work filled, and the `facts` that it returned, as read back from JSON.
 
-    `place` its files elsewhere: a shard whose files are moved away is done again after a kill.
+    Use `place` for its files: a shard whose files were moved away is made again after a kill.
     """
 
     folder: Path
@@ -39,38 +39,31 @@ class Shard:
 def run(
     work: Work, tasks: Sequence[Any], keep: Path, where: Engine, *, cpus: int = 1, gpus: int = 0, unit: str = "shard"
 ) -> Iterator[Shard]:
-    """Do every task that is not done yet; give the shards in the order of the tasks.
+    """Run every task that is not finished yet; yield the shards in the order of the tasks.
 
-    Args:
-        work: function of a module: task, and an empty folder to write files into (no folders) → facts that JSON can
-            hold. The same task must give the same bytes.
-        tasks: one per shard, picklable. The same `keep` must always mean the same tasks.
-        keep: the folder for finished shards, such as `Stage.keep` or one below it; on a cluster all nodes see it.
-        where, cpus, gpus: see `engine.run`.
-        unit: of the progress bar.
-
-    Raises:
-        ArtifactError: the disk is full.
-        Exception: see `engine.run`; shards that were finished before stay.
+    `work` is a function of a module. It takes a task and an empty folder, writes files (no folders) into it, and
+    returns facts for JSON. The same task must give the same bytes, and the same `keep`, a folder below `Stage.keep`,
+    must always mean the same tasks. `unit` is that of the progress bar. For the rest see `engine.run`; after an error
+    the finished shards stay. `ArtifactError` if the disk is full.
     """
     keep.mkdir(parents=True, exist_ok=True)
     for lost in keep.glob(".*.partial"):
-        shutil.rmtree(lost, ignore_errors=True)  # its worker may live, and may still write
+        shutil.rmtree(lost, ignore_errors=True)  # its worker may still be writing
     folders = [keep / f"{number:05}" for number in range(len(tasks))]
-    found = {folder: done for folder in folders if (done := _finished(folder))}
-    due = [(task, folder) for task, folder in zip(tasks, folders, strict=True) if folder not in found]
+    finished = {folder: shard for folder in folders if (shard := _finished(folder))}
+    due = [(task, folder) for task, folder in zip(tasks, folders, strict=True) if folder not in finished]
     for _, folder in due:
         shutil.rmtree(folder, ignore_errors=True)
     results = engine.run(partial(_do, work), due, where, cpus, gpus)
-    with tqdm(total=len(tasks), initial=len(found), unit=unit, disable=None, delay=2, leave=False) as bar:
+    with tqdm(total=len(tasks), initial=len(finished), unit=unit, disable=None, delay=2, leave=False) as bar:
         for folder in folders:
-            done = found.get(folder) or next(results)
-            bar.update(folder not in found)
-            yield Shard(folder, done["facts"])
+            shard = finished.get(folder) or Shard(folder, next(results))
+            bar.update(folder not in finished)
+            yield shard
 
 
 def place(file: Path, target: Path) -> None:
-    """Give a file of a finished shard a second name, where the stage builds its output; the shard keeps it, too."""
+    """Link a file of a finished shard into the stage's output, or copy it; the shard stays whole."""
     try:
         os.link(file, target)
     except OSError:  # another file system, or one without links
@@ -78,8 +71,9 @@ def place(file: Path, target: Path) -> None:
 
 
 def _do(work: Work, job: tuple[Any, Path]) -> Any:
+    """Do one shard; return its facts."""
     task, folder = job
-    building = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.partial")  # a lost worker may still be at its own
+    building = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.partial")  # a lost worker may still write its own
     building.mkdir(parents=True)
     try:
         facts = work(task, building)
@@ -89,7 +83,7 @@ def _do(work: Work, job: tuple[Any, Path]) -> Any:
         try:
             building.rename(folder)
         except OSError:
-            if _finished(folder) is None:  # else a worker that was believed lost has finished the same shard
+            if _finished(folder) is None:  # else a worker that was thought lost has finished this shard
                 raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -97,14 +91,14 @@ def _do(work: Work, job: tuple[Any, Path]) -> Any:
         raise
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    return json.loads(text)
+    return json.loads(text)["facts"]
 
 
-def _finished(folder: Path) -> Any:
-    """What is written of a finished shard; None if there is none, or if its files are not what was written."""
+def _finished(folder: Path) -> Shard | None:
+    """The shard in `folder` if it is complete and undamaged."""
     try:
         done = json.loads((folder / DONE).read_text(encoding="utf-8"))
         whole = all(sha256_of(folder / name) == sha256 for name, sha256 in done["files"].items())
-        return {"facts": done["facts"]} if whole else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArtifactError):  # what a damaged file may give
+        return Shard(folder, done["facts"]) if whole else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArtifactError):  # whatever a damaged file raises
         return None

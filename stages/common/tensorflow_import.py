@@ -1,4 +1,4 @@
-"""How TensorFlow is imported: quietly, and without what Keras imports only because it is installed."""
+"""Import TensorFlow quietly, and without packages that Keras imports only because they are installed."""
 
 import os
 import sys
@@ -11,21 +11,21 @@ OPTIONAL_FOR_KERAS = ("sklearn", "matplotlib")  # a third of Keras's import time
 
 @contextmanager
 def tensorflow_import() -> Iterator[None]:
-    """Around the imports. Chatter goes to the file descriptor, past Python; it is shown if the import fails."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's keras.json says
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # of the C++ side; what matters reaches Python as an exception
+    """Wrap the imports. TensorFlow logs to file descriptor 2; its output is shown if the import fails."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # keras.json of the user may differ
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # C++ logs; errors reach Python as exceptions
     unwanted = [name for name in OPTIONAL_FOR_KERAS if name not in sys.modules]
     for name in unwanted:
         sys.modules[name] = None  # type: ignore[assignment]  # makes `import` raise ImportError
     sys.stderr.flush()
     kept = os.dup(2)
-    with tempfile.TemporaryFile() as chatter:
-        os.dup2(chatter.fileno(), 2)
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), 2)
         try:
             yield
         except BaseException:
-            chatter.seek(0)
-            os.write(kept, chatter.read())
+            log.seek(0)
+            os.write(kept, log.read())
             raise
         finally:
             os.dup2(kept, 2)

@@ -1,1 +1,1 @@
-"""Where photographs come from, which split each belongs to, and how they are packed. No gray, no patches."""
+"""Read photographs from a source, assign them to splits, and pack them."""

@@ -11,7 +11,7 @@ from stages.fetch.settings import find, read
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.fetch", description=__doc__)
     parser.add_argument(
-        "test_set", nargs="?", type=item_of, help="a key of `test_sets` in params.yaml; without it, `fetch` is meant"
+        "test_set", nargs="?", type=item_of, help="a key of `test_sets` in params.yaml; without it, stage `fetch` runs"
     )
     name = parser.parse_args().test_set
     key, out = (f"test_sets.{name}", f"data/test_sets/{name}") if name else ("fetch", "data/photos")
@@ -22,7 +22,7 @@ def main() -> None:
         packed = pack(work.out(out), plan, settings, work.keep / "shards", engine.load())
     print(f"{'fetch_set@' + name if name else 'fetch'}: {packed.lines()}")
     if packed.skipped:
-        print(f"{out}/{SKIPPED} has all of them")
+        print(f"{out}/{SKIPPED} lists all of them")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Image files below a folder, for every source that has one. How one file is decoded, `grayscale.decode` says."""
+"""Read the image files below a folder, for every source that has one; `grayscale.decode` decodes them."""
 
 import errno
 import os
@@ -16,20 +16,18 @@ from stages.fetch.photograph import Photograph, Plan, Skipped
 from stages.fetch.settings import ImageFiles
 from stages.formats.manifest import SPLITS
 
-OF_THE_MACHINE = (
+MACHINE_ERRORS = (
     errno.ENOENT, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EMFILE,
     errno.ENFILE,
-)  # fmt: skip  # faults of the file system, not of an image
+)  # fmt: skip  # errors of the file system, not of an image
 
 
 def plan_files(folder: Path, settings: ImageFiles, *, source: str, licence: str, links: bool = False) -> Plan:
-    """Every file below `folder`, sorted by name: its path there, with `/`. Hidden files and folders are ignored.
+    """Plan to read every file below `folder`, sorted by its relative path; hidden files and folders are ignored.
 
-    With `links`, symbolic links to files are read: DVC hashes their targets, too, and may itself link files to its
-    cache. Without, for files that others have made, a link is a fault. Links to folders are never followed.
-
-    Raises:
-        ArtifactError: at reading, memory does not suffice for a photograph, or the file system fails.
+    With `links`, symbolic links to files are read: DVC hashes their targets, and may itself link files to its cache.
+    For files that others have made, a link is a fault. Links to folders are never followed. Reading raises
+    `ArtifactError` if memory runs out or the file system fails.
     """
     names, closed = walk(folder)
     skipped = [Skipped(shown(name), reason) for name, reason in closed]
@@ -44,12 +42,12 @@ def plan_files(folder: Path, settings: ImageFiles, *, source: str, licence: str,
 
 
 def _refusal(folder: Path, name: str, settings: ImageFiles, links: bool) -> Skipped | None:
-    """Why that file is not read, as far as can be told without reading it."""
+    """Why a file is skipped without reading it."""
     if not links and (folder / name).is_symlink():
         return Skipped(shown(name), "a symbolic link, which may lead out of what was fetched")
     if Path(name).suffix.lower() not in IMAGES:
         return Skipped(shown(name), "no image by its extension", fault=False)
-    if shown(name) != name:  # neither a table nor a zip could hold it
+    if shown(name) != name:  # unsafe in tables and on terminals
         return Skipped(shown(name), "its name holds control characters or bytes that are not UTF-8")
     if not (folder / name).exists():
         return Skipped(name, "a symbolic link to nowhere")
@@ -65,10 +63,10 @@ def _read(folder: Path, settings: ImageFiles, source: str, licence: str, name: s
     try:
         pixels = decode.read(folder / name, (red, green, blue))
     except decode.DecodeError as error:
-        cause = error.__cause__  # to skip it would make the result depend on this machine
-        if isinstance(cause, MemoryError):
+        cause = error.__cause__
+        if isinstance(cause, MemoryError):  # skipping the file would make the result depend on this machine
             raise ArtifactError(f"{name}: {error}; free some, or make the image smaller") from error
-        if isinstance(cause, OSError) and cause.errno in OF_THE_MACHINE:
+        if isinstance(cause, OSError) and cause.errno in MACHINE_ERRORS:
             raise ArtifactError(f"{folder / name} can't be read on {platform.node()}: {cause.strerror}") from error
         return Skipped(name, str(error))
     side = name.split("/")[0] if _by_subfolder(settings) else None

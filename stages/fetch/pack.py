@@ -1,6 +1,6 @@
-"""From a source's plan to the container, shard by shard: the split, equal pixels, faults.
+"""Read the photographs of any source's plan and pack them, shard by shard.
 
-No source is known here. The shards depend on the plan alone, never on the number of workers.
+The shards depend on the plan alone, not on the number of workers.
 """
 
 import shutil
@@ -24,37 +24,36 @@ from stages.formats.container import MANIFEST, faults_named, join, write
 
 SKIPPED = "skipped.csv"
 LISTED = 20  # faults in a message
-SHARD_BYTES = 32 << 20  # of image files; as PNG, photographs in JPEG take four to eight times as much
-SHARD_ITEMS = 4096  # of small files: some ten seconds of work
+SHARD_BYTES = 32 << 20  # of image files; as PNG, JPEG photographs take four to eight times as much
+SHARD_ITEMS = 4096  # small files, about ten seconds of work
 
 
 @dataclass(frozen=True)
 class Packed:
-    """What came of a source: the manifest, the faults, and how many files were not meant to be photographs."""
+    """The manifest of what was packed, the faults, and the number of files without an image extension."""
 
     table: pd.DataFrame
     skipped: list[Skipped]
     ignored: int
 
     def lines(self) -> str:
-        """The result for a person: one line, and, where files were skipped, the first of them."""
+        """The result in one line, followed by the first skipped files."""
         megapixels = (self.table["height"] * self.table["width"]).sum() / 1e6
         line = f"{len(self.table)} photographs, {megapixels:.1f} megapixels"
         copies = int(self.table["sha256"].duplicated().sum())
         line += f"; {copies} have the same pixels as another" if copies else ""
         line += f"; {self.ignored} other files ignored" if self.ignored else ""
-        return line + (f"\n{listing(self.skipped)}" if self.skipped else "")
+        return line + (f"\n{_listing(self.skipped)}" if self.skipped else "")
 
 
 def pack(folder: Path, plan: Plan, settings: Source, keep: Path, engine: Engine) -> Packed:
     """Write the photographs of a plan, their manifest, and skipped.csv (file, reason) into `folder`.
 
-    Without `settings.split`, as in a further test set, all is test. Where a source names no scenes, equal pixels are
-    one scene. `keep` is for finished shards.
+    Without `settings.split` all photographs are for testing. Photographs without a scene form one with their copies.
+    `keep` holds finished shards.
 
     Raises:
-        ArtifactError: there is no photograph, or a split has none; `settings.strict` is set and there are faults, which
-            it lists; something can't be written.
+        ArtifactError: a split has no photograph; there are faults and `settings.strict` is set; a write failed.
         StageError: a worker was killed.
     """
     parts, table, skipped = _read_all(plan, keep, engine)
@@ -68,9 +67,10 @@ def pack(folder: Path, plan: Plan, settings: Source, keep: Path, engine: Engine)
     table = table[~table["name"].isin([copy.name for copy in copies])]
     faults = sorted([*(found for found in skipped if found.fault), *copies], key=lambda fault: fault.name)
     if isinstance(settings, ImageFiles) and settings.strict and faults:
-        shutil.rmtree(keep)  # the next run must look again: a file may be the same, and readable by then
-        told = listing(faults, len(faults))
-        raise ArtifactError(f"{settings.origin}: `strict` is set, and there are faults\n{told}")
+        shutil.rmtree(keep)  # the next run reads again: an unchanged file may be readable by then
+        raise ArtifactError(
+            f"{settings.origin}: `strict` is set, and there are faults\n{_listing(faults, len(faults))}"
+        )
     packed = Packed(table.drop(columns="part"), faults, sum(not found.fault for found in skipped))
     _refuse_empty(packed, settings)
     join(folder, [(parts[part], rows.drop(columns="part")) for part, rows in table.groupby("part")])
@@ -82,7 +82,7 @@ def pack(folder: Path, plan: Plan, settings: Source, keep: Path, engine: Engine)
 
 
 def _read_all(plan: Plan, keep: Path, engine: Engine) -> tuple[list[Path], pd.DataFrame, list[Skipped]]:
-    """The folder of each shard, the manifest of all with the number of that folder as `part`, and what was skipped."""
+    """The folder of each shard, the manifest with the number of the shard as `part`, and what was skipped."""
     tasks = [plan.items[shard] for shard in grouped(plan.sizes)]
     done = list(shards.run(partial(_read, plan.read), tasks, keep, engine))
     tables = [manifest.rows(shard.folder / MANIFEST).assign(part=number) for number, shard in enumerate(done)]
@@ -92,7 +92,7 @@ def _read_all(plan: Plan, keep: Path, engine: Engine) -> tuple[list[Path], pd.Da
 
 
 def grouped(sizes: Sequence[int]) -> list[slice]:
-    """Which items each shard holds, by the sizes of all in order: it ends at SHARD_BYTES or SHARD_ITEMS."""
+    """The items of each shard, from the sizes of all: a shard ends at SHARD_BYTES or SHARD_ITEMS."""
     found: list[slice] = []
     start = held = 0
     for stop, size in enumerate(sizes, 1):
@@ -104,7 +104,7 @@ def grouped(sizes: Sequence[int]) -> list[slice]:
 
 
 def _read(read: Callable[[Any], Photograph | Skipped], items: Sequence[Any], folder: Path) -> list[tuple[Any, ...]]:
-    """Write the photographs of a shard as a container; give what was skipped, by field."""
+    """Write the photographs of a shard as a container; return the fields of what was skipped."""
     skipped: list[tuple[Any, ...]] = []
 
     def photographs() -> Iterator[tuple[dict[str, object], np.ndarray]]:
@@ -114,36 +114,36 @@ def _read(read: Callable[[Any], Photograph | Skipped], items: Sequence[Any], fol
                 yield _row(found), found.pixels
             else:
                 skipped.append(astuple(found))
-            del found  # or it would be in memory beside the next one
+            del found  # or two photographs would be in memory
 
     write(folder, photographs())
     return skipped
 
 
-def listing(skipped: list[Skipped], most: int = LISTED) -> str:
-    """How many faults there are, and a line for each of the first."""
+def _listing(skipped: list[Skipped], most: int = LISTED) -> str:
     lines = [f"{len(skipped)} files skipped:", *(f"  {fault.name}: {fault.reason}" for fault in skipped[:most])]
     return "\n".join(lines + ([f"  … and {len(skipped) - most} more"] if len(skipped) > most else []))
 
 
 def _row(photograph: Photograph) -> dict[str, object]:
+    """The manifest row of a photograph."""
     height, width, _ = photograph.pixels.shape
     sha256 = manifest.hash_pixels(photograph.pixels)
-    found = {"height": height, "width": width, "sha256": sha256, "scene": photograph.scene or sha256[:16]}
-    told = {name: getattr(photograph, name) for name in ("name", "source", "licence", "domain")}
-    return {**told, **found, "split": photograph.split or ""}
+    row = {name: getattr(photograph, name) for name in ("name", "source", "licence", "domain")}
+    row |= {"height": height, "width": width, "sha256": sha256}
+    return {**row, "scene": photograph.scene or sha256[:16], "split": photograph.split or ""}
 
 
 def _refuse_empty(packed: Packed, settings: Source) -> None:
     if packed.table.empty:
         found = f"; {packed.ignored} files are no images by their extension" if packed.ignored else ""
-        found += f"\n{listing(packed.skipped)}" if packed.skipped else ""
+        found += f"\n{_listing(packed.skipped)}" if packed.skipped else ""
         raise ArtifactError(f"{settings.origin}: no photograph in it; docs/sources.md says what is read{found}")
     needed = ("test",) if settings.split is None else manifest.SPLITS
     counts = {side: int((packed.table["split"] == side).sum()) for side in needed}
     if not all(counts.values()):
-        told = ", ".join(f"{count} {side}" for side, count in counts.items())
+        shares = ", ".join(f"{count} {side}" for side, count in counts.items())
         raise ArtifactError(
-            f"{settings.origin}: each split needs a photograph, there are {told}; add some, or change the split"
+            f"{settings.origin}: each split needs a photograph, there are {shares}; add some, or change the split"
         )
     manifest.check(packed.table, settings.origin, needed)

@@ -1,4 +1,4 @@
-"""The keys that sources of photographs share, their defaults, and how the module of a source is found by its name."""
+"""The keys and defaults that sources of photographs share; a source is a module, found by its name."""
 
 import pkgutil
 from importlib import import_module
@@ -11,21 +11,21 @@ from stages.fetch import sources
 
 
 class Split(Section):
-    """Which photographs are for validation and for testing; the others are for training."""
+    """How photographs are split; `validation` and `test` are shares, and the rest is for training."""
 
     by: Literal["hash", "subfolder"] = "hash"
     validation: float = Field(default=0.15, ge=0, lt=1)
     test: float = Field(default=0.15, ge=0, lt=1)
 
     @model_validator(mode="after")
-    def something_is_left_to_train_on(self) -> "Split":
+    def check_shares(self) -> "Split":
         if self.validation + self.test >= 1:
             raise ValueError(f"validation ({self.validation}) and test ({self.test}) leave nothing to train on")
         return self
 
 
 class Source(Section):
-    """The keys of every source. `inputs` is the file or folder that DVC watches; a further test set has no `split`."""
+    """The keys of every source. `inputs` is the file or folder that DVC watches; a test set has no `split`."""
 
     source: str
     inputs: str = Field(min_length=1)
@@ -33,12 +33,12 @@ class Source(Section):
 
     @property
     def origin(self) -> str:
-        """What is read, for messages; without passwords and without paths of this machine."""
+        """What is read, for messages; without passwords and paths of this machine."""
         return self.inputs
 
 
 class ImageFiles(Source):
-    """The keys of sources of image files, which may be of any kind and may be damaged."""
+    """The keys of sources that read image files."""
 
     domain: str = Field(default="everyday", min_length=1)
     matte: list[Annotated[int, Field(ge=0, le=255)]] = Field(default=[255, 255, 255], min_length=3, max_length=3)
@@ -51,28 +51,26 @@ def known() -> list[str]:
 
 
 def find(name: str) -> Any:
-    """The module of a known source; it has `Settings` and `plan`."""
+    """The module of a source; it has `Settings` and `plan`."""
     return import_module(f"{sources.__name__}.{name}")
 
 
 def read(key: str, given: Photographs) -> Any:
-    """The `Settings` of a source's module, with its defaults; `split` is None for a test set.
+    """The `Settings` of a source, with its defaults; `split` is None for a test set.
 
-    A key without a value counts as left out. `key` is where they stand in params.yaml: `fetch`, or `test_sets.<name>`.
-
-    Raises:
-        SettingsError: the source is unknown, a key is unknown, missing or impossible; names the key.
+    `key` is their place in params.yaml, `fetch` or `test_sets.<name>`. Keys with a null value count as missing.
+    `SettingsError` names an unknown source, and each key that is unknown, missing or invalid.
     """
     if given.source not in known():
         raise SettingsError(f"{PARAMS}: {key}.source: unknown source {given.source!r}; known are {', '.join(known())}")
-    said = {name: value for name, value in given.model_dump().items() if value is not None}
+    values = {name: value for name, value in given.model_dump().items() if value is not None}
     model = find(given.source).Settings
     try:
-        settings = model.model_validate(said)
+        settings = model.model_validate(values)
     except ValidationError as error:
         raise SettingsError("\n".join(explain(str(PARAMS), item, model, key) for item in error.errors())) from error
     if key == "fetch":
         return settings
-    if "split" in said:
+    if "split" in values:
         raise SettingsError(f"{PARAMS}: {key}.split: all of a test set is for testing; leave it out")
     return settings.model_copy(update={"split": None})

@@ -1,4 +1,4 @@
-"""Which split a photograph belongs to, and what happens to equal pixels in several splits. No files."""
+"""Assign photographs to splits, and find copies in several splits."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,33 +7,30 @@ from stages.fetch.settings import Split
 from stages.formats.manifest import SPLITS
 
 
-def assign(said: Sequence[str], hashes: Sequence[str], rule: Split) -> list[str]:
-    """The split of each photograph: that of its source, or else one by its pixels.
+def assign(chosen: Sequence[str], hashes: Sequence[str], rule: Split) -> list[str]:
+    """The split of each photograph: the one `chosen` by its source, or, if that is "", one by the hash of its pixels.
 
-    The first 64 bits of a hash are a number in [0, 1), uniform over photographs. Below `rule.test` lies the test split,
-    then `rule.validation` of the range for validation, then training. So adding or removing photographs moves no other;
-    but where a split whose share is not 0 would stay empty, its border moves as far as it must for one photograph.
-
-    `said` is the split that the source gives, or "".
+    The first 64 bits of a hash are a number in [0, 1), uniform over photographs. Numbers below `rule.test` are the test
+    split, the next `rule.validation` of the range is validation, the rest training. Adding or removing photographs thus
+    moves no other, except that a border moves until each split with a share above 0 has one photograph.
     """
-    free = sorted({sha256 for side, sha256 in zip(said, hashes, strict=True) if not side})
+    free = sorted({sha256 for side, sha256 in zip(chosen, hashes, strict=True) if not side})
     numbers = [int(sha256[:16], 16) / 2**64 for sha256 in free]
     test = sum(number < rule.test for number in numbers)
-    measured = sum(number < rule.test + rule.validation for number in numbers)  # on test and validation photographs
+    measured = sum(number < rule.test + rule.validation for number in numbers)  # test and validation together
     least_test, least_validation = int(rule.test > 0), int(rule.validation > 0)
     if len(free) >= least_test + least_validation + 1:
         test = min(max(test, least_test), len(free) - 1 - least_validation)
         measured = min(max(measured, test + least_validation), len(free) - 1)
     sides = dict.fromkeys(free, "train") | dict.fromkeys(free[:measured], "validation")
     sides |= dict.fromkeys(free[:test], "test")
-    return [side or sides[sha256] for side, sha256 in zip(said, hashes, strict=True)]
+    return [side or sides[sha256] for side, sha256 in zip(chosen, hashes, strict=True)]
 
 
 def copies_across(rows: Iterable[tuple[str, str, str]]) -> list[Skipped]:
-    """The photographs to leave out because a more protected split has the same pixels: test, then validation.
+    """The photographs to leave out because a later split of `SPLITS` has the same pixels: test, else validation.
 
-    What is measured on must not have been learned from; `SPLITS` are in the order of protection. The `rows` are name,
-    split and sha256 of each photograph.
+    `rows` are name, split and sha256 of each photograph.
     """
     rows = list(rows)
     kept: dict[str, tuple[str, str]] = {}

@@ -1,17 +1,16 @@
-"""The packed form of a set of photographs: zips of lossless PNG files, and the manifest beside them.
+"""Packed photographs: zips of lossless PNG files, and their manifest.
 
-A few large files, because DVC is far slower on many small ones. A stored zip gives random access and a CRC per member.
+DVC is slow with many small files, so there are a few large ones. A stored zip gives random access and a CRC per member.
 photographs-00000.zip holds the first photographs of the manifest, the next zip those that follow; shards.csv (file,
-photographs) tells how many each holds.
+photographs) holds the number of photographs in each.
 """
 
 import io
 import shutil
 import tempfile
-import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,46 +23,37 @@ from stages.common.artifacts import ArtifactError, read_table, write_table, writ
 from stages.formats import manifest
 
 MANIFEST, SHARDS = "manifest.csv", "shards.csv"
-OPEN = 4  # zips at a time; a large set has more than a process may open
+OPEN = 4  # zips at a time; the number of open files is limited
 
 
 def write(folder: Path, photographs: Iterable[tuple[dict[str, Any], np.ndarray]]) -> None:
-    """Pack photographs, a manifest row and `(height, width, 3)` uint8 each, into one zip in `folder`, or none if none.
+    """Pack photographs, a manifest row and `(height, width, 3)` uint8 each, into one zip in `folder`; no zip if none.
 
-    Memory holds one at a time. They wait in a nameless temporary file, because the zip is sorted by name.
-
-    Raises:
-        ArtifactError: something can't be written, such as on a full disk; names it. Nothing is left of it.
+    Memory holds one photograph at a time: they wait in temporary files, because the zip is sorted by name.
+    `ArtifactError` names the file that can't be written, such as on a full disk.
     """
     path = folder / file_name(0)
     with faults_named(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # closed below
-    waiting = zipfile.ZipFile(file, "w")
-    rows = []
-    try:
+        waiting = tempfile.TemporaryDirectory(dir=folder)
+    rows: list[dict[str, Any]] = []
+    files: dict[str, Path] = {}  # a repeated name is refused by `manifest.check`
+    with waiting:
         for row, pixels in photographs:
             rows.append(row)
-            with (
-                faults_named(path),
-                warnings.catch_warnings(action="ignore"),  # of a name that stands twice: `manifest.check` tells
-                waiting.open(_member(row["name"]), "w", force_zip64=True) as member,
-            ):
-                Image.fromarray(pixels).save(member, format="PNG")
-            del pixels  # or it would be in memory beside the next one
-        table = pd.DataFrame(rows, columns=manifest.COLUMNS)
+            file = files[_member(row["name"])] = Path(waiting.name, str(len(rows)))
+            with faults_named(path):
+                Image.fromarray(pixels).save(file, format="PNG")
+            del pixels  # or two photographs would be in memory
         if rows:
-            _write_some(waiting, table, path)
-        _write_tables(folder, [table] if rows else [])
-    finally:
-        for opened in (waiting, file):
-            with suppress(OSError):  # they would try once more to write what a full disk has refused
-                opened.close()
+            with faults_named(path):
+                write_zip(path, ((member, files[member].read_bytes()) for member in sorted(files)))
+        _write_tables(folder, [pd.DataFrame(rows, columns=manifest.COLUMNS)] if rows else [])
 
 
 @contextmanager
 def faults_named(path: Path) -> Iterator[None]:
-    """What the system refuses to write becomes an `ArtifactError` that names `path`."""
+    """Turn an `OSError` of writing into an `ArtifactError` that names `path`."""
     try:
         yield
     except OSError as error:
@@ -71,45 +61,35 @@ def faults_named(path: Path) -> Iterator[None]:
 
 
 def join(folder: Path, parts: Sequence[tuple[Path, pd.DataFrame]]) -> None:
-    """Join containers of one zip each. Zips move; those with unwanted photographs are written again without them.
+    """Join containers of one zip each into `folder`; `ArtifactError` if something can't be written.
 
-    Args:
-        folder: of the new container.
-        parts: folder of each container, and the rows of its manifest that are wanted, at least one.
-
-    Raises:
-        ArtifactError: something can't be written.
+    A part is the folder of a container and the wanted rows of its manifest, at least one. Zips are moved; those with
+    unwanted photographs are written again without them.
     """
     with faults_named(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    as_they_are = []
+    unchanged = []
     for number, (part, rows) in enumerate(parts):
         old, new = part / file_name(0), folder / file_name(number)
         with zipfile.ZipFile(old) as archive:
             if len(archive.namelist()) == len(rows):
-                as_they_are.append((old, new))
-            else:
-                _write_some(archive, rows, new)
-    for old, new in as_they_are:  # last and quickly: after a kill, what has moved must be made again
+                unchanged.append((old, new))
+                continue
+            with faults_named(new):
+                write_zip(new, ((member, archive.read(member)) for member in sorted(map(_member, rows["name"]))))
+    for old, new in unchanged:  # last, since a moved shard must be made again after a kill
         with faults_named(new):
-            shutil.move(old, new)  # a rename, unless they lie on two disks
+            shutil.move(old, new)  # a rename, unless the disks differ
     _write_tables(folder, [rows for _, rows in parts])
 
 
 def file_name(number: int) -> str:
-    """The name of a zip, by its number from 0; they are numbered without gaps."""
+    """The name of zip `number`, counted from 0."""
     return f"photographs-{number:05}.zip"
 
 
-def _write_some(archive: zipfile.ZipFile, table: pd.DataFrame, path: Path) -> None:
-    """A zip of those members of another that a manifest lists: sorted, stored, all of one constant time."""
-    members = sorted({_member(name) for name in table["name"]})
-    with faults_named(path):
-        write_zip(path, ((member, archive.read(member)) for member in members))
-
-
 def _write_tables(folder: Path, tables: Sequence[pd.DataFrame]) -> None:
-    """The manifest, and how many of its photographs each zip holds; a table for each zip."""
+    """Write the manifest and shards.csv, from the manifest rows of each zip."""
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=manifest.COLUMNS)
     held = [(file_name(number), len(rows)) for number, rows in enumerate(tables)]
     counts = pd.DataFrame(held, columns=["file", "photographs"])
@@ -119,17 +99,16 @@ def _write_tables(folder: Path, tables: Sequence[pd.DataFrame]) -> None:
 
 
 class Container:
-    """Read access to a folder that `write` or `join` filled, in which each split of `needed` must have a photograph.
+    """Read access to a folder that `write` or `join` filled; each split of `needed` must have a photograph.
 
-    Raises:
-        ArtifactError: at opening, if the manifest or shards.csv is missing, damaged, or does not fit the other.
+    `ArtifactError` if the manifest or shards.csv is missing or damaged, or if they do not match.
     """
 
     def __init__(self, folder: Path, needed: Sequence[str] = manifest.SPLITS) -> None:
         self.manifest = manifest.read(folder / MANIFEST, needed)
         held = read_table(folder / SHARDS, ["file"])
         if [*held] != ["file", "photographs"] or held["photographs"].sum() != len(self.manifest):
-            raise ArtifactError(f"{folder / SHARDS}: not of the same photographs as {MANIFEST}; run `dvc repro`")
+            raise ArtifactError(f"{folder / SHARDS} does not match {MANIFEST}; run `dvc repro`")
         files = np.repeat(held["file"].to_numpy(), held["photographs"])
         self._rows = self.manifest.assign(file=files).set_index("name", drop=False)
         self._folder = folder
@@ -138,9 +117,7 @@ class Container:
     def read(self, name: str) -> np.ndarray:
         """One photograph as `(height, width, 3)` uint8, sRGB, checked against its manifest row.
 
-        Raises:
-            ArtifactError: zip or photograph is missing, damaged, or not the one in the manifest.
-            KeyError: the manifest has no such name.
+        `ArtifactError` if it is missing, damaged, or not the one in the manifest; `KeyError` for an unknown name.
         """
         row = self._rows.loc[name]
         try:

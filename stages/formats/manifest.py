@@ -23,15 +23,15 @@ def read(path: Path, needed: Sequence[str] = SPLITS) -> pd.DataFrame:
 
 
 def rows(path: Path) -> pd.DataFrame:
-    """A manifest as it is written, its text letter by letter; `ArtifactError` if it is missing or no table."""
+    """A manifest without checks, text columns as strings; `ArtifactError` if it is missing or no table."""
     return read_table(path, text=TEXT)
 
 
 def check(table: pd.DataFrame, where: str, needed: Sequence[str] = SPLITS) -> None:
-    """Refuse, with an `ArtifactError`, an impossible manifest; `where` names it in the message.
+    """Raise `ArtifactError` for an invalid manifest; `where` names it in the message.
 
-    `scene` groups photographs of the same scene (a stereo pair), which must share a split; `sha256` is that of the
-    pixels, see `hash_pixels`. Each split of `needed` must have a photograph: of a further test set, only test.
+    Photographs of one `scene` (a stereo pair) must share a split. `sha256` is that of `hash_pixels`. Each split of
+    `needed` must have a photograph.
     """
     if missing := [column for column in COLUMNS if column not in table]:
         raise ArtifactError(f"{where}: no column {', '.join(missing)}; a manifest has {', '.join(COLUMNS)}")
@@ -43,16 +43,16 @@ def check(table: pd.DataFrame, where: str, needed: Sequence[str] = SPLITS) -> No
         raise ArtifactError(f"{where}: no photograph in split {', '.join(empty)}; each needs at least one")
     sides = table.groupby("scene")["split"].nunique()
     if leaking := sides[sides > 1].index.tolist():
-        raise ArtifactError(f"{where}: scene {', '.join(map(str, leaking))} stands in more than one split")
+        raise ArtifactError(f"{where}: scene {', '.join(map(str, leaking))} is in more than one split")
 
 
 def hash_pixels(pixels: np.ndarray) -> str:
-    """sha256 of the bytes of `pixels`, `(height, width, 3)` uint8, in row-major order; independent of file formats."""
+    """sha256 of `pixels`, `(height, width, 3)` uint8, in row-major order; independent of file formats."""
     return hashlib.sha256(np.ascontiguousarray(pixels).reshape(-1).data).hexdigest()
 
 
 def verify(row: pd.Series | Mapping[str, Any], pixels: np.ndarray) -> None:
-    """Raise `ArtifactError`, which names the photograph, unless it has the size and the hash of its manifest row."""
+    """Raise `ArtifactError` unless the photograph has the size and the hash of its manifest row."""
     size = (int(row["height"]), int(row["width"]), 3)
     if pixels.shape != size or pixels.dtype != np.uint8:
         raise ArtifactError(

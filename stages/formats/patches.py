@@ -1,4 +1,4 @@
-"""Cutting photographs into square patches, and the packed, memory-mappable form in which they travel.
+"""Cut photographs into square patches, and read packed patch sets.
 
 A patch set is one folder per split: shards `colour-00000.npy` `(n, patch, patch, 3)` and `gray-00000.npy`
 `(n, patch, patch, 1)`, both uint8; `index.csv` with a row per patch (photo, domain, row, column); `shards.csv` with the
@@ -16,18 +16,18 @@ import pandas as pd
 
 from stages.common.artifacts import ArtifactError, open_array, read_table
 
-KINDS = {"colour": 3, "gray": 1}  # and their channels
-MAPPED = 4  # shards of each kind: at 100 MB a shard of both kinds, 400 MB
+KINDS = {"colour": 3, "gray": 1}  # kind → channels
+MAPPED = 4  # shards of each kind that stay mapped: 400 MB at 100 MB per pair of files
 
 
 def grid(height: int, width: int, patch: int, stride: int, start: int = 0, stop: int | None = None) -> np.ndarray:
-    """Upper left corners `(n, 2)` in pixels, row by row, of the patches `start` … `stop` − 1 that lie wholly inside."""
+    """Upper left corners `(n, 2)` in pixels of the patches `start` … `stop` − 1, row by row; all lie inside."""
     numbers = np.arange(*slice(start, stop).indices(count(height, width, patch, stride)))
     return np.stack(np.divmod(numbers, (width - patch) // stride + 1), axis=1) * stride
 
 
 def count(height: Any, width: Any, patch: int, stride: int) -> Any:
-    """How many corners `grid` gives; of one image, or of many as arrays or columns of a table."""
+    """The number of patches of an image, or of each of many (arrays or columns of a table)."""
     rows, columns = ((side - patch) // stride + 1 for side in (height, width))
     return np.maximum(rows, 0) * np.maximum(columns, 0)
 
@@ -39,7 +39,7 @@ def cut(image: np.ndarray, corners: np.ndarray, patch: int) -> np.ndarray:
 
 
 def join(patches: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """The image `(height, width, channels)` that the patches `(n, patch, patch, channels)` of a full grid tile."""
+    """The inverse of `cut` for a full grid without overlap: the image `(height, width, channels)`."""
     patch = patches.shape[1]
     height, width = corners.max(axis=0) + patch
     image = np.zeros((height, width, patches.shape[3]), patches.dtype)
@@ -54,14 +54,11 @@ def contrast(gray: np.ndarray) -> np.ndarray:
 
 
 class PatchSet:
-    """One split's patches, read from shards that are mapped into memory only while they are in use.
+    """The patches of one split.
 
-    A shard's file is checked against its sha256 when it is first read, and the `MAPPED` of each kind that were read
-    last stay mapped: memory does not grow with the number of shards. Another process opens its own, by `folder`.
-
-    Raises:
-        ArtifactError: at opening, if shards.csv is missing or is none; later, if another file is missing, damaged, or
-            of another number of patches.
+    A file is checked against its sha256 when it is first read. The last `MAPPED` shards of each kind stay mapped, so
+    memory does not grow with their number. `ArtifactError` if a file is missing or damaged: shards.csv at opening,
+    others when they are read.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -76,7 +73,7 @@ class PatchSet:
 
     @cached_property
     def index(self) -> pd.DataFrame:
-        """One row per patch: photo, domain, row, column; read when it is first asked for."""
+        """One row per patch: photo, domain, row, column."""
         index = read_table(self.folder / "index.csv", text=("photo", "domain"))
         if len(index) != len(self):
             raise ArtifactError(f"{self.folder}: index.csv has {len(index)} patches, shards.csv {len(self)}")
@@ -84,7 +81,7 @@ class PatchSet:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the tables, and so, through the shards' hashes, of everything."""
+        """Hash of both tables; shards.csv has the hashes of all other files."""
         try:
             tables = (self.folder / "index.csv").read_bytes(), (self.folder / "shards.csv").read_bytes()
         except FileNotFoundError as error:
@@ -93,7 +90,7 @@ class PatchSet:
 
     @property
     def shards(self) -> list[tuple[int, int]]:
-        """The numbers (start, stop) of each shard's patches, in order; no photograph has patches in two shards."""
+        """Patch numbers (start, stop) of each shard, in order; no photograph has patches in two shards."""
         return list(pairwise(self._starts.tolist()))
 
     @cached_property
@@ -102,10 +99,9 @@ class PatchSet:
         return self._open["gray"](0).shape[1]
 
     def read(self, kind: str, numbers: np.ndarray | None = None) -> np.ndarray:
-        """The patches `numbers` of a kind, "colour" or "gray", as `(n, patch, patch, channels)` uint8, in their order.
+        """The patches `numbers`, or all, of a kind ("colour" or "gray") as `(n, patch, patch, channels)` uint8.
 
-        Fast where they lie in at most `MAPPED` shards. All of them if None, which takes as much memory as they do.
-        `IndexError` if there is no such number.
+        Fast where they lie in at most `MAPPED` shards. `IndexError` for a number that does not exist.
         """
         numbers = np.arange(len(self)) if numbers is None else np.asarray(numbers)
         if len(numbers) and (numbers.min() < 0 or numbers.max() >= len(self)):

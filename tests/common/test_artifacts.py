@@ -1,4 +1,4 @@
-"""Writing is atomic and stable; reading notices damage."""
+"""Writes are atomic and reproducible; reads detect damage."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_two_writers_of_one_file_share_nothing_and_no_link_leads_elsewhere(tmp_path: Path) -> None:
+def test_concurrent_writers_do_not_collide_and_links_are_not_followed(tmp_path: Path) -> None:
     path, elsewhere = tmp_path / "gray.png", tmp_path / "elsewhere"
     (tmp_path / ".gray.png.partial").symlink_to(elsewhere)
     with artifacts.atomic(path) as first, artifacts.atomic(path) as second:
@@ -40,7 +40,7 @@ def test_json_refuses_nan(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_text_of_a_table_is_read_letter_by_letter_and_its_numbers_as_numbers(tmp_path: Path) -> None:
+def test_text_columns_stay_strings_and_numbers_stay_numbers(tmp_path: Path) -> None:
     table = pd.DataFrame({"photo": ["NA", "001", "", "nan", "1e5", "é, x"], "psnr": [1.5, None, np.inf, 0, -1e300, 2]})
     artifacts.write_table(tmp_path / "scores.csv", table)
     found = artifacts.read_table(tmp_path / "scores.csv", text=("photo", "domain"))

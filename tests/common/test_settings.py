@@ -1,4 +1,4 @@
-"""params.yaml is read once, checked whole, and refused with a message that names the key."""
+"""An invalid params.yaml is refused with a message that names the key."""
 
 import copy
 from pathlib import Path
@@ -41,26 +41,19 @@ def test_the_committed_params_are_valid_and_a_variant_overrides_the_common_recip
     [
         ("targets.patch", 30, ["targets.patch", "multiple of 4", "30"]),
         ("targets.patch", 8, ["targets.patch", "greater than or equal to 12"]),
-        ("targets.stride", 0, ["targets.stride", "greater than or equal to 1"]),
         ("targets.colour", True, ["targets.colour", "unknown key", "patch, stride"]),
         ("seed", 1, ["seed", "unknown key", "fetch, test_sets, targets, train, evaluate, variants"]),
         ("train.recipe.flips", 1, ["train.recipe.flips", "valid boolean"]),
         ("train.recipe.warmup", 10**6, ["train.recipe", "warmup (1000000) must be below budget"]),
         ("train.recipe.epochs", 9, ["train.recipe.epochs", "unknown key", "budget"]),
         ("train.precision", "float16", ["train.precision", "'float64', 'float32', 'mixed_float16' or"]),
-        ("train.device", "tpu", ["train.device", "'cpu' or 'gpu'"]),
-        ("train.replicas", 0, ["train.replicas", "greater than or equal to 1"]),
         ("train.replicas", 3, ["variants.simple.batch (16) must be a multiple of train.replicas (3)"]),
-        ("evaluate.noise.gaussian", [], ["evaluate.noise.gaussian", "at least 1"]),
         ("evaluate.noise.gaussian", [5, 0], ["evaluate.noise.gaussian.1", "greater than or equal to 1"]),
-        ("evaluate.noise.jpeg", [96], ["evaluate.noise.jpeg.0", "less than or equal to 95"]),
         ("evaluate.noise.blur", [1], ["evaluate.noise.blur", "unknown key", "poisson"]),
-        ("evaluate.seed", -1, ["evaluate.seed", "greater than or equal to 0"]),
         ("evaluate", MISSING, ["evaluate: missing"]),
         ("variants", {}, ["variants", "at least 1"]),
         ("variants.simple.network", "resnet", ["variants.simple", "unknown network 'resnet'", "bottleneck"]),
         ("variants.simple.epochs", 3, ["variants.simple", "unknown key 'epochs'", "budget", "no option"]),
-        ("variants.simple.budget", 0, ["variants.simple.budget", "greater than or equal to 1"]),
         ("variants.vae.sigma", 5.0, ["variants.vae", "sigma is 5.0", "from 0.001 to 1.0"]),
         ("variants.vae.latent", 2.5, ["variants.vae", "latent is 2.5", "int from 1 to 784"]),
         ("variants.vae", {"network": "vae"}, ["variants.vae", "needs latent, sigma"]),
@@ -70,10 +63,9 @@ def test_the_committed_params_are_valid_and_a_variant_overrides_the_common_recip
         ("variants.naive_luma", {"network": "simple"}, ["variants.naive_luma", "taken by the luma of naive"]),
         ("variants.x; touch f", {"network": "simple"}, ["variants.x; touch f", "pattern"]),
         ("variants." + "x" * 51, {"network": "simple"}, ["at most 50 characters"]),
-        ("variants.Simple", {"network": "simple"}, ["variants.Simple", "pattern"]),
     ],
 )
-def test_an_impossible_value_is_refused_once_by_name(key: str, value: Any, words: list[str]) -> None:
+def test_an_invalid_value_is_refused_in_one_line_with_its_key(key: str, value: Any, words: list[str]) -> None:
     with pytest.raises(SettingsError) as caught:
         settings.check(changed(key, value), "params.yaml")
     message = str(caught.value)
@@ -82,12 +74,13 @@ def test_an_impossible_value_is_refused_once_by_name(key: str, value: Any, words
     assert [word for word in words if word not in message] == []
 
 
-@pytest.mark.parametrize("text", ["", "- 1", "variants: [1]", "train: 3", "a: [", "variants: {a: null}", None])
-def test_a_file_of_another_shape_or_none_is_refused(tmp_path: Path, text: str | None) -> None:
+@pytest.mark.parametrize("text", ["", "- 1", "variants: [1]", "train: 3", "a: [", "variants: {a: null}"])
+def test_a_file_of_another_shape_or_a_missing_one_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "params.yaml"
-    if text is not None:
-        path.write_text(text)
-    with pytest.raises(SettingsError, match=r"params\.yaml: " if text is not None else "not found"):
+    with pytest.raises(SettingsError, match=r"params\.yaml: not found"):
+        settings.load(path)
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=r"params\.yaml: "):
         settings.load(path)
 
 
@@ -99,18 +92,18 @@ ALIASES = ["a0: &a0 [1, 1]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]"
     ["\n".join(ALIASES), "a: &a [*a]", "[" * 100_000, f"[{'1, ' * 300_000}]"],
     ids=["aliases of aliases", "an alias in itself", "deep", "long"],
 )
-def test_a_yaml_bomb_is_refused_before_it_is_built(tmp_path: Path, text: str) -> None:
+def test_a_yaml_bomb_is_refused_before_it_is_expanded(tmp_path: Path, text: str) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(text)
     with pytest.raises(SettingsError, match="holds more than"):
         settings.read_yaml(path)
 
 
-def test_aliases_that_stand_for_little_are_read(tmp_path: Path) -> None:
+def test_ordinary_aliases_are_read(tmp_path: Path) -> None:
     (tmp_path / "dvc.yaml").write_text("a: &a {b: &b [1, 2]}\nc: [*a, *b, &d 3, *d]\n")
     assert settings.read_yaml(tmp_path / "dvc.yaml") == {"a": {"b": [1, 2]}, "c": [{"b": [1, 2]}, [1, 2], 3, 3]}
 
 
-def test_no_variant_can_take_the_name_of_a_baseline() -> None:
+def test_the_names_of_baselines_are_reserved() -> None:
     assert set(baselines.CLOSED_FORMS) | {"conv1x1", "baselines", "target"} == set(settings.RESERVED)
     assert set(baselines.CLOSED_FORMS) == set(summary.CLOSED_FORMS)

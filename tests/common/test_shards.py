@@ -1,4 +1,4 @@
-"""Shards: the same on every engine, and what is finished is done once, whatever is killed."""
+"""Shards are the same on every engine, and a finished shard is made once, even after a kill."""
 
 import signal
 import subprocess
@@ -37,7 +37,7 @@ def keep(tmp_path: Path) -> Path:
     return tmp_path / "kept"
 
 
-def test_shards_are_the_same_on_one_worker_and_on_two_and_finished_ones_are_done_once(keep: Path) -> None:
+def test_one_and_two_workers_make_the_same_shards_and_finished_ones_are_not_made_again(keep: Path) -> None:
     one, two = finish(keep / "1" / "kept", seeds=4), finish(keep / "2" / "kept", where=TWO)
     again = finish(keep / "1" / "kept")
     assert content(one) == content(two)[:4]
@@ -46,9 +46,10 @@ def test_shards_are_the_same_on_one_worker_and_on_two_and_finished_ones_are_done
 
 
 @pytest.mark.parametrize("where", [HERE, TWO])
-def test_a_fault_leaves_what_was_finished_before_it_and_nothing_half_done(keep: Path, where: Engine) -> None:
-    with pytest.raises(ArtifactError, match="photo-3"):
+def test_an_exception_keeps_finished_shards_and_no_partial_one(keep: Path, where: Engine) -> None:
+    with pytest.raises(ArtifactError, match=r"^photo-3\.png: damaged") as caught:
         finish(keep, tasks.noise_or_fault, where)
+    assert where == HERE or "in noise_or_fault" in str(caught.value.__cause__)  # the traceback of the worker
     before, finished = tries(keep), [int(path.parent.name) for path in keep.glob("0*/done.json")]
     assert finished
     assert not (keep / "00003").exists()
@@ -57,7 +58,7 @@ def test_a_fault_leaves_what_was_finished_before_it_and_nothing_half_done(keep: 
     assert tries(keep).count(3) == 2
 
 
-def test_a_killed_run_is_gone_on_from_and_leaves_no_half_done_shard(keep: Path, tmp_path: Path) -> None:
+def test_a_killed_run_is_continued(keep: Path, tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from stages.common import engine, shards; from tests import tasks\n"
         "where = engine.Engine(engine='local', workers=1, address='auto')\n"
@@ -74,7 +75,7 @@ def test_a_killed_run_is_gone_on_from_and_leaves_no_half_done_shard(keep: Path, 
     assert sorted(path.name for path in keep.iterdir()) == [f"{number:05}" for number in range(6)]
 
 
-def test_what_is_not_whole_is_done_again(keep: Path) -> None:
+def test_a_damaged_or_incomplete_shard_is_made_again(keep: Path) -> None:
     first = content(finish(keep))
     with (keep / "00000/noise.npy").open("r+b") as file:
         file.seek(-1, 2)
@@ -87,14 +88,12 @@ def test_what_is_not_whole_is_done_again(keep: Path) -> None:
     assert tries(keep) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
 
 
-@pytest.mark.parametrize("links", [True, False])
-def test_a_placed_file_stays_with_its_shard(
-    keep: Path, tmp_path: Path, links: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not links:
-        monkeypatch.setattr("os.link", Mock(side_effect=OSError))
+def test_a_placed_file_stays_in_its_shard(keep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (shard,) = finish(keep, seeds=1)
-    place(shard.folder / "noise.npy", tmp_path / "output.npy")
-    assert (tmp_path / "output.npy").read_bytes() == (shard.folder / "noise.npy").read_bytes()
+    place(shard.folder / "noise.npy", tmp_path / "link.npy")
+    monkeypatch.setattr("os.link", Mock(side_effect=OSError))
+    place(shard.folder / "noise.npy", tmp_path / "copy.npy")
+    for name in ("link.npy", "copy.npy"):
+        assert (tmp_path / name).read_bytes() == (shard.folder / "noise.npy").read_bytes()
     finish(keep, seeds=1)
     assert tries(keep) == [0]

@@ -1,4 +1,4 @@
-"""Image files, byte by byte: what Pillow can't write itself, and small damaged ones; and what is read of them."""
+"""Helpers: image files that Pillow can't write, damaged ones, and what is read of them."""
 
 import io
 import pickle
@@ -24,14 +24,14 @@ ADOBE_GAMMA, ADOBE_RGB = 2 + 51 / 256, "Adobe RGB (1998)"
 
 
 def given(plan: Plan) -> Iterator[Photograph | Skipped]:
-    """All that a source gives, one at a time, as another process would read it."""
+    """What a source gives, read from a pickled plan as in another process."""
     plan = pickle.loads(pickle.dumps(plan))
     yield from plan.skipped
     yield from map(plan.read, plan.items)
 
 
 def opened(content: bytes, name: str = "photo") -> Image.Image:
-    """What the library makes of a file of that content and name, transparent parts over `MATTE`."""
+    """A file of this content and name as the library reads it, over `MATTE`."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, name)
         path.write_bytes(content)
@@ -39,7 +39,7 @@ def opened(content: bytes, name: str = "photo") -> Image.Image:
 
 
 def pixels_of(content: bytes) -> np.ndarray:
-    """`opened`, as `(height, width, 3)` whole numbers that can be subtracted."""
+    """`opened`, as `(height, width, 3)` signed integers."""
     return np.asarray(opened(content), int)
 
 
@@ -55,7 +55,7 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def photo(size: tuple[int, int] = (32, 32), seed: int = 0) -> Image.Image:
-    """A small colour image, smooth with some noise, so that no codec finds it empty."""
+    """A small, smooth colour image with some noise."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[: size[1], : size[0]]
     slope = np.stack([rows * 6 + 20, columns * 6 + 10, (rows + columns) * 3], axis=-1)
@@ -63,7 +63,7 @@ def photo(size: tuple[int, int] = (32, 32), seed: int = 0) -> Image.Image:
 
 
 def png(samples: np.ndarray, depth: int, *chunks: tuple[bytes, bytes]) -> bytes:
-    """A PNG of `(height, width)` gray, `(height, width, 2)` gray and alpha, 3 or 4 channels; samples below 2**depth."""
+    """A PNG of `(height, width)` gray or `(height, width, channels)` LA, RGB or RGBA; samples below 2**depth."""
     height, width = samples.shape[:2]
     colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[samples.shape[2] if samples.ndim == 3 else 1]
     rows = samples.reshape(height, -1)
@@ -81,7 +81,6 @@ def png(samples: np.ndarray, depth: int, *chunks: tuple[bytes, bytes]) -> bytes:
 
 
 def tiff(*pages: tuple[np.ndarray, dict[str, Any]], **options: Any) -> bytes:
-    """As tifffile writes it."""
     file = io.BytesIO()
     with tifffile.TiffWriter(file, **options) as writer:
         for pixels, settings in pages:
@@ -105,15 +104,15 @@ def gray_profile(gamma: float) -> bytes:
 
 
 def gray_profile_of(curve: bytes) -> bytes:
-    """An ICC profile of gray with that tag as its curve."""
+    """A gray ICC profile with this curve tag."""
     return _profile(b"GRAY", [(b"kTRC", curve)])
 
 
 def cmyk_profile() -> bytes:
     """An ICC profile of a made-up CMYK press that prints gray: L* = 100 − 20 C − 30 M − 10 Y − 50 K, at least 10.
 
-    Its tables (ICC.1:2001-04, lut8Type) hold nothing but their corners; back from CIELAB, black is all inks. All this
-    is its colorimetric intent; by its perceptual intent (A2B0), all colours are as light as paper.
+    Its tables (ICC.1:2001-04, lut8Type) have only corners; from CIELAB, black is all inks. In its perceptual intent
+    (A2B0), all colours are as light as paper.
     """
     corners = np.stack(np.meshgrid(*[[0, 1]] * 4, indexing="ij"), axis=-1).reshape(-1, 4)
     lightness = np.maximum(100 - corners @ [20, 30, 10, 50], 10)
@@ -150,14 +149,14 @@ def _profile(colours: bytes, tags: list[tuple[bytes, bytes]], device: bytes = b"
 
 
 def in_srgb(samples: np.ndarray, space: str, curve: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Samples in [0, 1] of that space as sRGB levels, not rounded, by colour-science; `curve` makes them light."""
+    """Samples in [0, 1] of a colour space as unrounded sRGB levels, by colour-science; `curve` linearises them."""
     import colour  # its import takes seconds
 
     return to_srgb(colour.RGB_to_RGB(curve(samples), space, "sRGB", "Bradford"))
 
 
 def to_srgb(linear: np.ndarray) -> np.ndarray:
-    """Linear light in [0, 1] → sRGB levels in [0, 255], not rounded. IEC 61966-2-1."""
+    """Linear light in [0, 1] → unrounded sRGB levels in [0, 255]; IEC 61966-2-1."""
     linear = np.clip(linear, 0, 1)
     return 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 
@@ -167,7 +166,7 @@ def mutations(content: bytes, count: int, rng: np.random.Generator) -> Iterator[
     for number in range(count):
         damaged = bytearray(content)
         place = int(rng.integers(0, len(content)))
-        if number % 5 == 0:  # most of what a reader decides stands at the start
+        if number % 5 == 0:  # near the start, where most headers are
             for place in rng.integers(0, min(len(content), 200), rng.integers(1, 6)):
                 damaged[place] = rng.integers(0, 256)
         elif number % 5 == 1:
@@ -183,7 +182,7 @@ def mutations(content: bytes, count: int, rng: np.random.Generator) -> Iterator[
 
 
 def with_checksums(damaged: bytes) -> bytes:
-    """A damaged PNG with a right CRC behind every chunk that can still be found, so that readers look inside."""
+    """A damaged PNG with a correct CRC for every chunk that can still be found."""
     content, place = bytearray(damaged), 8
     while place + 12 <= len(content):
         end = place + 8 + int.from_bytes(content[place : place + 4], "big")

@@ -1,4 +1,4 @@
-"""A real HTTP server on the loopback interface, and real archives of real images, for the tests of downloads."""
+"""Helpers: a local HTTP server, small images, and archives of them."""
 
 import hashlib
 import io
@@ -57,7 +57,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.routes.get(path, lambda handler: handler.send_error(404))(self)
 
     def give(self, content: bytes, kind: str = "application/octet-stream", length: int | None = None) -> None:
-        """Answer 200; a `length` beyond the content's makes a connection that closes too early."""
+        """Answer 200; if `length` exceeds the content, the connection closes early."""
         self.send_response(200)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content) if length is None else length))
@@ -69,13 +69,11 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """Routes, path → answer; those of a proxy are whole URLs."""
-
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.routes: dict[str, Route] = {}
         self.asked: Counter[str] = Counter()
-        self.over = threading.Event()  # what a silent route waits for
+        self.over = threading.Event()  # silent routes wait for it
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.server_port}{path}"

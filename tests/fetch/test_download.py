@@ -1,4 +1,4 @@
-"""Archives come from a real server that may fail in any way."""
+"""Downloads from a real server, which may fail."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ def running() -> Iterator[Server]:
 
 @pytest.fixture
 def server(running: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Server:
-    """A server that nobody has asked anything, an empty cache, no wait between tries, no proxy."""
+    """A server without past requests, an empty cache, no wait between tries, no proxy."""
     for name in (*PROXIES, *map(str.upper, PROXIES)):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
@@ -38,9 +38,7 @@ def got(*urls: str) -> bytes:
     return downloaded(urls, sha256(GOOD)).read_bytes()
 
 
-def test_mirrors_are_asked_in_order_and_a_download_is_kept_by_its_hash_and_checked_at_each_use(
-    server: Server, tmp_path: Path
-) -> None:
+def test_mirrors_are_tried_in_order_and_the_cache_is_checked_at_each_use(server: Server, tmp_path: Path) -> None:
     urls = [server.url(f"{path}?token=secret") for path in ("/gone.zip", "/good.zip", "/never.zip")]
     assert got(*urls) == GOOD
     assert server.asked == {"/gone.zip": 1, "/good.zip": 1}
@@ -57,7 +55,7 @@ def falls_silent(handler: Handler) -> None:
     handler.server.over.wait(5)
 
 
-def test_what_may_pass_is_tried_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_temporary_failures_are_retried(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "TIMEOUT", 0.5)
     answers = iter([lambda handler: handler.send_error(500), falls_silent, lambda handler: handler.give(GOOD)])
     server.routes["/at%20last.zip"] = lambda handler: next(answers)(handler)
@@ -78,7 +76,7 @@ def test_what_may_pass_is_tried_again(server: Server, monkeypatch: pytest.Monkey
         (lambda h: h.give(b"PK another"), 1, f"sha256 is {sha256(b'PK another')[:12]}…"),
     ],
 )
-def test_a_failed_download_says_which_url_gave_what_and_leaves_nothing(
+def test_a_failed_download_says_what_each_url_gave_and_leaves_nothing(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Any, tries: int, words: str
 ) -> None:
     monkeypatch.setattr(download, "TIMEOUT", 0.5)
@@ -93,12 +91,12 @@ def test_a_failed_download_says_which_url_gave_what_and_leaves_nothing(
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_no_message_holds_a_password(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_message_contains_a_password(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     pooch.get_logger().setLevel("INFO")  # as it is at first
     pooch.get_logger().addHandler(caplog.handler)
     missing = server.url("/gone.zip?token=secret").replace("://", "://me:secret@")
     refusing = "http://me:secret@127.0.0.1:1/x.zip"  # nobody listens on port 1
-    malformed = "http://me:secret@/x.zip"  # requests repeats it
+    malformed = "http://me:secret@/x.zip"  # requests repeats the URL
     with pytest.raises(ArtifactError) as caught:
         got(missing, refusing, malformed)
     pooch.get_logger().removeHandler(caplog.handler)

@@ -1,6 +1,6 @@
-"""Whatever is damaged, an image is read or named by `fetch` and by the library; no process dies, memory stays small.
+"""A damaged image is read or named by `fetch` and by the library; no process dies, and memory stays small.
 
-As a process that may die, this prints how many files there were and were read, and the most memory in MB.
+Run as a process of its own, this prints the number of files, how many were read, and the peak memory in MB.
 """
 
 import re
@@ -33,7 +33,7 @@ def test_damaged_images_by_the_hundred_are_read_or_named(tmp_path: Path) -> None
 
 
 def images() -> dict[str, bytes]:
-    """A small photograph in eight formats and three of their kinds, by extension."""
+    """A small photograph in several formats, by extension."""
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 3
     extras = {"icc_profile": files.rgb_profile(), "exif": exif}
@@ -51,7 +51,7 @@ def images() -> dict[str, bytes]:
 
 
 def read(damaged: list[Path], folder: Path) -> int:
-    """How many were read, by `fetch` and by the library; each of the others must be named by both."""
+    """The number of files that `fetch` reads; it and the library must name each of the others."""
     plan = plan_files(folder, ImageFiles(source="folder", inputs=str(folder)), source="", licence="", links=False)
     found = [plan.read(name) for name in plan.items]
     assert len(found) + len(plan.skipped) == len(damaged)
@@ -71,7 +71,7 @@ def main() -> None:
     rng = np.random.default_rng(17)
     for name, content in images().items():
         for number, damaged in enumerate(files.mutations(content, EACH, rng)):
-            sums = name.endswith("png") and number % 2  # where they are right, readers look inside
+            sums = name.endswith("png") and number % 2  # readers ignore chunks with wrong checksums
             (folder / f"{number:03}.{name}").write_bytes(files.with_checksums(damaged) if sums else damaged)
     written = sorted(folder.iterdir())
     count = read(written, folder)

@@ -1,4 +1,4 @@
-"""CIFAR as Keras's own loaders read it from files of the true layout; nothing is downloaded."""
+"""CIFAR, read by Keras's loaders from files in the published layout; nothing is downloaded."""
 
 import pickle
 import socket
@@ -33,7 +33,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_utils: Any) -> P
 
 @pytest.fixture
 def cifar100(cache: Path, monkeypatch: pytest.MonkeyPatch, file_utils: Any) -> dict[str, np.ndarray]:
-    """50 random images to train and 10 to test, in the cache, in the published layout: pickles of planar pixels."""
+    """50 random images for training and 10 for testing, in the cache as pickles of planar pixels."""
     monkeypatch.setattr(file_utils, "validate_file", lambda *_, **__: True)
     rng = np.random.default_rng(3)
     halves = {
@@ -54,12 +54,10 @@ def photographs(dataset: Any, images: int, **split: Any) -> dict[str, Photograph
         return {found.name: found for found in files.given(plan) if isinstance(found, Photograph)}
 
 
-def test_keras_test_half_is_the_test_split_and_its_training_half_is_left_to_the_rule(
-    cifar100: dict[str, np.ndarray],
-) -> None:
+def test_the_test_half_is_the_test_split_and_the_training_half_is_split_later(cifar100: dict[str, np.ndarray]) -> None:
     import keras
 
-    keras.config.set_image_data_format("channels_first")  # as the user's keras.json may say
+    keras.config.set_image_data_format("channels_first")  # as in a user's keras.json
     found = photographs("cifar100", 20)
     assert list(found) == [f"train-{number:05}" for number in range(20)] + [f"test-{number:05}" for number in range(4)]
     for name, photograph in found.items():
@@ -69,29 +67,25 @@ def test_keras_test_half_is_the_test_split_and_its_training_half_is_left_to_the_
         assert photograph.source == "keras.datasets.cifar100"
 
 
-@pytest.mark.parametrize(
-    ("images", "train", "test"), [(1, 1, 1), (9, 9, 1), (49, 49, 9), (50, 50, 10), (50_000, 50, 10)]
-)
-def test_the_test_half_is_cut_in_proportion(cifar100: object, images: int, train: int, test: int) -> None:
-    found = photographs("cifar100", images)
-    assert [sum(name.startswith(half) for name in found) for half in ("train", "test")] == [train, test]
-
-
-def test_a_test_set_holds_nothing_of_the_training_half(cifar100: object) -> None:
+def test_the_test_half_is_cut_in_proportion(cifar100: object) -> None:
+    for images, train, test in [(1, 1, 1), (9, 9, 1), (49, 49, 9), (50, 50, 10), (50_000, 50, 10)]:
+        found = photographs("cifar100", images)
+        assert [sum(name.startswith(half) for name in found) for half in ("train", "test")] == [train, test]
+    # a test set has nothing of the training half
     assert list(photographs("cifar100", 3, split=None)) == ["test-00000", "test-00001", "test-00002"]
 
 
-def test_a_failed_download_is_said_and_a_silent_server_is_not_waited_for_without_end(
+def test_a_failed_download_is_reported_and_a_silent_server_times_out(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Keras asks for its files through a server here, as behind a firewall; it can't pass them on (no CONNECT)."""
+    """Keras downloads through a proxy here, which refuses CONNECT."""
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(source, "TIMEOUT", 0.3)
     before = socket.getdefaulttimeout()
     with serving() as server, socket.create_server(("127.0.0.1", 0)) as silent:
         for port, words in ((server.server_port, "URL fetch failure on .*501"), (silent.getsockname()[1], "timed out")):
-            install_opener(None)  # it remembers an earlier proxy
+            install_opener(None)  # it caches the proxy
             monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
             with pytest.raises(ArtifactError, match=f"cifar10: Keras can't load it: .*{words}"):
                 photographs("cifar10", 5)

@@ -1,10 +1,11 @@
-"""What a source gives becomes a container, with a split, a list of faults and a message."""
+"""The photographs of a source are packed, with a split, a list of faults and a message."""
 
 import tempfile
 import unittest.mock
 import weakref
 import zipfile
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def packed(folder: Path, given: Sequence[Photograph | Skipped], what: Source) ->
         return pack(folder, plan(lambda item: item, given), what, Path(keep), HERE)
 
 
-def test_equal_pixels_are_one_scene_on_one_side_and_counted(tmp_path: Path) -> None:
+def test_copies_are_one_scene_in_one_split_and_counted(tmp_path: Path) -> None:
     found = packed(tmp_path, [*shades(range(0, 250, 10)), photograph("copy.png", 40)], source())
     table = found.table.set_index("name")
     assert table.loc["copy.png", ["scene", "split"]].tolist() == table.loc["40.png", ["scene", "split"]].tolist()
@@ -55,18 +56,25 @@ def test_equal_pixels_are_one_scene_on_one_side_and_counted(tmp_path: Path) -> N
     assert found.skipped == []
 
 
-def test_strict_lists_every_fault_and_writes_nothing(tmp_path: Path) -> None:
-    given = shades(range(50))
-    faults = [Skipped(f"{number}.jpg", "empty file") for number in range(30)]
-    with pytest.raises(ArtifactError) as caught:
-        packed(tmp_path, [*given, *faults], source(strict=True))
-    assert all(f"{fault.name}: empty file" in str(caught.value) for fault in faults)
-    assert list(tmp_path.iterdir()) == []
+def test_strict_lists_every_fault_writes_nothing_and_reads_all_again_in_the_next_run(tmp_path: Path) -> None:
+    readable = False
+
+    def item(shade: int) -> Photograph | Skipped:
+        damaged = shade >= 20 and not readable
+        return Skipped(f"{shade}.png", "no permission") if damaged else photograph(f"{shade}.png", shade)
+
     ignored = Skipped("notes.txt", "no image by its extension", fault=False)
-    assert packed(tmp_path, [*given, ignored], source(strict=True)).ignored == 1
+    of = replace(plan(item, range(50)), skipped=[ignored])
+    with pytest.raises(ArtifactError) as caught:
+        pack(tmp_path / "photos", of, source(strict=True), tmp_path / "kept", HERE)
+    assert all(f"{number}.png: no permission" in str(caught.value) for number in range(20, 50))
+    assert list(tmp_path.iterdir()) == []
+    readable = True
+    found = pack(tmp_path / "photos", of, source(strict=True), tmp_path / "kept", HERE)
+    assert (len(found.table), found.ignored) == (50, 1)
 
 
-def test_the_message_has_the_first_faults_and_the_table_all(tmp_path: Path) -> None:
+def test_the_message_lists_the_first_faults_and_the_table_all(tmp_path: Path) -> None:
     faults = [Skipped(f"{number:02}, x.jpg", "truncated") for number in range(30)]
     lines = packed(tmp_path, [*faults[::-1], *shades(range(50))], source()).lines().splitlines()
     assert lines[0] == "50 photographs, 0.0 megapixels"
@@ -86,14 +94,14 @@ def test_the_message_has_the_first_faults_and_the_table_all(tmp_path: Path) -> N
         ([photograph(f"{n}.png", n // 2) for n in range(50)] + [photograph("1.png", 9)], "listed twice: 1.png"),
     ],
 )
-def test_what_gives_no_set_to_train_on_is_refused(tmp_path: Path, given: list[Any], words: str) -> None:
+def test_photographs_that_can_not_be_trained_on_are_refused(tmp_path: Path, given: list[Any], words: str) -> None:
     with pytest.raises(ArtifactError) as caught:
         packed(tmp_path, given, source())
     assert words in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_all_of_a_test_set_is_for_testing(tmp_path: Path) -> None:
+def test_a_test_set_is_all_for_testing(tmp_path: Path) -> None:
     given = [photograph("a", 1, "train"), photograph("b", 2), photograph("c", 2, "validation")]
     found = packed(tmp_path, given, source().model_copy(update={"split": None}))
     assert found.table["split"].tolist() == ["test"] * 3
@@ -101,7 +109,7 @@ def test_all_of_a_test_set_is_for_testing(tmp_path: Path) -> None:
         container.Container(tmp_path)
 
 
-def test_a_photograph_is_let_go_before_the_next_is_read(tmp_path: Path) -> None:
+def test_memory_holds_one_photograph(tmp_path: Path) -> None:
     before: list[weakref.ref[np.ndarray]] = []
 
     def made(shade: int) -> Photograph:
@@ -120,7 +128,7 @@ SIZES = st.lists(st.sampled_from([0, 1, SHARD_BYTES // 3, SHARD_BYTES - 1, SHARD
 
 
 @every(sizes=SIZES, more=SIZES)
-def test_shards_are_of_neighbours_and_what_follows_changes_none_that_is_full(sizes: list[int], more: list[int]) -> None:
+def test_shards_are_consecutive_and_full_ones_do_not_depend_on_later_items(sizes: list[int], more: list[int]) -> None:
     assert grouped([0] * (SHARD_ITEMS + 1)) == [slice(0, SHARD_ITEMS), slice(SHARD_ITEMS, SHARD_ITEMS + 1)]
     shards = grouped(sizes)
     assert [size for shard in shards for size in sizes[shard]] == sizes
@@ -135,15 +143,15 @@ def members(path: Path) -> list[str]:
         return archive.namelist()
 
 
-def test_a_copy_that_is_left_out_is_in_no_zip_other_zips_are_moved_and_tables_are_those_of_one_shard(
+def test_many_shards_give_the_tables_of_one_and_only_zips_with_dropped_copies_are_rewritten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stages.fetch.pack.SHARD_ITEMS", 3)
     on = ["train", "validation", *["test"] * 7]
     given: list[Photograph | Skipped] = [photograph(f"{shade}.png", shade, side) for shade, side in enumerate(on)]
-    given[3:3] = [photograph(f"copy of {shade}.png", shade, "train") for shade in (2, 3, 4)]  # a shard
-    given[7:7] = [photograph("copy of 1.png", 1, "train")]  # among others
-    given[6:6] = [Skipped(f"{number}.jpg", "damaged") for number in range(3)]  # a shard of nothing else
+    given[3:3] = [photograph(f"copy of {shade}.png", shade, "train") for shade in (2, 3, 4)]  # a whole shard
+    given[7:7] = [photograph("copy of 1.png", 1, "train")]  # in a shard with others
+    given[6:6] = [Skipped(f"{number}.jpg", "damaged") for number in range(3)]  # a whole shard
     of = plan(lambda item: item, given)
     with pytest.raises(KeyboardInterrupt), unittest.mock.patch("shutil.move", side_effect=KeyboardInterrupt):
         pack(tmp_path / "photos", of, source("subfolder"), tmp_path / "kept", HERE)
@@ -174,16 +182,3 @@ def test_a_copy_that_is_left_out_is_in_no_zip_other_zips_are_moved_and_tables_ar
     assert sorted(name for path in zips for name in members(path)) == members(tmp_path / "one/photographs-00000.zip")
     for table in ("manifest.csv", "skipped.csv"):
         assert (tmp_path / "photos" / table).read_bytes() == (tmp_path / "one" / table).read_bytes()
-
-
-def test_a_file_that_became_readable_is_read_after_a_strict_refusal(tmp_path: Path) -> None:
-    allowed = False
-
-    def item(shade: int) -> Photograph | Skipped:
-        return photograph(f"{shade}.png", shade) if allowed else Skipped(f"{shade}.png", "no permission to read it")
-
-    of = plan(item, range(50))
-    with pytest.raises(ArtifactError, match="50 files skipped"):
-        pack(tmp_path / "photos", of, source(strict=True), tmp_path / "kept", HERE)
-    allowed = True
-    assert len(pack(tmp_path / "photos", of, source(strict=True), tmp_path / "kept", HERE).table) == 50

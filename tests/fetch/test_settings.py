@@ -1,4 +1,4 @@
-"""docs/sources.md shows params that are valid as they stand, all sources, and the numbers of the code."""
+"""docs/sources.md agrees with the code, and invalid settings are refused by name."""
 
 import re
 from typing import Any
@@ -18,12 +18,12 @@ SHOWN = [block["fetch"] for block in BLOCKS if "fetch" in block]
 HASH = "0" * 64
 
 
-def settings(key: str = "fetch", **said: Any) -> Any:
-    return read(key, Photographs(**{"source": "folder", "inputs": "photos", **said}))
+def settings(key: str = "fetch", **changes: Any) -> Any:
+    return read(key, Photographs(**{"source": "folder", "inputs": "photos", **changes}))
 
 
 @pytest.mark.parametrize("shown", SHOWN, ids=lambda shown: shown["source"])
-def test_what_the_page_shows_is_valid(shown: dict[str, Any]) -> None:
+def test_the_examples_of_the_page_are_valid(shown: dict[str, Any]) -> None:
     assert settings(**shown).split is not None
     assert not shown["inputs"].startswith("stages/") or (REPOSITORY / shown["inputs"]).is_file()
 
@@ -34,7 +34,7 @@ def test_the_page_shows_every_source_and_a_test_set() -> None:
     assert settings("test_sets.kodak", **sets["kodak"]).split is None
 
 
-def test_a_folder_alone_has_the_defaults_of_the_page() -> None:
+def test_the_defaults_are_those_of_the_page() -> None:
     found = settings(strict=None)  # a key without a value counts as left out
     assert found.model_dump() == {
         "source": "folder", "inputs": "photos", "domain": "everyday", "matte": [255, 255, 255], "strict": False,
@@ -45,33 +45,29 @@ def test_a_folder_alone_has_the_defaults_of_the_page() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "said", "words"),
+    ("key", "changes", "words"),
     [
         ("fetch", {"source": "flickr"}, "fetch.source: unknown source 'flickr'; known are archive, bundled, dvc"),
         ("fetch", {"source": "settings"}, "fetch.source: unknown source"),  # a module, but no source
         ("fetch", {"mate": [0, 0, 0]}, "fetch.mate: unknown key; allowed are source, inputs, split, domain, matte"),
-        ("fetch", {"matte": [0, 0]}, "fetch.matte: List should have at least 3 items"),
         ("fetch", {"matte": [0, 0, 256]}, "fetch.matte.2: Input should be less than or equal to 255"),
-        ("fetch", {"strict": "no"}, "fetch.strict: Input should be a valid boolean"),
-        ("fetch", {"split": {"by": "name"}}, "fetch.split.by: Input should be 'hash' or 'subfolder'"),
         ("fetch", {"split": {"tests": 0.2}}, "fetch.split.tests: unknown key; allowed are by, validation, test"),
         ("fetch", {"split": {"validation": 0.5, "test": 0.5}}, "fetch.split: validation (0.5) and test (0.5) leave"),
         ("fetch", {"source": "bundled", "split": {}}, "fetch: `inputs` lists each photograph with its split"),
         ("fetch", {"source": "archive"}, "fetch.sha256: missing; it has no default"),
         ("fetch", {"source": "archive", "sha256": HASH, "urls": ["ftp://x"]}, "fetch.urls.0: String should match"),
-        ("fetch", {"source": "keras", "dataset": "cifar10", "images": 0}, "fetch.images: Input should be greater"),
         ("fetch", {"source": "dvc", "url": "x", "path": "y", "rev": "main"}, "fetch.rev: String should match"),
         ("test_sets.kodak", {"split": {}}, "test_sets.kodak.split: all of a test set is for testing; leave it out"),
         ("test_sets.kodak", {"source": "flickr"}, "test_sets.kodak.source: unknown source"),
     ],
 )
-def test_what_can_not_be_is_refused_by_name(key: str, said: dict[str, Any], words: str) -> None:
+def test_invalid_settings_are_refused_by_name(key: str, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        settings(key, **said)
+        settings(key, **changes)
     assert str(caught.value).startswith(f"params.yaml: {words}")
 
 
-def test_the_page_tells_the_numbers_and_names_of_the_code() -> None:
+def test_the_page_has_the_numbers_and_names_of_the_code() -> None:
     page = " ".join(PAGE.split())
     assert f"{download.TIMEOUT:g} seconds of silence" in page
     assert download.TRIES == 3

@@ -1,4 +1,4 @@
-"""Small containers of photographs."""
+"""Helpers: small containers of photographs."""
 
 from collections.abc import Iterable
 from itertools import repeat
@@ -18,7 +18,7 @@ def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
 
 
 def table(photographs: Photographs, splits: Iterable[str] = repeat("train")) -> pd.DataFrame:
-    """The manifest of photographs by name; all other text is `NA`."""
+    """The manifest of photographs; other text columns are `NA`."""
     rows = [
         [name, "NA", "NA", "NA", name, split, *pixels.shape[:2], manifest.hash_pixels(pixels)]
         for (name, pixels), split in zip(photographs.items(), splits, strict=False)

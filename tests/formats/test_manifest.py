@@ -1,13 +1,13 @@
-"""The manifest decides which photographs there are and on which side each stands."""
+"""An invalid manifest is refused; the bundled photographs are those of their list."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from stages.common.artifacts import ArtifactError
-from stages.fetch.photograph import Photograph
 from stages.fetch.sources import bundled
 from stages.formats import manifest
 from tests.conftest import REPOSITORY
@@ -24,7 +24,7 @@ def table() -> pd.DataFrame:
     return manifest.read(LISTED)
 
 
-def test_the_test_split_holds_everyday_photographs_and_histology(table: pd.DataFrame) -> None:
+def test_the_bundled_test_split_has_everyday_photographs_and_histology(table: pd.DataFrame) -> None:
     assert table["sha256"].is_unique
     assert table.loc[table["name"].str.startswith("motorcycle"), "scene"].nunique() == 1  # a stereo pair
     domains = set(table.loc[table["split"] == "test", "domain"])
@@ -38,10 +38,10 @@ def test_the_test_split_holds_everyday_photographs_and_histology(table: pd.DataF
         (lambda t: pd.concat([t, t.iloc[:1]]), "listed twice: astronaut"),
         (lambda t: t.assign(split="holdout"), "unknown split holdout"),
         (lambda t: t[t["split"] != "validation"], "no photograph in split validation"),
-        (lambda t: t.assign(scene="all"), "scene all stands in more than one split"),
+        (lambda t: t.assign(scene="all"), "scene all is in more than one split"),
     ],
 )
-def test_an_unusable_manifest_is_refused(tmp_path: Path, table: pd.DataFrame, edit: Edit, words: str) -> None:
+def test_an_invalid_manifest_is_refused(tmp_path: Path, table: pd.DataFrame, edit: Edit, words: str) -> None:
     edit(table).to_csv(tmp_path / "manifest.csv", index=False)
     with pytest.raises(ArtifactError, match=rf"manifest\.csv: {words}"):
         manifest.read(tmp_path / "manifest.csv")
@@ -53,6 +53,9 @@ def test_a_photograph_of_another_size_than_in_the_manifest_is_refused() -> None:
 
 
 def test_the_bundled_photographs_are_those_of_the_list(tmp_path: Path, table: pd.DataFrame) -> None:
+    def listed(path: Path) -> list[Any]:
+        return list(files.given(bundled.plan(bundled.Settings(source="bundled", inputs=str(path)), tmp_path)))
+
     path = tmp_path / "list.csv"
     wanted = table[table["name"].isin(["coffee", "chelsea"])]
     wanted.to_csv(path, index=False)
@@ -67,14 +70,9 @@ def test_the_bundled_photographs_are_those_of_the_list(tmp_path: Path, table: pd
         listed(path)
 
 
-def listed(path: Path) -> list[Photograph]:
-    plan = bundled.plan(bundled.Settings(source="bundled", inputs=str(path)), Path("unused"))
-    return [found for found in files.given(plan) if isinstance(found, Photograph)]
-
-
 @pytest.mark.parametrize(
     ("name", "source"), [("nobody", "scikit-image"), ("nobody", "scikit-learn"), ("chelsea", "the web")]
 )
-def test_a_photograph_that_is_not_there_is_named(name: str, source: str) -> None:
+def test_a_missing_bundled_photograph_is_named(name: str, source: str) -> None:
     with pytest.raises(ArtifactError, match=name):
         bundled.read(name, source)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import stages
-from stages.common import engine, ray_engine, shards
+from stages.common import engine, shards
 from stages.common.artifacts import ArtifactError, sha256_of
 from stages.common.stage import StageError
 from tests import tasks
@@ -39,7 +39,7 @@ def main() -> None:
     (folder / "alone").touch()
     assert wait_until((folder / "joined").exists)
     found["joined"] = on_both_nodes(where)
-    ray_engine.LOOK_AFTER = 1.0
+    engine.LOOK_AFTER = 1.0
     try:
         next(engine.run(tasks.endless, [str(folder / "last")], where, cpus=CPUS[1]))
     except StageError as error:

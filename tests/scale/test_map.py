@@ -79,7 +79,7 @@ def test_a_task_for_which_no_node_is_left_is_an_error(found: Any) -> None:
 
 
 def test_without_the_token_neither_a_process_nor_a_node_gets_in(cluster: Cluster) -> None:
-    code = f"from stages.common import ray_engine; ray_engine.connected({cluster.address!r})"
+    code = f"from stages.common import engine; engine.connected({cluster.address!r})"
     strangers = [cluster.start("python", "-c", code, **STRANGER)]
     strangers.append(cluster.start(RAY, "start", f"--address={cluster.address}", *SMALL, **STRANGER))
     for stranger in strangers:
@@ -90,7 +90,7 @@ def test_without_the_token_neither_a_process_nor_a_node_gets_in(cluster: Cluster
 
 def test_where_no_cluster_listens_the_message_comes_at_once(cluster: Cluster) -> None:
     host = cluster.address.split(":")[0]
-    code = f"from stages.common import ray_engine; ray_engine.connected('{host}:9')"
+    code = f"from stages.common import engine; engine.connected('{host}:9')"
     _, errors = cluster.start("python", "-c", code).communicate(timeout=20)
     assert f"StageError: no Ray cluster at {host}:9: " in errors
     assert "docs/scale.md" in errors

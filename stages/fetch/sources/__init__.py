@@ -1,1 +1,1 @@
-"""One module per source of photographs, found by its name: `Settings`, its keys in params.yaml, and `plan`."""
+"""One module per source of photographs: `Settings`, its keys in params.yaml, and `plan`, what it has to read."""

@@ -15,7 +15,7 @@ from stages.fetch.unpack import unpack
 
 
 class Settings(ImageFiles):
-    """`inputs` is the archive, unless `urls` say where to download it."""
+    """`inputs` is the archive, unless there are `urls`."""
 
     urls: list[Annotated[str, Field(pattern=r"^https?://[^/]")]] = Field(default=[])
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -28,10 +28,9 @@ class Settings(ImageFiles):
 def plan(settings: Settings, keep: Path) -> Plan:
     """The files of an archive, unpacked below `keep`; names are paths of members.
 
-    Raises:
-        ArtifactError: see `downloaded` and `unpack`; the local file is missing, or has another sha256.
+    `ArtifactError` if it is missing, has another sha256, or is refused by `downloaded` or `unpack`.
     """
-    name = file_name(settings.urls[0]) if settings.urls else Path(settings.inputs).name  # whichever mirror answers
+    name = file_name(settings.urls[0]) if settings.urls else Path(settings.inputs).name  # the same for all mirrors
     files, skipped = once(keep / "archive", lambda to: unpack(_checked(settings), to, name))
     found = plan_files(files, settings, source=name, licence="see the archive")
     return replace(found, skipped=[*skipped, *found.skipped])
@@ -42,7 +41,7 @@ def _checked(settings: Settings) -> Path:
         return downloaded(settings.urls, settings.sha256)
     path = Path(settings.inputs)
     if not path.is_file():
-        raise ArtifactError(f"{path}: no such file; `inputs` must name a zip or tar, or `urls` say where to get it")
+        raise ArtifactError(f"{path}: no such file; `inputs` must name a zip or tar, or `urls` where to download it")
     found = sha256_of(path)
     if found != settings.sha256:
         raise ArtifactError(f"{path}: {another_hash(found, settings.sha256)}; get it again, or correct `sha256`")

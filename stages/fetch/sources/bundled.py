@@ -1,4 +1,4 @@
-"""Source `bundled`: photographs inside the packages scikit-image and scikit-learn; no download."""
+"""Source `bundled`: photographs in the packages scikit-image and scikit-learn, without download."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -16,22 +16,18 @@ STEREO = ("motorcycle_left", "motorcycle_right")
 
 
 class Settings(Source):
-    """`inputs` is the list of the photographs; it also holds their split."""
+    """`inputs` lists the photographs and their split."""
 
     @model_validator(mode="before")
     @classmethod
-    def the_list_holds_the_split(cls, said: Any) -> Any:
-        if "split" in said:
+    def refuse_split(cls, given: Any) -> Any:
+        if "split" in given:
             raise ValueError("`inputs` lists each photograph with its split; leave `split` out")
-        return said
+        return given
 
 
 def plan(settings: Settings, _: Path) -> Plan:
-    """The photographs in the list `settings.inputs`, each checked against its row.
-
-    Raises:
-        ArtifactError: the list can't be used; at reading, a photograph is missing or not the one in the list.
-    """
+    """The photographs in the list; `ArtifactError` if it is invalid, or if a photograph is not the one in its row."""
     rows = manifest.read(Path(settings.inputs), needed=()).to_dict("records")
     return Plan(_listed, rows, [0] * len(rows))
 
@@ -39,16 +35,13 @@ def plan(settings: Settings, _: Path) -> Plan:
 def _listed(row: dict[str, Any]) -> Photograph:
     pixels = read(row["name"], row["source"])
     manifest.verify(row, pixels)
-    told = {key: row[key] for key in ("name", "source", "licence", "domain", "split", "scene")}
-    return Photograph(pixels=pixels, **told)
+    return Photograph(
+        pixels=pixels, **{key: row[key] for key in ("name", "source", "licence", "domain", "split", "scene")}
+    )
 
 
 def read(name: str, source: str) -> np.ndarray:
-    """One photograph as `(height, width, 3)` uint8, sRGB.
-
-    Raises:
-        ArtifactError: the package `source` is not one of the two, or has no photograph `name` inside it.
-    """
+    """One photograph as `(height, width, 3)` uint8, sRGB; `ArtifactError` for another package or an unknown name."""
     if source == "scikit-image":
         import skimage.data
 

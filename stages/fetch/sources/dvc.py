@@ -1,7 +1,7 @@
-"""Source `dvc`: image files of another DVC or git repository, at one commit, as `dvc get` gives them.
+"""Source `dvc`: image files of another DVC or git repository at one commit, from `dvc get`.
 
-Its configuration could name programs that DVC would run to get a key, and its imports files of this machine: of its
-remotes only the URLs count, and imports are not there.
+The configuration of that repository could make DVC run programs, and its imports could name files of this machine. So
+only the URLs of its remotes are used, and its imports are deleted.
 """
 
 import configparser
@@ -22,9 +22,8 @@ from stages.fetch.download import once, shown, without_secrets
 from stages.fetch.files import plan_files
 from stages.fetch.photograph import Plan
 from stages.fetch.settings import ImageFiles
-from stages.fetch.unpack import is_archive
 
-SAYING = ("ERROR:", "fatal:", "dvc:")  # lines of DVC, git and stages.common.dvc that say why they failed
+ERRORS = ("ERROR:", "fatal:", "dvc:")  # how DVC, git and stages.common.dvc begin the reason for a failure
 
 
 class Settings(ImageFiles):
@@ -40,17 +39,11 @@ class Settings(ImageFiles):
 
 
 def plan(settings: Settings, keep: Path) -> Plan:
-    """The files in the folder `path` of a repository, or the one file `path`, fetched to below `keep`.
-
-    Raises:
-        ArtifactError: that can't be fetched, or is an archive.
-    """
+    """The files in the folder `path` of a repository, or the one file `path`; `ArtifactError` if that fails."""
     name = PurePosixPath(settings.path).name or "files"  # "." has none
     files, _ = once(keep / "repository", lambda to: _get(settings, to / name))
     if (files / name).is_dir() and not (files / name).is_symlink():
         files = files / name
-    elif is_archive(files / name):
-        raise ArtifactError(f"{name} is an archive; `dvc import` it and name the copy as `inputs` of source archive")
     return plan_files(files, settings, source=settings.origin, licence="see the repository")
 
 
@@ -62,18 +55,18 @@ def _get(settings: Settings, to: Path) -> None:
         no_links = ["-c", "core.symlinks=false", "-c", "protocol.ext.allow=never"]
         _run(settings, ["git", *no_links, "clone", "--quiet", "--no-checkout", "--", origin, str(clone)], to)
         _run(settings, ["git", *no_links, "-C", str(clone), "checkout", "--quiet", "--detach", settings.rev], to)
-        _take_data_alone(clone, origin)
+        _remove_configuration(clone, origin)
         command = [sys.executable, "-m", "stages.common.dvc", "get", "--out", str(to)]
         _run(settings, [*command, "--", str(clone), settings.path], to)
 
 
-def _take_data_alone(clone: Path, origin: str) -> None:
-    """Leave of each `.dvc` folder its remotes and their URLs, and no `.dvc` file of an import."""
+def _remove_configuration(clone: Path, origin: str) -> None:
+    """Keep only the URLs of remotes in each `.dvc` folder, and delete the `.dvc` files of imports."""
     for path in sorted(clone.rglob("*.dvc")):
         if path.is_file():
             try:
                 imported = "deps" in read_yaml(path)
-            except (SettingsError, TypeError):  # nothing that DVC could read either
+            except (SettingsError, TypeError):  # DVC could not read it either
                 imported = True
             if imported:
                 path.unlink()
@@ -85,13 +78,13 @@ def _take_data_alone(clone: Path, origin: str) -> None:
             config.clear()
         shutil.rmtree(folder)
         folder.mkdir()
-        here = Path(origin.removeprefix("file://"), folder.relative_to(clone))  # from where a path in it counts
+        here = Path(origin.removeprefix("file://"), folder.relative_to(clone))  # relative paths start here
         kept = configparser.RawConfigParser()
         kept["core"] = {"remote": _line(config, "core", "remote")}
         for section in config.sections():
             if section.strip("'").startswith("remote ") and (url := _line(config, section, "url")):
                 kept[section] = {"url": url if "://" in url else os.path.normpath(here / url)}
-        if not kept["core"]["remote"]:  # one on this machine may have its data in its cache alone
+        if not kept["core"]["remote"]:  # a local repository may have its data only in its cache
             kept["core"]["remote"] = "cache"
             kept["'remote \"cache\"'"] = {"url": str(here / "cache")}
         with (folder / "config").open("w", encoding="utf-8") as file:
@@ -99,12 +92,12 @@ def _take_data_alone(clone: Path, origin: str) -> None:
 
 
 def _line(config: configparser.RawConfigParser, section: str, key: str) -> str:
-    """The first line of a value: those after it would be keys when they are written again."""
+    """The first line of a value; further lines would become keys when written."""
     return config.get(section, key, fallback="").partition("\n")[0]
 
 
 def _run(settings: Settings, command: list[str], to: Path) -> None:
-    """Run a command that fills the file or folder `to`, and show how far that is; raise `ArtifactError` if it fails."""
+    """Run a command that fills the file or folder `to`, with a progress bar; `ArtifactError` if it fails."""
     process = subprocess.Popen(
         command,
         env={**os.environ, "DVC_NO_ANALYTICS": "1", "GIT_TERMINAL_PROMPT": "0"},  # a stage can't ask for a password
@@ -126,8 +119,8 @@ def _run(settings: Settings, command: list[str], to: Path) -> None:
             process.kill()
             raise
     if process.returncode != 0:
-        said = [line for line in errors.splitlines() if line.startswith(SAYING)] or ["it says nothing"]
-        message = said[-1].split(": ", 1)[-1]
+        reasons = [line for line in errors.splitlines() if line.startswith(ERRORS)] or ["no message"]
+        message = reasons[-1].split(": ", 1)[-1]
         raise ArtifactError(
             f"{shown(settings.url)}: `dvc get` of {settings.path!r} at {settings.rev[:12]}… failed: "
             f"{without_secrets(message, settings.url)}; check `url`, `path` and `rev`, and that the data was pushed"
@@ -135,8 +128,8 @@ def _run(settings: Settings, command: list[str], to: Path) -> None:
 
 
 def _size(path: Path) -> int:
-    """Bytes so far in a file or folder that another process writes."""
+    """Bytes in a file or folder that another process is writing."""
     try:
         return sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file())
-    except OSError:  # moved while it was counted
+    except OSError:  # a file was moved meanwhile
         return 0

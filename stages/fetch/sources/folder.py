@@ -1,4 +1,4 @@
-"""Source `folder`: image files below a folder of this machine."""
+"""Source `folder`: image files below a local folder."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ class Settings(ImageFiles):
 
 
 def plan(settings: Settings, _: Path) -> Plan:
-    """The image files below the folder `settings.inputs`, see `plan_files`; `ArtifactError` if there is none."""
+    """The image files below the folder `settings.inputs`, see `plan_files`; `ArtifactError` if it does not exist."""
     folder = Path(settings.inputs)
     if not folder.is_dir():
         raise ArtifactError(f"{folder}: no such folder; `fetch.inputs`, or `inputs` of the test set, must name one")

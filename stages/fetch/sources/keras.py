@@ -1,4 +1,4 @@
-"""Source `keras`: the small photographs of CIFAR-10 and CIFAR-100, which Keras downloads, checks and keeps."""
+"""Source `keras`: CIFAR-10 and CIFAR-100, which Keras downloads, checks and caches."""
 
 import socket
 import sys
@@ -17,14 +17,14 @@ from stages.fetch.settings import Source, Split
 
 
 class TrainingHalf(Split):
-    """How Keras's training half is divided; its test half is for testing anyway."""
+    """How Keras's training half is split; its test half is always for testing."""
 
     by: Literal["hash"] = "hash"
     test: float = Field(default=0.0, ge=0, lt=1)
 
 
 class Settings(Source):
-    """`images` of the training half, and as large a share of the test half."""
+    """`images` is the number from the training half; the test half gives the same share."""
 
     dataset: Literal["cifar10", "cifar100"]
     images: int = Field(ge=1, le=50_000)
@@ -37,13 +37,10 @@ class Settings(Source):
 
 
 def plan(settings: Settings, keep: Path) -> Plan:
-    """The first `images` of Keras's training half, and as large a share of its test half, which is marked so.
+    """The first `images` of Keras's training half, and the same share of its test half.
 
-    In a set that has no `split`, all is for testing: it holds the first `images` of the test half alone. Each image is
-    a whole photograph, `(32, 32, 3)`. Below `keep` they lie as arrays: workers need no Keras.
-
-    Raises:
-        ArtifactError: Keras can't download or read the data set.
+    Without a split, it is the first `images` of the test half alone. They are saved below `keep`, so that workers need
+    no Keras. `ArtifactError` if Keras can't download or read the data set.
     """
     folder, _ = once(keep / "keras", lambda to: _save(settings, to))
     files = [path for half in ("train", "test") if (path := folder / f"{half}.npy").exists()]
@@ -85,14 +82,14 @@ def _load(dataset: str) -> tuple[np.ndarray, np.ndarray]:
     with tensorflow_import():
         import keras
 
-    keras.config.set_image_data_format("channels_last")  # whatever the user's keras.json says
+    keras.config.set_image_data_format("channels_last")  # keras.json of the user may differ
     if not sys.stdout.isatty():
-        keras.config.disable_interactive_logging()  # the progress bar, a line per step
+        keras.config.disable_interactive_logging()  # the progress bar prints a line per step
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT)  # Keras sets none: a silent server would be waited for without end
+    socket.setdefaulttimeout(TIMEOUT)  # Keras sets none, and would wait forever for a silent server
     try:
         (train, _), (test, _) = getattr(keras.datasets, dataset).load_data()
-    except Exception as error:  # Keras raises a bare Exception when a download fails
+    except Exception as error:  # Keras raises Exception itself when a download fails
         raise ArtifactError(
             f"{dataset}: Keras can't load it: {error}. Without a network, copy datasets/ of ~/.keras (or KERAS_HOME) "
             "from a machine that has it; where files there are damaged, delete them"
