@@ -1,9 +1,12 @@
 """Photographs of any name are read from the container as they were written."""
 
+import resource
+import signal
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from unittest.mock import Mock
 
 import numpy as np
 import psutil
@@ -16,7 +19,7 @@ from stages.formats import container
 from tests.formats.packed import noise, table, write
 
 NAMES = ["NA", "001", "1e5", "nan", "a b", "a,b", 'say "a"', " a ", "-", "ä/日本/é", "a-b", "a.b", "a", "'", "\\"]
-A_AND_B = {name: noise(100, 100, seed) for seed, name in enumerate("ab")}
+A_AND_B = {name: noise(100, 100, seed) for seed, name in enumerate("ab")}  # each 30 kB
 
 
 def opened(folder: Path) -> container.Container:
@@ -101,11 +104,22 @@ def test_an_empty_container_has_no_zip(tmp_path: Path) -> None:
     assert (tmp_path / "shards.csv").read_text() == "file,photographs\n"
 
 
-@pytest.mark.parametrize("fails", ["PIL.Image.Image.save", "stages.formats.container.write_zip"])
-def test_a_failed_write_is_named_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
-) -> None:
-    monkeypatch.setattr(fails, Mock(side_effect=OSError(28, "No space left on device")))
-    with pytest.raises(ArtifactError, match=r"photographs-00000\.zip can't be written: No space left"):
+@contextmanager
+def files_no_larger_than(size: int) -> Iterator[None]:
+    """Like a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize("size", [0, 5_000, 60_100, 60_500])  # of a PNG, of the zip, of its directory
+def test_a_failed_write_is_named_and_leaves_nothing(tmp_path: Path, size: int) -> None:
+    refused = pytest.raises(ArtifactError, match=r"photographs-00000\.zip can't be written: File too")
+    with files_no_larger_than(size), refused:
         write(tmp_path, A_AND_B)
     assert list(tmp_path.iterdir()) == []
