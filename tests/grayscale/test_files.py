@@ -26,7 +26,7 @@ def planned(folder: Path) -> dict[str, str]:
 def rewritten(photo: Path, target: str, height: int = 3, width: int = 4) -> Image.Image:
     """What is read again of a black image with the metadata of `photo`."""
     written = photo.with_name(f"gray.{target}")
-    files.write(written, np.zeros((height, width), np.uint8), files.metadata(photo, (width, height)))
+    files.write(written, np.zeros((height, width), np.uint8), files.metadata(photo, (width, height)), photo)
     with Image.open(written) as image:
         image.load()
     return image
@@ -222,8 +222,8 @@ def test_what_of_exif_does_not_fit_into_jpeg_is_said(tmp_path: Path) -> None:
     tags.get_ifd(Ifd.Exif)[Tag.UserComment] = bytes(70_000)
     photo = save(tmp_path / "photo.png", exif=tags.tobytes())
     kept, gray = files.metadata(photo, (4, 3)), np.zeros((3, 4), np.uint8)
-    assert files.write(tmp_path / "gray.png", gray, kept) is None
-    said = files.write(tmp_path / "gray.jpg", gray, kept)
+    assert files.write(tmp_path / "gray.png", gray, kept, photo) is None
+    said = files.write(tmp_path / "gray.jpg", gray, kept, photo)
     assert said is not None
     assert said.endswith("does not fit into JPEG; left out: UserComment")
     with Image.open(tmp_path / "gray.jpg") as image:
@@ -251,5 +251,5 @@ def test_a_failed_write_leaves_the_old_output_and_nothing_else(tmp_path: Path, m
     old = save(tmp_path / "gray.png").read_bytes()
     monkeypatch.setattr(Image.Image, "save", full)
     with pytest.raises(OSError, match="No space"):
-        files.write(tmp_path / "gray.png", np.zeros((3, 4), np.uint8), {})
+        files.write(tmp_path / "gray.png", np.zeros((3, 4), np.uint8), {}, tmp_path / "photo.png")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"gray.png": old}

@@ -1,6 +1,7 @@
-"""The command line: what it writes, prints and returns."""
+"""The command: its outputs, messages and exit codes, and its worker processes."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,8 +14,10 @@ from PIL import Image
 
 import grayscale
 from grayscale import __main__ as command
-from grayscale import models
+from grayscale import batch, models
+from grayscale.batch import Choice
 from grayscale.conversions import bt601, lightness
+from grayscale.files import Job
 from tests.conftest import REPOSITORY, close_folder
 from tests.grayscale.conftest import clouds, node, save, write_graph
 
@@ -174,7 +177,7 @@ def test_existing_outputs_are_skipped_unless_forced(cli: Cli, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "at least one photograph"),
+        ([], "arguments are required: PHOTO"),
         (["photo.png", "--method", "none"], "invalid choice"),
         (["photo.png", "--method", "bt601", "--variant", "simple"], "not allowed with"),
         (["photo.png", "--method", "bt601", "--bits", "16"], "8 bits"),
@@ -214,6 +217,42 @@ def test_help_and_the_import_load_nothing_heavy(arguments: list[str]) -> None:
     loaded = {line.rsplit("|")[-1].strip().split(".")[0] for line in result.stderr.splitlines() if "|" in line}
     heavy = {"onnxruntime", "PIL", "tqdm", "ruamel", "tensorflow", "keras", "scipy", "onnx", "pandas", "stages"}
     assert not loaded & heavy
+
+
+# === Worker processes ===
+
+
+class Killing(Choice):
+    """Kills the worker that receives it, as the kernel does when memory runs out."""
+
+    def __setstate__(self, _: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> list[Job]:
+    return [Job(save(tmp_path / f"{number}.png"), tmp_path / f"{number}.gray.png") for number in range(3)]
+
+
+def test_a_killed_worker_is_an_error_not_a_hang(jobs: list[Job]) -> None:
+    results = batch.run(jobs, Killing("bt601", None, 8), workers=2)
+    assert results == {job.source: batch.KILLED for job in jobs}
+
+
+def test_workers_import_nothing_from_the_folder_of_photographs(
+    jobs: list[Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "multiprocessing.py").write_text("open('ran', 'w')")
+    monkeypatch.chdir(tmp_path)
+    assert not any(isinstance(result, str) for result in batch.run(jobs, Choice("bt601", None, 8), workers=2).values())
+    assert not (tmp_path / "ran").exists()
+    assert "PYTHONSAFEPATH" not in os.environ
+
+
+def test_without_shared_memory_the_message_says_what_to_do(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "ProcessPoolExecutor", Mock(side_effect=FileNotFoundError(2, "No such file")))
+    with pytest.raises(OSError, match=r"can't share work .*No such file.*use --jobs 1"):
+        batch.run(jobs, Choice("bt601", None, 8), workers=2)
 
 
 INTERRUPT = """
