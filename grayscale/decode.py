@@ -7,7 +7,6 @@ import io
 import os
 import re
 import stat
-import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -37,6 +36,11 @@ GRAY_WITH_ALPHA = "LA;16B"  # raw modes of Pillow
 MAX_PIXELS = 200_000_000  # the largest phone cameras; Pillow holds 4 bytes of each
 MAX_SIDE = 200_000  # pixels: whole rows and columns are held in memory
 BAND = 1 << 20  # pixels copied to NumPy at a time
+REASONS = {
+    PermissionError: "no permission to read it",
+    FileNotFoundError: "not there: a symbolic link to nowhere, or removed meanwhile",
+    MemoryError: "more memory needed than there is",
+}
 Matte = tuple[int, int, int]
 
 _one_at_a_time = threading.RLock()  # Pillow's limits, warning filters and standard error belong to the process
@@ -174,8 +178,8 @@ def _of_lower_bytes(arguments: Any, suffix: str) -> Any:
         return (_of_lower_bytes(raw + suffix, ""), *rest)
     if arguments == GRAY_WITH_ALPHA:
         return "RGBA"
-    upper_last = arguments[-1] == "L" or (arguments[-1] == "N" and sys.byteorder == "little")
-    return arguments[:-1] + ("B" if upper_last else "L")
+    little_endian = arguments[-1] in "LN"  # N is native
+    return arguments[:-1] + ("B" if little_endian else "L")
 
 
 def _whole_jpeg(content: bytes) -> tuple[ImageFile.ImageFile, str]:
@@ -352,12 +356,7 @@ def _faults_as_reasons() -> Iterator[None]:
         yield
     except DecodeError:
         raise
-    except PermissionError as error:
-        raise DecodeError("no permission to read it") from error
-    except FileNotFoundError as error:
-        raise DecodeError("not there: a symbolic link to nowhere, or removed meanwhile") from error
-    except MemoryError as error:
-        raise DecodeError("more memory needed than there is") from error
     except Exception as error:  # Pillow raises anything for a damaged file
-        reason = "truncated" if "truncated" in str(error).lower() else "damaged"
-        raise DecodeError(reason) from error
+        reasons = (reason for kind, reason in REASONS.items() if isinstance(error, kind))
+        damage = "truncated" if "truncated" in str(error).lower() else "damaged"
+        raise DecodeError(next(reasons, damage)) from error

@@ -78,20 +78,19 @@ def fitted(exif: Exif, size: tuple[int, int]) -> Exif:
     return Exif({**exif.main, Tag.Orientation: ONE}, below)
 
 
-def shortened(block: bytes, most: int) -> tuple[bytes, list[str]]:
-    """A block of at most `most` bytes, and the names of the largest values, which are left out."""
-    exif, gone = read(io.BytesIO(block.removeprefix(HEAD))), []
+def shorten(exif: Exif, most: int) -> list[str]:
+    """Remove the largest values until the block has at most `most` bytes; returns their names."""
+    gone = []
     while len(exif.block()) > most:
         values = [(directory, tag) for directory in (exif.main, *exif.below.values()) for tag in directory]
         directory, tag = max(values, key=lambda value: len(value[0][value[1]].content))
         del directory[tag]
         gone.append(ExifTags.TAGS.get(tag, f"tag {tag}"))
-    return exif.block(), gone
+    return gone
 
 
-def put_into_tiff(path: Path, block: bytes) -> None:
-    """Add a block to a little-endian TIFF of one page: append a new directory, and point the header to it."""
-    exif = read(io.BytesIO(block.removeprefix(HEAD)))
+def put_into_tiff(path: Path, exif: Exif) -> None:
+    """Add EXIF to a little-endian TIFF of one page: append a new directory, and point the header to it."""
     with path.open("r+b") as file:
         directories = Directories(file)
         page, _ = directories.read(directories.first)

@@ -165,9 +165,8 @@ def _refuse_to_replace_originals(jobs: list[Job]) -> None:
 def metadata(file: Path, size: tuple[int, int]) -> dict[str, Any]:
     """Resolution and EXIF of an image file, for its upright gray image of `size` `(width, height)`; decodes no pixel.
 
-    Returns options of Pillow's `save`: `dpi`, pixels per inch `(x, y)`, and `exif`, bytes. Missing, damaged and
-    impossible values are left out. EXIF is without thumbnail, maker note and tags about the file's colour samples; its
-    orientation is upright.
+    Returns `dpi`, pixels per inch `(x, y)`, and `exif`, an `Exif`. Missing, damaged and impossible values are left out.
+    EXIF is without thumbnail, maker note and tags about the file's colour samples; its orientation is upright.
 
     Raises:
         OSError: the file can't be opened.
@@ -178,7 +177,7 @@ def metadata(file: Path, size: tuple[int, int]) -> dict[str, Any]:
         block = png.exif(opened) if kind == "PNG" else block
         found = exif.read(opened if kind == "TIFF" else io.BytesIO(block.removeprefix(exif.HEAD)))
     fitted = exif.fitted(found, size)
-    kept: dict[str, Any] = {"exif": fitted.block()} if fitted.main else {}
+    kept: dict[str, Any] = {"exif": fitted} if fitted.main else {}
     try:
         across, down = (float(value) for value in dpi or ())
     except (TypeError, ValueError, ZeroDivisionError):
@@ -208,7 +207,7 @@ def write(path: Path, gray: np.ndarray, kept: Mapping[str, Any], source: Path) -
     """
     kind = FORMATS[path.suffix.lower()]
     options, note = dict(kept), None
-    block = options.get("exif", b"")
+    details = options.pop("exif", None)
     if kind == "PNG":
         chunks = PngInfo()
         chunks.add(b"sRGB", bytes([1]))  # relative colorimetric
@@ -216,13 +215,14 @@ def write(path: Path, gray: np.ndarray, kept: Mapping[str, Any], source: Path) -
         options["pnginfo"] = chunks
     if kind == "JPEG":
         options["quality"] = JPEG_QUALITY
-        if len(block) > MAX_JPEG_EXIF:
-            options["exif"], names = exif.shortened(block, MAX_JPEG_EXIF)
-            note = f"its EXIF, {len(block):,} bytes, does not fit into JPEG; left out: {', '.join(names)}"
-    if kind == "TIFF":
-        options.pop("exif", None)  # `put_into_tiff` writes it
+        size = len(details.block()) if details else 0
+        if size > MAX_JPEG_EXIF:
+            names = exif.shorten(details, MAX_JPEG_EXIF)
+            note = f"its EXIF, {size:,} bytes, does not fit into JPEG; left out: {', '.join(names)}"
+    if details and kind != "TIFF":
+        options["exif"] = details.block()
     with atomic(path) as temporary:
         Image.fromarray(gray).save(temporary, format=kind, **options)
-        if kind == "TIFF" and block:
-            exif.put_into_tiff(temporary, block)
+        if details and kind == "TIFF":
+            exif.put_into_tiff(temporary, details)
     return note
