@@ -1,6 +1,6 @@
-"""Photographs to grayscale: any photograph read right, by a closed form or a trained network.
+"""Convert photographs to grayscale by a closed form or a trained network.
 
-`grayscale.convert` converts an array; `python -m grayscale` is the command. Nothing of the pipeline is imported here.
+`grayscale.convert` converts an array; `python -m grayscale` is the command. Nothing here imports the pipeline.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "convert":  # imported when asked for: the pipeline uses parts of the library alone
+    if name == "convert":  # lazy: the pipeline uses only parts of the library
         from grayscale.photograph import convert
 
         return convert

@@ -1,4 +1,4 @@
-"""`grayscale`, or `python -m grayscale`: photographs to grayscale, with a trained model or a closed form."""
+"""`grayscale`, or `python -m grayscale`: convert photographs to grayscale by a trained network or a closed form."""
 
 import argparse
 import os
@@ -6,33 +6,31 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grayscale import models
+from grayscale import damage, models
 from grayscale.conversions import CONVERSIONS
 from grayscale.models import ModelError
+from grayscale.reading.names import shown
 
 if TYPE_CHECKING:
     from grayscale import batch
 
-SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
 EPILOG = """
-Without --variant, --model or --method, the trained network from colour to gray with the best score converts; where a
-network for noise has been trained, noisy photographs are its.
-photo.jpg becomes photo.gray.png: 8-bit gray, upright, sRGB-encoded, with the resolution and the EXIF data (date,
-camera, place) of the original, less its thumbnail and what no longer holds. Transparent parts lie on white.
-The exit code is 1 if any photograph failed or a folder could not be searched, 2 if the command can't be understood,
-else 0.
+Without --variant, --model or --method, the trained network from colour to gray with the best score is used; for noisy
+photographs, the network that removes noise if it has been trained.
+photo.jpg becomes photo.gray.png: 8-bit gray, upright, sRGB-encoded, with the resolution and EXIF data (date, camera,
+place) of the original, without the thumbnail and outdated values. Transparent parts become white.
+The exit code is 1 if a photograph failed or a folder could not be searched, 2 if an argument is wrong, else 0.
 """
 
 
 def main() -> None:
-    """The command line. What reads photographs and runs networks is loaded when it is needed."""
+    """The command. Modules that read photographs and run networks are imported when they are needed."""
     parser = _parser()
     arguments = parser.parse_args()
     if fault := _fault(arguments):
         parser.error(fault)
 
     from grayscale.files import FilesError
-    from grayscale.reading.names import shown
 
     try:
         failed = _convert(arguments)
@@ -49,38 +47,27 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="grayscale", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("photographs", nargs="*", type=Path, metavar="PHOTO", help="image files, or folders of them")
-    parser.add_argument(
-        "--output", help="a file for one photograph, or a folder, as with / at its end (default: beside each)"
-    )
+    parser.add_argument("photographs", nargs="+", type=Path, metavar="PHOTO", help="image files, or folders of them")
+    parser.add_argument("--output", help="a file for one photograph, or a folder; end it with / (default: beside each)")
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--variant", help="the trained model of a variant in params.yaml, such as subpixel")
+    how.add_argument("--variant", help="a trained variant in params.yaml, such as subpixel")
     how.add_argument("--model", type=Path, help="a trained model as a .onnx file; it can run no code")
     how.add_argument("--method", choices=sorted(CONVERSIONS), help="a closed form instead of a model")
     parser.add_argument(
-        "--sigma",
-        type=float,
-        help="noise in each channel, gray levels of 255, that denoise is told (default: estimated)",
+        "--sigma", type=float, help="gray levels of noise per channel, for denoise (default: estimated)"
     )
-    parser.add_argument("--bits", type=int, choices=(8, 16), default=8, help="per pixel; 16: the model's output, finer")
-    parser.add_argument(
-        "--jobs", type=int, default=1, help="worker processes, each with a model of its own (default 1)"
-    )
-    parser.add_argument("--force", action="store_true", help="convert again what has been converted")
+    parser.add_argument("--bits", type=int, choices=(8, 16), default=8, help="per pixel; 16 needs a model (default 8)")
+    parser.add_argument("--jobs", type=int, default=1, help="worker processes, each with its own model (default 1)")
+    parser.add_argument("--force", action="store_true", help="convert photographs again whose output exists")
     return parser
 
 
 def _fault(arguments: argparse.Namespace) -> str | None:
-    """What is wrong with the arguments beyond what argparse sees."""
+    """What is wrong with the arguments that argparse does not check."""
     if arguments.jobs < 1:
         return "--jobs must be at least 1"
-    if not arguments.photographs:
-        return "name at least one photograph or folder"
-    if arguments.sigma is not None:
-        from grayscale.damage import STRONGEST
-
-        if arguments.method or not 0 <= arguments.sigma <= STRONGEST:
-            return f"--sigma is noise of 0 to {STRONGEST} gray levels, for a network"
+    if arguments.sigma is not None and (arguments.method or not 0 <= arguments.sigma <= damage.STRONGEST):
+        return f"--sigma is noise of 0 to {damage.STRONGEST} gray levels, for a network"
     if arguments.method and arguments.bits == 16:
         return "--bits 16 needs a model: closed forms are defined in 8 bits"
     if arguments.bits == 16 and arguments.output and Path(arguments.output).suffix.lower() in (".jpg", ".jpeg"):
@@ -89,35 +76,36 @@ def _fault(arguments: argparse.Namespace) -> str | None:
 
 
 def _convert(arguments: argparse.Namespace) -> bool:
-    """Convert, and say what came of it; did any photograph fail?"""
+    """Convert, and print the results; True if a photograph failed or a folder could not be searched."""
     from grayscale import batch, files
-    from grayscale.reading.names import shown
 
     output = Path(arguments.output) if arguments.output else None
-    jobs = files.plan(
-        arguments.photographs, output, folder=output is not None and arguments.output.endswith(SEPARATORS)
-    )
+    jobs = files.plan(arguments.photographs, output, folder=bool(output) and arguments.output.endswith(("/", os.sep)))
     closed = files.closed_folders(arguments.photographs)
     if not jobs and not closed:
         raise files.FilesError(f"no image files in {', '.join(map(str, arguments.photographs))}")
     due = [job for job in jobs if arguments.force or not job.target.exists()]
-    choice, why = _choice(arguments) if due else (batch.Choice(arguments.method, None, arguments.bits), "")
-    outcome = batch.run(due, choice, arguments.jobs)
-    failed = outcome.failed
-    for source, reason in (*closed.items(), *failed.items(), *outcome.notes.items()):
-        print(f"grayscale: {shown(source)}: {shown(reason)}", file=sys.stderr)
-    counts = {"converted": len(due) - len(failed), "skipped": len(jobs) - len(due), "failed": len(failed)}
+    results, why = dict[Path, batch.Done | str](), ""
+    if due:  # no model is needed otherwise
+        choice, why = _choice(arguments)
+        results = batch.run(due, choice, arguments.jobs)
+    failed = {source: result for source, result in results.items() if isinstance(result, str)}
+    done = {source: result for source, result in results.items() if not isinstance(result, str)}
+    notes = {source: result.note for source, result in done.items() if result.note}
+    for source, text in (*closed.items(), *failed.items(), *notes.items()):
+        print(f"grayscale: {shown(source)}: {shown(text)}", file=sys.stderr)
+    counts = {"converted": len(done), "skipped": len(jobs) - len(due), "failed": len(failed)}
     print(", ".join(f"{count} {what}" for what, count in counts.items() if count or what == "converted"))
-    if why and counts["converted"]:
-        print(why.format(outcome.noisy))
+    if why and done:
+        print(why.format(sum(result.is_noisy for result in done.values())))
     if counts["skipped"]:
-        print("Skipped are photographs whose output exists; --force converts them again.")
+        print("Photographs whose output exists are skipped; --force converts them again.")
     return bool(failed or closed)
 
 
 def _choice(arguments: argparse.Namespace) -> "tuple[batch.Choice, str]":
-    """How to convert; and where that is left to us, a line that says by which network and why."""
-    from grayscale import batch, damage
+    """How to convert; and if the choice is ours, a line that names the network and the reason."""
+    from grayscale import batch
 
     if arguments.sigma is not None and not arguments.model:
         arguments.variant = arguments.variant or models.NOISY

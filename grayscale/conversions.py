@@ -1,9 +1,8 @@
-"""Closed-form conversions from colour to gray. No learning.
+"""Closed-form conversions from colour to gray.
 
-Each takes a whole photograph, `(height, width, 3)` uint8, sRGB, leaves it alone, and returns its gray, `(height,
-width)` uint8, halves rounded up. All but one are pointwise: a pixel's gray depends on that pixel alone, so that a
-photograph of any size can be converted stripe by stripe, as `stripes` does. On a large photograph none takes more than
-20 bytes of memory per pixel beside it.
+Each maps a whole photograph, `(height, width, 3)` uint8, sRGB, to a new array, `(height, width)` uint8, halves rounded
+up. All but one are pointwise: a pixel's gray depends on that pixel alone, so a photograph can be converted stripe by
+stripe, as `stripes` does. None takes more than 20 bytes of memory per pixel of a large photograph.
 """
 
 import math
@@ -11,12 +10,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-BT601 = (0.299, 0.587, 0.114)  # ITU-R Recommendation BT.601-7, section 2.5.1: E'Y = 0.299 E'R + 0.587 E'G + 0.114 E'B
-BT709 = (0.2126, 0.7152, 0.0722)  # ITU-R Recommendation BT.709-6, item 3.2: E'Y = 0.2126 E'R + 0.7152 E'G + 0.0722 E'B
+BT601 = (0.299, 0.587, 0.114)  # weights of R', G' and B' in luma; ITU-R Recommendation BT.601-7, section 2.5.1
+BT709 = (0.2126, 0.7152, 0.0722)  # the same; ITU-R Recommendation BT.709-6, item 3.2
 
-STRIPE = 1 << 18  # pixels that a pointwise conversion converts at a time; they stay in the cache of a core
-CELLS = 64  # gradient_correlation: cells on a side of the reduced photograph, if it is square
-WEIGHTS = sorted(  # and its candidates: all convex triples in tenths, the nearest to BT.601 first
+STRIPE = 1 << 18  # pixels that a pointwise conversion converts at a time; they fit into a core's cache
+CELLS = 64  # gradient_correlation: side of the reduced photograph, if it is square
+WEIGHTS = sorted(  # gradient_correlation: all convex triples in tenths, the nearest to BT.601 first
     ((red, green, 10 - red - green) for red in range(11) for green in range(11 - red)),
     key=lambda weights: sum((weight / 10 - luma) ** 2 for weight, luma in zip(weights, BT601, strict=True)),
 )
@@ -35,9 +34,9 @@ def bt709(photograph: np.ndarray) -> np.ndarray:
 def linear_luminance(photograph: np.ndarray) -> np.ndarray:
     """Relative luminance in linear light, encoded again: Y = 0.2126 R + 0.7152 G + 0.0722 B, then sRGB's V(Y).
 
-    IEC 61966-2-1 linearises an encoded value V of 0…1 by V / 12.92 up to 0.04045, by ((V + 0.055) / 1.055)^2.4 above;
-    the weights are BT.709's, whose primaries sRGB has. Level k begins at the luminance that k − ½ encodes: no colour
-    lies nearer to such a border than float64 errs.
+    IEC 61966-2-1 linearises an encoded value V in 0…1 by V / 12.92 up to 0.04045, by ((V + 0.055) / 1.055)^2.4 above;
+    sRGB has the primaries of BT.709. Level k begins at the luminance that k − ½ encodes: no colour is nearer to such a
+    border than the error of float64.
     """
     luminance = _sum_of_entries(LIGHT, photograph)
     return np.searchsorted(ENCODED_BORDERS, luminance, side="right").astype(np.uint8)
@@ -47,18 +46,15 @@ def lightness(photograph: np.ndarray) -> np.ndarray:
     """CIE lightness of the relative luminance in linear light, 0…100 scaled to 0…255.
 
     CIE 15:2004, section 8.2.1 (ISO 11664-4): L* = 116 f(Y / Yn) − 16 with f(t) = t^(1/3) above (24/116)³ and
-    (841/108) t + 16/116 below, where Y is that of `linear_luminance` and white has Yn = 1. Unlike all other conversions
-    here it moves grays: R = G = B = 20 becomes 16, 128 becomes 137.
+    (841/108) t + 16/116 below, with Y of `linear_luminance` and Yn = 1. Unlike the other conversions it changes grays:
+    R = G = B = 20 becomes 16, 128 becomes 137.
     """
     luminance = _sum_of_entries(LIGHT, photograph)
     return np.searchsorted(LIGHTNESS_BORDERS, luminance, side="right").astype(np.uint8)
 
 
 def average(photograph: np.ndarray) -> np.ndarray:
-    """Intensity of HSI, exactly rounded: (R' + G' + B') / 3.
-
-    Gonzalez and Woods, Digital Image Processing, section 6.2.
-    """
+    """Intensity of HSI, exactly rounded: (R' + G' + B') / 3. Gonzalez and Woods, Digital Image Processing, 6.2."""
     return _weighted(photograph, (1, 1, 1))
 
 
@@ -79,26 +75,26 @@ def hsl_lightness(photograph: np.ndarray) -> np.ndarray:
 
 
 def green(photograph: np.ndarray) -> np.ndarray:
-    """The encoded green value alone: G'. It weighs most in luma, and cameras sample it most densely."""
+    """The encoded green value: G'. It has the largest weight in luma, and cameras sample it most densely."""
     return photograph[..., 1].copy()
 
 
 def gradient_correlation(photograph: np.ndarray) -> np.ndarray:
-    """Contrast-preserving gray: w_r R' + w_g G' + w_b B', exactly rounded, with the weights that suit this photograph.
+    """Contrast-preserving gray: w_r R' + w_g G' + w_b B', exactly rounded.
 
-    Image-global: `gradient_correlation_weights` chooses the weights from the whole photograph, so a stripe or a patch
-    of its own would get others. Achromatic photographs keep their levels.
+    `gradient_correlation_weights` chooses the weights from the whole photograph, so a stripe or a patch alone would get
+    others. Achromatic photographs keep their levels.
     """
     return _weighted(photograph, gradient_correlation_weights(photograph))
 
 
 def haematoxylin(photograph: np.ndarray) -> np.ndarray:
-    """Density of the stain haematoxylin, which colours nuclei blue: 0 where there is none, 255 from `DENSEST` on.
+    """Density of the stain haematoxylin, which colours nuclei blue: 0 without stain, 255 from `DENSEST` on.
 
     Colour deconvolution of Ruifrok and Johnston 2001 (Analytical and Quantitative Cytology and Histology 23:4), with
-    their vectors of haematoxylin, eosin and DAB, as scikit-image's `rgb2hed` has it. The optical density of a channel
-    is −log10(V / 255), at most 6; that of the pixel is a sum of the three vectors times their densities. A negative
-    density counts as none.
+    their vectors of haematoxylin, eosin and DAB, as in scikit-image's `rgb2hed`. The optical density of a channel is
+    −log10(V / 255), at most 6; a pixel's is the sum of the three vectors times their densities. Negative densities
+    become 0.
     """
     return _stain(photograph, 0)
 
@@ -122,7 +118,7 @@ def _stain(photograph: np.ndarray, stain: int) -> np.ndarray:
 
 
 def _weighted(photograph: np.ndarray, weights: tuple[int, int, int]) -> np.ndarray:
-    """The mean of the channels with whole weights, in integer arithmetic."""
+    """The weighted mean of the channels, in integer arithmetic."""
     whole = sum(weights)
     gray = np.full(photograph.shape[:2], whole // 2, np.uint32)
     for channel, weight in enumerate(weights):
@@ -132,7 +128,7 @@ def _weighted(photograph: np.ndarray, weights: tuple[int, int, int]) -> np.ndarr
 
 
 def gradient_correlation_weights(photograph: np.ndarray) -> tuple[int, int, int]:
-    """The weights of red, green and blue, in tenths, whose gray has differences most like those of the channels.
+    """The weights of red, green and blue, in tenths, whose gray differs most as the channels do.
 
     GcsDecolor with discrete search: Liu, Liu, Xie, Wang and Liang, "GcsDecolor: gradient correlation similarity for
     efficient contrast preserving decolorization", IEEE Transactions on Image Processing 24(9), 2015. Of the 66 triples
@@ -141,26 +137,26 @@ def gradient_correlation_weights(photograph: np.ndarray) -> tuple[int, int, int]
         Gcs(w) = Σ over pairs (x, y), Σ over c ∈ {r, g, b}: |Δg| d_c / (|Δg|² + d_c²)
 
     where values are 0…1, Δ_c = c_x − c_y, Δg = w_r Δ_r + w_g Δ_g + w_b Δ_b and d_c = |Δ_c| + 0.25. Pairs with
-    √(Δ_r² + Δ_g² + Δ_b²) < 0.05 √2 are left out. Formula and constants are those of the program that the authors
-    published (√2 there is 1.41). The rest differs, where theirs would hang on chance:
+    √(Δ_r² + Δ_g² + Δ_b²) < 0.05 √2 are left out. Formula and constants are those of the authors' published program
+    (√2 there is 1.41). Three things differ, to leave nothing to chance:
 
-    - The photograph is reduced to about 64 × 64 cells, its shape kept, by averages over exact areas, rounded to 8 bits;
-      theirs picks single pixels. A smaller side is not enlarged.
-    - Pairs are all cells at fixed offsets: neighbours below and to the right; and for the long range, half and a
-      quarter of the height, of the width, and of both along either diagonal. Theirs are neighbours after halving once
-      more, and random pairs. A mirrored or turned photograph gets the same weights.
-    - Terms are summed in units of 2⁻³², so the order of the sum and the processor change nothing. Of equals, the triple
-      nearest to BT.601 wins: 0.3, 0.6, 0.1 for an achromatic or a flat photograph.
+    - The photograph is reduced to about 64 × 64 cells with its aspect ratio, by means over exact areas, rounded to 8
+      bits; the program picks single pixels. A smaller side is not enlarged.
+    - Pairs are all cells at fixed offsets: neighbours below and to the right; and half and a quarter of the height, of
+      the width, and of both along either diagonal. The program takes neighbours after halving once more, and random
+      pairs. A mirrored or turned photograph gets the same weights.
+    - Terms are summed in units of 2⁻³², so the order of the sum and the processor do not matter. Of equal scores, the
+      triple nearest to BT.601 wins: 0.3, 0.6, 0.1 for an achromatic or a flat photograph.
 
     Returns:
-        Three whole numbers from 0 to 10 that sum to 10.
+        Three integers from 0 to 10 that sum to 10.
     """
     scores = _similarities(_pair_differences(_reduce(photograph)))
     return WEIGHTS[scores.index(max(scores))]
 
 
 def _similarities(differences: np.ndarray) -> list[int]:
-    """Gcs of each of `WEIGHTS` over pairs with `differences` `(pairs, 3)` in whole levels, in units of 2⁻³²."""
+    """Gcs of each of `WEIGHTS`, in units of 2⁻³²; `differences` of pairs is `(pairs, 3)` in integer levels."""
     visible = np.square(differences).sum(axis=1) >= 2 * (0.05 * 255) ** 2
     differences = differences[visible].T.astype(np.float64)  # (3, pairs)
     contrasts = 40 * np.abs(differences) + 2550  # d_c in units of 1 / 10200: 255 levels × tenths × quarters
@@ -174,7 +170,7 @@ def _similarities(differences: np.ndarray) -> list[int]:
 
 
 def _reduce(photograph: np.ndarray) -> np.ndarray:
-    """The photograph in about `CELLS`² cells `(rows, columns, 3)` int64: means of equal areas, halves rounded up."""
+    """Means of about `CELLS`² equal areas: `(rows, columns, 3)` int64, halves rounded up."""
     height, width = photograph.shape[:2]
     rows = min(height, max(1, round(CELLS * math.sqrt(height / width))))
     columns = min(width, max(1, round(CELLS * math.sqrt(width / height))))
@@ -183,9 +179,9 @@ def _reduce(photograph: np.ndarray) -> np.ndarray:
 
 
 def _sum_rows(image: np.ndarray, cells: int) -> np.ndarray:
-    """Sums `(cells, …)` int64 of equal shares of the rows of `image` `(length, …)`; a row counts `cells` times in all.
+    """Sums `(cells, …)` int64 of equal shares of the rows of `image` `(length, …)`, times `cells`.
 
-    A row that lies across the border of two shares counts in each by how much of it lies there.
+    A row across the border of two shares counts in each by its part there.
     """
     length = len(image)
     sums = np.empty((cells, *image.shape[1:]), np.int64)
@@ -198,7 +194,7 @@ def _sum_rows(image: np.ndarray, cells: int) -> np.ndarray:
 
 
 def _pair_differences(cells: np.ndarray) -> np.ndarray:
-    """Differences `(pairs, 3)` of all pairs of `cells` `(rows, columns, 3)` at the offsets of the search."""
+    """Differences `(pairs, 3)` of all pairs of `cells` `(rows, columns, 3)` at the fixed offsets."""
     rows, columns = cells.shape[:2]
     offsets = [(1, 0), (0, 1)]
     for down, right in ((rows // 2, columns // 2), (rows // 4, columns // 4)):
@@ -212,33 +208,32 @@ def _pair_differences(cells: np.ndarray) -> np.ndarray:
 
 
 def _linear(encoded: float) -> float:
-    """Linear light of an encoded value, both 0…1 (IEC 61966-2-1)."""
+    """Encoded value → linear light, both 0…1 (IEC 61966-2-1)."""
     return encoded / 12.92 if encoded <= 0.04045 else ((encoded + 0.055) / 1.055) ** 2.4
 
 
 def _luminance_at(lightness: float) -> float:
-    """The luminance Y / Yn, 0…1, that has the CIE lightness L*, 0…100 (CIE 15:2004)."""
+    """CIE lightness L*, 0…100 → luminance Y / Yn, 0…1 (CIE 15:2004)."""
     root = (lightness + 16) / 116
     return root**3 if root > 24 / 116 else (root - 16 / 116) * 108 / 841
 
 
 def _sum_of_entries(tables: np.ndarray, photograph: np.ndarray) -> np.ndarray:
-    """The entries of `tables`, `(channel, level)`, for the channels of each pixel, summed: `(height, width)`."""
+    """The sum over channels of `tables`, `(channel, level)`, at each pixel: `(height, width)`."""
     found = tables[0][photograph[..., 0]]
     for channel in (1, 2):
         found += tables[channel][photograph[..., channel]]
     return found
 
 
-LIGHT = np.outer(BT709, [_linear(level / 255) for level in range(256)])  # what each level of each channel adds to Y
-ENCODED_BORDERS = np.array([_linear((level - 0.5) / 255) for level in range(1, 256)])  # level k is from k − ½ on
+LIGHT = np.outer(BT709, [_linear(level / 255) for level in range(256)])  # (channel, level) → its part of Y
+ENCODED_BORDERS = np.array([_linear((level - 0.5) / 255) for level in range(1, 256)])  # level k begins at k − ½
 LIGHTNESS_BORDERS = np.array([_luminance_at((level - 0.5) / 2.55) for level in range(1, 256)])
 
-DENSEST = 1.5  # optical density of a stain that becomes 255; of DAB, the densest 0.2 % of the bundled slide are above
+DENSEST = 1.5  # optical density of a stain that becomes 255; 0.2 % of the bundled slide have more DAB
 OPTICAL_DENSITY = [-math.log10(max(level / 255, 1e-6)) for level in range(256)]
-# What each level of each channel adds to each stain: (stain, channel, level). Rows of the inverse: red, green, blue.
 VECTORS = [[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]]  # haematoxylin, eosin, DAB
-STAINS = np.multiply.outer(np.linalg.inv(VECTORS).round(12).T, OPTICAL_DENSITY)
+STAINS = np.multiply.outer(np.linalg.inv(VECTORS).round(12).T, OPTICAL_DENSITY)  # (stain, channel, level)
 
 Convert = Callable[[np.ndarray], np.ndarray]
 
@@ -254,10 +249,10 @@ CONVERSIONS: dict[str, Convert] = {**POINTWISE, "gradient_correlation": gradient
 def stripes(
     name: str, read: Callable[[int, int], np.ndarray], height: int, width: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Convert a photograph in stripes that fill little memory; in one piece if the conversion is not pointwise.
+    """Convert a photograph in stripes to save memory; in one piece if the conversion is not pointwise.
 
-    `read` takes `(top, bottom)` to those rows, `(bottom − top, width, 3)` uint8, sRGB. Yields the number of the first
-    row, and finished rows `(n, width)` uint8, from top to bottom.
+    `read` returns the rows `top` to `bottom` − 1, `(bottom − top, width, 3)` uint8, sRGB. Yields the number of the
+    first row, and gray rows `(n, width)` uint8, from top to bottom.
     """
     step = max(1, STRIPE // width) if name in POINTWISE else height
     for top in range(0, height, step):

@@ -1,6 +1,6 @@
-"""How damaged a photograph is, estimated from its pixels alone: noise, and the rounding of JPEG compression.
+"""Estimate the damage of a photograph from its pixels: noise, and the rounding of JPEG compression.
 
-The pipeline trains with these estimates, so a network learns what they are worth; the library hands the same to it.
+Networks get the same estimates in training and in use.
 """
 
 import functools
@@ -9,53 +9,53 @@ from collections.abc import Callable
 
 import numpy as np
 
-LEVELS = ("gray", "chroma", "compression")  # what `estimate` gives
-PLANES = (*LEVELS, "gray_gain", "chroma_gain")  # what `beside` puts beside colour
-DAMAGED = 2.5  # gray levels, of `LEVELS[0]`: from here on a photograph counts as damaged
-STRONGEST = 128  # gray levels of noise that a user may tell
+LEVELS = ("gray", "chroma", "compression")  # of `estimate`
+PLANES = (*LEVELS, "gray_gain", "chroma_gain")  # that `beside` adds to colour
+DAMAGED = 2.5  # gray levels, of `LEVELS[0]`: a photograph counts as damaged from here on
+STRONGEST = 128  # gray levels of noise that a user may state
 FULL = 25  # gray levels of damage that a plane shows as 1
-LEAST = 0.5  # gray levels: what is less is not enlarged any more, and a plane shows 0
-SURE = 1.5  # gray levels: what is less may be detail, and a plane shows less than it
+LEAST = 0.5  # gray levels: below, a gain does not grow, and a plane shows 0
+SURE = 1.5  # gray levels: below, it may be detail, and a plane shows less
 CELL = 6  # pairs of pixels on a side, even: noise is measured in cells of 12 × 12 pixels
-SMOOTH = 16  # a cell in so many, the smoothest, in which all fine detail is taken for noise
-TEXTURE = (1.2, 1.6)  # coarse over fine detail: white noise is below the first; from the second on it is texture
-OF_CHROMA = 1.71  # times as strong is noise in gray as in chroma where it is independent in the channels
-CLIPPED = 20  # a black or white value in so many, and a cell hides some of its noise
+SMOOTH = 16  # one cell in so many is used, the smoothest; there, all fine detail counts as noise
+TEXTURE = (1.2, 1.6)  # coarse over fine detail: below the first it is noise, from the second on it is texture
+OF_CHROMA = 1.71  # noise in gray over noise in chroma, if it is independent in the channels
+CLIPPED = 20  # if more than one value in so many is black or white, clipping hides noise in a cell
 BLOCK = 8  # pixels on a side of a JPEG block
 OF_BLOCKING = 2.5  # noise that is as bad as steps of one gray level at block borders
 OF_QUANTIZATION = 4.75  # noise that is as bad as quantization by `TABLE`, gray levels
 TABLE = {
     (0, 1): 11, (0, 2): 10, (1, 0): 12, (1, 1): 12, (1, 2): 14, (2, 0): 14, (2, 1): 13, (2, 2): 16,
-}  # steps of low frequencies (row, column) in JPEG's table K.1, ITU-T T.81  # fmt: skip
-STEPS = np.arange(3, 128)  # of quantization that are looked for, gray levels
-BINS = 8  # of a coefficient's size, per gray level
-SIZES = np.arange(128 * BINS) / BINS  # the last counts whatever is larger, too, and is left out
-SCALE = 512  # of cosines, to be rounded to whole numbers
-MEMBERS = 0.4  # steps: coefficients below count as rounded to 0
-PERIODIC = (0.6, 5.0)  # mean of cos 2π c / step, and in its standard deviations, that no photograph reaches by chance
-STRIPE = 120  # rows, a multiple of cells and blocks, that are read of a large photograph at a time
-PIXELS = 1 << 21  # that are read of it in all
-LUMA = np.array([299, 587, 114], np.int32)  # thousandths: of BT.601
-GRAY = np.array([1, 1, 1], np.int32)  # thirds: the mean of the channels, in which white noise is weakest
-CHROMA = 3 * LUMA - 1000 * GRAY  # luma less that mean, in 3000ths; white noise in the two is independent
+}  # steps of low frequencies (row, column): table K.1 of JPEG, ITU-T T.81  # fmt: skip
+STEPS = np.arange(3, 128)  # quantization steps that are searched, gray levels
+BINS = 8  # histogram bins of a coefficient's size, per gray level
+SIZES = np.arange(128 * BINS) / BINS  # centres of the bins; the last holds all larger sizes, and is left out
+SCALE = 512  # of cosines, which are rounded to integers
+MEMBERS = 0.4  # steps: smaller coefficients count as rounded to 0
+PERIODIC = (0.6, 5.0)  # thresholds of the mean of cos 2π c / step: itself, and in standard deviations
+STRIPE = 120  # rows of a large photograph that are read at a time, a multiple of cells and blocks
+PIXELS = 1 << 21  # of a large photograph that are read in all
+LUMA = np.array([299, 587, 114], np.int32)  # BT.601, in thousandths
+GRAY = np.array([1, 1, 1], np.int32)  # in thirds: the mean of the channels, in which white noise is weakest
+CHROMA = 3 * LUMA - 1000 * GRAY  # luma minus that mean, in 3000ths; white noise in the two is independent
 
 
 def estimate(photograph: np.ndarray) -> np.ndarray:
-    """The levels of damage `(3,)` float64 in gray levels of 255, see `LEVELS`; 0 where nothing can be measured.
+    """The levels of damage `(3,)` float64 in gray levels of 255, see `LEVELS`; 0 if nothing can be measured.
 
-    Noise is the standard deviation in the mean of red, green and blue, and in luma less that mean. It is estimated from
-    the diagonal detail of the Haar transform, (a − b − c + d) / 2 of 2 × 2 pixels, which keeps the deviation of white
-    noise (Donoho and Johnstone 1994, Biometrika 81:3). Detail of the photograph itself counts as little as possible:
-    only the smoothest cells are used, as told by the means of 2 × 2 pixels, in which the noise is independent of that
-    in the diagonals, and of their levels the median is taken. If even there detail twice as coarse is stronger, which
-    white noise is not, it is texture; and as texture has little colour, noise in chroma tells that in gray. What JPEG
-    has rounded off counts as noise in gray, too.
+    Noise is the standard deviation in the mean of red, green and blue, and in luma minus that mean. It is estimated
+    from the diagonal detail of the Haar transform, (a − b − c + d) / 2 of 2 × 2 pixels, which keeps the deviation of
+    white noise (Donoho and Johnstone 1994, Biometrika 81:3). To leave out the photograph's own detail, the median over
+    the smoothest cells is taken. Their smoothness is measured in the means of 2 × 2 pixels, whose noise is independent
+    of the diagonals. If detail twice as coarse is stronger even there, which is not so in white noise, it is texture;
+    texture has little colour, so noise in gray is then estimated from chroma. The rounding of JPEG counts as noise in
+    gray, too.
 
-    Sums are of whole numbers, so that every processor finds the same.
+    Sums are of integers, so the result is the same on every processor.
 
     Args:
         photograph: `(height, width, 3)` uint8; or `(n, height, width, 3)`, pieces of one photograph that were
-            compressed each by itself, or cut out at multiples of `BLOCK` pixels.
+            compressed separately or cut at multiples of `BLOCK` pixels.
     """
     pieces = photograph.reshape(-1, *photograph.shape[-3:]).astype(np.int32)
     gray, chroma = _noise(pieces)
@@ -66,11 +66,7 @@ def estimate(photograph: np.ndarray) -> np.ndarray:
 def of_noise(sigma: float) -> np.ndarray:
     """The levels `(3,)`, see `LEVELS`, of Gaussian noise that is independent in the channels.
 
-    Args:
-        sigma: its standard deviation in each channel, gray levels of 255, 0…`STRONGEST`.
-
-    Raises:
-        ValueError: it is beyond these.
+    `sigma` is its standard deviation in each channel, gray levels of 255; `ValueError` if not in 0…`STRONGEST`.
     """
     if not 0 <= sigma <= STRONGEST:
         raise ValueError(f"noise must be 0 to {STRONGEST} gray levels; this is {sigma}")
@@ -78,12 +74,9 @@ def of_noise(sigma: float) -> np.ndarray:
 
 
 def estimate_read(read: Callable[[int, int], np.ndarray], height: int, width: int) -> np.ndarray:
-    """`estimate` of a photograph of which only some stripes are read, if it is large.
+    """`estimate`, from stripes if the photograph is large.
 
-    Args:
-        read: `(top, bottom)` to those rows, `(bottom − top, width, 3)`, uint8 or float in [0, 1].
-        height: of the photograph, pixels.
-        width: of the photograph, pixels.
+    `read` returns the rows `top` to `bottom` − 1, `(bottom − top, width, 3)`, uint8 or float in [0, 1].
     """
     count = min(height // STRIPE, max(1, PIXELS // (STRIPE * width)))
     if height * width <= PIXELS or count < 1:
@@ -95,14 +88,14 @@ def estimate_read(read: Callable[[int, int], np.ndarray], height: int, width: in
 
 
 def beside(colour: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """Colour and constant planes that tell its damage, `PLANES`: `(…, height, width, 8)`, of the type of `colour`.
+    """Colour and constant planes of its damage, `PLANES`: `(…, height, width, 8)`, of the type of `colour`.
 
-    The levels are divided by `FULL`; those of noise, from which follows how much is taken off, fade out between `SURE`
-    and `LEAST` gray levels in gray. A gain makes the noise one gray level, or is that of `LEAST`.
+    The levels are divided by `FULL`; those of noise fade out between `SURE` and `LEAST` gray levels in gray. A gain is
+    1 / noise, at most 1 / `LEAST`.
 
     Args:
         colour: `(…, height, width, 3)` float in [0, 1].
-        levels: `(3,)`, or one such row for each image, as of `estimate`.
+        levels: of `estimate`, `(3,)`, or one row for each image.
     """
     gains = 1 / np.maximum(levels[..., :2], LEAST)
     share = np.clip((levels[..., :1] - LEAST) / (SURE - LEAST), 0, 1)
@@ -149,35 +142,35 @@ def _pairs(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _by_cell(values: np.ndarray, side: int, skip: int = 0) -> np.ndarray:
-    """Sums int64 over cells of `side` × `side` values, less the last `skip` rows of each: `(n, rows, columns)`."""
+    """Sums int64 over cells of `side` × `side` values without the last `skip` rows: `(n, rows, columns)`."""
     n, height, width = values.shape
     cells = values.reshape(n, height // side, side, width // side, side)
     return cells[:, :, : side - skip].sum(axis=(2, 4), dtype=np.int64)
 
 
 def _compression(pieces: np.ndarray) -> float:
-    """The noise that is as bad as what JPEG has rounded off, gray levels.
+    """The noise that is as bad as the rounding of JPEG, gray levels.
 
-    It follows from the quantization table, if that can be seen, as those of most encoders are multiples of `TABLE`; if
-    not, because the photograph was changed since or is small, from the steps at the borders of blocks, which are
-    larger in texture. `pieces` is `(n, height, width, 3)` int32.
+    It follows from the quantization steps if they can be found; most encoders' tables are multiples of `TABLE`. If not,
+    because the photograph is small or was changed, it follows from the steps at block borders, which are larger in
+    texture. `pieces` is `(n, height, width, 3)` int32.
     """
     luma = pieces @ LUMA
     unclipped = np.all((pieces > 0) & (pieces < 255), axis=3)
     (below, row), (beside, column) = _blocking(luma.swapaxes(1, 2)), _blocking(luma)
-    for top, left in ((row, column), (0, 0)):  # the second is where blocks start in a photograph that was not cut
+    for top, left in ((row, column), (0, 0)):  # blocks of an uncropped photograph start at (0, 0)
         ratios = _ratios(_blocks(luma[:, top:, left:])[_blocks(unclipped[:, top:, left:]).all(axis=1)])
         if len(ratios) > 1:
             scale = math.sqrt(float(np.median(ratios)))
-            return OF_QUANTIZATION * scale * math.sqrt(scale)  # less than in proportion: what became 0 was small
+            return OF_QUANTIZATION * scale * math.sqrt(scale)  # ratio ** 0.75: coefficients that became 0 were small
     return OF_BLOCKING * (below + beside) / 2
 
 
 def _blocking(luma: np.ndarray) -> tuple[float, int]:
-    """How much larger steps between columns at block borders are than the two beside them, on average, gray levels.
+    """The mean excess of steps between columns at block borders over the two steps beside, gray levels; and the column.
 
-    Blocks start where this is largest, in the column that is given, too; of the eight places the second largest is
-    taken off, so that noise and texture count for little. `luma` is `(n, height, width)` int32 in thousandths.
+    Of the eight possible columns, blocks start where the excess is largest. The second largest is subtracted, which
+    cancels noise and texture. `luma` is `(n, height, width)` int32 in thousandths.
     """
     steps = np.abs(np.diff(luma, axis=2)).sum(axis=(0, 1), dtype=np.int64)
     excess = 2 * steps[1:-1] - steps[:-2] - steps[2:]
@@ -189,17 +182,17 @@ def _blocking(luma: np.ndarray) -> tuple[float, int]:
 
 
 def _blocks(planes: np.ndarray) -> np.ndarray:
-    """The whole blocks of `(n, height, width)`: `(blocks, 64)`."""
+    """The complete blocks of `(n, height, width)`: `(blocks, 64)`."""
     n, rows, columns = len(planes), planes.shape[1] // BLOCK, planes.shape[2] // BLOCK
     planes = planes[:, : rows * BLOCK, : columns * BLOCK]
     return planes.reshape(n, rows, BLOCK, columns, BLOCK).swapaxes(2, 3).reshape(-1, BLOCK**2)
 
 
 def _ratios(blocks: np.ndarray) -> np.ndarray:
-    """JPEG's steps of quantization over those of `TABLE`, of the low frequencies whose step can be seen.
+    """JPEG's quantization steps over those of `TABLE`, for the low frequencies whose step can be found.
 
-    Sizes of cosine coefficients are multiples of it: of the steps at which they are periodic, as the mean of
-    cos 2π c / step tells, it is the largest. `blocks` is `(blocks, 64)` in thousandths. Floats hold whole numbers.
+    Cosine coefficients are multiples of their step, so the mean of cos 2π c / step is large at the step and its
+    divisors; the largest is taken. `blocks` is `(blocks, 64)` in thousandths. Floats hold integers.
     """
     waves, table = _tables()
     sizes = np.rint(np.abs(blocks.astype(np.float64) @ waves) * (BINS / (1000 * SCALE)))
@@ -222,10 +215,10 @@ def cosines() -> np.ndarray:
 
 @functools.cache
 def _tables() -> tuple[np.ndarray, np.ndarray]:
-    """What `_ratios` multiplies by, whole numbers; cosines are times `SCALE`.
+    """The factors of `_ratios`, integers; cosines are times `SCALE`.
 
-    The waves of cosine transforms `(64, frequencies)`; and `(sizes, 2 × steps)`: is a size no rounded 0, and if so
-    cos 2π size / step.
+    The waves of the cosine transform `(64, frequencies)`; and `(sizes, 2 × steps)`: whether a size counts as not
+    rounded to 0, and then cos 2π size / step.
     """
     used = np.stack([np.outer(cosines()[row], cosines()[column]).reshape(-1) for row, column in TABLE], axis=1)
     periods = SIZES[:-1, None] / STEPS

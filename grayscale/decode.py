@@ -1,14 +1,12 @@
-"""One image file of any kind → upright 8-bit sRGB.
+"""Decode an image file to upright 8-bit sRGB.
 
-The format is told by content, never by the file's extension. Vector and page formats (SVG, EPS, PDF, WMF) are never
-opened: Pillow gets an explicit list.
+The content decides the format, never the extension. Pillow gets an explicit list: SVG, EPS, PDF and WMF are not opened.
 """
 
 import io
 import os
 import re
 import stat
-import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -23,24 +21,29 @@ from PIL import Image, ImageChops, ImageCms, ImageFile, ImageOps, PngImagePlugin
 from grayscale.reading import DecodeError, avif, colour, jpeg, png, tiff
 from grayscale.reading.colour import Colour
 
-PNG_BIT_DEPTH = 24  # where in the file the byte stands; PNG third edition, section 11.2.1
+PNG_BIT_DEPTH = 24  # offset in the file; PNG third edition, section 11.2.1
 SIGNATURES = re.compile(
     rb"(?P<JPEG>\xff\xd8\xff)|(?P<PNG>\x89PNG)|(?P<TIFF>II[*+]\0|MM\0[*+])|(?P<WebP>RIFF.{4}WEBP)|(?P<BMP>BM)"
     rb"|(?P<GIF>GIF8[79]a)|(?P<AVIF>.{4}ftyp(?:avif|avis|mif1|msf1))",
     re.DOTALL,
 )
-RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2")  # some would be read as TIFF: a thumbnail
+RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2")  # Pillow would read thumbnails from some
 IMAGES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".avif",
     ".heic", ".heif", ".jp2", ".jxl", *RAW,  # not read, but reported
 )  # fmt: skip
 GRAY_WITH_ALPHA = "LA;16B"  # raw modes of Pillow
-MAX_PIXELS = 200_000_000  # as many as the largest telephone cameras give; Pillow holds 4 bytes of each
-MAX_SIDE = 200_000  # pixels: rows and columns are held whole
-BAND = 1 << 20  # pixels that are copied to NumPy at a time
+MAX_PIXELS = 200_000_000  # the largest phone cameras; Pillow holds 4 bytes of each
+MAX_SIDE = 200_000  # pixels: whole rows and columns are held in memory
+BAND = 1 << 20  # pixels copied to NumPy at a time
+REASONS = {
+    PermissionError: "no permission to read it",
+    FileNotFoundError: "not there: a symbolic link to nowhere, or removed meanwhile",
+    MemoryError: "more memory needed than there is",
+}
 Matte = tuple[int, int, int]
 
-_one_at_a_time = threading.RLock()  # Pillow's limit, warning filters and standard error are the whole process's
+_one_at_a_time = threading.RLock()  # Pillow's limits, warning filters and standard error belong to the process
 
 
 @dataclass
@@ -48,14 +51,14 @@ class _Loaded:
     """A decoded file."""
 
     image: Image.Image  # upright
-    raw: str  # how Pillow unpacked its samples: the name of its raw mode
-    low: Image.Image | None  # the lower bytes of 16-bit colour, which Pillow leaves out, if its colour needs them
-    profile: bytes | None  # what tells its colour: an ICC profile for Pillow to apply, or …
-    colour: Colour | None  # … numbers
+    raw: str  # Pillow's raw mode, by which it unpacked the samples
+    low: Image.Image | None  # the lower bytes of 16-bit colour, if they are needed; Pillow drops them
+    profile: bytes | None  # an ICC profile for Pillow to apply, or …
+    colour: Colour | None  # … colour that we apply
 
 
 def read(path: Path, matte: Matte) -> np.ndarray:
-    """The image file `path` as `(height, width, 3)` uint8; see `open_upright` for the rules and errors."""
+    """An image file as `(height, width, 3)` uint8; see `open_upright` for rules and errors."""
     image = open_upright(path, matte)
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     for box in _stripes(image):  # np.asarray would hold the pixels three times
@@ -64,22 +67,22 @@ def read(path: Path, matte: Matte) -> np.ndarray:
 
 
 def open_upright(path: Path, matte: Matte) -> Image.Image:
-    """A whole image file as Pillow's mode RGB: sRGB, upright, opaque, with no metadata left.
+    """A whole image file as Pillow's mode RGB: sRGB, upright, opaque, without metadata.
 
-    - Format: JPEG, PNG, TIFF, WebP, BMP, GIF, and AVIF where Pillow has it, by content. Of several frames or pages, the
-      first that is no thumbnail. A JPEG must be whole: what is missing of a scan would be gray.
+    - Format: JPEG, PNG, TIFF, WebP, BMP, GIF, and AVIF where Pillow has it. Of several frames or pages, the first that
+      is no thumbnail. A truncated JPEG is refused: Pillow would fill it with gray.
     - Size: at most `MAX_PIXELS`, and `MAX_SIDE` a side, by the header, before any pixel is decoded.
     - Orientation: as EXIF (or XMP) says. Unreadable EXIF counts as upright.
     - Colour: an ICC profile (RGB, CMYK or gray) is converted to sRGB, relative colorimetric with black point
-      compensation, which means the same with every profile. So are colours that a PNG or AVIF states in numbers.
-      Without either, or with a broken or foreign profile, values are taken as sRGB; CMYK becomes (1 − C)(1 − K).
-    - Depth: of 12 and 16 bits the upper 8 are kept, which gives back exactly what was 8 bits before, shifted or
-      multiplied by 257. Colour that a profile of curves or numbers tell is converted before it is cut. 32-bit and
-      signed samples are refused: no header says which values are black and white.
-    - Transparency: alpha, a transparent colour of the palette, or a colour key (its upper 8 bits in 16-bit RGB) is laid
+      compensation. So are code points, gamma and primaries in a PNG, and code points in an AVIF. Without these, or with
+      a broken profile or one for another kind of samples, values count as sRGB; CMYK becomes (1 − C)(1 − K).
+    - Depth: of 12 and 16 bits the upper 8 are kept, which restores 8-bit values that were shifted or multiplied by 257.
+      Colour stated by curves, a matrix or numbers is converted first. 32-bit and signed samples are refused: no header
+      says which values are black and white.
+    - Transparency: alpha, transparent palette entries, and a colour key (its upper 8 bits in 16-bit RGB) are composited
       over `matte`, in encoded values as browsers do.
 
-    It holds one decoded image of at most 4 bytes a pixel, and a second one while it is turned or its mode changes. The
+    Memory: one decoded image of at most 4 bytes a pixel, and a second one while it is turned or its mode changes. A
     process decodes one file at a time.
 
     Args:
@@ -87,16 +90,16 @@ def open_upright(path: Path, matte: Matte) -> Image.Image:
         matte: red, green and blue behind transparent pixels, 0…255, sRGB.
 
     Raises:
-        DecodeError: the file is none, can't be opened, is empty, too large, damaged, or of a kind that is not read.
+        DecodeError: it is no regular file, can't be opened, or is empty, too large, damaged, or of an unsupported kind.
     """
-    with _one_at_a_time, _quiet(), pillow_limit(MAX_PIXELS), _faults_as_reasons():
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a FIFO would wait for its other end
+    with _one_at_a_time, _silent_stderr(), lenient_pillow(), _faults_as_reasons():
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a FIFO would block
             raise DecodeError("not a regular file")
         if path.suffix.lower() in RAW:
             raise DecodeError(tiff.RAW)
         with path.open("rb") as file:
             image = _in_srgb(_in_eight_bits(_decoded(file)), matte)
-    image.info.clear()  # whoever saves it must not write the old profile or orientation with it
+    image.info.clear()  # or saving it would write the old profile and orientation
     return image
 
 
@@ -108,12 +111,9 @@ def _decoded(file: BinaryIO) -> _Loaded:
     if not signature or not signature.lastgroup:
         raise DecodeError("not an image of a kind that is read (JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF)")
     kind = signature.lastgroup
-    if kind == "JPEG":
-        image, raw = _whole_jpeg(start + file.read())
-    else:
-        image, raw = _loaded(file, kind)
-    profile, numbers = _told(image, kind, file)
-    # Of 16-bit colour Pillow keeps the upper bytes alone, and would apply a profile to these.
+    image, raw = _whole_jpeg(start + file.read()) if kind == "JPEG" else _loaded(file, kind)
+    profile, numbers = _stated_colour(image, kind, file)
+    # Pillow keeps only the upper bytes of 16-bit colour, and would apply a profile to them.
     sixteen = ";16" in raw and raw[:4] in ("RGB;", "RGBX", "RGBA", "LA;1") and tiff.has_lower_bytes(image)
     if profile and (colour.is_gray(profile) or (sixteen and raw != GRAY_WITH_ALPHA)):
         numbers = colour.from_profile(profile)
@@ -124,7 +124,7 @@ def _decoded(file: BinaryIO) -> _Loaded:
 
 
 def _loaded(file: BinaryIO, kind: str, lower: bool = False) -> tuple[ImageFile.ImageFile, str]:
-    """The image, upright, and how its samples were unpacked; with `lower`, its lower bytes in place of the upper."""
+    """The upright image and its raw mode; with `lower`, the lower bytes of 16-bit samples instead of the upper."""
     page = tiff.page(file) if kind == "TIFF" else 0
     image = _opened(file, kind, page)
     if kind == "TIFF":
@@ -134,24 +134,25 @@ def _loaded(file: BinaryIO, kind: str, lower: bool = False) -> tuple[ImageFile.I
             image = _opened(file, kind, page)
             TiffImagePlugin.READ_LIBTIFF = False
     with image:
+        size = f"too large: {image.width} × {image.height} pixels, the limit"
         if image.width * image.height > MAX_PIXELS:
-            raise _too_large(f"{image.width} × {image.height} pixels")
+            raise DecodeError(f"{size} is {MAX_PIXELS // 1_000_000} megapixels")
         if max(image.size) > MAX_SIDE:
-            raise DecodeError(f"too large: {image.width} × {image.height} pixels, the limit of a side is {MAX_SIDE:,}")
+            raise DecodeError(f"{size} of a side is {MAX_SIDE:,}")
         if not min(image.size):
             raise DecodeError("no pixels: its width or height is zero")
         arguments = image.tile[0].args if image.tile else ""
         raw = str(arguments if isinstance(arguments, str) or not arguments else arguments[0])
         if lower:
-            planes = tiff.sixteen_bit_planes(image)
-            image.tile = [tile._replace(args=_of_lower_bytes(tile.args, planes)) for tile in image.tile]
+            suffix = tiff.suffix_of_planes(image)
+            image.tile = [tile._replace(args=_of_lower_bytes(tile.args, suffix)) for tile in image.tile]
         image.load()
     tiff.mend_palette(image)
     try:
         ImageOps.exif_transpose(image, in_place=True)
     except MemoryError:
         raise
-    except Exception:  # the parser's faults are as many as there are ways to damage a file
+    except Exception:  # Pillow raises anything for damaged EXIF, which is ignored
         pass
     return image, raw
 
@@ -167,28 +168,28 @@ def _opened(file: BinaryIO, kind: str, page: int) -> ImageFile.ImageFile:
     return image
 
 
-def _of_lower_bytes(arguments: Any, planes: str) -> Any:
-    """What unpacks the lower bytes of 16-bit colour; of gray with alpha, which has no such way, all four bytes.
+def _of_lower_bytes(arguments: Any, suffix: str) -> Any:
+    """A tile's arguments with a raw mode for the lower bytes; for gray with alpha, which has none, for all four bytes.
 
-    `planes` is what Pillow forgets in the raw mode of a single band.
+    `suffix` is the byte order, which Pillow leaves out of the raw mode of a single band.
     """
     if not isinstance(arguments, str):
         raw, *rest = arguments
-        return (_of_lower_bytes(raw + planes, ""), *rest)
+        return (_of_lower_bytes(raw + suffix, ""), *rest)
     if arguments == GRAY_WITH_ALPHA:
         return "RGBA"
-    upper_last = arguments[-1] == "L" or (arguments[-1] == "N" and sys.byteorder == "little")
-    return arguments[:-1] + ("B" if upper_last else "L")
+    little_endian = arguments[-1] in "LN"  # N is native
+    return arguments[:-1] + ("B" if little_endian else "L")
 
 
 def _whole_jpeg(content: bytes) -> tuple[ImageFile.ImageFile, str]:
-    """A JPEG whose last scan is whole: the decoder would fill it up with gray and say nothing."""
+    """A JPEG, refused if it is truncated: Pillow would fill its last scan with gray and say nothing."""
     found = jpeg.layout(content)
     if found.end is None or not found.can_be_checked:
         return _loaded(io.BytesIO(content), "JPEG")
     if found.is_one_scan:
         return _loaded(io.BytesIO(content[: found.end] + jpeg.ONES), "JPEG")
-    if not found.is_covered():
+    if not found.is_complete():
         raise DecodeError("truncated")
     image, raw = _loaded(io.BytesIO(content), "JPEG")
     again, _ = _loaded(io.BytesIO(content[: found.end] + jpeg.NOISE + content[found.end :]), "JPEG")
@@ -197,13 +198,13 @@ def _whole_jpeg(content: bytes) -> tuple[ImageFile.ImageFile, str]:
     return image, raw
 
 
-def _told(image: Image.Image, kind: str, file: BinaryIO) -> tuple[bytes | None, Colour | None]:
-    """What the file says of its colour: an ICC profile, or numbers. PNG third edition, section 4.3, has the order."""
+def _stated_colour(image: Image.Image, kind: str, file: BinaryIO) -> tuple[bytes | None, Colour | None]:
+    """The file's ICC profile, or its colour in numbers, in the order of PNG third edition, section 4.3."""
     profile = image.info.get("icc_profile")
     if kind == "PNG":
-        said = png.colour(file)
-        if said is not None:
-            return None, said if isinstance(said, Colour) else None
+        code_points = png.colour(file)
+        if code_points is not None:
+            return None, code_points if isinstance(code_points, Colour) else None
         if not profile and "srgb" not in image.info:
             places = image.info.get("chromaticity", ())
             white, *rest = zip(places[::2], places[1::2], strict=True) if places else (None,)
@@ -214,7 +215,7 @@ def _told(image: Image.Image, kind: str, file: BinaryIO) -> tuple[bytes | None, 
 
 
 def _scale_key(image: Image.Image, depth: int) -> None:
-    """Bring the colour key of a PNG to the 8 bits to which Pillow brings its gray of 2 and 4 bits, and colour of 16."""
+    """Scale the colour key of a PNG to 8 bits, as Pillow scales gray of 2 and 4 bits and colour of 16."""
     key = image.info["transparency"]
     if image.mode == "L":
         image.info["transparency"] = key * 255 // (2**depth - 1)
@@ -223,12 +224,12 @@ def _scale_key(image: Image.Image, depth: int) -> None:
 
 
 def _in_eight_bits(loaded: _Loaded) -> _Loaded:
-    """Without gray of 16 bits, palette and colour key: mode L, LA, RGB, RGBA or CMYK."""
+    """Mode L, LA, RGB, RGBA or CMYK: 16-bit gray, palette and colour key are converted."""
     image = loaded.image
     key = image.info.get("transparency")
     if image.mode.startswith("I;16"):
         loaded.image = _gray_of_16_bits(image, key, loaded.colour)
-        if loaded.colour:  # is applied
+        if loaded.colour:  # now applied
             loaded.colour = loaded.profile = None
     elif image.mode in ("I", "F"):
         raise DecodeError(tiff.SIGNED)
@@ -240,13 +241,14 @@ def _in_eight_bits(loaded: _Loaded) -> _Loaded:
     return loaded
 
 
-def _gray_of_16_bits(image: Image.Image, key: int | None, told: Colour | None) -> Image.Image:
-    """In sRGB by what is told of its colour, else the upper 8 bits; Pillow's own conversion clips all above 255."""
+def _gray_of_16_bits(image: Image.Image, key: int | None, stated: Colour | None) -> Image.Image:
+    """8-bit gray by the stated colour, else the upper 8 bits; Pillow's own conversion clips all above 255."""
     samples = np.asarray(image)
     tags = tiff.tags(image)
-    bits = tags.get(tiff.BITS, (16,))[0]
-    light = 2**bits - 1 - samples if tags.get(tiff.PHOTOMETRIC) == tiff.WHITE_IS_ZERO else samples
-    levels = told.srgb(light, 2**bits - 1) if told else (light >> (bits - 8)).astype(np.uint8)
+    bits = tags.get(tiff.Tag.BitsPerSample, (16,))[0]
+    inverted = tags.get(tiff.Tag.PhotometricInterpretation) == tiff.WHITE_IS_ZERO
+    light = 2**bits - 1 - samples if inverted else samples
+    levels = stated.srgb(light, 2**bits - 1) if stated else (light >> (bits - 8)).astype(np.uint8)
     gray = Image.fromarray(levels)
     if key is not None:
         gray.putalpha(Image.fromarray(np.where(samples == key, 0, 255).astype(np.uint8)))
@@ -254,7 +256,7 @@ def _gray_of_16_bits(image: Image.Image, key: int | None, told: Colour | None) -
 
 
 def _in_srgb(loaded: _Loaded, matte: Matte) -> Image.Image:
-    """Mode L, LA, RGB, RGBA or CMYK → RGB: what is told of the colour applied, then the matte."""
+    """Mode L, LA, RGB, RGBA or CMYK → RGB: the stated colour is applied, then the matte."""
     image, profile = loaded.image, loaded.profile
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
     if image.mode == "LA" or (profile and colour.is_gray(profile) and _is_gray(image)):
@@ -263,7 +265,7 @@ def _in_srgb(loaded: _Loaded, matte: Matte) -> Image.Image:
         _apply(loaded.colour, image, loaded.low, loaded.raw)
     elif transform := _transform(profile, image.mode):
         in_place = image.mode in ("RGB", "RGBA")
-        image = ImageCms.applyTransform(image, transform, inPlace=in_place) or image  # None of what is done in place
+        image = ImageCms.applyTransform(image, transform, inPlace=in_place) or image  # None if in place
     if alpha:
         background = Image.new("RGB", image.size, matte)
         background.paste(image, mask=alpha)
@@ -272,14 +274,14 @@ def _in_srgb(loaded: _Loaded, matte: Matte) -> Image.Image:
 
 
 def _is_gray(image: Image.Image) -> bool:
-    """Is it colour in name only? Some readers have no gray with alpha."""
+    """Are the channels of an RGB image equal? Some of Pillow's readers have no gray with alpha."""
     return image.mode in ("RGB", "RGBA") and all(
         ImageChops.difference(image.getchannel(0), image.getchannel(band)).getbbox() is None for band in (1, 2)
     )
 
 
-def _apply(told: Colour, image: Image.Image, low: Image.Image | None, raw: str) -> None:
-    """Bring an image to sRGB in its place, stripe by stripe; its alpha becomes opaque."""
+def _apply(stated: Colour, image: Image.Image, low: Image.Image | None, raw: str) -> None:
+    """Convert an image to sRGB in place, stripe by stripe; its alpha becomes opaque."""
     for box in _stripes(image):
         samples = np.asarray(image.crop(box))
         if low:
@@ -288,18 +290,18 @@ def _apply(told: Colour, image: Image.Image, low: Image.Image | None, raw: str) 
                 samples, lower = lower[..., 0], lower[..., 1]
             samples = samples.astype(np.uint16) << 8 | (lower if lower.ndim == samples.ndim else lower[..., 0])
         samples = samples[..., :3] if samples.ndim == 3 else samples
-        image.paste(Image.fromarray(told.srgb(samples, 65535 if low else 255)), box)
+        image.paste(Image.fromarray(stated.srgb(samples, 65535 if low else 255)), box)
 
 
 def _stripes(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
-    """Boxes from top to bottom, of some `BAND` pixels each."""
+    """Boxes of about `BAND` pixels, from top to bottom."""
     rows = max(1, BAND // image.width)
     for top in range(0, image.height, rows):
         yield 0, top, image.width, min(top + rows, image.height)
 
 
 def _transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """From an ICC profile to sRGB; None if there is none, or none that fits."""
+    """From an ICC profile to sRGB; None without a profile, or if it is broken or for another mode."""
     if not profile:
         return None
     try:
@@ -315,34 +317,31 @@ def _transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform |
         return None
 
 
-def _too_large(size: str) -> DecodeError:
-    return DecodeError(f"too large: {size}, the limit is {MAX_PIXELS // 1_000_000} megapixels")
-
-
 @contextmanager
-def pillow_limit(pixels: int | None) -> Iterator[None]:
-    """Replace Pillow's own limits for the moment: of pixels, and of a PNG's texts and profile, a megabyte each."""
+def lenient_pillow() -> Iterator[None]:
+    """Pillow without warnings and without its limits: of pixels, which `_loaded` checks, and of a PNG's texts."""
     settings = {
-        (Image, "MAX_IMAGE_PIXELS"): pixels,  # it warns above the limit and raises above twice that
+        (Image, "MAX_IMAGE_PIXELS"): None,
         (PngImagePlugin, "MAX_TEXT_CHUNK"): png.MAX_TEXT,
         (PngImagePlugin, "MAX_TEXT_MEMORY"): 4 * png.MAX_TEXT,
-        (TiffImagePlugin, "READ_LIBTIFF"): False,  # `_loaded` asks for it where a file needs it
+        (TiffImagePlugin, "READ_LIBTIFF"): False,  # `_loaded` sets it for files that need it
     }
     before = {place: getattr(*place) for place in settings}
     try:
         for place, value in settings.items():
             setattr(*place, value)
-        yield
+        with warnings.catch_warnings(action="ignore"):
+            yield
     finally:
         for place, value in before.items():
             setattr(*place, value)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Neither Pillow's warnings, nor what libtiff prints of a damaged file without its name: the reason tells."""
-    kept = os.dup(2)  # libtiff writes to the file descriptor, past Python
-    with warnings.catch_warnings(action="ignore"), Path(os.devnull).open("wb") as nowhere:
+def _silent_stderr() -> Iterator[None]:
+    """Silence libtiff, which prints about damaged files to the file descriptor without naming them."""
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
         try:
             yield
@@ -357,14 +356,7 @@ def _faults_as_reasons() -> Iterator[None]:
         yield
     except DecodeError:
         raise
-    except Image.DecompressionBombError as error:
-        raise _too_large("more pixels than fit") from error
-    except PermissionError as error:
-        raise DecodeError("no permission to read it") from error
-    except FileNotFoundError as error:
-        raise DecodeError("not there: a symbolic link to nowhere, or removed meanwhile") from error
-    except MemoryError as error:
-        raise DecodeError("more memory needed than there is") from error
-    except Exception as error:  # Pillow's readers raise whatever a damaged file leads them to
-        reason = "truncated" if "truncated" in str(error).lower() else "damaged"
-        raise DecodeError(reason) from error
+    except Exception as error:  # Pillow raises anything for a damaged file
+        reasons = (reason for kind, reason in REASONS.items() if isinstance(error, kind))
+        damage = "truncated" if "truncated" in str(error).lower() else "damaged"
+        raise DecodeError(next(reasons, damage)) from error

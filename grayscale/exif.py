@@ -1,4 +1,4 @@
-"""EXIF for the gray image, with each value as the bytes that it is: Pillow writes text as ASCII alone."""
+"""Copy EXIF to the gray image byte for byte: Pillow would write all text as ASCII, and round fractions."""
 
 import io
 import struct
@@ -10,53 +10,52 @@ from typing import BinaryIO
 import numpy as np
 from PIL import ExifTags
 
-from grayscale.reading.directories import LONG, SHORT, Directories, Directory, Entry
+from grayscale.reading.tiff import LONG, SHORT, Directories, Directory, Entry
 
 Tag, Ifd = ExifTags.Base, ExifTags.IFD
 HEAD = b"Exif\0\0"
-# Of the first directory, what tells of the photograph. The rest tells how the file's colour pixels lie.
+# The tags of the first directory that describe the photograph. The others describe the layout of its pixels.
 KEPT = {
     Tag.Orientation, Tag.ImageDescription, Tag.Make, Tag.Model, Tag.Software, Tag.DateTime, Tag.Artist,
     Tag.HostComputer, Tag.Copyright, Tag.Rating, Tag.XPTitle, Tag.XPComment, Tag.XPAuthor, Tag.XPKeywords,
     Tag.XPSubject,
 }  # fmt: skip
-# Of the Exif directory, what no longer holds; a maker's note points to places in the original file.
+# The tags of the Exif directory that do not hold for the gray image; a maker note points into the original file.
 DROPPED = (Tag.MakerNote, Tag.ComponentsConfiguration, Tag.CompressedBitsPerPixel, Ifd.Interop)
 BELOW = (Ifd.Exif, Ifd.GPSInfo)
-ONE = Entry(SHORT, 1, b"\1\0")  # as orientation: upright; as colour space: sRGB
-UNITS = {3: 2, 8: 2, 4: 4, 9: 4, 11: 4, 13: 4, 5: 4, 10: 4, 12: 8}  # bytes that an order applies to, by type
+ONE = Entry(SHORT, 1, b"\1\0")  # orientation: upright; colour space: sRGB
+UNITS = {3: 2, 8: 2, 4: 4, 9: 4, 11: 4, 13: 4, 5: 4, 10: 4, 12: 8}  # type → bytes to swap for another byte order
 
 
 @dataclass
 class Exif:
-    """The first directory, and those below it by the tag that points to them; all little-endian."""
+    """The first directory, and the directories below it by the tag that points to them; all little-endian."""
 
     main: Directory = field(default_factory=dict)
     below: dict[int, Directory] = field(default_factory=dict)
 
     @property
     def is_turned(self) -> bool:
-        """Do rows and columns change places when the photograph is turned upright?"""
+        """Does turning the photograph upright swap rows and columns?"""
         orientation = self.main.get(Tag.Orientation)
         return orientation is not None and orientation.content[:2] in (b"\5\0", b"\6\0", b"\7\0", b"\x08\0")
 
     def packed(self, place: int = 8) -> bytes:
-        """The directories as they lie in a file from `place` on."""
-        pointers = {tag: Entry(LONG, 1, bytes(4)) for tag in self.below}
-        behind, place_below = b"", place + len(_packed({**self.main, **pointers}, place))
+        """The directories as bytes that start at `place` in a file."""
+        main, behind = {**self.main, **dict.fromkeys(self.below, _long(0))}, b""
+        end = place + len(_packed(main, place))
         for tag, directory in self.below.items():
-            start = place_below + len(behind)
-            pointers[tag] = _long(start)
-            behind += _packed(directory, start)
-        return _packed({**self.main, **pointers}, place) + behind
+            main[tag] = _long(end + len(behind))
+            behind += _packed(directory, end + len(behind))
+        return _packed(main, place) + behind
 
     def block(self) -> bytes:
-        """As JPEG and PNG hold it."""
+        """The EXIF block of a JPEG or PNG."""
         return HEAD + struct.pack("<2sHI", b"II", 42, 8) + self.packed()
 
 
 def read(file: BinaryIO) -> Exif:
-    """The EXIF of a TIFF file, or of a block without `HEAD`; of what is damaged, none."""
+    """The EXIF of a TIFF file, or of a block without `HEAD`; empty if it is damaged."""
     try:
         directories = Directories(file)
         main, _ = directories.read(directories.first, frozenset({*KEPT, *BELOW}))
@@ -64,12 +63,12 @@ def read(file: BinaryIO) -> Exif:
         below = {tag: directories.read(places[0])[0] for tag, places in pointers.items() if places}
     except (ValueError, OverflowError, struct.error):
         return Exif()
-    swapped = {int(tag): _little_endian(directory, directories.order) for tag, directory in below.items()}
-    return Exif(_little_endian(main, directories.order), swapped)
+    order = directories.order
+    return Exif(_little_endian(main, order), {int(tag): _little_endian(part, order) for tag, part in below.items()})
 
 
 def fitted(exif: Exif, size: tuple[int, int]) -> Exif:
-    """The part that holds for the upright gray image of `size` `(width, height)`."""
+    """The part that holds for the upright gray image of `size` `(width, height)`, with its size."""
     details = {tag: entry for tag, entry in exif.below.get(Ifd.Exif, {}).items() if tag not in DROPPED}
     now = {Tag.ExifImageWidth: _long(size[0]), Tag.ExifImageHeight: _long(size[1]), Tag.ColorSpace: ONE}
     details |= {tag: entry for tag, entry in now.items() if tag in details}
@@ -79,22 +78,19 @@ def fitted(exif: Exif, size: tuple[int, int]) -> Exif:
     return Exif({**exif.main, Tag.Orientation: ONE}, below)
 
 
-def shortened(block: bytes, most: int) -> tuple[bytes, list[str]]:
-    """A block of at most that many bytes, and the names of the largest values, which had to go."""
-    exif, gone = read(io.BytesIO(block.removeprefix(HEAD))), []
+def shorten(exif: Exif, most: int) -> list[str]:
+    """Remove the largest values until the block has at most `most` bytes; returns their names."""
+    gone = []
     while len(exif.block()) > most:
-        holder, tag = max(
-            ((directory, tag) for directory in (exif.main, *exif.below.values()) for tag in directory),
-            key=lambda found: len(found[0][found[1]].content),
-        )
-        del holder[tag]
+        values = [(directory, tag) for directory in (exif.main, *exif.below.values()) for tag in directory]
+        directory, tag = max(values, key=lambda value: len(value[0][value[1]].content))
+        del directory[tag]
         gone.append(ExifTags.TAGS.get(tag, f"tag {tag}"))
-    return exif.block(), gone
+    return gone
 
 
-def put_into_tiff(path: Path, block: bytes) -> None:
-    """Add a block to a little-endian TIFF of one page: a new directory at the end, to which its head then points."""
-    exif = read(io.BytesIO(block.removeprefix(HEAD)))
+def put_into_tiff(path: Path, exif: Exif) -> None:
+    """Add EXIF to a little-endian TIFF of one page: append a new directory, and point the header to it."""
     with path.open("r+b") as file:
         directories = Directories(file)
         page, _ = directories.read(directories.first)

@@ -1,4 +1,4 @@
-"""Find trained models and check that they are the recorded ones. Loads and converts nothing."""
+"""Find trained models, and check that they are the recorded ones."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PACKED = Path(__file__).resolve().with_name("trained")  # in a wheel: <variant>/model.onnx, and the list of them
+PACKED = Path(__file__).resolve().with_name("trained")  # in a wheel: <variant>/model.onnx, and `LIST`
 LIST = "list.json"
 NOISY = "denoise"  # the variant for photographs with noise
 
@@ -18,13 +18,12 @@ class ModelError(Exception):
 
 
 def find(variant: str, repository: Path = REPOSITORY, packed: Path = PACKED) -> Path:
-    """The model file of a variant: packed with the library, or of this clone, pulled if it is not in the workspace.
+    """The model file of a variant: of this clone, pulled if it is missing, or packed with the library.
 
-    The folder of a clone's model must have the hash that dvc.lock records, and a packed file that of the list, so that
-    a model from elsewhere, or half of one, is never taken for it.
+    A clone's folder must have the hash that dvc.lock records, a packed file the hash in `LIST`.
 
     Raises:
-        ModelError: no such variant was trained, its model can't be pulled, or is another one than recorded.
+        ModelError: the variant was not trained, or its model can't be pulled or is not the recorded one.
     """
     known = trained(repository, packed)
     if variant not in known:
@@ -39,9 +38,8 @@ def find(variant: str, repository: Path = REPOSITORY, packed: Path = PACKED) -> 
         _pull(variant, repository)
     if hash_of_folder(folder) != known[variant]["folder"]:
         raise ModelError(
-            f"{folder} is not what dvc.lock records of train@{variant}; restore that with "
-            f"`dvc checkout --force train@{variant}`, bring dvc.lock up to date with `make repro`, or use "
-            f"the file as it is with --model"
+            f"{folder} is not what dvc.lock records of train@{variant}; restore that with `dvc checkout --force "
+            f"train@{variant}`, bring dvc.lock up to date with `make repro`, or use the file as it is with --model"
         )
     return folder / "model.onnx"
 
@@ -60,19 +58,19 @@ def best(repository: Path = REPOSITORY, packed: Path = PACKED) -> tuple[str, str
 
 
 def trained(repository: Path = REPOSITORY, packed: Path = PACKED) -> dict[str, dict[str, Any]]:
-    """Variant → `folder`, the hash of its folder in dvc.lock; `psnr` in dB, None where it does not make gray of colour.
+    """Variant → `folder`, its hash in dvc.lock; `psnr` in dB, None if it is not from colour to gray.
 
-    Of models that are packed with the library, `sha256` of the file, too.
+    Packed models have the `sha256` of their file, too.
 
     Raises:
-        ModelError: this is no clone, and nothing is packed; or dvc.lock can't be read.
+        ModelError: this is no clone and no models are packed, or dvc.lock can't be read.
     """
     if _is_clone(repository):
         return _in_clone(repository)
     if not (packed / LIST).is_file():
         raise ModelError(
-            f"{repository} is no clone of the project's repository, and no models are packed with this package; "
-            "run `grayscale` inside a clone, install a wheel of `make wheel`, or name a file with --model"
+            f"{repository} is no clone of the repository, and this package has no models; run `grayscale` in a clone, "
+            "install a wheel of `make wheel`, or name a file with --model"
         )
     return dict(json.loads((packed / LIST).read_text(encoding="utf-8")))
 
@@ -84,7 +82,7 @@ def sha256(file: Path) -> str:
 
 
 def hash_of_folder(folder: Path) -> str:
-    """What dvc.lock records as `md5` of a folder: the md5 of a JSON list of its files' md5 and paths, and `.dir`."""
+    """DVC's hash of a folder: the md5 of a JSON list of its files' md5 and paths, and `.dir`."""
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     entries = [{"md5": _md5(files[name].read_bytes()), "relpath": name} for name in sorted(files)]
     return _md5(json.dumps(entries).encode()) + ".dir"
@@ -118,13 +116,13 @@ def _in_clone(repository: Path) -> dict[str, dict[str, Any]]:
 
 def _pull(variant: str, repository: Path) -> None:
     print(f"grayscale: pulling the model of {variant} from the DVC remote", file=sys.stderr)
-    # By its name alone, in the clone: plain `dvc` lacks its checks of hostile remotes, and a wheel does not have it.
+    # Not plain `dvc`, which lacks checks against hostile remotes. By name, because a wheel has no `stages`.
     command = [sys.executable, "-m", "stages.common.dvc", "pull", "--quiet", f"train@{variant}"]
     pulled = subprocess.run(command, cwd=repository, capture_output=True, text=True)
     if pulled.returncode:
         said = " ".join(pulled.stderr.split())
         raise ModelError(
             f"the model of {variant} is not in {repository / 'data/models'} and can't be pulled: {said}\n"
-            "Train it with `make repro`; or name a remote that has it, `dvc remote add --default NAME URL`; or fetch "
-            "it from another clone, `dvc artifacts get`, and name the file with --model"
+            "Train it with `make repro`; add a remote that has it, `dvc remote add --default NAME URL`; or get it from "
+            "another clone, `dvc artifacts get`, and name the file with --model"
         )

@@ -1,4 +1,4 @@
-"""A trained network from an ONNX file, run by ONNX Runtime. No file can make it read, write or run anything else."""
+"""Run a trained network from an ONNX file by ONNX Runtime. A hostile file can't make it read, write or run anything."""
 
 import re
 from dataclasses import dataclass
@@ -12,51 +12,51 @@ from grayscale import onnx_file
 from grayscale.damage import PLANES
 from grayscale.models import ModelError
 
-MAX_MEMORY = 2 << 30  # bytes for the values between layers, of all networks of a process together
-SILENT = 4  # of ONNX Runtime's levels; its exceptions say the same
+MAX_MEMORY = 2 << 30  # bytes for activations, of all networks of a process together
+SILENT = 4  # ONNX Runtime's log level; its exceptions have the same text
 CHANNELS = (1, 3, 3 + len(PLANES))
-MAX_SIDE = 4096  # pixels; of a patch, a cell and a margin
+MAX_SIDE = 4096  # pixels, of a patch, a cell and a margin
 
 
 @dataclass(frozen=True)
 class Network:
-    """A trained network, ready to run; several threads may do so.
+    """A trained network; threads may share it.
 
     Attributes:
-        reach: of one that takes any size, its cell, which must divide the sides, and its margin, an upper bound of its
-            receptive field's radius, a multiple of the cell; pixels. None: the sides must be `patch`.
+        reach: for a network that takes any size, its cell, which must divide the sides, and its margin, an upper bound
+            of the radius of its receptive field and a multiple of the cell; pixels. None: the sides must be `patch`.
     """
 
-    file: Path  # that it came from
+    file: Path
     session: onnxruntime.InferenceSession
-    channels: int  # that it sees: 3; 1 if it sees gray; or colour and `damage.PLANES`
-    patch: int  # the side that it was trained on, pixels; even
+    channels: int  # of the input: 1 for gray, 3 for colour, or colour and `damage.PLANES`
+    patch: int  # side of the training patches, pixels; even
     reach: tuple[int, int] | None
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Images `(n, height, width, channels)` in [0, 1], float32, to outputs `(n, height, width, 1 or 3)` in [0, 1].
+        """Images `(n, height, width, channels)` float32 in [0, 1] → `(n, height, width, 1 or 3)` in [0, 1].
 
         Raises:
-            ModelError: the network fails, needs more than `MAX_MEMORY`, or makes something else.
+            ModelError: the network fails, needs more than `MAX_MEMORY`, or its output is no such image.
         """
         (given,) = self.session.get_inputs()
         try:
             (output,) = self.session.run(None, {given.name: images})
-        except Exception as error:  # whatever a damaged or hostile file makes of it
+        except Exception as error:  # a damaged or hostile file can raise anything
             raise ModelError(f"{self.file}: can't be run: {_first_line(error)}") from error
         if output.shape[:3] != images.shape[:3] or output.shape[3:] not in ((1,), (3,)):
-            raise ModelError(f"{self.file}: makes {output.shape} of images {images.shape}")
+            raise ModelError(f"{self.file}: makes outputs {output.shape} from images {images.shape}")
         if np.isnan(output.min(initial=0)):
-            raise ModelError(f"{self.file}: makes values that are no numbers")
+            raise ModelError(f"{self.file}: its output is not a number (NaN)")
         return np.clip(output, 0, 1, out=output)
 
 
 def load(path: Path, threads: int = 1) -> Network:
-    """A model file as the training writes it; each call will use so many threads.
+    """Load a model file as the training writes it; each call uses `threads` threads.
 
     Raises:
-        ModelError: the file is not there, or not one graph of ONNX's own operators with all weights inside, from images
-            to images, whose metadata say how to run it on photographs.
+        ModelError: the file is missing, or not one graph from images to images, of standard operators, with all weights
+            inside and with the metadata patch, cell and margin.
     """
     if not path.is_file():
         raise ModelError(f"{path}: no such file")
@@ -64,18 +64,18 @@ def load(path: Path, threads: int = 1) -> Network:
         raise ModelError(f"{path}: a model is a file that ends in .onnx")
     try:
         content = onnx_file.read(path)
-        network = _described(path, _session(content, threads))
+        network = _checked(path, _session(content, threads))
     except onnx_file.OnnxFileError as error:
         raise ModelError(f"{path}: {error}") from error
-    except Exception as error:  # whatever a damaged or hostile file makes of it
+    except Exception as error:  # a damaged or hostile file can raise anything
         raise ModelError(f"{path}: can't be loaded: {_first_line(error)}") from error
     if network is None:
-        raise ModelError(f"{path}: is no network from images to images that says how it is run on photographs")
+        raise ModelError(f"{path}: is no network from images to images with metadata for photographs")
     return network
 
 
-def _described(path: Path, session: onnxruntime.InferenceSession) -> Network | None:
-    """The network with its metadata, if they and its input and output are as they must be."""
+def _checked(path: Path, session: onnxruntime.InferenceSession) -> Network | None:
+    """The network, if its metadata, input and output are valid."""
     shapes = [
         [end.shape if end.type == "tensor(float)" else None for end in ends]
         for ends in (session.get_inputs(), session.get_outputs())
@@ -95,7 +95,7 @@ def _described(path: Path, session: onnxruntime.InferenceSession) -> Network | N
 
 
 def _session(content: bytes, threads: int) -> onnxruntime.InferenceSession:
-    """ONNX Runtime on the processor, from bytes: without a path, it looks for nothing beside the file."""
+    """ONNX Runtime on the CPU, from bytes: without a path, it looks for no files beside the model."""
     _prepare()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -107,21 +107,21 @@ def _session(content: bytes, threads: int) -> onnxruntime.InferenceSession:
         content,
         options,
         providers=["CPUExecutionProvider"],
-        enable_fallback=0,  # which would print, and try again
-        disabled_optimizers=["ConstantFolding"],  # which would compute, while loading, as much as a file says
+        enable_fallback=0,  # it would print, and try again
+        disabled_optimizers=["ConstantFolding"],  # it would compute without a bound while loading
     )
 
 
 @cache
 def _prepare() -> None:
-    """Give ONNX Runtime one memory for all networks, which refuses what is beyond `MAX_MEMORY`."""
+    """Give all networks one memory arena of at most `MAX_MEMORY`."""
     onnxruntime.set_default_logger_severity(SILENT)
-    where = onnxruntime.OrtMemoryInfo(
+    info = onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     )
-    as_asked = 1  # blocks of the size that is needed, not of the next power of two
-    limits = onnxruntime.OrtArenaCfg({"max_mem": MAX_MEMORY, "arena_extend_strategy": as_asked})
-    onnxruntime.create_and_register_allocator(where, limits)
+    as_requested = 1  # blocks of the requested size, not of the next power of two
+    limits = onnxruntime.OrtArenaCfg({"max_mem": MAX_MEMORY, "arena_extend_strategy": as_requested})
+    onnxruntime.create_and_register_allocator(info, limits)
 
 
 def _first_line(error: Exception) -> str:

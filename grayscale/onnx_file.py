@@ -1,17 +1,17 @@
-"""What an ONNX file may hold, read from its bytes before a runtime sees it.
+"""Refuse ONNX files that a runtime should not load, by their bytes.
 
-A file is a protobuf message: numbered fields, some of them messages again (onnx.proto, version 1). Only the few that
-could make a runtime read another file, run other code or hold other graphs are looked at, all others are passed over.
+A file is a protobuf message: numbered fields, some of them messages again (onnx.proto, version 1). Fields are checked
+that could make a runtime read another file, run other code or load further graphs; all others are ignored.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
-MAX_BYTES = 1 << 28  # of a file; the largest of the table has 2 MB
-MAX_FIELDS = 200_000  # of all messages together, weights in one piece count as one
+MAX_BYTES = 1 << 28  # of a file; our largest model has 2 MB
+MAX_FIELDS = 200_000  # of all messages together; a weight array counts as one
 
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types; the two others are groups, which ONNX does not have
-MESSAGES = {  # (message, number of a field) → the message that it is
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types; ONNX does not use the two others, groups
+MESSAGES = {  # (message, field number) → the message in the field
     ("model", 7): "graph",
     ("model", 8): "opset",
     ("model", 14): "fact",
@@ -32,21 +32,19 @@ REFUSED = {
     ("tensor", 13): "weights in another file",
     ("tensor", 14): "weights in another file",
 }
-STANDARD = (b"", b"ai.onnx")
-FACTS = (b"patch", b"cell", b"margin")  # of `grayscale.network`; a runtime may have a meaning for others
 ALLOWED = {
-    ("opset", 1): ("operators of", STANDARD),
-    ("node", 7): ("an operator of", STANDARD),
-    ("fact", 1): ("the metadata", FACTS),
+    ("opset", 1): ("operators of", (b"", b"ai.onnx")),
+    ("node", 7): ("an operator of", (b"", b"ai.onnx")),
+    ("fact", 1): ("the metadata", (b"patch", b"cell", b"margin")),  # a runtime may interpret others
 }
 
 
 class OnnxFileError(Exception):
-    """The bytes are no ONNX file, or one that is not run; the message is a phrase, without a path."""
+    """The bytes are no ONNX file, or one that is refused; the message has no path."""
 
 
 def read(path: Path) -> bytes:
-    """The bytes of a file that holds one graph of ONNX's standard operators, with all weights inside.
+    """The bytes of a file with one graph of standard operators and all weights inside.
 
     Raises:
         OnnxFileError: says what is refused.
@@ -54,7 +52,7 @@ def read(path: Path) -> bytes:
     """
     size = path.stat().st_size
     if size > MAX_BYTES:
-        raise OnnxFileError(f"has {size:,} bytes, more than the {MAX_BYTES:,} that are read")
+        raise OnnxFileError(f"has {size:,} bytes, more than the limit of {MAX_BYTES:,}")
     content = path.read_bytes()
     waiting = [("model", 0, len(content))]
     fields, graphs = 0, 0
@@ -82,7 +80,7 @@ def read(path: Path) -> bytes:
 
 
 def _fields(content: bytes, start: int, stop: int) -> Iterator[tuple[int, int, int | None, int, int]]:
-    """The fields of a message: number, wire type, value of a number, and where the bytes of any other stand."""
+    """The fields of a message: number, wire type, value if it is a varint, and start and end of its bytes."""
     while start < stop:
         tag, start = _varint(content, start, stop)
         number, kind = tag >> 3, tag & 7
@@ -103,7 +101,7 @@ def _fields(content: bytes, start: int, stop: int) -> Iterator[tuple[int, int, i
 
 
 def _varint(content: bytes, start: int, stop: int) -> tuple[int, int]:
-    """A number in base 128, its lowest digit first, and where it ends."""
+    """A number in base 128, lowest digit first, and its end."""
     value = 0
     for place in range(start, min(stop, start + 10)):
         value |= (content[place] & 127) << 7 * (place - start)

@@ -1,4 +1,4 @@
-"""Photographs → grayscale by a network or a closed form, as values in memory; no image file is read or written."""
+"""Convert photographs to grayscale in memory, by a network or a closed form. No image file is read or written."""
 
 import functools
 import os
@@ -14,11 +14,11 @@ from grayscale.core.levels import levels, to_unit
 from grayscale.models import ModelError
 from grayscale.tiles import Read
 
-TILES = 4  # at most so many at the same time: memory grows with them
+TILES = 4  # converted at the same time, at most: memory grows with them
 
 Named = TypeVar("Named", str, Path)
 Converter = Callable[[Read, int, int], Iterator[tuple[int, np.ndarray]]]
-"""`(read, height, width)` to finished rows from top to bottom: the first one's number, and `(n, width)` gray, uint8 or
+"""`(read, height, width)` → stripes from top to bottom: number of the first row, and gray `(n, width)`, uint8 or
 float32 in [0, 1]. `read` as in `tiles.blended`."""
 
 
@@ -30,25 +30,24 @@ def convert(
     model: Path | None = None,
     sigma: float | None = None,
 ) -> np.ndarray:
-    """A photograph in gray, by one of the three; without any, by the best variant for it.
+    """Convert a photograph by a variant, a closed form or a model file; by default, by the best variant for it.
 
     Args:
-        photograph: `(height, width, 3)`, sRGB: uint8, or float in [0, 1]. Closed forms are defined on 8-bit values; for
-            them a float photograph is rounded to these.
-        variant: a trained one, packed with the library or found in the clone, see `models.find`.
+        photograph: `(height, width, 3)`, sRGB: uint8, or float in [0, 1]; for closed forms rounded to 8 bits.
+        variant: a trained one, packed with the library or found in the clone; see `models.find`.
         method: a closed form, one of `grayscale.conversions.CONVERSIONS`.
         model: a `.onnx` file that the training wrote.
-        sigma: standard deviation of the noise in each channel, gray levels of 255, for a network that is told it; None:
-            as estimated. Where no network is named, that for noisy photographs is used.
+        sigma: standard deviation of the noise in each channel, gray levels of 255, for networks that remove noise; by
+            default it is estimated. Without `variant` and `model`, it selects the variant for noisy photographs.
 
     Returns:
         `(height, width)` gray, sRGB-encoded: uint8 for uint8, else the photograph's float type in [0, 1].
 
     Raises:
-        ValueError: the photograph has another shape or type, more than one of the three is given, there is no such
-            closed form, or `sigma` is out of range or given with one.
-        ModelError: the model can't be had, is damaged, is no network from colour or gray to gray or colour, or is not
-            told of noise although `sigma` is given.
+        ValueError: the photograph has another shape or type, more than one of the three is given, the closed form is
+            unknown, or `sigma` is out of range or given with a closed form.
+        ModelError: the model is missing, damaged, or no network for photographs; or `sigma` is given and the network
+            does not use it.
     """
     if photograph.ndim != 3 or photograph.shape[2] != 3 or photograph.size == 0:
         raise ValueError(f"a photograph is (height, width, 3), at least 1 × 1; this is {photograph.shape}")
@@ -71,8 +70,8 @@ def convert(
         if sigma is not None and not model:
             variant = variant or models.NOISY
         path = model or models.find(variant or automatic(*models.best(), read, height, width))
-        changed = (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
-        converter = _loaded(path.absolute(), changed, sigma)
+        version = (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
+        converter = _loaded(path.absolute(), version, sigma)
     gray = np.concatenate([rows for _, rows in converter(read, height, width)])
     if photograph.dtype == np.uint8:
         return levels(gray, bits=8)
@@ -80,29 +79,29 @@ def convert(
 
 
 def automatic(clean: Named, noisy: Named | None, read: Read, height: int, width: int) -> Named:
-    """Which of two networks, by their names or files, a photograph gets: if it is `damaged` the second, if any."""
+    """The network for a photograph: `noisy`, if there is one and the photograph is damaged, else `clean`."""
     return noisy if noisy and damage.estimate_read(read, height, width)[0] >= damage.DAMAGED else clean
 
 
 def closed_form(method: str) -> Converter:
-    """The conversion that makes the targets; stripe by stripe where a pixel's gray depends on that pixel alone."""
+    """The closed form that makes the targets."""
     return lambda read, height, width: conversions.stripes(
         method, lambda top, bottom: levels(read(top, bottom), bits=8), height, width
     )
 
 
 def network(path: Path, threads: int | None = None, sigma: float | None = None) -> Converter:
-    """A model file: in large tiles if it is fully convolutional, else in blended patches; `threads`, None: the cores.
+    """A model file; `threads` is by default the number of cores.
 
-    It computes in float32, where scores are computed in float64; of a million pixels that moves some twenty, by one
-    8-bit level. A network that sees gray is shown luma, and one that is to know how damaged the photograph is, is told,
-    by `sigma` or as estimated; of one that makes colour, luma is taken.
+    It runs on large tiles if it is fully convolutional, else on blended patches. It computes in float32, scores are in
+    float64: about 20 of a million pixels differ, by one 8-bit level. A network with gray input gets luma, one that
+    removes noise gets the levels of damage, by `sigma` or estimated; colour output is reduced to luma.
 
     Raises:
-        ModelError: see `grayscale.network.load`, and `Network` when a photograph is converted; or `sigma` is given to a
-            network that is told nothing.
+        ModelError: see `grayscale.network.load`, and `Network` when a photograph is converted; or `sigma` is given and
+            the network does not use it.
     """
-    from grayscale import network  # here, because a closed form needs no ONNX Runtime
+    from grayscale import network  # a closed form needs no ONNX Runtime
 
     threads = threads or cores()
     side_by_side = min(threads, TILES)
@@ -132,8 +131,8 @@ def cores() -> int:
 
 
 @functools.lru_cache(maxsize=4)
-def _loaded(path: Path, changed: tuple[int, int] | None, sigma: float | None) -> Converter:
-    """`network`, loaded once as long as the file is the same."""
+def _loaded(path: Path, version: tuple[int, int] | None, sigma: float | None) -> Converter:
+    """`network`, loaded again if the file changes."""
     return network(path, sigma=sigma)
 
 

@@ -1,7 +1,4 @@
-"""Apply a method that takes square tiles to photographs of any size, without seams.
-
-The caller passes the method; nothing here knows of networks.
-"""
+"""Apply a function of square tiles to photographs of any size, without seams. Nothing here knows of networks."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -12,17 +9,17 @@ import numpy as np
 
 from grayscale.core.levels import to_unit
 
-TILE = 512  # side in pixels of what a method for any size converts at a time, less what its cell does not fit
-PIXELS_AT_ONCE = 1 << 18  # handed to a method in one call; memory, not results, depends on it
+TILE = 512  # side of large tiles, pixels; rounded down to a multiple of the cell
+PIXELS_AT_ONCE = 1 << 18  # per call of `convert`; affects memory, not results
 
 Convert = Callable[[np.ndarray], np.ndarray]
 Read = Callable[[int, int], np.ndarray]
 
 
 def whole(convert: Convert, photograph: np.ndarray, patch: int, reach: tuple[int, int] | None = None) -> np.ndarray:
-    """What a method that is bound to a patch size makes of a whole photograph, or one that is not; see `rows`.
+    """A whole photograph by `rows`, in float64.
 
-    `convert` takes colour `(n, side, side, 3)` float64 in [0, 1] to `(n, side, side)` or `(n, side, side, 3)`. The
+    `convert` maps colour `(n, side, side, 3)` float64 in [0, 1] to `(n, side, side)` or `(n, side, side, 3)`. The
     photograph is `(height, width, 3)` uint8, or float in [0, 1]; the result `(height, width)` or `(height, width, 3)`.
     """
 
@@ -44,11 +41,11 @@ def rows(
     *,
     threads: int = 1,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """`cropped` in large tiles for a method that takes any size, else `blended`; see there for the other arguments.
+    """`cropped` in large tiles if `convert` takes any size, else `blended`; see there for the other arguments.
 
     Args:
         patch: side of a patch in pixels, even.
-        reach: of a method that takes any size, the cell that must divide a tile's sides, and the margin, see `cropped`.
+        reach: if `convert` takes any size, the cell, which must divide the side of a tile, and the margin of `cropped`.
     """
     if reach is None:
         return blended(convert, read, height, width, patch, threads=threads)
@@ -61,26 +58,26 @@ def rows(
 def blended(
     convert: Convert, read: Read, height: int, width: int, side: int, *, threads: int = 1
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Convert a photograph by a method that sees nothing beyond its patch, from top to bottom.
+    """Convert a photograph in patches that overlap by half, from top to bottom.
 
-    Each pixel is the mean of four patches, which overlap by half, weighted by a raised cosine in both directions:
-    weights sum to one and fade to nothing where a patch ends. Beyond its edges the photograph is mirrored.
+    Each pixel is the mean of four patches, weighted by a raised cosine in both directions: weights sum to one and fade
+    to zero at the edges of a patch. The photograph is mirrored at its edges.
 
     Args:
-        convert: pixels `(n, side, side, 3)`, of the type that `read` gives, to `(n, side, side)` or
+        convert: pixels `(n, side, side, 3)`, of the type that `read` returns, to `(n, side, side)` or
             `(n, side, side, channels)`.
-        read: `(top, bottom)` to those rows, `(bottom − top, width, 3)`.
+        read: `(top, bottom)` to these rows, `(bottom − top, width, 3)`.
         height, width: of the photograph, pixels, ≥ 1.
         side: of a patch, pixels; even.
-        threads: that call `convert` at the same time.
+        threads: number of threads that call `convert`.
 
     Yields:
-        The number of the first row, and finished rows `(n, width)` or `(n, width, channels)`, of the type that
-        `convert` returns. Memory holds two rows of patches, whatever the height.
+        The number of the first row, and rows `(n, width)` or `(n, width, channels)`, of the type that `convert`
+        returns. Memory holds two rows of patches, whatever the height.
     """
     step = side // 2
     window = np.sin(np.pi * (np.arange(side) + 0.5) / side) ** 2
-    sums: np.ndarray | None = None  # of the rows that this and later rows of patches reach, weighted
+    sums: np.ndarray | None = None  # weighted, of the rows that are not finished
     for top, lefts, parts in _rows_of_tiles(convert, read, height, width, side, None, threads):
         for part, outputs in zip(lefts, parts, strict=True):
             weights = np.outer(window, window).astype(outputs.dtype).reshape(side, side, *[1] * (outputs.ndim - 3))
@@ -98,10 +95,10 @@ def blended(
 def cropped(
     convert: Convert, read: Read, height: int, width: int, side: int, margin: int, *, threads: int = 1
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Convert by a method whose every output pixel depends on input at most `margin` pixels away; else as `blended`.
+    """Convert in tiles if each output pixel depends only on input at most `margin` pixels away; else as `blended`.
 
-    Of a converted tile only what lies farther than that from its border is kept: it is what the method would make of
-    the photograph in one piece. `side` is more than twice the margin.
+    The margin of each converted tile is cut off, so the result is that of the photograph in one piece. `side` is more
+    than twice the margin.
     """
     step, inner = side - 2 * margin, slice(margin, side - margin)
     for top, _, parts in _rows_of_tiles(convert, read, height, width, side, margin, threads):
@@ -115,8 +112,8 @@ def _rows_of_tiles(
 ) -> Iterator[tuple[int, list[np.ndarray], list[np.ndarray]]]:
     """Convert tiles that overlap by half, or by two margins.
 
-    Yields of each row of tiles where it starts; and for each part of it, where its tiles start, counted from the
-    leftmost, and what becomes of them. The next row is at work meanwhile.
+    Yields for each row of tiles its top, and for each part of the row the left edges of its tiles, counted from the
+    leftmost, and their outputs. The next row is converted meanwhile.
     """
     start, step, cut = (-(side // 2), side // 2, 0) if margin is None else (-margin, side - 2 * margin, margin)
     lefts = np.arange(0, width - cut - start, step)
@@ -127,7 +124,7 @@ def _rows_of_tiles(
     def work(stripe: np.ndarray, part: np.ndarray) -> np.ndarray:
         return convert(np.stack([stripe[:, left : left + side] for left in part]))
 
-    pool = ThreadPoolExecutor(threads) if threads > 1 else None  # one thread is the caller's: Keras keeps state in it
+    pool = ThreadPoolExecutor(threads) if threads > 1 else None  # Keras keeps state per thread: one is the caller's
     waiting: deque[tuple[int, list[Callable[[], np.ndarray]]]] = deque()
     try:
         for top in range(start, height - cut, step):
@@ -148,6 +145,6 @@ def _rows_of_tiles(
 
 
 def _mirrored(start: int, stop: int, size: int) -> np.ndarray:
-    """Which of `size` pixels stand at positions `start` … `stop` − 1 when the row is mirrored at both ends, forever."""
+    """Which of `size` pixels are at positions `start` … `stop` − 1 of a row that is mirrored at both ends, forever."""
     positions = np.arange(start, stop) % (2 * size)
     return np.minimum(positions, 2 * size - 1 - positions)

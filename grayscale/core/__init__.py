@@ -1,1 +1,1 @@
-"""What library and pipeline share: atomic files and pixel levels."""
+"""Shared by library and pipeline: atomic files and pixel levels."""

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Write files atomically."""
 
 import secrets
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from pathlib import Path
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yield a new empty file beside `path` and move it over `path` when the block ends well; else remove it.
+    """Yield a new empty file beside `path`, and move it to `path` when the block ends without an error.
 
-    Nobody can know its name before, and it is no link: what is written there goes nowhere else.
+    Its name is random and the file is new, so a symbolic link can't redirect what is written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{secrets.token_hex(8)}.partial")

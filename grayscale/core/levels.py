@@ -1,15 +1,15 @@
-"""8- and 16-bit levels, and fractions of full scale."""
+"""8- and 16-bit levels from and to fractions of full scale."""
 
 import numpy as np
 
 
 def to_unit(levels: np.ndarray, dtype: str = "float64") -> np.ndarray:
-    """8-bit levels as fractions of full scale: uint8 in 0…255 → `dtype` in [0, 1]."""
+    """8-bit levels to fractions of full scale: uint8 → `dtype` in [0, 1]."""
     return levels.astype(dtype) / np.asarray(255, dtype)
 
 
 def levels(gray: np.ndarray, *, bits: int) -> np.ndarray:
-    """Fractions of full scale, rounded to levels of 8 or 16 bits: uint8 or uint16. 8-bit levels stay as they are."""
+    """Fractions of full scale, rounded to uint8 or uint16 levels; uint8 is returned as it is."""
     if gray.dtype == np.uint8:
         return gray
     full = 2**bits - 1

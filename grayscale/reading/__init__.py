@@ -1,5 +1,5 @@
-"""What Pillow leaves out of image files: colour in numbers, 16-bit colour, pages, EXIF that it would change."""
+"""What Pillow does not read from image files: colour stated in numbers, 16-bit colour, TIFF pages, exact EXIF."""
 
 
 class DecodeError(Exception):
-    """A file gives no photograph. The message is a short reason without any path: it becomes part of an output."""
+    """A file gives no photograph. The message is a short reason without a path; it becomes part of an output."""

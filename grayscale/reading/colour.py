@@ -1,7 +1,4 @@
-"""Colour that a file states in numbers, and its way to sRGB: code points, gamma and primaries, plain ICC profiles.
-
-Profiles of 8-bit samples are Pillow's to apply. Here is what it can't: colour without a profile, and 16 bits.
-"""
+"""Convert colour to sRGB where Pillow can't: code points, gamma and primaries, ICC profiles of 16-bit samples."""
 
 import struct
 from collections.abc import Callable, Sequence
@@ -12,7 +9,7 @@ import numpy as np
 
 from grayscale.reading import DecodeError
 
-Curve = Callable[[np.ndarray], np.ndarray]  # a sample in [0, 1] → linear light
+Curve = Callable[[np.ndarray], np.ndarray]  # samples in [0, 1] → linear light
 Chromaticities = Sequence[tuple[float, float]]  # x and y of red, green, blue and white
 
 D65, C = (0.3127, 0.3290), (0.310, 0.316)
@@ -33,13 +30,13 @@ PRIMARIES: dict[int, Chromaticities] = {  # ITU-T H.273, table 2
 }
 SRGB = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)  # g, a, b, c, d of `_parametric`
 BT709 = (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
-TRANSFERS: dict[int, Sequence[float]] = {  # the same, table 3: back from samples to light
+TRANSFERS: dict[int, Sequence[float]] = {  # ITU-T H.273, table 3, inverted: from samples to light
     1: BT709, 4: (2.2,), 5: (2.8,), 6: BT709, 7: (1 / 0.45, 1 / 1.1115, 0.1115 / 1.1115, 1 / 4, 0.0912), 8: (1.0,),
     13: SRGB, 14: BT709, 15: BT709,
 }  # fmt: skip
 HDR = {16: "PQ (HDR)", 18: "HLG (HDR)"}
 UNSPECIFIED = 2
-GAMMA_OF_SRGB = 0.45455  # which PNG writers state for sRGB; PNG third edition, section 11.3.2.5
+GAMMA_OF_SRGB = 0.45455  # as PNG writers state it; PNG third edition, section 11.3.2.5
 
 BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 D50 = np.array([0.9642, 1.0, 0.8249])  # of ICC's connection space
@@ -47,13 +44,13 @@ D50 = np.array([0.9642, 1.0, 0.8249])  # of ICC's connection space
 
 @dataclass(frozen=True)
 class Colour:
-    """What samples mean."""
+    """The meaning of samples."""
 
     curves: Sequence[Curve]  # of red, green and blue, or of gray alone
-    matrix: np.ndarray | None  # linear red, green and blue → those of sRGB, relative colorimetric; None for gray
+    matrix: np.ndarray | None  # linear RGB → linear sRGB, relative colorimetric; None for gray
 
     def srgb(self, samples: np.ndarray, full: int) -> np.ndarray:
-        """Samples of 0…`full`, `(height, width, 3)`, or gray `(height, width)` → sRGB levels, uint8."""
+        """Samples in 0…`full`, `(height, width, 3)` or gray `(height, width)` → sRGB levels, uint8."""
         every = np.arange(full + 1) / full
         if samples.ndim == 2:
             return _encoded(self.curves[0](every))[samples]
@@ -63,7 +60,7 @@ class Colour:
 
 
 def from_code_points(primaries: int, transfer: int) -> Colour | None:
-    """The colour of ITU-T H.273; None where it is sRGB or unspecified. What is not told is taken from sRGB.
+    """The colour of ITU-T H.273; None for sRGB. What is unspecified is taken from sRGB.
 
     Raises:
         DecodeError: it is not supported; names it.
@@ -78,7 +75,7 @@ def from_code_points(primaries: int, transfer: int) -> Colour | None:
 
 
 def from_gamma(gamma: float | None, chromaticities: Chromaticities | None) -> Colour | None:
-    """The colour of a PNG with gAMA or cHRM; None where both together say sRGB, or nothing that can be."""
+    """The colour of a PNG with gAMA or cHRM; None if they state sRGB or impossible values."""
     ours = chromaticities is None or np.allclose(chromaticities, SRGB_PRIMARIES, atol=1e-3)
     if not gamma or (ours and abs(gamma - GAMMA_OF_SRGB) < 1e-3):
         return None if ours else _made(chromaticities or SRGB_PRIMARIES, SRGB)
@@ -86,7 +83,7 @@ def from_gamma(gamma: float | None, chromaticities: Chromaticities | None) -> Co
 
 
 def from_profile(profile: bytes) -> Colour | None:
-    """The colour of an ICC profile of curves and, for RGB, a matrix; None for one of tables, or a broken one."""
+    """The colour of an ICC profile of curves and, for RGB, a matrix; None for tables, or if it is broken."""
     try:
         (count,) = struct.unpack_from(">I", profile, 128)
         entries = struct.iter_unpack(">4sII", profile[132 : 132 + 12 * count])
@@ -112,14 +109,13 @@ def is_gray(profile: bytes) -> bool:
 def _made(chromaticities: Chromaticities, transfer: Sequence[float]) -> Colour | None:
     try:
         matrix = np.linalg.inv(_to_d50(SRGB_PRIMARIES)) @ _to_d50(chromaticities)
-    except (ZeroDivisionError, np.linalg.LinAlgError):  # no colours: three points on a line, or a dark white
+    except (ZeroDivisionError, np.linalg.LinAlgError):  # impossible: three points on a line, or a dark white
         return None
-    curve = partial(_parametric, transfer)
-    return Colour([curve] * 3, matrix)
+    return Colour([partial(_parametric, transfer)] * 3, matrix)
 
 
 def _to_d50(chromaticities: Chromaticities) -> np.ndarray:
-    """Linear red, green and blue → CIE XYZ, adapted from their white to D50 as ICC.1, annex E does."""
+    """The matrix from linear RGB to CIE XYZ, adapted from its white to D50; ICC.1, annex E."""
     xyz = np.array([(x / y, 1, (1 - x - y) / y) for x, y in chromaticities]).T
     white = xyz[:, 3]
     adapted = np.linalg.inv(BRADFORD) @ np.diag((BRADFORD @ D50) / (BRADFORD @ white)) @ BRADFORD
@@ -145,13 +141,13 @@ def _curve(tag: bytes) -> Curve:
 
 
 def _parametric(numbers: Sequence[float], x: np.ndarray) -> np.ndarray:
-    """(ax + b)^g + e from d on, cx + f below; ICC.1:2010, section 10.15. What `numbers` leaves out changes nothing."""
+    """(ax + b)^g + e from d on, cx + f below; ICC.1:2010, section 10.15. Missing `numbers` have neutral values."""
     g, a, b, c, d, e, f = (*numbers, *(1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0)[len(numbers) :])
     return np.where(x >= d, np.maximum(a * x + b, 0) ** g + e, c * x + f)
 
 
 def _encoded(linear: np.ndarray) -> np.ndarray:
-    """IEC 61966-2-1."""
+    """Linear light → sRGB levels; IEC 61966-2-1."""
     linear = np.clip(linear, 0, 1)
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return np.rint(255 * encoded).astype(np.uint8)

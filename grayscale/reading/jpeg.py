@@ -1,21 +1,21 @@
-"""Is a JPEG whole? Its decoder fills what is missing of a scan without a word, if only an end marker follows."""
+"""Is a JPEG whole? Pillow's decoder fills a truncated scan with gray, and says nothing if an end marker follows."""
 
 import re
 from dataclasses import dataclass, field
 
 from grayscale.reading import DecodeError
 
-MAX_SCANS = 100  # of a progressive file; usual are ten, and the time of each grows with the pixels
+MAX_SCANS = 100  # of a progressive file; ten are usual, and each takes time in proportion to the pixels
 SEQUENTIAL, PROGRESSIVE = (0xC0, 0xC1), 0xC2
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 END, SCAN, ALONE = 0xD9, 0xDA, {0x01, *range(0xD0, 0xD8)}
 MARKER = re.compile(rb"\xff+([^\xff])")
 BEHIND_A_SCAN = re.compile(rb"\xff+[^\0\xff\xd0-\xd7]")
-# In place of the end marker behind one scan, these make a file that the decoder takes for whole only if the scan is. It
-# looks 64 bits ahead; these are no code, but a handful of codes at most.
+# In place of the end marker behind a single scan: the decoder takes the file for whole only if the scan is. It looks 64
+# bits ahead; these are no code, or a handful of codes at most.
 ONES = b"\xff\0" * 8
-# Before the end marker behind several scans, this gives other pixels if the last one is not whole: it is skipped after
-# a whole one, decoded after half of one.
+# Before the end marker behind several scans: it changes pixels only if the last scan is truncated, because the decoder
+# skips it after a whole scan and decodes it as a part of a truncated one.
 NOISE = bytes(range(1, 255))
 
 
@@ -25,21 +25,21 @@ class Layout:
 
     frame: int = 0  # the marker of its kind
     components: bytes = b""  # their numbers
-    # of each: components, first and last coefficient, and the bits that are still missing
+    # each scan's components, first and last coefficient, and number of low bits that later scans bring
     scans: list[tuple[bytes, int, int, int]] = field(default_factory=list)
-    end: int | None = None  # where the end marker stands; None if the file is cut, or can't be followed
+    end: int | None = None  # the place of the end marker; None if the file is truncated or damaged
 
     @property
     def can_be_checked(self) -> bool:
-        """Not with arithmetic coding, which leaves out zeros at the end."""
+        """False for arithmetic coding, which leaves out zeros at the end."""
         return self.frame in (*SEQUENTIAL, PROGRESSIVE)
 
     @property
     def is_one_scan(self) -> bool:
         return self.frame in SEQUENTIAL and len(self.scans) == 1
 
-    def is_covered(self) -> bool:
-        """Did every coefficient of every component come, to its last bit?"""
+    def is_complete(self) -> bool:
+        """Do the scans hold every bit of every coefficient of every component?"""
         missing = {(component, place) for component in self.components for place in range(64)}
         for components, first, last, bits in self.scans:
             if bits == 0:

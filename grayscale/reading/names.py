@@ -1,23 +1,22 @@
-"""Names of files below a folder, and how they are shown."""
+"""List the files below a folder, and escape their names for display."""
 
 import os
 import re
 from pathlib import Path
 
-# Control characters, what turns the direction of writing, separators of lines, and bytes that are no text.
+# Control characters, bidirectional controls and line separators.
 UNSAFE = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-
 LINKED = "a symbolic link to a folder is not followed, as DVC does not; put the files here"
 
 
 def shown(name: object) -> str:
-    """The name with what a terminal or a table would not show as such written `\\x1b` or `\\u202e`."""
+    """The name with unsafe characters and bytes that are not UTF-8 escaped, as in `\\x1b` or `\\u202e`."""
     text = os.fsencode(str(name)).decode("utf-8", "backslashreplace")
     return UNSAFE.sub(lambda found: f"\\x{ord(found[0]):02x}" if ord(found[0]) < 256 else ascii(found[0])[1:-1], text)
 
 
 def walk(top: Path) -> tuple[list[str], list[tuple[str, str]]]:
-    """The paths below `top` of all files, sorted, and of the folders that are not entered, with the reason, sorted.
+    """All files below `top`, and the folders that are not entered with the reason: relative paths, sorted.
 
     Hidden files and folders are ignored. Links to folders are not followed.
     """

@@ -1,4 +1,4 @@
-"""What a PNG says beside its pixels: Pillow knows no cICP, and EXIF behind the pixels only when it decodes."""
+"""PNG chunks that Pillow does not read: cICP, and EXIF that stands behind the pixels or in a text."""
 
 import struct
 import zlib
@@ -15,7 +15,11 @@ RAW_EXIF = (b"Raw profile type exif\0", b"Raw profile type APP1\0")  # in which 
 
 
 def colour(file: BinaryIO) -> Colour | str | None:
-    """What the chunk cICP says; `SRGB` for that; None if there is none. `DecodeError` names what is not supported."""
+    """The colour that cICP states, `SRGB` if it is that, None without the chunk.
+
+    Raises:
+        DecodeError: it is not supported; names it.
+    """
     for name, size in _chunks(file):
         if name == b"IDAT":
             break
@@ -28,35 +32,22 @@ def colour(file: BinaryIO) -> Colour | str | None:
 
 
 def exif(file: BinaryIO) -> bytes:
-    """The EXIF block, wherever it stands; empty if there is none."""
+    """The EXIF block, before or behind the pixels; empty if there is none."""
     for name, size in _chunks(file):
         if name == b"eXIf" and size <= MAX_TEXT:
             return file.read(size)
         if name in (b"tEXt", b"zTXt") and size <= MAX_TEXT:
             content = file.read(size)
             if content.startswith(RAW_EXIF):
-                return _unpacked(content, name == b"zTXt")
+                return _raw_profile(content, name == b"zTXt")
     return b""
 
 
-def text(file: BinaryIO, keyword: bytes) -> str | None:
-    """What a plain text before the pixels says; None if there is none of that keyword, or no PNG."""
-    file.seek(0)
-    if file.read(4) != b"\x89PNG":
-        return None
-    for name, size in _chunks(file):
-        if name == b"IDAT":
-            break
-        if name == b"tEXt" and size <= MAX_TEXT and (content := file.read(size)).startswith(keyword + b"\0"):
-            return content[len(keyword) + 1 :].decode("latin-1")
-    return None
-
-
-def _unpacked(content: bytes, packed: bool) -> bytes:
-    """Of a "Raw profile": its name and length in lines, then hexadecimal digits."""
+def _raw_profile(content: bytes, compressed: bool) -> bytes:
+    """The bytes of a "Raw profile" text: lines with its name and length, then hexadecimal digits."""
     text = content[content.index(b"\0") + 1 :]
     try:
-        text = zlib.decompressobj().decompress(text[1:], MAX_TEXT) if packed else text
+        text = zlib.decompressobj().decompress(text[1:], MAX_TEXT) if compressed else text
         return bytes.fromhex("".join(text.decode("latin-1").split("\n")[3:]))
     except (zlib.error, ValueError):
         return b""

@@ -59,9 +59,10 @@ def read(damaged: list[Path], folder: Path) -> int:
     assert all(reasons)
     assert not any(word in reason for reason in reasons for word in ("/", "0x", "object at"))
     out = folder.with_name("gray")
-    outcome = batch.run([Job(file, out / f"{file.name}.png") for file in damaged], batch.Choice("bt601", None, 8), 1)
-    assert len(list(out.iterdir())) + len(outcome.failed) == len(damaged)
-    assert all(outcome.failed.values())
+    results = batch.run([Job(file, out / f"{file.name}.png") for file in damaged], batch.Choice("bt601", None, 8), 1)
+    failed = [result for result in results.values() if isinstance(result, str)]
+    assert len(list(out.iterdir())) + len(failed) == len(damaged)
+    assert all(failed)
     return sum(isinstance(item, Photograph) for item in found)
 
 

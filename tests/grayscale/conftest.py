@@ -1,5 +1,6 @@
-"""Small models, and photographs as files."""
+"""Small models, photographs as arrays and as files."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,20 @@ from PIL import Image
 
 from tests.conftest import REPOSITORY
 
+node = helper.make_node
 ANY_SIZE = {"patch": 12, "cell": 1, "margin": 0}
 
 
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`subpixel` with weights that take the mean of red, green and blue."""
+    """`subpixel` with weights that compute the mean of red, green and blue."""
     pixels = np.eye(16).reshape(4, 4, 1, 16)
     weights = [pixels.repeat(3, axis=2) / 3, np.zeros(16), pixels, np.zeros(1)]
     return write_network(tmp_path_factory.mktemp("models"), "subpixel", weights)
 
 
 def network(variant: str, patch: int) -> Any:
-    """The network of a variant of params.yaml as it is saved, untrained, but nowhere zero."""
+    """The untrained network of a variant in params.yaml as it is saved, without weights that are zero."""
     import keras
 
     from stages.common.settings import load
@@ -33,16 +35,16 @@ def network(variant: str, patch: int) -> Any:
     recipe = load(REPOSITORY / "params.yaml").variants[variant]
     small = {"latent": 16} if "latent" in recipe.options and patch == 12 else {}
     model = build(recipe.model_copy(update=small), patch)
-    model = getattr(model, "inference", lambda: model)()  # without what only training needs
+    model = getattr(model, "inference", lambda: model)()  # without the parts for training
     rng = np.random.default_rng(7)
     for weight in model.trainable_weights:
-        if len(weight.shape) == 1 or not np.any(weight):  # a bias of 0 would be left out of an ONNX file
+        if len(weight.shape) == 1 or not np.any(weight):  # an ONNX file has no biases of 0
             weight.assign(rng.uniform(-0.1, 0.1, weight.shape))
     return model
 
 
 def write_network(folder: Path, variant: str, weights: list[np.ndarray] | None = None) -> Path:
-    """`network` for patches of 12 pixels as an ONNX file, perhaps with `weights`."""
+    """`network` for patches of 12 pixels as an ONNX file, by default with its own weights."""
     from stages.train.export import write_onnx
 
     path, model = folder / variant / "model.onnx", network(variant, 12)
@@ -52,21 +54,32 @@ def write_network(folder: Path, variant: str, weights: list[np.ndarray] | None =
 
 
 def clouds(height: int, width: int) -> np.ndarray:
-    """A photograph of soft coloured shapes, `(height, width, 3)` uint8."""
+    """A smooth colour photograph, `(height, width, 3)` uint8."""
     rows, columns = np.mgrid[:height, :width]
     waves = [np.sin(rows / (9 + 5 * k) + k) * np.cos(columns / (13 - 4 * k)) for k in range(3)]
     return (127.5 * (1 + 0.8 * np.stack(waves, axis=-1))).astype(np.uint8)
 
 
+def with_noise(photograph: np.ndarray, sigma: float = 20, shared: float = 0.0, seed: int = 1) -> np.ndarray:
+    """Gaussian noise is added, of which `shared` is the part that is the same in all channels."""
+    rng = np.random.default_rng(seed)
+    noise = np.sqrt(1 - shared) * rng.standard_normal(photograph.shape)
+    noise += np.sqrt(shared) * rng.standard_normal((*photograph.shape[:2], 1))
+    return np.rint(np.clip(photograph + sigma * noise, 0, 255)).astype(np.uint8)
+
+
+def compressed(photograph: np.ndarray, quality: int) -> np.ndarray:
+    """The photograph after JPEG compression."""
+    with io.BytesIO() as file:
+        Image.fromarray(photograph).save(file, "JPEG", quality=quality)
+        return np.asarray(Image.open(file))
+
+
 def save(path: Path, height: int = 20, width: int = 31, **options: Any) -> Path:
-    """Write `clouds` as an image file of the format that the extension says."""
+    """Write `clouds` as an image file; its extension is the format."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(clouds(height, width)).save(path, **options)
     return path
-
-
-def node(kind: str, given: list[str], made: list[str], **attributes: Any) -> onnx.NodeProto:
-    return helper.make_node(kind, given, made, **attributes)
 
 
 def graph(
@@ -77,7 +90,7 @@ def graph(
     shape: list[Any] | None = None,
     **facts: object,
 ) -> onnx.ModelProto:
-    """A network from `x` to `y` that says what one for photographs must; by default, of any size."""
+    """A network from `x` to `y` with metadata for photographs; by default, it takes any size."""
     given = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, shape or ["n", "h", "w", channels])
     output = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["n", "rows", "columns", "values"])
     stored = [numpy_helper.from_array(array, name) for name, array in (weights or {}).items()]

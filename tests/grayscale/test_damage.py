@@ -1,30 +1,16 @@
-"""Damage is estimated within bounds, on photographs and on pieces of them, and where there is none, hardly any."""
+"""Damage is estimated within bounds, on photographs and on parts of them."""
 
-import io
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from grayscale import damage
 from tests import leaves
+from tests.grayscale.conftest import compressed, with_noise
 
 PHOTOGRAPHS = [leaves.photograph(seed, 224, 280) for seed in range(3)]
-OWN = 2.0  # gray levels of noise in them
-
-
-def with_noise(photograph: np.ndarray, sigma: float, shared: float = 0.0, seed: int = 1) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    noise = np.sqrt(1 - shared) * rng.standard_normal(photograph.shape)
-    noise += np.sqrt(shared) * rng.standard_normal((*photograph.shape[:2], 1))
-    return np.rint(np.clip(photograph + sigma * noise, 0, 255)).astype(np.uint8)
-
-
-def compressed(photograph: np.ndarray, quality: int) -> np.ndarray:
-    with io.BytesIO() as file:
-        Image.fromarray(photograph).save(file, "JPEG", quality=quality)
-        return np.asarray(Image.open(file))
+OWN = 2.0  # their own noise, gray levels
 
 
 @pytest.mark.parametrize("sigma", [0, 5, 10, 25, 50])
@@ -37,14 +23,14 @@ def test_noise_is_estimated_within_a_tenth_and_half_a_level(sigma: float) -> Non
         assert compression < 0.25 + 0.075 * true
 
 
-def test_noise_that_channels_share_is_in_gray_alone() -> None:
+def test_noise_shared_by_the_channels_is_in_gray_alone() -> None:
     gray, chroma, _ = damage.estimate(with_noise(PHOTOGRAPHS[0], 20, shared=1.0))
     assert gray == pytest.approx(20, rel=0.1)
     assert chroma == pytest.approx(damage.estimate(PHOTOGRAPHS[0])[1], abs=0.5)
 
 
 @pytest.mark.parametrize("sigma", [0, 2, 5, 10])
-def test_texture_all_over_a_photograph_is_no_noise(sigma: float) -> None:
+def test_texture_is_not_taken_for_noise(sigma: float) -> None:
     rng = np.random.default_rng(1)
     fine, coarse = (rng.normal(0, 8 * side, (240 // side, 320 // side)) for side in (1, 2))
     grass = (fine + coarse.repeat(2, 0).repeat(2, 1))[..., None] * [0.4, 0.5, 0.3] + [90, 120, 60]
@@ -55,7 +41,7 @@ def test_texture_all_over_a_photograph_is_no_noise(sigma: float) -> None:
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (3, 5), (7, 1)])
 @pytest.mark.parametrize(("quality", "ratio"), [(10, 5), (20, 2.5), (50, 1), (75, 0.5)])
-def test_what_jpeg_rounds_off_is_told_by_its_table_wherever_blocks_start(
+def test_jpeg_is_measured_by_its_quantization_table_wherever_blocks_start(
     quality: int, ratio: float, row: int, column: int
 ) -> None:
     smooth, texture = PHOTOGRAPHS[0], with_noise(PHOTOGRAPHS[1], 8)
@@ -66,13 +52,13 @@ def test_what_jpeg_rounds_off_is_told_by_its_table_wherever_blocks_start(
 
 
 @pytest.mark.parametrize("change", [lambda photograph: photograph // 2 + 60, lambda photograph: photograph[:48, :48]])
-def test_where_the_table_cannot_be_seen_steps_at_the_borders_of_blocks_tell(change: Any) -> None:
+def test_jpeg_is_measured_by_block_borders_if_the_table_is_not_found(change: Any) -> None:
     for photograph in PHOTOGRAPHS:
         levels = [damage.estimate(change(compressed(photograph, quality)))[2] for quality in (10, 20, 40)]
         assert levels[0] > levels[1] > levels[2] > damage.estimate(change(photograph))[2]
 
 
-def test_a_few_pieces_of_a_photograph_tell_as_much_as_the_whole() -> None:
+def test_a_few_pieces_give_the_same_levels_as_the_photograph() -> None:
     noisy = with_noise(PHOTOGRAPHS[1], 20)
     pieces = noisy.reshape(8, 28, 10, 28, 3).swapaxes(1, 2).reshape(-1, 28, 28, 3)
     whole, few = damage.estimate(noisy), damage.estimate(pieces[::10])
@@ -81,7 +67,7 @@ def test_a_few_pieces_of_a_photograph_tell_as_much_as_the_whole() -> None:
 
 
 @pytest.mark.parametrize(("sigma", "quality"), [(0, 0), (20, 0), (0, 10)])
-def test_stripes_of_a_large_photograph_tell_as_much_as_the_whole(sigma: float, quality: int) -> None:
+def test_stripes_of_a_large_photograph_give_the_same_levels(sigma: float, quality: int) -> None:
     large = np.pad(PHOTOGRAPHS[1], ((0, 1600), (0, 1100), (0, 0)), "symmetric")  # 2.5 megapixels, without steps
     large = with_noise(large, sigma)
     large = compressed(large, quality) if quality else large
@@ -98,27 +84,28 @@ def test_stripes_of_a_large_photograph_tell_as_much_as_the_whole(sigma: float, q
     assert np.array_equal(damage.estimate_read(lambda top, bottom: fractions[top:bottom], *large.shape[:2]), found)
 
 
-def test_a_photograph_that_is_not_large_is_read_whole() -> None:
-    for small in (PHOTOGRAPHS[0], PHOTOGRAPHS[0][:30]):
-        found = damage.estimate_read(lambda top, bottom, of=small: of[top:bottom], *small.shape[:2])  # type: ignore[misc]
-        assert np.array_equal(found, damage.estimate(small))
+@pytest.mark.parametrize("height", [30, 224])
+def test_a_small_photograph_is_read_whole(height: int) -> None:
+    small = PHOTOGRAPHS[0][:height]
+    found = damage.estimate_read(lambda top, bottom: small[top:bottom], *small.shape[:2])
+    assert np.array_equal(found, damage.estimate(small))
 
 
-def test_clipped_places_hide_noise_and_are_passed_over() -> None:
+def test_clipped_areas_are_left_out() -> None:
     photograph = PHOTOGRAPHS[0].copy()
     photograph[:112] = 0
     assert damage.estimate(with_noise(photograph, 20))[0] == pytest.approx(20 / np.sqrt(3), rel=0.1)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (9, 9, 3), (11, 40, 3), (12, 12, 3)])
-def test_of_a_tiny_photograph_nothing_is_known_but_nothing_fails(shape: tuple[int, ...]) -> None:
+def test_levels_of_a_tiny_photograph_are_finite(shape: tuple[int, ...]) -> None:
     levels = damage.estimate(np.random.default_rng(1).integers(0, 256, shape, np.uint8))
     assert levels.shape == (3,)
     assert np.isfinite(levels).all()
     assert (levels >= 0).all()
 
 
-def test_planes_stand_beside_colour() -> None:
+def test_planes_of_damage_follow_colour() -> None:
     colour = np.random.default_rng(1).random((2, 4, 6, 3), np.float32)
     levels = np.array([[25.0, 10.0, 2.5], [0.3, 0.2, 0.1]])
     found = damage.beside(colour, levels)

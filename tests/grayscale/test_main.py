@@ -1,6 +1,7 @@
-"""The command line: what it writes, prints and returns."""
+"""The command: its outputs, messages and exit codes, and its worker processes."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,8 +14,10 @@ from PIL import Image
 
 import grayscale
 from grayscale import __main__ as command
-from grayscale import models
+from grayscale import batch, models
+from grayscale.batch import Choice
 from grayscale.conversions import bt601, lightness
+from grayscale.files import Job
 from tests.conftest import REPOSITORY, close_folder
 from tests.grayscale.conftest import clouds, node, save, write_graph
 
@@ -62,7 +65,7 @@ def test_one_photograph_becomes_an_8_bit_gray_png_beside_it(
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_noisy_photographs_are_those_of_the_network_for_noise(
+def test_noisy_photographs_are_converted_by_the_network_for_noise(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     for name, kind in {"simple": "ReduceMean", "denoise": "ReduceMin"}.items():
@@ -77,16 +80,14 @@ def test_noisy_photographs_are_those_of_the_network_for_noise(
     clean = (clouds(20, 31).sum(axis=-1, dtype=int) + 1) // 3
     np.testing.assert_array_equal(pixels(tmp_path / "in/clean.gray.png"), clean)
     np.testing.assert_array_equal(pixels(tmp_path / "in/noisy.gray.png"), noisy.min(axis=-1))
-    code, _, error = cli(
-        tmp_path / "in", "--sigma", 5, "--force", "--jobs", workers
-    )  # by denoise, which is told nothing here
+    code, _, error = cli(tmp_path / "in", "--sigma", 5, "--force", "--jobs", workers)
     assert (code, error.count("is not told how strong noise is")) == (1, 1)
 
 
-def test_a_method_is_the_conversion_of_the_targets_and_pillow_s_own_limit_does_not_count(
+def test_a_method_is_the_conversion_of_the_targets_without_pillow_s_limit(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # as 90 megapixels are below the 200 that are read
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # as its 90 megapixels are below our 200
     photo = save(tmp_path / "photo.png")
     assert cli(photo, "--method", "lightness", "--output", tmp_path / "x.png") == (0, "1 converted\n", "")
     assert Image.MAX_IMAGE_PIXELS == 100
@@ -103,21 +104,16 @@ def test_sixteen_bits_come_from_the_unrounded_output(cli: Cli, tmp_path: Path, m
     assert len(np.unique(gray)) > 256
 
 
-def test_transparent_parts_lie_on_white_and_a_turned_photograph_becomes_upright(cli: Cli, tmp_path: Path) -> None:
-    rgba = np.dstack([clouds(20, 31), np.full((20, 31), 255, np.uint8)])
-    rgba[:5, :, 3] = 0
-    tags = Image.Exif()
-    tags[0x0112] = 6  # turn by a quarter, clockwise
-    Image.fromarray(rgba).save(tmp_path / "photo.png", exif=tags)
+def test_transparent_parts_become_white(cli: Cli, tmp_path: Path) -> None:
+    alpha = np.zeros((20, 31), np.uint8)
+    alpha[5:] = 255
+    Image.fromarray(np.dstack([clouds(20, 31), alpha])).save(tmp_path / "photo.png")
     cli(tmp_path / "photo.png", "--method", "bt601")
-    expected = bt601(clouds(20, 31))
-    expected[:5] = 255
-    with Image.open(tmp_path / "photo.gray.png") as image:
-        np.testing.assert_array_equal(np.asarray(image), np.rot90(expected, -1))
-        assert image.getexif()[0x0112] == 1
+    gray = pixels(tmp_path / "photo.gray.png")
+    np.testing.assert_array_equal(gray, np.where(alpha, bt601(clouds(20, 31)), 255))
 
 
-def test_a_bad_file_does_not_stop_the_others_and_two_workers_do_as_one(cli: Cli, tmp_path: Path) -> None:
+def test_a_bad_file_does_not_stop_the_others_and_workers_change_nothing(cli: Cli, tmp_path: Path) -> None:
     for name in ("a.png", "c/d.jpg", "e.png"):
         save(tmp_path / "in" / name)
     (tmp_path / "in/b.jpg").write_bytes(b"\xff\xd8\xff no photograph")
@@ -134,7 +130,7 @@ def test_a_bad_file_does_not_stop_the_others_and_two_workers_do_as_one(cli: Cli,
     assert sorted(first) == ["a.gray.png", "c/d.gray.png", "e.gray.png"]
 
 
-def test_what_can_not_be_searched_or_read_is_named_and_counts(
+def test_unreadable_files_and_folders_are_named_and_counted(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("a.png", "closed/b.png"):
@@ -174,7 +170,7 @@ def test_existing_outputs_are_skipped_unless_forced(cli: Cli, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "at least one photograph"),
+        ([], "arguments are required: PHOTO"),
         (["photo.png", "--method", "none"], "invalid choice"),
         (["photo.png", "--method", "bt601", "--variant", "simple"], "not allowed with"),
         (["photo.png", "--method", "bt601", "--bits", "16"], "8 bits"),
@@ -187,7 +183,7 @@ def test_existing_outputs_are_skipped_unless_forced(cli: Cli, tmp_path: Path) ->
         (["empty", "--method", "bt601"], "no image files"),
     ],
 )
-def test_a_command_that_can_not_be_understood_is_refused(
+def test_wrong_arguments_are_refused(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -200,7 +196,7 @@ def test_a_command_that_can_not_be_understood_is_refused(
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_model_that_can_not_be_had_is_one_message_and_stops_all(cli: Cli, tmp_path: Path, workers: int) -> None:
+def test_a_missing_model_is_one_message_and_stops_all(cli: Cli, tmp_path: Path, workers: int) -> None:
     photos = [save(tmp_path / f"{number}.png") for number in range(2)]
     code, _, errors = cli(*photos, "--model", tmp_path / "none.onnx", "--jobs", workers)
     assert (code, errors) == (1, f"grayscale: {tmp_path / 'none.onnx'}: no such file\n")
@@ -208,7 +204,7 @@ def test_a_model_that_can_not_be_had_is_one_message_and_stops_all(cli: Cli, tmp_
 
 
 @pytest.mark.parametrize("arguments", [["-m", "grayscale", "--help"], ["-c", "import grayscale"]])
-def test_help_and_the_import_load_nothing_heavy(arguments: list[str]) -> None:
+def test_help_and_import_load_no_heavy_packages(arguments: list[str]) -> None:
     command = [sys.executable, "-X", "importtime", *arguments]
     result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     loaded = {line.rsplit("|")[-1].strip().split(".")[0] for line in result.stderr.splitlines() if "|" in line}
@@ -216,29 +212,68 @@ def test_help_and_the_import_load_nothing_heavy(arguments: list[str]) -> None:
     assert not loaded & heavy
 
 
+# === Worker processes ===
+
+
+class Killing(Choice):
+    """Kills the worker that receives it, as the kernel does when memory runs out."""
+
+    def __setstate__(self, _: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> list[Job]:
+    return [Job(save(tmp_path / f"{number}.png"), tmp_path / f"{number}.gray.png") for number in range(3)]
+
+
+def test_a_killed_worker_is_an_error_not_a_hang(jobs: list[Job]) -> None:
+    results = batch.run(jobs, Killing("bt601", None, 8), workers=2)
+    assert results == {job.source: batch.KILLED for job in jobs}
+
+
+def test_workers_import_nothing_from_the_folder_of_photographs(
+    jobs: list[Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "multiprocessing.py").write_text("open('ran', 'w')")
+    monkeypatch.chdir(tmp_path)
+    assert not any(isinstance(result, str) for result in batch.run(jobs, Choice("bt601", None, 8), workers=2).values())
+    assert not (tmp_path / "ran").exists()
+    assert "PYTHONSAFEPATH" not in os.environ
+
+
+def test_without_shared_memory_the_message_says_what_to_do(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "ProcessPoolExecutor", Mock(side_effect=FileNotFoundError(2, "No such file")))
+    with pytest.raises(OSError, match=r"can't share work .*No such file.*use --jobs 1"):
+        batch.run(jobs, Choice("bt601", None, 8), workers=2)
+
+
 INTERRUPT = """
 import os, signal, sys, threading, time
 from concurrent.futures import ProcessPoolExecutor
 from grayscale import batch, __main__
 
+def interrupt():
+    while signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # while workers start
+        time.sleep(0.01)
+    os.killpg(0, signal.SIGINT)
+
 class Pool(ProcessPoolExecutor):
-    def submit(self, *arguments):
-        interrupt = lambda: (time.sleep(0.1), os.killpg(0, signal.SIGINT))
-        if not self._pending_work_items:
-            threading.Thread(target=interrupt, daemon=True).start()
-        return super().submit(*arguments)
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        threading.Thread(target=interrupt, daemon=True).start()
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell in the background takes away
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell disables it
     sys.argv = ["grayscale", sys.argv[1], "--method", "bt601", "--jobs", sys.argv[2]]
     batch.ProcessPoolExecutor, levels = Pool, batch.levels
-    batch.levels = lambda *a, **b: (os.kill(os.getpid(), signal.SIGINT), levels(*a, **b))[1]  # in this process alone
+    batch.levels = lambda *a, **b: (os.kill(os.getpid(), signal.SIGINT), levels(*a, **b))[1]  # only in this process
     __main__.main()
 """
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_an_interrupt_is_no_traceback_and_leaves_nothing_half_written(tmp_path: Path, jobs: str) -> None:
+def test_an_interrupt_prints_no_traceback_and_leaves_no_partial_files(tmp_path: Path, jobs: str) -> None:
     for number in range(9):
         save(tmp_path / f"{number}.png")
     command = [sys.executable, "-c", INTERRUPT, str(tmp_path), jobs]

@@ -1,4 +1,4 @@
-"""Finding the trained model: the best one, the recorded one, pulled by the real DVC where it is not here."""
+"""Trained models: the best one is chosen, the recorded one is found, a missing one is pulled by DVC."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ stages:
 def made(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A DVC repository whose model of `subpixel` lies in the workspace and in a remote; tests must not change it."""
     top = tmp_path_factory.mktemp("clone")
-    for name in ("facts.json", "b.txt", "a-b.txt", "a/b.txt", "B", 'ä "ö".txt', "a/c/d"):  # which DVC sorts in its way
+    for name in ("facts.json", "b.txt", "a-b.txt", "a/b.txt", "B", 'ä "ö".txt', "a/c/d"):  # to test DVC's sort order
         (top / "model" / name).parent.mkdir(parents=True, exist_ok=True)
         (top / "model" / name).write_text(name)
     shutil.copy2(model_file, top / "model/model.onnx")
@@ -50,7 +50,7 @@ def clone(made: Workspace, tmp_path: Path) -> Workspace:
 
 
 @pytest.mark.parametrize("facts", ["{ }", None], ids=["changed", "half"])
-def test_a_model_is_taken_if_its_folder_is_the_recorded_one(clone: Workspace, facts: str | None) -> None:
+def test_a_model_is_found_if_its_folder_has_the_recorded_hash(clone: Workspace, facts: str | None) -> None:
     folder = clone.folder / "data/models/subpixel"
     assert models.find("subpixel", clone.folder) == folder / "model.onnx"
     (folder / "facts.json").unlink()
@@ -60,9 +60,7 @@ def test_a_model_is_taken_if_its_folder_is_the_recorded_one(clone: Workspace, fa
         models.find("subpixel", clone.folder)
 
 
-def test_a_model_that_is_not_here_is_pulled_or_the_message_says_how_to_get_it(
-    clone: Workspace, model_file: Path
-) -> None:
+def test_a_missing_model_is_pulled_or_the_message_says_how_to_get_it(clone: Workspace, model_file: Path) -> None:
     def without_model() -> Path:
         shutil.rmtree(clone.folder / "data")
         shutil.rmtree(clone.folder / ".dvc/cache")
@@ -75,7 +73,7 @@ def test_a_model_that_is_not_here_is_pulled_or_the_message_says_how_to_get_it(
     assert not (clone.folder / "data/models/subpixel").exists()
 
 
-def test_what_was_never_trained_is_refused_and_so_is_a_folder_that_is_no_clone(made: Workspace, tmp_path: Path) -> None:
+def test_an_unknown_variant_and_a_folder_that_is_no_clone_are_refused(made: Workspace, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no variant 'other' has been trained; there are subpixel"):
         models.find("other", made.folder)
     with pytest.raises(ModelError, match="no clone"):
@@ -84,9 +82,7 @@ def test_what_was_never_trained_is_refused_and_so_is_a_folder_that_is_no_clone(m
         models.best(tmp_path, tmp_path)
 
 
-def test_where_there_is_no_clone_packed_models_are_found_if_they_are_those_of_the_list(
-    tmp_path: Path, model_file: Path
-) -> None:
+def test_outside_a_clone_packed_models_are_found_if_they_have_the_listed_hash(tmp_path: Path, model_file: Path) -> None:
     packed = tmp_path / "trained"
     (packed / "subpixel").mkdir(parents=True)
     shutil.copy(model_file, packed / "subpixel")

@@ -1,4 +1,4 @@
-"""ONNX files: what is run, and what is refused with one sentence. None of them writes, reads elsewhere or crashes."""
+"""ONNX files are run, or refused with one sentence; none writes, reads other files or crashes."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ def write(folder: Path, content: bytes | onnx.ModelProto, name: str = "model.onn
     return path
 
 
-def test_a_network_computes_within_the_range_on_as_many_threads_as_it_is_told(tmp_path: Path) -> None:
+def test_a_network_clips_its_output_and_uses_the_given_number_of_threads(tmp_path: Path) -> None:
     for threads in (1, 2):
         found = network.load(write(tmp_path, graph([node("Sqrt", ["x"], ["y"])])), threads)
         assert (found.channels, found.patch, found.reach) == (3, 12, (1, 0))
@@ -33,19 +33,19 @@ def test_a_network_computes_within_the_range_on_as_many_threads_as_it_is_told(tm
         assert found.session.get_session_options().intra_op_num_threads == threads
 
 
-def external(where: str) -> onnx.ModelProto:
+def external() -> onnx.ModelProto:
     """A network that adds a weight from another file."""
     model = graph([node("Add", ["x", "weight"], ["y"])], {"weight": np.zeros(3, np.float32)})
     weight = model.graph.initializer[0]
     weight.ClearField("raw_data")
     weight.data_location = onnx.TensorProto.EXTERNAL
-    weight.external_data.add(key="location", value=where)
+    weight.external_data.add(key="location", value="weights.bin")
     return model
 
 
-def in_attribute(where: str) -> onnx.ModelProto:
+def in_attribute() -> onnx.ModelProto:
     """The same with the weight in an operator's attribute."""
-    weight = external(where).graph.initializer[0]
+    weight = external().graph.initializer[0]
     return graph([node("Constant", [], ["weight"], value=weight), node("Add", ["x", "weight"], ["y"])])
 
 
@@ -65,9 +65,8 @@ REFUSED: dict[str, tuple[onnx.ModelProto | bytes, str]] = {
     "ort format": (b"\x18\0\0\0ORTM" + bytes(200), "no ONNX file"),
     "half": (graph([SAME]).SerializeToString()[:-30], "no ONNX file"),
     "two graphs": (graph([SAME]).SerializeToString() * 2, "no ONNX file"),
-    "external": (external("/etc/passwd"), "weights in another file"),
-    "relative": (external("weights.bin"), "weights in another file"),
-    "external attribute": (in_attribute("/etc/passwd"), "weights in another file"),
+    "external": (external(), "weights in another file"),
+    "external attribute": (in_attribute(), "weights in another file"),
     "operator": (graph([node("Identity", ["x"], ["y"], domain="com.microsoft")]), "com.microsoft"),
     "opset": (changed(lambda model: model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 1))), r"ai\.onnx\.ml"),
     "function": (changed(lambda model: model.functions.append(FUNCTION)), "functions of its own"),
@@ -90,13 +89,12 @@ REFUSED: dict[str, tuple[onnx.ModelProto | bytes, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_is_not_written_by_the_training_is_refused_by_name(
-    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("content", "message"), REFUSED.values(), ids=REFUSED)
+def test_files_that_the_training_does_not_write_are_refused(
+    tmp_path: Path, content: onnx.ModelProto | bytes, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "weights.bin").write_bytes(bytes(12))
-    content, message = REFUSED[name]
     path = write(tmp_path, content)
     with pytest.raises(ModelError, match=message) as caught:
         network.load(path)
@@ -105,9 +103,7 @@ def test_what_is_not_written_by_the_training_is_refused_by_name(
     assert sorted(file.name for file in tmp_path.iterdir()) == ["model.onnx", "weights.bin"]
 
 
-def test_a_file_that_is_missing_of_another_kind_or_too_large_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_too_large_or_other_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModelError, match="no such file"):
         network.load(tmp_path / "none.onnx")
     with pytest.raises(ModelError, match=r"ends in \.onnx"):
@@ -135,10 +131,9 @@ GREEDY: dict[str, onnx.ModelProto] = {
 }
 
 
-@pytest.mark.parametrize("name", GREEDY)
-def test_memory_beyond_a_bound_is_refused_when_it_is_asked_for(tmp_path: Path, name: str) -> None:
-    """In a process of its own, which may not have much more."""
-    path = write(tmp_path, GREEDY[name])
+@pytest.mark.parametrize("model", GREEDY.values(), ids=GREEDY)
+def test_memory_is_bounded(tmp_path: Path, model: onnx.ModelProto) -> None:
+    path = write(tmp_path, model)
     program = r"""
 import re, sys
 from pathlib import Path
@@ -151,9 +146,7 @@ except network.ModelError as error:
     print(error)
 assert int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) < 600 << 10  # KiB
 """
-    result = subprocess.run(
-        [sys.executable, "-c", program, str(path)], cwd=REPOSITORY, capture_output=True, text=True, check=False
-    )
+    result = subprocess.run([sys.executable, "-c", program, str(path)], cwd=REPOSITORY, capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith(f"{path}: can't be run: ")
 
@@ -163,10 +156,12 @@ assert int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1
     [
         (node("Concat", ["x", "x"], ["y"], axis=1), r"model\.onnx: makes"),
         (node("Flatten", ["x"], ["y"]), r"model\.onnx"),
-        (node("Div", ["x", "x"], ["y"]), "no numbers"),
+        (node("Div", ["x", "x"], ["y"]), "NaN"),
     ],
 )
-def test_an_output_that_is_no_image_of_the_size_is_refused(tmp_path: Path, made: onnx.NodeProto, message: str) -> None:
+def test_an_output_that_is_no_image_of_the_same_size_is_refused(
+    tmp_path: Path, made: onnx.NodeProto, message: str
+) -> None:
     with pytest.raises(ModelError, match=message):
         network.load(write(tmp_path, graph([made])))(np.zeros_like(IMAGE))
 
@@ -199,9 +194,9 @@ print(ran)
 
 
 @pytest.mark.parametrize("variant", ["subpixel", "adaptive"])
-def test_random_damage_is_refused_or_runs_but_never_crashes(tmp_path: Path, variant: str) -> None:
+def test_a_damaged_file_is_refused_or_runs_but_never_crashes(tmp_path: Path, variant: str) -> None:
     model = write_network(tmp_path, variant)
     command = [sys.executable, "-c", MUTATE, str(model), str(tmp_path / "mutated.onnx")]
-    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-2000:]
     assert 0 < int(result.stdout) < 300

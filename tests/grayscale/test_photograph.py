@@ -1,6 +1,5 @@
-"""`grayscale.convert`: photographs as arrays, of any size, through networks and closed forms."""
+"""`grayscale.convert`: arrays of any size through networks and closed forms."""
 
-import io
 import os
 import shutil
 from pathlib import Path
@@ -9,15 +8,14 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import grayscale
 from grayscale import damage, models, network, tiles
 from grayscale import photograph as module
-from grayscale.conversions import CONVERSIONS, bt601
+from grayscale.conversions import CONVERSIONS
 from grayscale.core.levels import levels
 from tests import leaves
-from tests.grayscale.conftest import clouds, node, write_graph, write_network
+from tests.grayscale.conftest import clouds, compressed, node, with_noise, write_graph, write_network
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 1000), (500, 333)])
@@ -31,21 +29,14 @@ def test_photographs_of_any_size_become_gray_of_that_size(tmp_path: Path, size: 
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_network_that_sees_gray_is_shown_luma_and_of_one_that_makes_colour_luma_is_taken(
-    tmp_path: Path, channels: int
-) -> None:
+def test_gray_input_is_luma_and_colour_output_is_reduced_to_luma(tmp_path: Path, channels: int) -> None:
     model = write_graph(tmp_path / "same.onnx", [node("Identity", ["x"], ["y"])], channels=channels)
     photograph = np.eye(3, dtype=np.uint8)[None].repeat(15, axis=0) * np.uint8(255)  # red, green and blue
     assert grayscale.convert(photograph, model=model).tolist() == [[76, 150, 29]] * 15
 
 
-def noisy(photograph: np.ndarray, sigma: float = 20) -> np.ndarray:
-    grain = np.random.default_rng(5).normal(0, sigma, photograph.shape)
-    return np.rint(np.clip(photograph + grain, 0, 255)).astype(np.uint8)
-
-
-@pytest.mark.parametrize("variant", ["simple", "denoise"])  # the second is told the damage of the whole photograph
-def test_photographs_that_are_larger_than_a_tile_have_no_seams(
+@pytest.mark.parametrize("variant", ["simple", "denoise"])  # denoise gets the damage of the whole photograph
+def test_photographs_larger_than_a_tile_have_no_seams(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant: str
 ) -> None:
     monkeypatch.setattr(tiles, "TILE", 60)
@@ -54,19 +45,19 @@ def test_photographs_that_are_larger_than_a_tile_have_no_seams(
     assert used.reach
     margin = used.reach[1]
     height, width = 2 * margin + 80, 2 * margin + 100
-    photograph = noisy(clouds(height, width)).astype(np.float32) / 255
+    photograph = with_noise(clouds(height, width)).astype(np.float32) / 255
     seen = photograph
     if used.channels > 3:
         levels = damage.estimate_read(lambda top, bottom: photograph[top:bottom], height, width)
         seen = damage.beside(photograph, levels)
-    inner = np.s_[margin:-margin, margin:-margin]  # beyond its edges the library mirrors, the network sees zeros
+    inner = np.s_[margin:-margin, margin:-margin]  # the library mirrors edges, the network pads them with zeros
     at_once = used(seen[None])[0, ..., 0]
     np.testing.assert_allclose(grayscale.convert(photograph, model=model)[inner], at_once[inner], atol=1e-5)
 
 
-def test_a_network_is_told_the_damage_of_the_whole_photograph(tmp_path: Path) -> None:
+def test_a_network_gets_the_damage_of_the_whole_photograph(tmp_path: Path) -> None:
     photograph = leaves.photograph(1, 96, 700)
-    photograph[:, 520:] = noisy(photograph[:, 520:])  # in the second tile alone
+    photograph[:, 520:] = with_noise(photograph[:, 520:])  # in the second tile alone
     planes = damage.beside(photograph[:1, :1] / 255, damage.estimate(photograph))
     for place in (3, 6):
         plane = [node("Gather", ["x", "place"], ["y"], axis=3)]
@@ -74,7 +65,9 @@ def test_a_network_is_told_the_damage_of_the_whole_photograph(tmp_path: Path) ->
         np.testing.assert_allclose(grayscale.convert(photograph / 255, model=model), planes[0, 0, place], rtol=1e-6)
 
 
-def test_a_user_tells_how_strong_noise_is(tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_may_state_how_strong_noise_is(
+    tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plane = [node("Gather", ["x", "place"], ["y"], axis=3)]
     model = write_graph(tmp_path / "x.onnx", plane, {"place": np.array([3])}, channels=8)
     monkeypatch.setattr(models, "find", {"denoise": model}.__getitem__)
@@ -83,42 +76,34 @@ def test_a_user_tells_how_strong_noise_is(tmp_path: Path, model_file: Path, monk
         told = damage.beside(photograph[:1, :1], damage.of_noise(sigma))[0, 0, 3]
         np.testing.assert_allclose(grayscale.convert(photograph, sigma=sigma), told, rtol=1e-6)
     assert damage.of_noise(30) == pytest.approx(
-        damage.estimate(noisy(np.full((240, 240, 3), 128, np.uint8), 30)), rel=0.1, abs=0.6
+        damage.estimate(with_noise(np.full((240, 240, 3), 128, np.uint8), 30)), rel=0.1, abs=0.6
     )
     with pytest.raises(models.ModelError, match="is not told"):
         grayscale.convert(photograph, model=model_file, sigma=10)
 
 
-def test_damaged_photographs_get_the_variant_for_them_and_others_do_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_damaged_photographs_get_the_variant_for_noise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, kind in {"clean": "ReduceMean", "noisy": "ReduceMin"}.items():
         write_graph(tmp_path / name / "model.onnx", [node(kind, ["x"], ["y"], axes=[3])])
     monkeypatch.setattr(models, "find", lambda name: tmp_path / name / "model.onnx")
     monkeypatch.setattr(models, "best", lambda: ("clean", "noisy"))
     photograph = leaves.photograph(1, 224, 280)
-    with io.BytesIO() as file:
-        Image.fromarray(photograph).save(file, "JPEG", quality=10)
-        blocks = np.asarray(Image.open(file))
-    for damaged in (noisy(photograph), blocks):
+    for damaged in (with_noise(photograph), compressed(photograph, quality=10)):
         np.testing.assert_array_equal(grayscale.convert(damaged), damaged.min(axis=-1))
     clean = (photograph.sum(axis=-1, dtype=int) + 1) // 3
     np.testing.assert_array_equal(grayscale.convert(photograph), clean)
     monkeypatch.setattr(models, "best", lambda: ("clean", None))
-    assert not np.array_equal(grayscale.convert(noisy(photograph)), noisy(photograph).min(axis=-1))
+    assert not np.array_equal(grayscale.convert(with_noise(photograph)), with_noise(photograph).min(axis=-1))
 
 
 @pytest.mark.parametrize("method", ["bt601", "gradient_correlation"])
 def test_closed_forms_are_those_of_the_targets_on_the_whole_photograph(method: str) -> None:
     photograph = clouds(600, 1000)  # more than one stripe
-    np.testing.assert_array_equal(grayscale.convert(photograph, method=method), CONVERSIONS[method](photograph))
-
-
-def test_fractions_stay_fractions_of_their_type() -> None:
-    photograph = clouds(9, 7)
-    gray = grayscale.convert((photograph / 255).astype(np.float32), method="bt601")
-    assert gray.dtype == np.float32
-    np.testing.assert_allclose(gray, bt601(photograph) / 255, atol=1e-7)
+    expected = CONVERSIONS[method](photograph)
+    np.testing.assert_array_equal(grayscale.convert(photograph, method=method), expected)
+    fractions = grayscale.convert((photograph / 255).astype(np.float32), method=method)
+    assert fractions.dtype == np.float32
+    np.testing.assert_allclose(fractions, expected / 255, atol=1e-7)
 
 
 def test_a_model_is_loaded_once_and_again_when_its_file_changes(
@@ -154,6 +139,6 @@ def test_levels_are_rounded_and_clipped() -> None:
         (np.zeros((4, 4, 3), np.uint8), {"method": "luma"}, "no closed form 'luma'; there are average, bt601"),
     ],
 )
-def test_what_is_no_photograph_is_refused(photograph: np.ndarray, choice: dict[str, Any], message: str) -> None:
+def test_invalid_arguments_are_refused(photograph: np.ndarray, choice: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         grayscale.convert(photograph, **choice)

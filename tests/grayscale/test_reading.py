@@ -1,14 +1,15 @@
-"""What Pillow leaves out or takes for something else. Truth is colour maths, or tifffile."""
+"""What Pillow does not read or misreads. The truth is colour mathematics, or tifffile."""
 
 import io
 import struct
+import zlib
 from functools import partial
 from typing import Any
 
 import colour
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin, features
+from PIL import Image, ImageCms, PngImagePlugin
 
 from grayscale.reading import jpeg
 from tests.fetch import files
@@ -30,15 +31,13 @@ def near(found: np.ndarray, expected: np.ndarray, most: float = 1) -> None:
 @pytest.mark.parametrize("tile", [None, (16, 32)])
 @pytest.mark.parametrize("dtype", ["u1", "u2"])
 @pytest.mark.parametrize("bands", [3, 4])
-def test_planes_are_read_as_pixels_are(
+def test_planes_are_read_as_interleaved_pixels_are(
     compression: str | None, byteorder: Any, tile: tuple[int, int] | None, dtype: str, bands: int
 ) -> None:
     pixels = np.concatenate([RAMPS, np.full((48, 64, bands - 3), 65535, np.uint16)], axis=-1)
     pixels = pixels if dtype == "u2" else (pixels >> 8).astype(np.uint8)
-    options: dict[str, Any] = {"photometric": "rgb", "planarconfig": "separate"}
-    options |= {"tile": tile, "compression": compression}
-    if bands == 4:
-        options["extrasamples"] = ["unassalpha"]
+    options: dict[str, Any] = {"photometric": "rgb", "planarconfig": "separate", "tile": tile}
+    options |= {"compression": compression, "extrasamples": ["unassalpha"] * (bands - 3)}
     content = tiff((np.moveaxis(pixels, -1, 0), options), byteorder=byteorder)
     near(pixels_of(content), RAMPS >> 8, 0)
 
@@ -46,12 +45,10 @@ def test_planes_are_read_as_pixels_are(
 @pytest.mark.parametrize("bits", [1, 4, 8])
 @pytest.mark.parametrize("scale", [1, 257])
 def test_a_colour_map_may_hold_8_or_16_bits(bits: int, scale: int) -> None:
-    entries = 2**bits
-    colours = np.random.default_rng(bits).integers(0, 256, (3, entries)).astype(np.uint16)
-    indices = (np.arange(256).reshape(16, 16) % entries).astype(np.uint8)
-    padded = np.zeros((3, 256), np.uint16)
-    padded[:, :entries] = colours * scale
-    content = tiff((indices, {"photometric": "palette", "colormap": padded}))
+    colours = np.zeros((3, 256), np.uint16)
+    colours[:, : 2**bits] = np.random.default_rng(bits).integers(0, 256, (3, 2**bits))
+    indices = (np.arange(256).reshape(16, 16) % 2**bits).astype(np.uint8)
+    content = tiff((indices, {"photometric": "palette", "colormap": colours * scale}))
     near(pixels_of(content), np.moveaxis(colours[:, indices], 0, -1), 0)
 
 
@@ -68,8 +65,6 @@ def test_samples_without_a_known_range_are_refused(dtype: str, bands: int, compr
 FULL = np.moveaxis(np.mgrid[:48, :64, :1], 0, -1)[..., 0, :].repeat(2, axis=-1)[..., :3].astype(np.uint8)
 THUMBNAIL = np.full((12, 16, 3), 200, np.uint8)
 RGB: dict[str, Any] = {"photometric": "rgb"}
-
-
 MARKED: dict[str, Any] = {**RGB, "subfiletype": 1}
 
 
@@ -84,7 +79,7 @@ MARKED: dict[str, Any] = {**RGB, "subfiletype": 1}
         ([(FULL, {**RGB, "subifds": 1}), (FULL[::2, ::2], MARKED)], FULL),  # a smaller copy below a page
     ],
 )
-def test_the_photograph_is_the_first_page_that_is_no_thumbnail(pages: list[Any], expected: np.ndarray) -> None:
+def test_the_first_page_that_is_no_thumbnail_is_read(pages: list[Any], expected: np.ndarray) -> None:
     near(pixels_of(tiff(*pages)), expected, 0)
 
 
@@ -108,7 +103,7 @@ def test_camera_raw_and_lone_thumbnails_are_refused(pages: list[Any], name: str)
     refused(tiff(*pages), "camera raw|thumbnail", name)
 
 
-def test_colour_at_half_resolution_is_read_as_such() -> None:
+def test_subsampled_colour_in_tiff_is_read() -> None:
     image = files.photo((32, 32))
     content = files.encoded(image, "TIFF", compression="jpeg", quality=95)
     near(pixels_of(content), np.asarray(image), 60)
@@ -118,7 +113,7 @@ def test_colour_at_half_resolution_is_read_as_such() -> None:
 
 
 @pytest.mark.parametrize("kind", ["icc_profile", "zTXt", "iTXt", "tEXt"])
-def test_a_png_may_hold_megabytes_beside_its_pixels(kind: str) -> None:
+def test_a_png_may_hold_megabytes_of_text_or_profile(kind: str) -> None:
     texts, options = PngImagePlugin.PngInfo(), {}
     if kind == "icc_profile":
         options = {"icc_profile": bytes(3_000_000)}
@@ -154,12 +149,11 @@ def test_png_code_points_are_honoured(depth: int, primaries: int, transfer: int)
     ("points", "words"),
     [([9, 16, 0, 1], "PQ"), ([9, 18, 0, 1], "HLG"), ([1, 9, 0, 1], "transfer 9"), ([77, 13, 0, 1], "77")],
 )
-def test_code_points_that_are_not_supported_are_named(points: list[int], words: str) -> None:
+def test_unsupported_code_points_are_named(points: list[int], words: str) -> None:
     refused(files.png(RAMPS >> 8, 8, (b"cICP", bytes(points))), f"{words}.* not supported")
     refused(files.png(RAMPS >> 8, 8, (b"cICP", bytes([1, 13, 0, 0]))), "full range, which is not supported")
 
 
-@pytest.mark.skipif(not features.check("avif"), reason="Pillow without AVIF")
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_avif_code_points_are_honoured_or_named(mode: str) -> None:
     image = Image.fromarray((RAMPS >> 8).astype(np.uint8)).convert(mode)
@@ -195,7 +189,7 @@ def test_gamma_and_primaries_are_honoured(depth: int, gamma: float, primaries: t
         near(pixels_of(gray), expected[..., :1])
 
 
-def test_a_profile_or_srgb_is_stronger_than_gamma() -> None:
+def test_a_profile_or_srgb_takes_precedence_over_gamma() -> None:
     gamma, image = (b"gAMA", struct.pack(">I", 100_000)), (RAMPS >> 8).astype(np.uint8)
     near(pixels_of(files.png(image, 8, (b"sRGB", b"\0"), gamma)), image, 0)
     with_profile = files.encoded(Image.fromarray(image), "PNG", icc_profile=files.rgb_profile())
@@ -213,20 +207,18 @@ def test_a_profile_or_srgb_is_stronger_than_gamma() -> None:
         *([(b"cICP", bytes([*points, 0, 1])), (b"gAMA", struct.pack(">I", 100_000))] for points in ([1, 13], [2, 2])),
     ],
 )
-def test_impossible_numbers_and_srgb_change_nothing(chunks: list[tuple[bytes, bytes]]) -> None:
+def test_impossible_values_and_srgb_change_nothing(chunks: list[tuple[bytes, bytes]]) -> None:
     near(pixels_of(files.png(RAMPS >> 8, 8, *chunks)), RAMPS >> 8, 0)
 
 
-# === 16 bits with a profile ===
+# === Profiles ===
 
 LINEAR = files.matrix_profile(1.0)
 
 
 def with_profile(container: str, samples: np.ndarray, profile: bytes) -> bytes:
-    if container.startswith("PNG"):
-        import zlib
-
-        return files.png(samples, 16, (b"iCCP", b"x\0\0" + zlib.compress(profile)))
+    if container == "PNG":
+        return files.png(samples, 8 * samples.itemsize, (b"iCCP", b"x\0\0" + zlib.compress(profile)))
     options: dict[str, Any] = {"photometric": "minisblack" if samples.ndim == 2 else "rgb", "iccprofile": profile}
     if container == "TIFF planes":
         samples, options["planarconfig"] = np.moveaxis(samples, -1, 0), "separate"
@@ -239,7 +231,7 @@ def with_profile(container: str, samples: np.ndarray, profile: bytes) -> bytes:
 
 @pytest.mark.parametrize("container", ["PNG", "TIFF", "TIFF >", "TIFF packed", "TIFF planes"])
 @pytest.mark.parametrize("bands", [3, 4])
-def test_sixteen_bits_of_colour_are_cut_after_the_profile(container: str, bands: int) -> None:
+def test_16_bit_colour_is_rounded_after_the_profile(container: str, bands: int) -> None:
     samples = np.concatenate([RAMPS // 8, np.full((48, 64, 1), 65535, np.uint16)], axis=-1)[..., :bands]
     expected = in_srgb(samples[..., :3] / 65535, ADOBE_RGB, lambda linear: linear)
     near(pixels_of(with_profile(container, samples, LINEAR)), expected)
@@ -247,7 +239,7 @@ def test_sixteen_bits_of_colour_are_cut_after_the_profile(container: str, bands:
 
 @pytest.mark.parametrize("container", ["PNG", "TIFF", "TIFF >"])
 @pytest.mark.parametrize("gamma", [1.0, 1.5])
-def test_sixteen_bits_of_gray_are_cut_after_the_profile(container: str, gamma: float) -> None:
+def test_16_bit_gray_is_rounded_after_the_profile(container: str, gamma: float) -> None:
     expected = files.to_srgb((RAMP / 65535) ** gamma)[..., None]
     near(pixels_of(with_profile(container, RAMP, files.gray_profile(gamma))), expected)
     if container == "PNG":
@@ -255,16 +247,18 @@ def test_sixteen_bits_of_gray_are_cut_after_the_profile(container: str, gamma: f
         near(pixels_of(with_profile(container, alpha, files.gray_profile(gamma))), expected)
 
 
-@pytest.mark.skipif(not features.check("avif"), reason="Pillow without AVIF")
-@pytest.mark.parametrize("kind", ["PNG", "AVIF", "WEBP"])
-def test_a_gray_profile_counts_where_gray_is_colour_in_name_only(kind: str) -> None:
-    gray = Image.fromarray((RAMP >> 8).astype(np.uint8)).convert("LA").convert("RGBA")
-    options: dict[str, Any] = {"lossless": True} if kind == "WEBP" else {}
-    if kind == "AVIF":
-        options = {"quality": 100, "subsampling": "4:0:0"}
-    plain = pixels_of(files.encoded(gray, kind, **options))
-    found = pixels_of(files.encoded(gray, kind, icc_profile=files.gray_profile(1.5), **options))
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("PNG", "L"), ("PNG", "LA"), ("PNG", "RGBA"), ("AVIF", "RGBA"), ("WEBP", "RGBA")]
+)
+def test_a_gray_profile_is_applied_to_gray_however_it_is_stored(kind: str, mode: str) -> None:
+    options: dict[str, dict[str, Any]] = {"WEBP": {"lossless": True}, "AVIF": {"quality": 100, "subsampling": "4:0:0"}}
+    gray = Image.fromarray((RAMP >> 8).astype(np.uint8)).convert("LA").convert(mode)
+    plain, found = (
+        pixels_of(files.encoded(gray, kind, icc_profile=profile, **options.get(kind, {})))
+        for profile in (None, files.gray_profile(1.5))
+    )
     near(found, files.to_srgb((plain / 255) ** 1.5))
+    assert (np.ptp(found, axis=-1) == 0).all()
 
 
 CURVE_TAGS = [
@@ -287,14 +281,18 @@ CURVE_TAGS = [
 
 
 @pytest.mark.parametrize(("tag", "curve"), CURVE_TAGS)
-def test_every_kind_of_curve_is_followed(tag: bytes, curve: Any) -> None:
+def test_every_kind_of_curve_is_applied(tag: bytes, curve: Any) -> None:
     expected = files.to_srgb(curve(RAMP / 65535))[..., None]
     near(pixels_of(with_profile("PNG", RAMP, files.gray_profile_of(tag))), expected)
 
 
-def test_a_broken_or_foreign_profile_changes_nothing_in_16_bits() -> None:
-    for profile in (LINEAR[:300], files.gray_profile(1.0), bytes(500), b"x"):
-        near(pixels_of(with_profile("PNG", RAMPS, profile)), RAMPS >> 8, 0)
+def test_srgb_and_a_broken_or_mismatched_profile_change_nothing() -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    eight = (RAMPS >> 8).astype(np.uint8)
+    near(pixels_of(with_profile("PNG", eight, srgb)), eight, 0)
+    for profile in (LINEAR[:200], LINEAR[:300], files.gray_profile(1.5), bytes(500), b"x"):
+        for samples in (eight, RAMPS):
+            near(pixels_of(with_profile("PNG", samples, profile)), eight, 0)
     near(pixels_of(with_profile("PNG", RAMP, LINEAR)), RAMP[..., None] >> 8, 0)
 
 
@@ -308,7 +306,7 @@ JPEGS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("options", JPEGS)
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
-def test_a_jpeg_that_was_cut_and_ended_is_truncated(options: dict[str, Any], mode: str) -> None:
+def test_a_truncated_jpeg_with_an_end_marker_is_refused(options: dict[str, Any], mode: str) -> None:
     image = Image.fromarray(SCENE).convert(mode)
     content = files.encoded(image, "JPEG", **options)
     with Image.open(io.BytesIO(content)) as plain:
@@ -320,7 +318,9 @@ def test_a_jpeg_that_was_cut_and_ended_is_truncated(options: dict[str, Any], mod
 @pytest.mark.parametrize("size", [(1, 1), (7, 9), (16, 16), (17, 250), (250, 33)])
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
 @pytest.mark.parametrize("progressive", [False, True])
-def test_a_whole_jpeg_is_read_whatever_follows_it(size: tuple[int, int], subsampling: int, progressive: bool) -> None:
+def test_a_whole_jpeg_is_read_whatever_follows_its_end(
+    size: tuple[int, int], subsampling: int, progressive: bool
+) -> None:
     content = files.encoded(files.photo(size), "JPEG", subsampling=subsampling, progressive=progressive)
     with Image.open(io.BytesIO(content)) as plain:
         expected = np.asarray(plain)
@@ -328,7 +328,7 @@ def test_a_whole_jpeg_is_read_whatever_follows_it(size: tuple[int, int], subsamp
         near(pixels_of(content + behind), expected, 0)
 
 
-def test_a_jpeg_of_very_many_scans_is_refused() -> None:
+def test_a_jpeg_of_too_many_scans_is_refused() -> None:
     content = files.encoded(files.photo((64, 64)), "JPEG", progressive=True)
     scans = [place for place in range(len(content)) if content.startswith(b"\xff\xda", place)]
     last = content[scans[-1] : -2]
