@@ -1,4 +1,4 @@
-"""Every number leads back to the photographs: on a repository whose dvc.lock and results are written by hand."""
+"""Scores are traced back to photographs, in a repository with a dvc.lock and results written by hand."""
 
 import re
 import subprocess
@@ -19,7 +19,7 @@ METHODS = (
 
 
 def lock() -> dict[str, Any]:
-    """dvc.lock of two variants; hashes are words."""
+    """dvc.lock of two variants, with words for hashes."""
 
     def stage(cmd: str, deps: dict[str, str], *outs: str, **params: object) -> dict[str, Any]:
         return {
@@ -45,7 +45,7 @@ def lock() -> dict[str, Any]:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A committed repository in which `subpixel` and the baselines were scored, and the report was written."""
+    """A committed repository with scores of `subpixel` and the baselines, and a report."""
     monkeypatch.chdir(tmp_path)
     for cached in (trace.commit_of, trace.recorded, trace.committed_lock):
         cached.cache_clear()
@@ -77,11 +77,11 @@ def test_a_score_leads_back_to_its_model_patches_and_photographs(here: Path) -> 
 @pytest.mark.parametrize(
     ("metric", "stage"), [("luma.psnr", "baselines"), ("pca_784.psnr", "evaluate@simple"), ("subpixel.mse", None)]
 )
-def test_what_a_clone_with_the_report_alone_has_is_traced_too(here: Path, metric: str, stage: str | None) -> None:
+def test_scores_of_the_report_are_traced(here: Path, metric: str, stage: str | None) -> None:
     assert f"\n{stage or 'evaluate@subpixel'}: python -m stages.evaluate" in "\n".join(trace.trace(metric))
 
 
-def test_a_clone_without_data_traces_the_scores_that_git_holds_and_tells_of_uncommitted_ones(here: Path) -> None:
+def test_a_clone_without_data_traces_the_scores_in_git_and_marks_changed_ones(here: Path) -> None:
     (here / "data/report/methods.csv").unlink()
     write_json(here / "metrics/scores/subpixel.json", {"psnr": 62.0})
     assert "changed since" in list(trace.trace("subpixel.psnr"))[1]
@@ -90,8 +90,8 @@ def test_a_clone_without_data_traces_the_scores_that_git_holds_and_tells_of_unco
         next(trace.trace("pca_784.psnr"))
 
 
-def test_an_unknown_number_or_test_set_is_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ToolError, match=r"no number 'subpixel.beauty'.* methods are .*subpixel"):
+def test_an_unknown_score_or_test_set_is_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ToolError, match=r"no score 'subpixel.beauty'.* methods are .*subpixel"):
         next(trace.trace("subpixel.beauty"))
     with pytest.raises(ToolError, match=r"test_set_garden.csv is missing"):
         next(trace.trace("garden.subpixel.psnr"))
