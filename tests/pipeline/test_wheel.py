@@ -1,4 +1,4 @@
-"""`make wheel`: the library with its trained networks, in an environment where nothing else is."""
+"""`make wheel`: the library with its trained networks, installed alone."""
 
 import fcntl
 import json
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import termios
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,26 +23,24 @@ from tests.conftest import Workspace
 from tests.grayscale.conftest import save
 
 PROMISED = {"numpy", "pillow", "onnxruntime", "tqdm"}
-OF_ONNXRUNTIME = {"flatbuffers", "packaging", "protobuf"}  # what that needs in turn
-INSTALLER = {"pip", "setuptools"}  # of every new environment
+OF_ONNXRUNTIME = {"flatbuffers", "packaging", "protobuf"}  # its requirements
+INSTALLER = {"pip", "setuptools"}  # in every new environment
 MEGABYTES = 250
 
 pytestmark = pytest.mark.long
 
 
 def on_a_terminal(command: list[str], folder: Path) -> str:
-    """What a command shows on a terminal; it must end well."""
+    """The output of a command on a terminal; it must succeed."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    with subprocess.Popen(command, cwd=folder, env=surroundings, stdout=theirs, stderr=theirs) as process:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         shown = b""
-        try:
+        with suppress(OSError):  # the other end is closed
             while piece := os.read(ours, 1 << 16):
                 shown += piece
-        except OSError:  # the other end is closed
-            pass
     os.close(ours)
     assert process.returncode == 0, shown.decode()
     return shown.decode()
@@ -50,7 +49,7 @@ def on_a_terminal(command: list[str], folder: Path) -> str:
 def test_the_wheel_alone_converts_a_folder_with_a_progress_bar(workspace: Workspace, tmp_path: Path) -> None:
     workspace.run("make", "wheel", "RUNTIME=")
     (wheel,) = workspace.folder.glob("dist/*.whl")
-    packed_are_those_of_the_lock(workspace, wheel)
+    the_networks_are_those_of_the_lock(workspace, wheel)
     environment = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     pip = [str(environment / "bin/python"), "-m", "pip", "--disable-pip-version-check"]
@@ -72,8 +71,8 @@ def test_the_wheel_alone_converts_a_folder_with_a_progress_bar(workspace: Worksp
     )
 
 
-def packed_are_those_of_the_lock(workspace: Workspace, wheel: Path) -> None:
-    """All networks of dvc.lock, with its hashes, and no other code than the library's."""
+def the_networks_are_those_of_the_lock(workspace: Workspace, wheel: Path) -> None:
+    """The wheel holds all networks of dvc.lock, with its hashes, and only the library's code."""
     stages = YAML(typ="safe").load(workspace.folder / "dvc.lock")["stages"]
     folders = {name[6:]: stage["outs"][0]["md5"] for name, stage in stages.items() if name.startswith("train@")}
     with zipfile.ZipFile(wheel) as archive:
@@ -87,7 +86,7 @@ def packed_are_those_of_the_lock(workspace: Workspace, wheel: Path) -> None:
         assert {top for top in tops if not top.endswith(".dist-info")} == {"grayscale"}
 
 
-def test_a_model_that_is_not_the_recorded_one_is_not_packed(workspace: Workspace) -> None:
+def test_a_model_that_differs_from_the_lock_is_not_packed(workspace: Workspace) -> None:
     with (workspace.folder / "data/models/simple/curve.csv").open("a") as curve:
         curve.write("\n")
     result = workspace.run("make", "wheel", "RUNTIME=", ok=False)

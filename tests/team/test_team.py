@@ -1,7 +1,4 @@
-"""Ada and Ben follow docs/team.md, command by command; what runs is what it says, whatever the kind of remote.
-
-The whole walk is done with S3; every other kind of remote is asked for known states.
-"""
+"""Ada and Ben follow docs/team.md with an S3 remote; remotes of other kinds restore two known states."""
 
 import shlex
 import shutil
@@ -14,21 +11,17 @@ from tests.conftest import Workspace
 from tests.team.conftest import Team, stages_run, typed, walk
 from tests.team.servers import Server, served
 
-REBUILD, CHANGE, BACK = (
-    "Rebuild, share, take over",
-    "Change a variant, compare, review",
-    "Back to an older state",
-)
+REBUILD, CHANGE = "Rebuild, share, take over", "Change a variant, compare, review"
 
 
 def runs(members: Team, section: str) -> list[list[str]]:
-    """Follow a section; the stages that ran, for each `make repro`, `make pull` and `make review`."""
+    """Follow a section; the stages that ran, by `make repro`, `make pull` and `make review`."""
     building = ("make repro", "make pull", "make review")
     return [stages_run(output) for command, output in members.follow(section) if command.startswith(building)]
 
 
 def set_up_remote(workspace: Workspace, server: Server) -> None:
-    """Follow the section on the remote, with the URL and the secrets of a server instead of those of its example."""
+    """Follow the section on the remote, with the URL and secrets of a server."""
     secrets = dict(server.secrets)
     for _, command in walk("The remote"):
         words = shlex.split(command, comments=True)
@@ -43,7 +36,7 @@ def set_up_remote(workspace: Workspace, server: Server) -> None:
 
 @pytest.fixture(scope="module")
 def followed(first_stand_in_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
-    """Ada and Ben with an S3 server, after the first two sections; their stages are stand-ins."""
+    """Ada and Ben with an S3 server, after the first two sections, with stand-ins for stages."""
     folder = tmp_path_factory.mktemp("s3")
     ada = first_stand_in_rebuild.copy(folder / "clones/ada")
     ada.run("git", "update-ref", "-d", "HEAD")  # her rebuild is not committed
@@ -52,7 +45,7 @@ def followed(first_stand_in_rebuild: Workspace, tmp_path_factory: pytest.TempPat
     with served("s3", folder) as server:
         set_up_remote(ada, server)
         members = Team(ada)
-        assert runs(members, REBUILD) == [[], []]  # of Ada's stages all are current, of Ben's none exists
+        assert runs(members, REBUILD) == [[], []]  # Ada's are current, Ben pulls all
         changed, reviewed = runs(members, CHANGE)
         assert sorted(changed) == ["evaluate@simple", "report", "train@simple"]
         assert reviewed == []
@@ -61,15 +54,15 @@ def followed(first_stand_in_rebuild: Workspace, tmp_path_factory: pytest.TempPat
         yield members
 
 
-def test_what_one_has_computed_no_other_computes_again(followed: Team) -> None:
+def test_a_shared_result_is_never_computed_again(followed: Team) -> None:
     followed.clone("ben")
     followed.clone("ada")
-    assert runs(followed, BACK) == [[], ["evaluate@simple", "report"]]
+    assert runs(followed, "Back to an older state") == [[], ["evaluate@simple", "report"]]
 
 
 @pytest.mark.parametrize("kind", ["ssh", "webdav"])
-def test_every_kind_of_remote_gives_known_states_back(followed: Team, tmp_path: Path, kind: str) -> None:
-    """Ada's first clone is on main, with the results of two states, `main` and `main~2`."""
+def test_every_kind_of_remote_restores_known_states(followed: Team, tmp_path: Path, kind: str) -> None:
+    """Ada's first clone is on main, with the results of `main` and `main~2`."""
     ada, ben = followed.ada.copy(tmp_path / "ada"), Workspace(tmp_path / "ben")
     with served(kind, tmp_path) as server:
         (ada.folder / ".dvc/config.local").unlink()
