@@ -105,7 +105,7 @@ def ada(first_rebuild: Workspace, machine: Path, cache: Path, rights: tuple[str,
 
 
 @pytest.fixture(scope="module")
-def ben(ada: Account, machine: Path, rights: tuple[str, ...]) -> Account:
+def ben(ada: Account, machine: Path, cache: Path, rights: tuple[str, ...]) -> Account:
     """Ben with a new clone, and a umask that by itself would lock Ada out, after the commands of the manual."""
     ben = Account(machine, "ben", BEN, "077", rights)
     ben.clone(ada)
