@@ -51,12 +51,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: 0 if item.path == first else 2 if item.path in rebuilds else 1)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if config.option.markexpr == "not long":
-        left = "real servers (S3, SSH, WebDAV), a Ray cluster, the commands of README.md, kills, rebuilds elsewhere"
-        terminalreporter.write_line(f"Left to `make test-all`: {left}.")
-
-
 def tracked_files() -> list[str]:
     """The files that git would commit, relative to the repository."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]

@@ -68,37 +68,24 @@ def test_a_merge_that_stopped_in_results_is_resolved_and_rebuilt(tiny: Workspace
     tiny.run("dvc", "status", "--quiet")
 
 
-def test_a_variant_that_one_branch_removed_stays_removed(tiny: Workspace) -> None:
+def test_outputs_of_a_variant_that_one_branch_removed_are_removed_unless_edited(tiny: Workspace) -> None:
+    lock, models = tiny.folder / "dvc.lock", tiny.folder / "data/models"
     change(tiny, "ada", "variants:\n  simple: 10\n")
     change(tiny, "ben", "variants:\n  simple: 12\n  vae: 20\n")
-    (tiny.folder / "data/models/of_my_own").mkdir()
+    (models / "of_my_own").mkdir()
     tiny.run("git", "merge", "ada", ok=False)
-    lock = (tiny.folder / "dvc.lock").read_text()
+    before = lock.read_text()
     assert "merge: written by hand: params.yaml. Edit" in refused(tiny, "tools.merge")
-    assert (tiny.folder / "dvc.lock").read_text() == lock
+    assert lock.read_text() == before
     (tiny.folder / "params.yaml").write_text("variants:\n  simple: 12\n")
     tiny.run("git", "add", "params.yaml")
-    done(tiny, "tools.merge")
-    assert "vae" not in (tiny.folder / "dvc.lock").read_text()
-    left = sorted(path.name for path in (tiny.folder / "data/models").iterdir())
-    assert left == [".gitignore", "of_my_own", "simple"]
+    assert "removed what no variant or test set owns any more: data/models/vae\n" in done(tiny, "tools.merge")
+    assert "vae" not in lock.read_text()
+    assert sorted(path.name for path in models.iterdir()) == [".gitignore", "of_my_own", "simple"]
 
-
-def test_outputs_of_a_removed_variant_are_removed_unless_edited(tiny: Workspace) -> None:
-    lock = tiny.folder / "dvc.lock"
     before = lock.read_text()
-    (tiny.folder / "params.yaml").write_text("variants:\n  vae: 20\n")
-    (tiny.folder / "data/my_notes.txt").write_text("not a stage's")
-    assert done(tiny, "tools.merge") == (
-        "removed what no variant or test set owns any more: data/models/simple\n"
-        "merge: removed train@simple from dvc.lock\n"
-    )
-    assert lock.read_text() == re.sub(r"^  train@simple:\n(?:    .*\n)+", "", before, flags=re.MULTILINE)
-    assert not (tiny.folder / "data/models/simple").exists()
-    assert (tiny.folder / "data/my_notes.txt").exists()
-    assert (tiny.folder / "data/models/vae").exists()
-    assert done(tiny, "tools.merge") == ""
-    (tiny.folder / "data/models/vae/notes.txt").write_text("mine")
+    (models / "simple/notes.txt").write_text("mine")
     (tiny.folder / "params.yaml").write_text("variants: {}\n")
-    assert done(tiny, "tools.merge") == "merge: removed train@vae from dvc.lock\n"
-    assert (tiny.folder / "data/models/vae/weights").exists()
+    assert done(tiny, "tools.merge") == "merge: removed train@simple from dvc.lock\n"
+    assert lock.read_text() == re.sub(r"^  train@simple:\n(?:    .*\n)+", "", before, flags=re.MULTILINE)
+    assert (models / "simple/weights").exists()
