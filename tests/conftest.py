@@ -23,7 +23,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 OPENED = Path(__file__).with_name("opened")  # on PYTHONPATH, logs the files that stages open
 LONG_FOLDERS = ("scale", "team")  # their tests start servers, or a cluster
 VARIANTS = ("simple", "subpixel")  # of the shared workspace
-KEPT = 3  # rebuilds of earlier versions
+KEPT = 3  # rebuilds, the newest
 INSTALLED = "-- RUNTIME= REMOTES= DEV= JOBS=1"  # for MAKEFLAGS: install nothing, start DVC less often
 SURROUNDINGS = {"DVC_NO_ANALYTICS": "1", "NO_PROXY": "127.0.0.1"}
 
