@@ -1,6 +1,5 @@
 """The comparison of two revisions: on a small real repository, on tables made by hand, and its statistics."""
 
-import json
 import re
 import shutil
 from collections.abc import Mapping
@@ -17,11 +16,11 @@ from tests.conftest import Workspace
 from tests.tools.conftest import new_repository
 from tools.compare import __main__ as command
 from tools.compare import compare
-from tools.compare.revisions import Changes, Revision, changes
+from tools.compare.revisions import Changes, Revision, UnavailableError, changes
 
 COUNTS = {"a": 9, "b": 4, "c": 6}  # patches of each test photograph
 FOLDER, SET = "data/evaluations/simple", "data/evaluations/test_sets/other"
-SCORES, CONTRAST, SUMMARY = (f"{FOLDER}/{name}" for name in ("scores.csv", "contrast.csv", "summary.json"))
+SCORES, CONTRAST = f"{FOLDER}/scores.csv", f"{FOLDER}/contrast.csv"
 PIPELINE = """
 stages:
   targets:
@@ -53,17 +52,13 @@ def contrast(method: str) -> pd.DataFrame:
     return pd.DataFrame({"method": method, "photo": list(COUNTS), "domain": "leaves", "whole_psnr": 30.0})
 
 
-def summary(name: str, psnr: float = 20) -> dict[str, Any]:
-    inputs = {f"data/pairs/{split}": "p" * 64 for split in ("train", "validation", "test")}
-    return {"inputs": inputs, "scores": {name: {"psnr": psnr, "ssim": 0.9}}}
-
-
 def evaluate(folder: Path, name: str, gain: float = 0.0) -> None:
     """Write the results of an evaluation."""
     to = folder / "data/evaluations" / name
     write_table(to / "scores.csv", scores(name, gain))
     write_table(to / "contrast.csv", contrast(name))
-    write_json(to / "summary.json", summary(name))
+    inputs = {f"data/pairs/{split}": "p" * 64 for split in ("train", "validation", "test")}
+    write_json(to / "summary.json", {"inputs": inputs, "scores": {name: {"psnr": 20, "ssim": 0.9}}})
     write_json(folder / f"metrics/scores/{name}.json", {"psnr": 30 + gain})
 
 
@@ -243,18 +238,16 @@ def test_a_difference_that_a_seed_might_make_is_marked() -> None:
 
 
 class Held(Revision):
-    """A revision with given stages and files."""
+    """A revision with given stages and tables."""
 
-    def __init__(self, stages: dict[str, Any], tables: dict[str, Any], files: Mapping[str, bytes] = {}) -> None:
-        self.name, self.title, self.stages, self.tables, self.files = "held", "held", stages, tables, files
+    def __init__(self, stages: dict[str, Any], tables: dict[str, Any]) -> None:
+        self.name, self.title, self.stages, self.tables = "held", "held", stages, tables
 
     def table(self, path: str) -> pd.DataFrame:
         return self.tables[path]
 
     def read(self, path: str) -> bytes:
-        return self.files[path]
-
-    git_file = read
+        raise UnavailableError(path)
 
     def code(self, path: str) -> dict[str, bytes]:
         return {}
@@ -336,18 +329,6 @@ def test_columns_and_tables_that_do_not_match_are_named() -> None:
     assert [row.measure for row in found.rows] == ["psnr", "mse"]
     del new.stages["evaluate_set@other"]
     assert compare.compare(held(0), new).unpaired[0] == "data/evaluations/test_sets/other: only in held"
-
-
-@pytest.mark.parametrize(
-    ("table", "psnr", "known"),
-    [(study("p"), 20, True), (study("p"), 20.1, False), (study("q"), 20, False)]
-    + [(table, 20, False) for table in ("", "run\n1\n", study("p").replace(",psnr,", ",other,"))],
-)
-def test_luck_comes_from_studies_of_the_same_results(table: str, psnr: float, known: bool) -> None:
-    files = {"metrics/studies.csv": table.replace("subpixel", "simple").encode()}
-    files[SUMMARY] = json.dumps(summary("simple", psnr)).encode()
-    expected = {("simple", "psnr"): 1, ("simple", "ssim"): 0} if known else {}
-    assert compare.luck_of_seeds(Held(held(0).stages, {}, files)) == expected
 
 
 def test_stages_are_named_by_their_group_even_if_variants_differ() -> None:
