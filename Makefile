@@ -1,4 +1,4 @@
-# Every way in, for people and for CI. `make help` lists the targets.
+# Commands for people and for CI. `make help` lists them.
 
 VENV ?= .venv
 RUNTIME := $(VENV)/.runtime-installed
@@ -13,18 +13,19 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --fork-strat
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links
 TESTS := pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-# Stages side by side, of about 1 GB and one thread each; on a cluster the work is elsewhere, and what runs here waits.
+# Stages run side by side, with about 1 GB and one thread each; on a cluster, those here only wait.
 WHERE := $(or $(ENGINE),$(shell sed -n 's/^engine: *\([a-z]*\).*/\1/p' engine.yaml))
 JOBS ?= $(if $(filter ray,$(WHERE)),8,$(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4))))
 in-parallel = $(DVC) status --json | grep -o '"$(1)@[^"]*"' | xargs -P "$$JOBS" -I '{}' $(DVC) --wait-for-lock repro --single-item '{}'
-# A kill can leave DVC's list of running commands empty, at which every later command stops.
-unlock := test -s .dvc/tmp/rwlock || rm -f .dvc/tmp/rwlock
-# DVC, but it writes nowhere else, whatever a remote says.
+all-trained = $(DVC) repro targets && $(call in-parallel,train) && $(call in-parallel,evaluate)
+# A kill can leave DVC's lock file empty, and DVC fails on it.
+checked = @python -m stages.check && { test -s .dvc/tmp/rwlock || rm -f .dvc/tmp/rwlock; }
+# DVC, except that it writes nothing outside of the outputs in dvc.yaml, whatever a remote says.
 DVC := python -m stages.common.dvc
-# With a remote, what others have computed is not computed again.
+# Download shared results where a remote is set up.
 build = "$${BUILD:-$$(test -n "$$(dvc config core.remote)" && echo pull || echo repro)}"
 
-export JOBS # to be quoted by the shell, as all that people set
+export JOBS # the shell quotes it, as all variables that people set
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-remotes setup-ray setup-dev repro study current remote share pull compare review comment trace merge \
@@ -33,71 +34,67 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 setup: $(RUNTIME) ## virtual environment with the locked packages, checked against their hashes
-setup-remotes: $(REMOTES) ## the same, with what remotes at s3://, ssh:// and webdavs:// need
-setup-ray: $(RAY) ## the same, with what a cluster needs, on each of its machines (docs/scale.md)
+setup-remotes: $(REMOTES) ## the same, with packages for remotes at s3://, ssh:// and webdavs://
+setup-ray: $(RAY) ## the same, with Ray, on each machine of a cluster (docs/scale.md)
 setup-dev: $(DEV) ## the same, with test tools and all optional packages
 repro: $(RUNTIME) ## rebuild what is not current, and check that all is; JOBS=n, WORKERS=n, ENGINE=ray: docs/scale.md
-	@python -m stages.check
-	@$(unlock)
-	$(if $(filter-out 1,$(JOBS)),$(DVC) repro targets && $(call in-parallel,train) && $(call in-parallel,evaluate))
+	$(checked)
+	$(if $(filter-out 1,$(JOBS)),$(all-trained))
 	$(DVC) repro
 	@$(DVC) status --quiet || { echo "make repro: not all is current (see dvc status); is the disk full?" >&2; exit 1; }
 	@python -m tools.trace --page data/provenance.html
 study: $(RUNTIME) ## run the studies that are not current, hours on two cores; STUDY=scenes: only one, about 90 minutes; ENGINE=ray
-	@python -m stages.check
-	@$(unlock)
-	$(DVC) repro targets && $(call in-parallel,train) && $(call in-parallel,evaluate)
+	$(checked)
+	$(all-trained)
 	@python -m stages.study $${STUDY:+"$$STUDY"} --jobs "$$JOBS"
 current: $(RUNTIME) ## fail if dvc.lock does not belong to this code, these params and these packages
 	@python -m stages.check
 	@plan=$$($(DVC) repro --dry --allow-missing 2>&1) || { echo "$$plan" >&2; exit 1; }; \
 	if echo "$$plan" | grep "Running stage"; then echo "make current: run make repro, and commit the result" >&2; exit 1; fi
-remote: $(RUNTIME) ## where the team's results are: URL=folder, s3://…, ssh://… or webdavs://…; ENDPOINT=https://… of S3
+remote: $(RUNTIME) ## set the remote of the team's results: URL=folder, s3://…, ssh://… or webdavs://…; ENDPOINT=https://… of S3
 	@case "$$URL" in ""|*://*:*@*) echo "make remote: needs URL=…, without a secret: docs/team.md" >&2; exit 1;; esac
 	dvc remote add --default --force team "$$URL"
 	dvc remote modify team verify true
 	@test -z "$$ENDPOINT" || dvc remote modify team endpointurl "$$ENDPOINT"
-share: $(RUNTIME) ## upload current results to the remote, with the records by which others find them
-	@python -m stages.check
-	@$(unlock)
+share: $(RUNTIME) ## upload current results to the remote, with DVC's run cache
+	$(checked)
 	@python -m tools.sharing share
-pull: $(RUNTIME) ## take over what others have shared, run the rest, and check that all is current
-	@python -m stages.check
-	@$(unlock)
+pull: $(RUNTIME) ## download shared results, run the rest, and check that all is current
+	$(checked)
 	@python -m tools.sharing pull
 	@python -m tools.trace --page data/provenance.html
-compare: $(RUNTIME) ## how the results differ from another revision's: REV=main; MARKDOWN=file: for a pull request, too
+compare: $(RUNTIME) ## compare results with another revision's: REV=main; MARKDOWN=file: also for a pull request
 	@python -m tools.compare "$${REV:-main}" $${MARKDOWN:+--markdown "$$MARKDOWN"}
-review: $(RUNTIME) ## as on a pull request: rebuild, compare with REV=main, fail if committed results are not those of the code
+review: $(RUNTIME) ## as on a pull request: rebuild, compare with REV=main, fail if committed results differ from the code's
 	@$(MAKE) --no-print-directory $(build)
 	@MARKDOWN="$${MARKDOWN:-comparison.md}" $(MAKE) --no-print-directory compare
 	@git status --short -- dvc.lock metrics | if grep .; then \
 		echo "make review: what is committed is not the result of this code; commit what was built" >&2; exit 1; fi
-comment: ## put the comparison of make review on the pull request PR=number, or on this branch's; needs gh 2.69 or newer
+comment: ## post the comparison of make review on pull request PR=number, or on this branch's; needs gh 2.69 or newer
 	gh pr comment $${PR:+"$$PR"} --edit-last --create-if-none --body-file "$${MARKDOWN:-comparison.md}"
-trace: $(RUNTIME) ## where a number came from: METRIC=subpixel.ssim; without it, all of them as a page
+trace: $(RUNTIME) ## the inputs of a score: METRIC=subpixel.ssim; without it, of all scores as a page
 	@if test -n "$$METRIC"; then python -m tools.trace "$$METRIC"; else python -m tools.trace --page data/provenance.html; fi
-merge: $(RUNTIME) ## after `git merge` stopped in results: settle them, and rebuild what neither branch has
+merge: $(RUNTIME) ## after `git merge` stopped in results: resolve conflicts, and rebuild what neither branch has
 	@python -m tools.merge
 	@$(MAKE) --no-print-directory $(build)
 	@python -m tools.merge --add
-wheel: $(RUNTIME) ## the library with the trained networks, to be installed anywhere: dist/*.whl
+wheel: $(RUNTIME) ## build the library with the trained networks: dist/*.whl
 	@python -m tools.wheel
-audit: $(RUNTIME) ## hash cache, remote and outputs again, name what is corrupt; REPAIR=1: repair it
+audit: $(RUNTIME) ## hash cache, remote and outputs again, and name corrupt files; REPAIR=1: repair them
 	@python -m tools.audit $${REPAIR:+--repair}
 test: $(DEV) ## all checks: linters, types, tests; 10 to 15 minutes on two cores
 	@$(MAKE) --no-print-directory --jobs 2 lint tests
 tests: $(DEV)
 	$(TESTS)
-test-all: $(DEV) ## what `make test` leaves out: servers, a cluster, README's commands, kills, rebuilds; 20 to 25 minutes
+test-all: $(DEV) ## the other tests: servers, a cluster, README's commands, kills, rebuilds; 20 to 25 minutes
 	$(TESTS) -m long
-ci: ## what CI runs on a clean clone: fetches what the tests need, runs them all, and checks that results are current
+ci: ## what CI runs on a clean clone: install what tests need, run all, check that results are current
 	bash .ci/run
-bench: $(DEV) ## measure speed, memory and growth beside peers, against the committed ratios; about 80 minutes; BENCHMARKS="scoring …"
+bench: $(DEV) ## compare speed and memory with other libraries and the committed ratios; about 80 minutes; BENCHMARKS="scoring …"
 	@python -m benchmarks $$BENCHMARKS
 lint: $(DEV) ## linters and types only
 	ruff check && ruff format --check && mypy
-format: $(DEV) ## put the code into the project's format
+format: $(DEV) ## format the code
 	ruff check --fix && ruff format
 lock: $(DEV) ## renew the locks and environment.yaml from pyproject.toml
 	$(COMPILE) --upgrade --group dev --all-extras pyproject.toml --output-file requirements-dev.lock
@@ -105,7 +102,7 @@ lock: $(DEV) ## renew the locks and environment.yaml from pyproject.toml
 	$(COMPILE) --constraint requirements-dev.lock --extra pipeline --extra s3 --extra ssh --extra webdav pyproject.toml --output-file requirements-remotes.lock
 	$(COMPILE) --constraint requirements-dev.lock --extra pipeline --extra ray pyproject.toml --output-file requirements-ray.lock
 	python -m stages.common.environment
-clean: ## remove the virtual environment and what tools left behind; results and cache stay
+clean: ## remove the virtual environment and temporary files; results and cache stay
 	rm -rf "$(VENV)" .mypy_cache .pytest_cache .ruff_cache .hypothesis dvc_plots dist
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "make: install Python 3.11, 3.12 or 3.13 with venv, or set PYTHON=" >&2; exit 1; }

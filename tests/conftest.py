@@ -1,4 +1,4 @@
-"""Fixtures that several rooms share: a small real run of the whole pipeline, and tiny patch sets."""
+"""Shared fixtures: a small real run of the whole pipeline, and tiny patch sets."""
 
 import fcntl
 import hashlib
@@ -20,19 +20,16 @@ from stages.formats.patches import PatchSet
 from tests import forked, leaves, patch_sets
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-OPENED = Path(__file__).with_name("opened")  # on PYTHONPATH, it notes the files that stages open
-LONG_ROOMS = ("scale", "team")  # their tests start servers, or a cluster
+OPENED = Path(__file__).with_name("opened")  # on PYTHONPATH, logs the files that stages open
+LONG_FOLDERS = ("scale", "team")  # their tests start servers, or a cluster
 VARIANTS = ("simple", "subpixel")  # of the shared workspace
-KEPT = 3  # rebuilds, as many as pytest keeps of its temporary folders
-INSTALLED = "-- RUNTIME= REMOTES= DEV= JOBS=1"  # for MAKEFLAGS: the packages are there; less DVC to start
+KEPT = 3  # rebuilds, the newest
+INSTALLED = "-- RUNTIME= REMOTES= DEV= JOBS=1"  # for MAKEFLAGS: install nothing, start DVC less often
 SURROUNDINGS = {"DVC_NO_ANALYTICS": "1", "NO_PROXY": "127.0.0.1"}
 
 
 def pytest_configure() -> None:
-    """Find the commands of this environment, `dvc` above all, whether it is activated or not; time no example.
-
-    Commands are those of people even where `make` runs the tests: it would print the folders that it enters.
-    """
+    """Find the commands of this environment, also below `make`; no deadline for examples of hypothesis."""
     hypothesis.settings.register_profile("untimed", deadline=None)
     hypothesis.settings.load_profile("untimed")
     for name in ("MAKELEVEL", "MAKEFLAGS"):
@@ -41,12 +38,9 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave the rooms of servers and clusters to `make test-all`.
-
-    One file that needs the rebuild comes first, the others last: while one process rebuilds, another need not wait.
-    """
+    """Mark tests of servers and clusters as long. Run one file that needs the rebuild first, the others last."""
     for item in items:
-        if item.path.parent.name in LONG_ROOMS:
+        if item.path.parent.name in LONG_FOLDERS:
             item.add_marker("long")
 
     def needs_rebuild(item: pytest.Item) -> bool:
@@ -57,29 +51,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: 0 if item.path == first else 2 if item.path in rebuilds else 1)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if config.option.markexpr == "not long":
-        terminalreporter.write_line(
-            "Left to `make test-all`: real servers (S3, SSH, WebDAV), a Ray cluster, every command of README.md, kills,"
-            " and rebuilds in another place."
-        )
-
-
 def tracked_files() -> list[str]:
-    """The files that git would commit now, relative to the repository."""
+    """The files that git would commit, relative to the repository."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     return [name for name in listed.splitlines() if (REPOSITORY / name).is_file()]
 
 
 class Workspace:
-    """A git and DVC repository in a folder of its own, with the commands that a person would type."""
+    """A folder with a git and DVC repository, and commands in it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def start(self, *command: str, **environment: str) -> subprocess.Popen[str]:
-        """Start a command here, in a process group of its own."""
+        """Start a command in a process group of its own."""
         return subprocess.Popen(
             command,
             cwd=self.folder,
@@ -91,8 +77,8 @@ class Workspace:
         )
 
     def run(self, *command: str, ok: bool = True, **environment: Any) -> subprocess.CompletedProcess[str]:
-        """Run a command here to its end; unless `ok` is false, it must exit with 0."""
-        if command[0] == "dvc" and type(self) is Workspace:  # another class may be another user
+        """Run a command; unless `ok` is false, it must exit with 0."""
+        if command[0] == "dvc" and type(self) is Workspace:  # a subclass may be another user
             result = forked.dvc(command, self.folder, {**os.environ, **SURROUNDINGS, **environment})
         else:
             process = self.start(*command, **environment)
@@ -103,7 +89,7 @@ class Workspace:
         return result
 
     def stages_run(self, *command: str, **environment: Any) -> list[str]:
-        """The stages that `dvc repro` executed, in order; those skipped or restored from the cache are not in it."""
+        """The stages that `dvc repro` ran, without those skipped or restored from the cache."""
         output = self.run("dvc", "repro", *command, **environment).stdout
         return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
 
@@ -112,7 +98,7 @@ class Workspace:
         self.run("git", "commit", "--quiet", "--allow-empty", "--message", message)
 
     def keep_variants(self, *names: str) -> None:
-        """Take all other variants out of params.yaml."""
+        """Remove all other variants from params.yaml."""
         params = YAML(typ="safe").load(self.folder / "params.yaml")
         self.edit_params(variants={name: params["variants"][name] for name in names})
 
@@ -135,7 +121,7 @@ class Workspace:
 
 
 def repository_copy(folder: Path) -> Workspace:
-    """The repository's files as git would commit them now, in a repository of their own; no data, no cache."""
+    """The repository's files as git would commit them, in a new repository without data or cache."""
     for name in tracked_files():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(REPOSITORY / name, folder / name)
@@ -147,16 +133,15 @@ def repository_copy(folder: Path) -> Workspace:
 
 
 def small_workspace(folder: Path) -> Workspace:
-    """A copy of the repository with six tiny photographs of leaves, in git, and `VARIANTS`, training one epoch.
-
-    Nearly all the time of its stages goes into imports; its scores mean little.
-    """
+    """A copy of the repository with six tiny photographs, and `VARIANTS` that train for one epoch."""
     workspace = repository_copy(folder)
     for split, seeds in {"train": range(3), "validation": range(3, 4), "test": range(4, 6)}.items():
         leaves.write(folder / "photographs" / split, seeds)
     (folder / "dvc.lock").unlink(missing_ok=True)
     shutil.rmtree(folder / "metrics/scores", ignore_errors=True)  # those of all variants
-    keep_one_study(folder / "studies.yaml")
+    yaml = YAML(typ="safe")
+    first, run = next(iter(yaml.load(folder / "studies.yaml")["runs"].items()))
+    yaml.dump({"runs": {first: run}}, folder / "studies.yaml")
     workspace.keep_variants(*VARIANTS)
     source = {"source": "folder", "inputs": "photographs", "domain": "leaves", "matte": [255, 255, 255], "strict": True}
     workspace.edit_params(
@@ -168,15 +153,9 @@ def small_workspace(folder: Path) -> Workspace:
     return workspace
 
 
-def keep_one_study(studies: Path) -> None:
-    yaml = YAML(typ="safe")
-    first, run = next(iter(yaml.load(studies)["runs"].items()))
-    yaml.dump({"runs": {first: run}}, studies)
-
-
 @pytest.fixture(autouse=True)
 def single_precision() -> Iterator[None]:
-    """Give Keras its own precision back after a test: a stage sets another for the rest of its process."""
+    """Reset the precision of Keras, which a stage sets for the rest of its process."""
     yield
     if "keras" in sys.modules:
         import keras
@@ -186,12 +165,12 @@ def single_precision() -> Iterator[None]:
 
 
 def made_once(top: Path, name: str, make: Callable[[Path], Workspace]) -> Workspace:
-    """What `make` builds in `top / name`, once for all test processes: the others wait. Nobody may touch it."""
+    """What `make` builds in `top / name`, once for all test processes; the others wait. It is read-only."""
     with (top / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (top / f"{name}.done").exists():
             return Workspace(top / name)
-        shutil.rmtree(top / name, ignore_errors=True)  # half of it, of a run that was killed
+        shutil.rmtree(top / name, ignore_errors=True)  # left by a killed run
         workspace = make(top / name)
         (top / f"{name}.done").touch()
     return workspace
@@ -199,17 +178,16 @@ def made_once(top: Path, name: str, make: Callable[[Path], Workspace]) -> Worksp
 
 @pytest.fixture(scope="session")
 def of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that is common to the processes of this run."""
+    """A folder shared by the processes of this run."""
     top = tmp_path_factory.getbasetemp()
     return top.parent if "PYTEST_XDIST_WORKER" in os.environ else top
 
 
 @pytest.fixture(scope="session")
 def first_rebuild(pytestconfig: pytest.Config) -> Workspace:
-    """A committed `small_workspace` after `make repro`. Nobody may touch it.
+    """A committed `small_workspace` after `make repro`, read-only; kept for later runs with the same files.
 
-    Made once for all test processes, and kept for the next run with the same files: `make test-all` takes that of
-    `make test`. Beside it lies `opened.tsv`: a line, stage and path, for every file that a stage opened.
+    Beside it, `opened.tsv` has a line, stage and path, for every file that a stage opened.
     """
     cache = pytestconfig.cache.mkdir("rebuild")
     files = [[name, (REPOSITORY / name).read_bytes()] for name in tracked_files()]
@@ -230,18 +208,18 @@ def first_rebuild(pytestconfig: pytest.Config) -> Workspace:
 
 @pytest.fixture(scope="session")
 def rebuilt(first_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A copy of `first_rebuild` for this process; tests must leave it as they found it."""
+    """A copy of `first_rebuild` for this process, which tests must not change."""
     return first_rebuild.copy(tmp_path_factory.mktemp("rebuilt") / "workspace")
 
 
 @pytest.fixture
 def workspace(rebuilt: Workspace, tmp_path: Path) -> Workspace:
-    """A copy of `rebuilt` that a test may change."""
+    """A copy that a test may change."""
     return rebuilt.copy(tmp_path / "workspace")
 
 
 def close_folder(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Let no folder of that name be listed: root, as which tests may run, can list every one."""
+    """Make folders of that name unreadable, even for root."""
     true_scan = os.scandir
 
     def scan(path: str) -> Any:

@@ -1,4 +1,4 @@
-"""DVC's command without its start: each runs in a fork of a process that has imported DVC, which takes 1.5 seconds."""
+"""Runs DVC's command in a fork of a process that has imported DVC, which saves 1.5 seconds."""
 
 import multiprocessing
 import os
@@ -13,7 +13,7 @@ SERVER.set_forkserver_preload(["dvc.cli", "dvc.repo", "tests.forked"])
 
 
 def dvc(command: Sequence[str], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run `dvc …` in a folder to its end, in a session of its own."""
+    """Run `dvc …` in a folder, in a session of its own."""
     with tempfile.TemporaryDirectory() as kept:
         outputs = [Path(kept, name) for name in ("stdout", "stderr")]
         process = SERVER.Process(target=_run, args=(list(command), folder, environment, outputs))

@@ -1,7 +1,7 @@
-"""Photographs that are no photographs: the dead leaves model, with the statistics of natural images.
+"""Synthetic photographs with the statistics of natural images: the dead leaves model.
 
-Lee, Mumford and Huang, "Occlusion models for natural images", IJCV 41, 2001: opaque discs of every size, the number of
-radius r falling with r⁻³, hide one another.
+Lee, Mumford and Huang, "Occlusion models for natural images", IJCV 41, 2001: opaque discs that occlude one another; the
+number of radius r falls with r⁻³.
 """
 
 from pathlib import Path
@@ -31,7 +31,7 @@ def photograph(seed: int, height: int = 96, width: int = 128) -> np.ndarray:
 
 
 def write(folder: Path, seeds: range, height: int = 96, width: int = 128) -> None:
-    """In formats by turns, in subfolders of ten."""
+    """Write photographs in alternating formats, in subfolders of ten."""
     for seed in seeds:
         path = folder / f"walk {seed // 10}" / f"leaves-{seed:03}{EXTENSIONS[seed % len(EXTENSIONS)]}"
         path.parent.mkdir(parents=True, exist_ok=True)

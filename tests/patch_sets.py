@@ -1,4 +1,4 @@
-"""Tiny patch sets, written by NumPy and pandas alone: their form is that of `stages.formats.patches`."""
+"""Writes tiny patch sets in the format of `stages.formats.patches`, by NumPy and pandas alone."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from stages.formats.patches import PatchSet
 
 
 def write(folder: Path, index: pd.DataFrame, colour: np.ndarray, gray: np.ndarray, shards: list[int]) -> PatchSet:
-    """`colour` `(n, patch, patch, 3)` and `gray` `(…, 1)` uint8; `shards` says how many patches each has."""
+    """`colour` `(n, patch, patch, 3)` and `gray` `(…, 1)` uint8; `shards`: the patches of each."""
     index.to_csv(folder / "index.csv", index=False)
     rows, start = [], 0
     for number, patches in enumerate(shards):

@@ -1,4 +1,4 @@
-"""Tasks for the tests of engines and shards, with faults on demand, and how to wait for them."""
+"""Tasks with faults for the tests of engines and shards."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ def faulty(number: int) -> int:
 
 
 def killed_always(task: tuple[int, str]) -> int:
-    """The number; every try at 2 is noted, one byte each, and is the last of its process."""
+    """The number; each try at 2 appends a byte to the note and kills its process."""
     number, note = task
     if number == 2:
         with Path(note).open("a") as file:
@@ -33,13 +33,13 @@ def killed_always(task: tuple[int, str]) -> int:
 
 
 def endless(note: str) -> None:
-    """Note that it has begun, and go on for longer than a test."""
+    """Note the start, and run for longer than a test."""
     Path(note).touch()
     time.sleep(600)
 
 
 def noise(seed: int, folder: Path) -> dict[str, Any]:
-    """A shard: an array that depends on the seed alone, and who made it. Notes the try beside the kept shards."""
+    """A shard: an array that depends on the seed alone. Notes the try beside the kept shards."""
     values = np.random.default_rng(seed).integers(0, 256, (64, 64), np.uint8)
     np.save(folder / "noise.npy", values)
     with (folder.parent.parent / "tries").open("a") as file:
@@ -66,7 +66,7 @@ def noise_or_kill(seed: int, folder: Path) -> dict[str, Any]:
 
 
 def wait_until(happened: Callable[[], bool], seconds: float = 120) -> bool:
-    """Wait for it; False if it did not happen in time."""
+    """Wait; False if it did not happen in time."""
     deadline = time.monotonic() + seconds
     while not (found := happened()) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Tools around the pipeline: they read, move, merge and compare what stages left, and compute no result."""
+"""Tools around the pipeline: they read, move, merge and compare results, and compute none."""
 
 import subprocess
 import sys
@@ -12,14 +12,14 @@ DVC = (sys.executable, "-m", "stages.common.dvc")
 
 
 class ToolError(Exception):
-    """Something did not succeed, or only a person can settle it; the message says what to do."""
+    """A tool stopped; the message says what to do."""
 
 
 def printed(*command: str) -> str:
-    """What a command prints, without white space around it; its messages are not shown, nor that it failed."""
+    """The output of a command, stripped; its messages and exit code are ignored."""
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def read_lock(text: str | Path = LOCK) -> dict[str, Any]:
-    """The stages of a lock file of DVC: name → cmd, deps, params and outs; of a path or a text."""
+    """The stages of a lock file of DVC, given as text or path: name → cmd, deps, params and outs."""
     return dict(YAML(typ="safe").load(text)["stages"])

@@ -1,7 +1,7 @@
-"""Is every stored byte what its name says? `python -m tools.audit [--repair]` (`make audit`).
+"""Checks that every stored file has the hash in its name: `python -m tools.audit [--repair]` (`make audit`).
 
-DVC believes every cache file that is read-only, and every output that was checked out from there. Here the cache, a
-remote and the outputs in the workspace are read and hashed again. A repair replaces what is corrupt by a sound copy.
+DVC trusts every read-only file in its cache, and every output that was checked out from there. The audit hashes the
+cache, the remote and the outputs in the workspace again. A repair replaces corrupt files by sound copies.
 """
 
 import argparse
@@ -26,13 +26,13 @@ OBJECTS = Path("files/md5")  # in a cache, and in a remote: ab/cdef…, named by
 
 @dataclass
 class Audit:
-    """What was seen: where a sound copy of some content is, and what is not what it should be."""
+    """The files hashed so far."""
 
-    sound: dict[str, Path] = field(default_factory=dict)  # by MD5
-    faults: dict[Path, str] = field(default_factory=dict)  # file → MD5 that it should have
+    sound: dict[str, Path] = field(default_factory=dict)  # MD5 → a file with that content
+    faults: dict[Path, str] = field(default_factory=dict)  # corrupt or missing file → MD5 that it should have
 
-    def look(self, title: str, expected: Iterable[tuple[Path, str]]) -> None:
-        """Hash files, each of which should have an MD5; print what is wrong."""
+    def check(self, title: str, expected: Iterable[tuple[Path, str]]) -> None:
+        """Hash files, each with its expected MD5, and print the faults."""
         for path, wanted in tqdm(dict(expected).items(), desc=title, unit="file", disable=None):
             if path.exists() and md5_of(path) == wanted:
                 self.sound[wanted] = path
@@ -41,16 +41,16 @@ class Audit:
                 fault = "corrupt" if path.exists() else "missing"
                 print(f"{title}: {path}: {fault}, it should be {wanted}")
 
-    def missing(self, folder: Path) -> Iterator[tuple[Path, str]]:
-        """The objects that lists of folders name and a store lacks. DVC takes a folder to be there if its list is."""
-        for path, _ in objects(folder):
+    def missing(self, store: Path) -> Iterator[tuple[Path, str]]:
+        """Objects that a store lacks although its folder lists name them. DVC checks only that the list is there."""
+        for path, _ in objects(store):
             if path.suffix == ".dir" and path not in self.faults:
-                for md5 in [row["md5"] for row in json.loads(path.read_bytes())]:
-                    if not (named := folder / OBJECTS / md5[:2] / md5[2:]).exists():
-                        yield named, md5
+                for row in json.loads(path.read_bytes()):
+                    if not (named := store / object_path(row["md5"])).exists():
+                        yield named, row["md5"]
 
     def outputs(self) -> Iterator[tuple[Path, str]]:
-        """The files in the workspace that dvc.lock names, and their MD5; not links, and not what git keeps."""
+        """Files of dvc.lock's outputs in the workspace, and their MD5; without links and files that git tracks."""
         known = {*self.sound, *self.faults.values()}
         tracked = printed("git", "ls-files").splitlines()
         for path, md5 in locked().items():
@@ -64,7 +64,7 @@ class Audit:
                     yield file, wanted
 
     def repair(self) -> None:
-        """Replace what is corrupt by a sound copy, or delete it; `faults` are then the files without one."""
+        """Replace corrupt and missing files by sound copies, or delete them; `faults` keeps those without a copy."""
         for path, md5 in list(self.faults.items()):
             path.unlink(missing_ok=True)
             if md5 in self.sound:
@@ -77,40 +77,46 @@ class Audit:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.audit", description=__doc__)
-    parser.add_argument("--repair", action="store_true", help="replace what is corrupt by a sound copy")
+    parser.add_argument("--repair", action="store_true", help="replace corrupt files by sound copies")
     repair = parser.parse_args().repair
     try:
         url = remote_url()
     except ToolError as error:
-        print(f"audit: {error}; no remote is looked at", file=sys.stderr)
+        print(f"audit: {error}; no remote is checked", file=sys.stderr)
         url = ""
-    seen = Audit()
+    audit = Audit()
     stores = {"cache": printed(*DVC, "cache", "dir")} | ({"remote": url} if url and "://" not in url else {})
     for title, folder in stores.items():
-        seen.look(title, objects(Path(folder)))
-        seen.look(title, seen.missing(Path(folder)))
-    seen.look("workspace", seen.outputs())
-    away = list(faults_away()) if "://" in url else []
-    print("\n".join(away), end="\n" if away else "")
+        audit.check(title, objects(Path(folder)))
+        audit.check(title, audit.missing(Path(folder)))
+    audit.check("workspace", audit.outputs())
+    remote_faults = list(faults_at_url()) if "://" in url else []
+    for fault in remote_faults:
+        print(fault)
     if repair:
-        seen.repair()
-    if left := len(seen.faults) + len(away):
+        audit.repair()
+    if left := len(audit.faults) + len(remote_faults):
         advice = "make repro makes them anew, then make share" if repair else "make audit REPAIR=1 repairs"
         raise SystemExit(f"audit: {left} faults are left: {advice}")
-    print(f"audit: {len(seen.sound)} contents are what their names say")
+    print(f"audit: {len(audit.sound)} contents have the hashes in their names")
 
 
-def objects(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Every object of a cache or remote, and the MD5 that its name says."""
-    for path in sorted((folder / OBJECTS).glob("[0-9a-f][0-9a-f]/*")):
-        if len(path.stem) == 30 and path.suffix in ("", ".dir"):  # others are half a copy
+def objects(store: Path) -> Iterator[tuple[Path, str]]:
+    """Every object of a cache or remote folder, and the MD5 in its name."""
+    for path in sorted((store / OBJECTS).glob("[0-9a-f][0-9a-f]/*")):
+        if len(path.stem) == 30 and path.suffix in ("", ".dir"):  # others are unfinished copies
             yield path, path.parent.name + path.stem
 
 
-def faults_away() -> Iterator[str]:
-    """What a remote that is no folder lacks or holds corrupt, of the outputs in dvc.lock.
+def object_path(md5: str) -> Path:
+    """Where a cache or remote holds the object of a hash."""
+    return OBJECTS / md5[:2] / md5[2:]
 
-    `dvc push` uploads a file of a folder only if the folder's list is not there either.
+
+def faults_at_url() -> Iterator[str]:
+    """Outputs of dvc.lock that a remote which is no folder lacks or holds corrupt.
+
+    `dvc push` uploads a file of a folder only if the folder's list is missing, too.
     """
     with tempfile.TemporaryDirectory() as empty:
         remote = DVCFileSystem(".", config={"cache": {"dir": empty}})
@@ -120,13 +126,13 @@ def faults_away() -> Iterator[str]:
             except FileNotFoundError:
                 sound = False
             if not sound:
-                lists = [md5 for out, md5 in locked().items() if Path(path.lstrip("/")).is_relative_to(out)]
-                names = " and ".join(f"{OBJECTS}/{md5[:2]}/{md5[2:]}" for md5 in {entry["md5"]: 0, lists[0]: 0})
+                output = next(md5 for out, md5 in locked().items() if Path(path.lstrip("/")).is_relative_to(out))
+                names = " and ".join(str(object_path(md5)) for md5 in dict.fromkeys([entry["md5"], output]))
                 yield f"remote: {path}: missing or corrupt; delete {names} there, then make share"
 
 
 def locked() -> dict[Path, str]:
-    """The outputs in dvc.lock and their MD5, which ends with `.dir` if it is that of a folder's list."""
+    """The outputs in dvc.lock and their MD5, which ends in `.dir` for a folder."""
     stages = read_lock() if LOCK.exists() else {}
     return {Path(out["path"]): out["md5"] for entry in stages.values() for out in entry.get("outs", [])}
 

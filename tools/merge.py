@@ -1,7 +1,7 @@
-"""After `git merge` stopped in results: `python -m tools.merge` before the rebuild, `--add` after it (`make merge`).
+"""Resolves conflicts in generated files: `python -m tools.merge` before the rebuild, `--add` after it (`make merge`).
 
-In dvc.lock each stage gets the entry of the branch that ran it, and so does each run in the table of studies. The other
-files in metrics are left as one branch has them: the rebuild writes them anew. What people write is never touched.
+dvc.lock is merged stage by stage, the table of studies run by run: each entry comes from the branch that ran it. Other
+files in metrics are taken from one branch; the rebuild writes them again. Files that people write are never touched.
 """
 
 import argparse
@@ -19,20 +19,20 @@ GENERATED = ("dvc.lock", "metrics")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.merge", description=__doc__)
-    parser.add_argument("--add", action="store_true", help="add the generated files to git's index, after the rebuild")
+    parser.add_argument("--add", action="store_true", help="after the rebuild: add the generated files to git's index")
     try:
         if parser.parse_args().add:
             run("git", "add", "--all", "--", *GENERATED)
             print("merge: results are current and added; look at `git status`, then `git commit`")
         else:
-            settle()
+            resolve()
             prune()
     except ToolError as error:
         raise SystemExit(f"merge: {error}") from None
 
 
-def settle() -> None:
-    """Leave no conflict in a generated file; `ToolError` if a file that people write is in conflict."""
+def resolve() -> None:
+    """Resolve all conflicts in generated files; `ToolError` if a file that people write is in conflict."""
     conflicts = dict.fromkeys(line.split("\t")[1] for line in run("git", "ls-files", "--unmerged").splitlines())
     by_hand = [path for path in conflicts if not any(Path(path).is_relative_to(name) for name in GENERATED)]
     if by_hand:
@@ -41,7 +41,7 @@ def settle() -> None:
         base, ours, theirs = (version(side, path) for side in (1, 2, 3))
         if path in (LOCK, STUDIES) and ours and theirs:
             write_text(path, merged(path, (base or b"").decode(), ours.decode(), theirs.decode()))
-            print(f"merge: {path}: each entry as the branch has it that ran it")
+            print(f"merge: {path}: each entry is taken from the branch that ran it")
         elif base is not None and (ours is None or theirs is None):
             path.unlink(missing_ok=True)  # one side removed it; the rebuild decides
         else:
@@ -49,17 +49,17 @@ def settle() -> None:
 
 
 def merged(path: Path, base: str, ours: str, theirs: str) -> str:
-    """A lock file or the table of studies with each stage or run as the side has it that ran it."""
+    """A lock file or the table of studies, merged entry by entry."""
     split = split_lock if path == LOCK else split_table
     (_, before), (head, mine), (_, other) = map(split, (base, ours, theirs))
     return head + "".join(three_way(before, mine, other).values())
 
 
 def three_way(base: dict[str, str], ours: dict[str, str], theirs: dict[str, str]) -> dict[str, str]:
-    """Entry by entry what the two sides made of `base`: a change of one side holds, so does a removal.
+    """Merge entries: a change or removal on one side is kept; where both changed an entry, ours is.
 
-    Where both have changed an entry, ours is taken. If it does not belong to the merged params and code, DVC, or
-    `make study`, runs it again. The order is that of ours; what theirs added comes last.
+    If that does not belong to the merged params and code, DVC or `make study` runs it again. The order is that of ours;
+    entries that theirs added come last.
     """
     found = {}
     for name in {**ours, **theirs}:
@@ -71,40 +71,35 @@ def three_way(base: dict[str, str], ours: dict[str, str], theirs: dict[str, str]
 
 
 def split_lock(text: str) -> tuple[str, dict[str, str]]:
-    """The text of a lock file before its stages, and each stage's text by its name."""
+    """The text of a lock file before its stages, and each stage's text by name."""
     head, *parts = re.split(r"^(?=  \S)", text, flags=re.MULTILINE)
     return head, {part.partition(":\n")[0].strip(): part for part in parts}
 
 
 def split_table(text: str) -> tuple[str, dict[str, str]]:
-    """The header of the table of studies, and each row by its first two columns, study and run."""
+    """The header of the table of studies, and its rows by study and run, the first two columns."""
     head, *rows = text.splitlines(keepends=True) or [""]
     return head, {",".join(row.split(",")[:2]): row for row in rows}
 
 
 def prune() -> None:
-    """Remove what a removed variant left: its outputs, as stages do, and its entries in dvc.lock, which DVC keeps.
-
-    Raises:
-        ToolError: DVC can't list the stages.
-    """
+    """Remove the outputs of removed variants, and their entries in dvc.lock, which DVC keeps."""
     leftovers.remove()
     known = run(*DVC, "stage", "list", "--name-only").split()
-    dropped = [name for name in read_lock() if name not in known]
-    if dropped:
+    if dropped := [name for name in read_lock() if name not in known]:
         head, entries = split_lock(LOCK.read_text(encoding="utf-8"))
         write_text(LOCK, head + "".join(text for name, text in entries.items() if name in known))
         print(f"merge: removed {', '.join(dropped)} from {LOCK}")
 
 
 def version(side: int, path: Path) -> bytes | None:
-    """A file in conflict where the branches parted (1), on this branch (2), on the other (3); None if it has none."""
+    """A file in conflict in the common ancestor (1), on this branch (2) or the other (3); None if it is not there."""
     done = subprocess.run(["git", "show", f":{side}:{path}"], capture_output=True, check=False)
     return done.stdout if done.returncode == 0 else None
 
 
 def run(*command: str) -> str:
-    """What a command of git or DVC prints; `ToolError` with its message if it fails."""
+    """The output of a command; `ToolError` with its message if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ToolError(f"{' '.join(command)}: {done.stderr.strip()}")

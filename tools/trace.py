@@ -1,6 +1,6 @@
-"""From a number back to what it came from: `python -m tools.trace subpixel.ssim`, or a page for all of them.
+"""Follows a score back to its inputs: `python -m tools.trace subpixel.ssim`, or a page for all of them.
 
-Reads dvc.lock, the manifest and git alone, so it works in a clone that holds no data. Nothing is computed again.
+Reads dvc.lock, manifests and git, so it works in a clone without data.
 """
 
 import argparse
@@ -22,19 +22,19 @@ CODE = ("stages/", "grayscale/")
 
 
 class Link(NamedTuple):
-    """One thing that a stage used or made."""
+    """An input or output of a stage."""
 
     kind: str  # made, data, code, param, package or photo
     name: str
-    value: str  # its hash, or the value of a param
-    commit: str = ""  # that last changed it, or that recorded its hash in dvc.lock
+    value: str  # hash, or value of a param
+    commit: str = ""  # the last that changed it, or that recorded its hash in dvc.lock
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.trace", description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("metric", nargs="?", help="<method>.<measure>, such as subpixel.ssim; or <test set>.<method>.…")
-    what.add_argument("--page", type=Path, help="write the chains of all numbers there, as HTML")
+    what.add_argument("--page", type=Path, help="write the chains of all scores to this HTML file")
     arguments = parser.parse_args()
     try:
         if arguments.page:
@@ -48,16 +48,12 @@ def main() -> None:
 
 
 def trace(metric: str) -> Iterator[str]:
-    """The lines to print for `<method>.<measure>`, or `<test set>.<method>.<measure>`.
-
-    Raises:
-        ToolError: there is no such number; see also `rows`.
-    """
+    """The lines to print for `<method>.<measure>` or `<test set>.<method>.<measure>`; `ToolError` if there is none."""
     stages = read_lock()
     test_set, method, measure = ["", "", *metric.split(".")][-3:]
     known = rows(stages, test_set)
     if measure not in known.get(method, {}):
-        raise ToolError(f"there is no number {metric!r}; write <method>.<measure>; methods are {', '.join(known)}")
+        raise ToolError(f"there is no score {metric!r}; write <method>.<measure>; methods are {', '.join(known)}")
     row = known[method]
     yield f"{metric} = {row[measure]}"
     yield f"read from {row['file']}, which is {commit_of(Path(row['file']))}"
@@ -68,11 +64,7 @@ def trace(metric: str) -> Iterator[str]:
 
 
 def page() -> str:
-    """The same for every method, each stage once, as HTML whose anchors are methods and stages.
-
-    Raises:
-        ToolError: see `rows`.
-    """
+    """The chain of every method and the links of every stage, as HTML with an anchor for each."""
     stages = read_lock()
     chains = {method: ["report", *upstream(row["stage"], stages)] for method, row in rows(stages).items()}
     shown = dict.fromkeys(stage for chain in chains.values() for stage in chain)
@@ -85,9 +77,9 @@ def page() -> str:
 
 
 def rows(stages: dict[str, Any], test_set: str = "") -> dict[str, dict[str, Any]]:
-    """By method its numbers, `file`, where they stand, and `stage`, which scored it.
+    """By method its scores, their `file` and the `stage` that wrote them.
 
-    PCA and read-outs stand in data/report alone; the others in metrics/scores, which a clone without data has, too.
+    Those of variants and baselines are in metrics/scores, which git keeps; those of PCA in data/report alone.
 
     Raises:
         ToolError: there is no such test set, or dvc.lock lacks a stage that scored a row.
@@ -110,7 +102,7 @@ def rows(stages: dict[str, Any], test_set: str = "") -> dict[str, dict[str, Any]
 
 
 def upstream(stage: str, stages: dict[str, Any]) -> list[str]:
-    """`stage` and all stages that its inputs come from, nearest first."""
+    """`stage` and all stages that it depends on, nearest first."""
     made_by, chain = makers(stages), [stage]
     for name in chain:
         for dep in stages[name]["deps"]:
@@ -125,7 +117,7 @@ def makers(stages: dict[str, Any]) -> dict[str, str]:
 
 
 def links(entry: dict[str, Any]) -> Iterator[Link]:
-    """What dvc.lock says that a stage used and made."""
+    """The outputs and inputs of a stage in dvc.lock."""
     for out in entry.get("outs", []):
         yield Link("made", out["path"], f"md5 {out['md5']}", recorded(out["md5"]))
     for dep in entry["deps"]:
@@ -135,13 +127,13 @@ def links(entry: dict[str, Any]) -> Iterator[Link]:
     for file, values in entry.get("params", {}).items():
         for key, value in values.items():
             yield Link("package" if file == "environment.yaml" else "param", key, str(value))
-            if key == "fetch" or key.startswith("test_sets."):  # git holds the manifest of bundled photographs alone
+            if key == "fetch" or key.startswith("test_sets."):  # only the bundled photographs' manifest is in git
                 manifest = Path(entry["outs"][0]["path"], "manifest.csv")
                 yield from photographs(Path(value["inputs"]) if value["source"] == "bundled" else manifest)
 
 
 def photographs(manifest: Path) -> Iterator[Link]:
-    """The rows of a manifest; none if it is not here."""
+    """The rows of a manifest; none if it is missing."""
     text = manifest.read_text(encoding="utf-8") if manifest.exists() else ""
     for row in csv.DictReader(text.split("\n")):
         yield Link("photo", f"{row['name']} ({row['split']})", f"sha256 {row['sha256']}", commit_of(manifest))
@@ -149,7 +141,7 @@ def photographs(manifest: Path) -> Iterator[Link]:
 
 @cache
 def commit_of(path: Path) -> str:
-    """The last commit that changed a file or folder, and whether it has changed since."""
+    """The last commit that changed a file or folder, and whether the file differs from it now."""
     commit = printed("git", "log", "-1", "--format=%h of %cs", "--", str(path))
     changed = commit and printed("git", "status", "--porcelain", "--", str(path))
     return (f"commit {commit}" if commit else "not committed") + (", changed since" if changed else "")
@@ -164,7 +156,7 @@ def recorded(md5: str) -> str:
 
 @cache
 def committed_lock() -> str:
-    """dvc.lock as it was committed last; empty if it was not."""
+    """dvc.lock in the last commit; empty if it has none."""
     return printed("git", "show", f"HEAD:{LOCK}")
 
 

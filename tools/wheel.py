@@ -1,7 +1,7 @@
-"""A wheel of the library alone with the trained networks inside: `python -m tools.wheel` (`make wheel`).
+"""Builds a wheel of the library with the trained networks of dvc.lock: `python -m tools.wheel` (`make wheel`).
 
-The networks are those of dvc.lock. In the wheel, `grayscale/trained/list.json` has of each variant the hash of its
-folder in dvc.lock, the sha256 of the file, and the score on the test patches.
+In the wheel, `grayscale/trained/list.json` holds for each variant the hash of its folder in dvc.lock, the sha256 of its
+file, and its score on the test patches.
 """
 
 import json
@@ -17,7 +17,7 @@ from grayscale.models import ModelError
 
 FOLDER = Path("dist")
 FILES = ("pyproject.toml", "README.md", "LICENSE")
-DATE = "315532800"  # of all files in it, 1980-01-01: the earliest that a zip can hold
+DATE = "315532800"  # of all files in the wheel: 1980-01-01, the earliest date of a zip member
 
 
 def main() -> None:
@@ -29,10 +29,10 @@ def main() -> None:
 
 
 def build() -> dict[str, dict[str, object]]:
-    """Build the wheel of the clone in this folder; what is known of each network in it, by variant.
+    """Build the wheel of the clone in this folder; the entries of list.json, by variant.
 
     Raises:
-        ModelError: a model is missing, or is another one than dvc.lock records.
+        ModelError: a model is missing, or is not the one in dvc.lock.
     """
     here = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:

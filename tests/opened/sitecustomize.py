@@ -1,4 +1,4 @@
-"""Python imports this by itself where the folder is on PYTHONPATH: it notes every file that a stage opens."""
+"""Logs every file that a stage opens; Python imports it where this folder is on PYTHONPATH."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ if "DVC_STAGE" in os.environ and "OPENED_FILES" in os.environ:
     def note(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
             path, mode = Path(os.fsdecode(arguments[0])), arguments[1]
-            if mode is not None or path.is_absolute():  # else `os.open`, relative to a folder that the event leaves out
+            if mode is not None or path.is_absolute():  # not relative to an unknown folder, as in `os.open`
                 os.write(LOG, f"{os.environ['DVC_STAGE']}\t{path.absolute()}\n".encode())
 
     sys.addaudithook(note)

@@ -1,7 +1,6 @@
-"""Adding a network, a conversion, a source or a measure takes the files that the README names, and no other."""
+"""Adding a network, a conversion, a source or a measure takes only the files that the README names."""
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -61,43 +60,28 @@ MEASURE = '''def worst(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
 '''
 
 
-@dataclass(frozen=True)
-class Addition:
-    """What is added.
-
-    Attributes:
-        files: path → a new file's text, or for an old one before which text what is put.
-        params: the changes of params.yaml that use it; its own file if there are any.
-        stale: the stages whose own inputs it touches.
-    """
-
-    files: dict[str, str | dict[str, str]]
-    params: dict[str, Any]
-    stale: set[str]
-
-
+# Path → a new file's text, or text to insert before other text of an old file; changes of params.yaml; the stages
+# whose inputs are changed.
+Addition = tuple[dict[str, str | dict[str, str]], dict[str, Any], set[str]]
 RAMPS = {"source": "ramps", "inputs": "stages/fetch/sources/ramps.py"}
 EVALUATIONS = {"baselines", "evaluate@simple", "evaluate@subpixel"}
-ADDITIONS = {
-    "network": Addition(
+ADDITIONS: dict[str, Addition] = {
+    "network": (
         {"stages/networks/mine.py": NETWORK, "stages/networks/registry.py": {'    "simple"': '    "mine": {},\n'}},
         {"variants__mine": {"network": "mine"}},
-        {"train@mine"},  # DVC plans no further than an output that is missing
+        {"train@mine"},  # DVC plans no further than a missing output
     ),
-    "conversion": Addition(
+    "conversion": (
         {"grayscale/conversions.py": {"LIGHT = ": CONVERSION, "        bt601, bt709,": "        red,\n"}},
         {"targets__conversion": "red"},
         {"targets", *EVALUATIONS},
     ),
-    "source": Addition(
-        {
-            "stages/fetch/sources/ramps.py": SOURCE,
-            "docs/sources.md": {"## Split": "## Ramps\n\n`count` of them.\n\n"},
-        },
-        {},  # a module alone is no reason to use it
+    "source": (
+        {"stages/fetch/sources/ramps.py": SOURCE, "docs/sources.md": {"## Split": "## Ramps\n\n`count` of them.\n\n"}},
+        {},
         {"fetch"},
     ),
-    "measure": Addition(
+    "measure": (
         {
             "stages/evaluate/measures.py": {
                 "def mae(": MEASURE,
@@ -111,25 +95,27 @@ ADDITIONS = {
 
 
 def add(workspace: Workspace, addition: Addition) -> None:
-    for file, what in addition.files.items():
+    files, params, _ = addition
+    for file, what in files.items():
         path = workspace.folder / file
-        content = what if isinstance(what, str) else path.read_text(encoding="utf-8")
+        content = what if isinstance(what, str) else path.read_text()
         for before, text in what.items() if isinstance(what, dict) else ():
             assert before in content
             content = content.replace(before, text + before, 1)
-        path.write_text(content, encoding="utf-8")
-    workspace.edit_params(**addition.params)
+        path.write_text(content)
+    workspace.edit_params(**params)
 
 
 @pytest.mark.long
 def test_an_addition_takes_the_files_of_the_readme_and_works(workspace: Workspace) -> None:
     for name, addition in ADDITIONS.items():
+        files, params, stale = addition
         add(workspace, addition)
         plan = workspace.run("dvc", "repro", "--dry", ok=name != "network").stdout
-        stale = {line.split("'")[1] for line in plan.splitlines() if line.startswith("Running stage")}
+        planned = {line.split("'")[1] for line in plan.splitlines() if line.startswith("Running stage")}
         status = workspace.run("git", "status", "--porcelain", "--untracked-files=all").stdout.splitlines()
-        expected = {*addition.files, *(["params.yaml"] if addition.params else [])}
-        assert (stale, {line[3:] for line in status}) == (addition.stale, expected), name
+        expected = {*files, *(["params.yaml"] if params else [])}
+        assert (planned, {line[3:] for line in status}) == (stale, expected), name
         workspace.run("git", "reset", "--quiet", "--hard")
         workspace.run("git", "clean", "--quiet", "-d", "--force")
 
@@ -138,33 +124,18 @@ def test_an_addition_takes_the_files_of_the_readme_and_works(workspace: Workspac
     workspace.edit_params(fetch=RAMPS)
     workspace.run("python", "-m", "stages.check")
     workspace.run("dvc", "repro", "baselines", "evaluate@mine")
-    the_ramps_are_packed_and_split(workspace)
-    the_targets_are_red(workspace)
-    the_network_is_trained_and_scored(workspace)
-    the_measure_is_in_the_scores(workspace)
-
-
-def the_ramps_are_packed_and_split(workspace: Workspace) -> None:
     manifest = pd.read_csv(workspace.folder / "data/photos/manifest.csv")
-    assert len(manifest) == 5
-    assert set(manifest["source"]) == {"ramps"}
+    assert manifest["source"].tolist() == ["ramps"] * 5
     assert set(manifest["split"]) == {"train", "validation", "test"}
 
-
-def the_targets_are_red(workspace: Workspace) -> None:
     colour = np.load(workspace.folder / "data/pairs/train/colour-00000.npy")
     assert np.array_equal(np.load(workspace.folder / "data/pairs/train/gray-00000.npy")[..., 0], colour[..., 0])
     Image.fromarray(colour[0]).save(workspace.folder / "patch.png")
     workspace.run("python", "-m", "grayscale", "patch.png", "--method", "red")
     assert np.array_equal(np.asarray(Image.open(workspace.folder / "patch.gray.png")), colour[0, ..., 0])
 
-
-def the_network_is_trained_and_scored(workspace: Workspace) -> None:
-    scores = json.loads((workspace.folder / "metrics/scores/mine.json").read_text())
-    assert scores["latent"] > 0
-    assert 0 < scores["psnr"] < 100
-
-
-def the_measure_is_in_the_scores(workspace: Workspace) -> None:
-    summary = json.loads((workspace.folder / "data/evaluations/baselines/summary.json").read_text())
-    assert summary["scores"]["luma"]["worst"] < summary["scores"]["green"]["worst"]
+    network = json.loads((workspace.folder / "metrics/scores/mine.json").read_text())
+    assert network["latent"] > 0
+    assert 0 < network["psnr"] < 100
+    scores = json.loads((workspace.folder / "data/evaluations/baselines/summary.json").read_text())["scores"]
+    assert scores["luma"]["worst"] < scores["green"]["worst"]

@@ -1,59 +1,50 @@
-"""dvc.yaml is the map: it names exactly the code that each stage imports. What a study may use is taken from it."""
+"""dvc.yaml declares exactly the code and packages that each stage imports; studies take their inputs from it."""
 
 import ast
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
-from stages.common import environment
-from stages.common import stage as door
+from stages.common import environment, stage
 from stages.study import inputs, runs, table
 from tests.conftest import REPOSITORY
 
 PIPELINE = YAML(typ="safe").load(REPOSITORY / "dvc.yaml")["stages"]
 PARAMS = YAML(typ="safe").load(REPOSITORY / "params.yaml")
-PARAMS["test_sets"] = {"kodak": PARAMS["fetch"]}  # committed params have no further test set
+PARAMS["test_sets"] = {"kodak": PARAMS["fetch"]}  # the committed params have none
 VARIANTS = PARAMS["variants"]
 RUNS = YAML(typ="safe").load(REPOSITORY / runs.PARAMS)["runs"]
-ONE_RUN_EACH = {run["variant"]: name for name, run in RUNS.items()}  # the deps differ by network alone
+ONE_RUN_EACH = {run["variant"]: name for name, run in RUNS.items()}  # deps of other runs are the same
 DISTRIBUTIONS = packages_distributions()
-# Stages that live in another stage's folder.
+# Stages in another stage's folder.
 ROOMS = {"baselines": "evaluate", "run": "study", "fetch_set": "fetch", "evaluate_set": "evaluate"}
 
-# Imported by settings.py to check the whole of params.yaml, but declared by key: a stage depends on its own network's
-# entry alone. It holds nothing but that literal, see below.
-BY_KEY = {Path("stages/networks/registry.py")}
-
-# Which networks are built of it can't be told variant by variant in dvc.yaml, so all depend on it.
-SHARED_BY_NETWORKS = {Path("stages/networks/layers.py")}
-
-
-def items(entry: dict[str, Any]) -> list[Any]:
-    """What a stage is a `foreach` over."""
-    return list(PARAMS[entry["foreach"].strip("${}")]) if "foreach" in entry else [None]
-
-
-INSTANCES = [(name, item) for name, entry in PIPELINE.items() for item in items(entry)]
+BY_KEY = {Path("stages/networks/registry.py")}  # a literal; stages declare the key of their own network
+SHARED_BY_NETWORKS = {Path("stages/networks/layers.py")}  # all variants depend on it
+INSTANCES = [
+    (name, item)
+    for name, entry in PIPELINE.items()
+    for item in (PARAMS[entry["foreach"].strip("${}")] if "foreach" in entry else [None])
+]
 INSTANCES_AND_RUNS = [*INSTANCES, *(("run", name) for name in ONE_RUN_EACH.values())]
 
 
-def declared(name: str, item: str | None) -> door.Declaration:
-    return inputs.declaration(str(item), RUNS[item]["variant"]) if name == "run" else door.declared(name, item)
+def declared(name: str, item: str | None) -> stage.Declaration:
+    return inputs.declaration(str(item), RUNS[item]["variant"]) if name == "run" else stage.declared(name, item)
 
 
 def network_file(name: str, item: str) -> Path:
-    """Imported by the name that params.yaml gives the variant, or that of a run."""
+    """The network of a variant or a run, which is imported by name."""
     network = VARIANTS[RUNS[item]["variant"] if name == "run" else item]["network"]
     return Path(f"stages/networks/{network}.py")
 
 
 @pytest.fixture(autouse=True)
 def _in_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside the repository's own files, with `PARAMS`."""
+    """Work in a copy of the repository with `PARAMS`."""
     for path in REPOSITORY.iterdir():
         (tmp_path / path.name).symlink_to(path)
     (tmp_path / "params.yaml").unlink()
@@ -67,9 +58,9 @@ def module_file(name: str) -> Path | None:
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
-@cache  # the working directory changes from test to test, its files do not
+@cache  # the working directory changes, its files do not
 def names(file: Path) -> set[str]:
-    """The modules that a file imports, anywhere in it, and what it takes from them."""
+    """The modules that a file imports anywhere, and the names that it imports from them."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
@@ -102,7 +93,7 @@ def is_docstring_only(file: Path) -> bool:
 
 
 def libraries(files: set[Path]) -> set[str]:
-    """The distributions that files import."""
+    """The packages that files import."""
     tops = {name.split(".")[0] for file in files for name in names(file)}
     return {distribution.lower() for top in tops for distribution in DISTRIBUTIONS.get(top, [])}
 
@@ -112,9 +103,9 @@ def main_file(name: str) -> Path:
 
 
 def needed_by(name: str, item: str | None) -> set[Path]:
-    """The code that a stage imports; packages hold none."""
+    """The code that a stage imports, without `__init__.py`, which holds none."""
     needed = closure(main_file(name)) - BY_KEY
-    if name in ("fetch", "fetch_set"):  # a source is imported by its name in params.yaml
+    if name in ("fetch", "fetch_set"):  # sources are imported by name
         needed |= {found for source in Path("stages/fetch/sources").glob("*.py") for found in closure(source)} - BY_KEY
     if name in ("train", "run"):
         needed |= closure(network_file(name, str(item))) | SHARED_BY_NETWORKS
@@ -122,17 +113,16 @@ def needed_by(name: str, item: str | None) -> set[Path]:
 
 
 @pytest.mark.parametrize(("name", "item"), INSTANCES_AND_RUNS)
-def test_what_a_stage_imports_lies_in_what_it_declares(name: str, item: str | None) -> None:
+def test_a_stage_declares_exactly_the_code_that_it_imports(name: str, item: str | None) -> None:
     code = [
         dep for dep in declared(name, item).deps if dep.parts[0] in ("stages", "grayscale") and dep.suffix != ".csv"
     ]
     needed = needed_by(name, item)
-    assert {file for file in needed if not any(dep in (file, *file.parents) for dep in code)} == set()
-    useless = [dep for dep in code if not any(dep in (file, *file.parents) for file in needed)]
-    assert useless == []
+    assert [file for file in needed if not any(dep in (file, *file.parents) for dep in code)] == []
+    assert [dep for dep in code if not any(dep in (file, *file.parents) for file in needed)] == []
 
 
-def test_packages_hold_no_code_but_the_check_of_the_environment() -> None:
+def test_init_files_hold_no_code_but_the_check_of_the_environment() -> None:
     files = [*Path("stages").rglob("__init__.py"), Path("grayscale/core/__init__.py")]
     assert len(files) > 5
     assert [file for file in files if not is_docstring_only(file)] == [Path("stages/__init__.py")]
@@ -147,47 +137,42 @@ def test_the_registry_is_a_literal_and_declared_by_key() -> None:
     assert {"stages/networks/registry.py": ["NETWORKS.${item.network}"]} in PIPELINE["train"]["do"]["params"]
 
 
-def test_data_flows_one_way() -> None:
+def test_stages_import_only_from_earlier_stages_and_the_library_from_none() -> None:
     order = ["common", "formats", "fetch", "targets", "networks", "train", "evaluate"]
-    last = ["report", "study"]  # none knows of another
-    for room in [*order, *last]:
-        earlier = order if room in last else order[: order.index(room)]
-        for file in Path("stages", room).rglob("*.py"):
+    for folder in [*order, "report", "study"]:
+        allowed = {folder, *(order[: order.index(folder)] if folder in order else order)}
+        for file in Path("stages", folder).rglob("*.py"):
             others = {found for found in imports(file) - BY_KEY if found.parts[0] == "stages"}
-            rooms = {found.parts[1] for found in others if len(found.parts) > 2}
-            assert rooms <= {*earlier, room}, f"{file} imports from a later room"
-
-
-def test_the_library_knows_nothing_of_the_pipeline() -> None:
+            assert {found.parts[1] for found in others if len(found.parts) > 2} <= allowed, file
     for file in Path("grayscale").rglob("*.py"):
         assert {found for found in imports(file) if found.parts[0] == "stages"} == set(), file
 
 
-def test_only_the_report_reads_the_studies() -> None:
-    assert {name for name, item in INSTANCES if table.TABLE in declared(name, item).deps} == {"report"}
+def test_only_evaluations_read_test_data_and_only_the_report_reads_studies() -> None:
+    deps = [(name, dep) for name, item in INSTANCES for dep in declared(name, item).deps]
+    assert {name for name, dep in deps if "test" in dep.parts} == {"baselines", "evaluate"}
+    assert {name for name, dep in deps if "test_sets" in dep.parts} == {"evaluate_set"}
+    assert {name for name, dep in deps if dep == Path("data/pairs")} == set()
+    assert {name for name, dep in deps if dep == table.TABLE} == {"report"}
 
 
-def test_only_evaluate_sees_the_test_split() -> None:
-    sees = {name for name, item in INSTANCES for dep in declared(name, item).deps if "test" in dep.parts}
-    assert sees == {"baselines", "evaluate"}
-    further = {name for name, item in INSTANCES for dep in declared(name, item).deps if "test_sets" in dep.parts}
-    assert further == {"evaluate_set"}
-    assert all(Path("data/pairs") not in declared(name, item).deps for name, item in INSTANCES)
-
-
-def test_every_stage_says_what_it_does() -> None:
-    for name, entry in PIPELINE.items():
-        assert len((entry.get("do") or entry)["desc"].split()) > 5, name
+def test_stages_have_descriptions_and_artifacts_are_models_of_variants() -> None:
+    pipeline = YAML(typ="safe").load(REPOSITORY / "dvc.yaml")
+    for name, entry in pipeline["stages"].items():
+        assert len(entry.get("do", entry)["desc"].split()) > 5, name
+    for name, artifact in pipeline["artifacts"].items():
+        assert name in VARIANTS
+        assert (artifact["path"], artifact["type"]) == (f"data/models/{name}/model.onnx", "model")
 
 
 @pytest.mark.parametrize(("name", "item"), INSTANCES_AND_RUNS)
 def test_every_stage_declares_python_and_the_packages_that_it_imports(name: str, item: str | None) -> None:
     packages = set(declared(name, item).packages)
     code = needed_by(name, item)
-    if name == "baselines":  # its networks are imported for variants only
+    if name == "baselines":  # networks are imported for variants only
         lazily = ("stages/evaluate/networks.py", "stages/train/anysize.py", "stages/train/precision.py")
         code -= {*map(Path, lazily), *SHARED_BY_NETWORKS}
-    if name == "report":  # the names of the measures, not the measures
+    if name == "report":  # it uses the names of the measures, not the measures
         code -= {Path("stages/evaluate/measures.py")}
     used = libraries(code) & set(environment.PACKAGES)
     assert {"python", *used} <= packages
@@ -195,7 +180,7 @@ def test_every_stage_declares_python_and_the_packages_that_it_imports(name: str,
     assert ("tensorflow" in packages) == (name in {"train", "evaluate", "evaluate_set", "run"})
 
 
-def test_heavy_imports_stay_out_of_the_door() -> None:
+def test_modules_that_start_every_stage_import_no_heavy_package() -> None:
     heavy = {"tensorflow", "keras", "sklearn", "skimage", "matplotlib"}
     common = (f"stages/common/{name}.py" for name in ("stage", "settings", "artifacts", "environment"))
     for file in map(Path, (*common, "stages/networks/registry.py", "stages/study/runs.py")):

@@ -1,4 +1,4 @@
-"""README.md: its table says what metrics say; its commands work in the order in which they stand, and its Python."""
+"""README.md and docs/scale.md: numbers are those of metrics, and commands work in their order."""
 
 import json
 import re
@@ -12,25 +12,20 @@ from tests import leaves
 from tests.conftest import INSTALLED, REPOSITORY, Workspace
 
 README = (REPOSITORY / "README.md").read_text()
-ENDLESS = ("make test", "make test-all", "make ci", "make study", "make bench")  # this very test, or too long for one
+ENDLESS = ("make test", "make test-all", "make ci", "make study", "make bench")  # too long
 
 
-def blocks(kind: str) -> list[str]:
-    """The fenced blocks of a language."""
-    return re.findall(rf"^```{kind}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^```([^\n]+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+BLOCKS = FENCE.findall(README)  # language and text
+LINES = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
+COMMANDS = [command for line in LINES if (command := re.split(r"(?:^|\s{2,})#", line)[0].strip())]
 
-
-COMMANDS = [
-    command for line in "".join(blocks("sh")).splitlines() if (command := re.split(r"(?:^|\s{2,})#", line)[0].strip())
-]
-
-
-# Method, and the cells that hold its numbers.
+# Method, and the cells with its numbers.
 ROWS = re.findall(r"^\| `(\w+)` \|[^|]*" + r"\|([^|]*)" * 4 + r"\|$", README, flags=re.MULTILINE)
 KEYS = ("psnr", "start_psnr", "ssim", "latent")
 
 
-def test_every_number_of_the_table_is_that_of_metrics_to_its_last_digit() -> None:
+def test_the_table_of_scores_is_that_of_metrics() -> None:
     assert "| PSNR dB | before its first step | SSIM | latent |" in README
     assert len(ROWS) == 7
     for method, *cells in ROWS:
@@ -41,7 +36,7 @@ def test_every_number_of_the_table_is_that_of_metrics_to_its_last_digit() -> Non
             assert not text or float(text) == pytest.approx(score[key], abs=half_a_digit), (method, key)
 
 
-def test_every_number_of_the_table_of_noise_is_that_of_the_results() -> None:
+def test_the_table_of_noise_is_that_of_the_results() -> None:
     rows = re.findall(r"^\| `(\w+)`[^|]*" + r"\| ([\d.]+) " * 3 + r"\|$", README, flags=re.MULTILINE)
     assert [row[0] for row in rows] == ["luma", "nl_means", "sliding_dct", "denoise_start", "denoise"]
     table = (REPOSITORY / "metrics/results.md").read_text().partition("### Damage undone: PSNR dB")[2]
@@ -65,8 +60,18 @@ def test_the_commands_of_the_readme_work(workspace: Workspace) -> None:
     for command in dict.fromkeys(COMMANDS):
         if command not in ENDLESS:
             workspace.run("bash", "-ec", command, PYTHONPATH=code, MAKEFLAGS=INSTALLED)
-    for block in blocks("python"):
+    for block in [text for kind, text in BLOCKS if kind == "python"]:
         given = "import numpy; photograph = numpy.zeros((40, 50, 3), numpy.uint8)\n"
         workspace.run("python", "-c", given + block, PYTHONPATH=code)
     for written in ("photo.gray.png", "gray/walk 0/leaves-001.gray.png"):
         assert Path(workspace.folder, written).is_file()
+
+
+@pytest.mark.long
+def test_the_commands_of_the_page_on_scale_work(workspace: Workspace) -> None:
+    """All but those that need a cluster."""
+    fences = FENCE.findall((REPOSITORY / "docs/scale.md").read_text())
+    assert {kind for kind, _ in fences} <= {"sh", "sh cluster", "yaml"}
+    for line in "".join(text for kind, text in fences if kind == "sh").splitlines():
+        workspace.run("sh", "-c", line.replace("make ", "make RUNTIME= "))
+    assert workspace.run("git", "status", "--short").stdout == ""

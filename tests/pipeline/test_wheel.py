@@ -1,14 +1,10 @@
-"""`make wheel`: the library with its trained networks, in an environment where nothing else is."""
+"""`make wheel`: the library with its trained networks, installed alone."""
 
-import fcntl
 import json
 import os
-import pty
 import re
-import struct
 import subprocess
 import sys
-import termios
 import zipfile
 from pathlib import Path
 
@@ -22,35 +18,26 @@ from tests.conftest import Workspace
 from tests.grayscale.conftest import save
 
 PROMISED = {"numpy", "pillow", "onnxruntime", "tqdm"}
-OF_ONNXRUNTIME = {"flatbuffers", "packaging", "protobuf"}  # what that needs in turn
-INSTALLER = {"pip", "setuptools"}  # of every new environment
+OF_ONNXRUNTIME = {"flatbuffers", "packaging", "protobuf"}  # its requirements
+INSTALLER = {"pip", "setuptools"}  # in every new environment
 MEGABYTES = 250
 
 pytestmark = pytest.mark.long
 
 
-def on_a_terminal(command: list[str], folder: Path) -> str:
-    """What a command shows on a terminal; it must end well."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    with subprocess.Popen(command, cwd=folder, env=surroundings, stdout=theirs, stderr=theirs) as process:
-        os.close(theirs)
-        shown = b""
-        try:
-            while piece := os.read(ours, 1 << 16):
-                shown += piece
-        except OSError:  # the other end is closed
-            pass
-    os.close(ours)
-    assert process.returncode == 0, shown.decode()
-    return shown.decode()
+def on_a_terminal(command: str, folder: Path) -> str:
+    """The output of a command on a terminal; it must succeed."""
+    script = ["script", "--quiet", "--return", "--command", f"stty cols 80 && {command}", "/dev/null"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    result = subprocess.run(script, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True)
+    assert result.returncode == 0, result.stdout.decode()
+    return result.stdout.decode()
 
 
 def test_the_wheel_alone_converts_a_folder_with_a_progress_bar(workspace: Workspace, tmp_path: Path) -> None:
     workspace.run("make", "wheel", "RUNTIME=")
     (wheel,) = workspace.folder.glob("dist/*.whl")
-    packed_are_those_of_the_lock(workspace, wheel)
+    the_networks_are_those_of_the_lock(workspace, wheel)
     environment = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     pip = [str(environment / "bin/python"), "-m", "pip", "--disable-pip-version-check"]
@@ -63,17 +50,15 @@ def test_the_wheel_alone_converts_a_folder_with_a_progress_bar(workspace: Worksp
 
     for name in ("a.jpg", "b/c.png", "b/d.png"):
         save(tmp_path / "holiday" / name, 300, 400)
-    shown = on_a_terminal([str(environment / "bin/grayscale"), "holiday/"], tmp_path)
+    shown = on_a_terminal("environment/bin/grayscale holiday/", tmp_path)
     assert "3/3" in shown  # the progress bar's end
     assert re.search("3 converted\r\nBy (simple|subpixel), the trained network with the best score", shown)
     assert np.asarray(Image.open(tmp_path / "holiday/b/c.gray.png")).shape == (300, 400)
-    assert "0 converted, 3 skipped" in on_a_terminal(
-        [str(environment / "bin/grayscale"), "holiday/", "--variant", "simple"], tmp_path
-    )
+    assert "0 converted, 3 skipped" in on_a_terminal("environment/bin/grayscale holiday/ --variant simple", tmp_path)
 
 
-def packed_are_those_of_the_lock(workspace: Workspace, wheel: Path) -> None:
-    """All networks of dvc.lock, with its hashes, and no other code than the library's."""
+def the_networks_are_those_of_the_lock(workspace: Workspace, wheel: Path) -> None:
+    """The wheel holds all networks of dvc.lock, with its hashes, and only the library's code."""
     stages = YAML(typ="safe").load(workspace.folder / "dvc.lock")["stages"]
     folders = {name[6:]: stage["outs"][0]["md5"] for name, stage in stages.items() if name.startswith("train@")}
     with zipfile.ZipFile(wheel) as archive:
@@ -87,7 +72,7 @@ def packed_are_those_of_the_lock(workspace: Workspace, wheel: Path) -> None:
         assert {top for top in tops if not top.endswith(".dist-info")} == {"grayscale"}
 
 
-def test_a_model_that_is_not_the_recorded_one_is_not_packed(workspace: Workspace) -> None:
+def test_a_model_that_differs_from_the_lock_is_not_packed(workspace: Workspace) -> None:
     with (workspace.folder / "data/models/simple/curve.csv").open("a") as curve:
         curve.write("\n")
     result = workspace.run("make", "wheel", "RUNTIME=", ok=False)

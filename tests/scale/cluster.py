@@ -1,7 +1,6 @@
-"""A real Ray cluster of two machines, as far as Ray can tell, that leaves nothing behind.
+"""A Ray cluster of two nodes in network namespaces, which only root may make.
 
-They are network namespaces, joined by a cable that leads nowhere else, which only root may lay. On a loopback address
-no second process can join: Ray puts the address of the machine in its place, where others could reach it.
+On loopback no second node could join: Ray replaces that address by the machine's own, where others could reach it.
 """
 
 import os
@@ -20,18 +19,13 @@ from tests.conftest import REPOSITORY, Workspace
 from tests.tasks import wait_until
 
 RAY = str(Path(sys.executable).with_name("ray"))
-CPUS = (2, 3)  # that Ray is told of; the second machine has more, so that one can ask for it
+CPUS = (2, 3)  # of the nodes; tasks for 3 run on the second alone
 SMALL = ["--object-store-memory=100000000", "--disable-usage-stats"]  # bytes; Ray takes 75 MB or more
 PORT, ADDRESSES = 6379, ("10.77.0.1", "10.77.0.2")
 
 
 class Cluster:
-    """Two machines, of which the second can be killed and replaced. Each is a network namespace.
-
-    Attributes:
-        address: of the head.
-        environment: for a process that computes on the cluster: ENGINE, RAY_ADDRESS and the token.
-    """
+    """A head and a second node, which can be killed and replaced; `environment` connects a process to it."""
 
     def __init__(self, folder: Path, secret: dict[str, str]) -> None:
         name = f"ray{os.getpid()}"
@@ -41,10 +35,10 @@ class Cluster:
         self.environment = {**secret, "ENGINE": "ray", "RAY_ADDRESS": self.address}
 
     def open(self) -> None:
-        """Lay the cable, and start Ray on both machines."""
+        """Connect the namespaces, and start Ray in both."""
         for name in self.names:
             ip("netns", "add", name)
-        first, second = self.names  # the ends of the cable are called like the machines
+        first, second = self.names
         ip("link", "add", first, "netns", first, "type", "veth", "peer", "name", second, "netns", second)
         for name, address in zip(self.names, ADDRESSES, strict=True):
             ip("-n", name, "addr", "add", f"{address}/24", "dev", name)
@@ -54,37 +48,37 @@ class Cluster:
         self.add_node()
 
     def start(self, *command: str, cwd: Path = REPOSITORY, **environment: Any) -> subprocess.Popen[str]:
-        """Start a command on the head's machine, with the token."""
+        """Start a command beside the head, with the token."""
         prefix = ["ip", "netns", "exec", self.names[0]]
         return Workspace(cwd).start(*prefix, *command, **{**self.environment, **environment})
 
     def add_node(self) -> None:
-        """Let the second machine join; returns when it has."""
+        """Start the second node; returns when it has joined."""
         self._ray(1, f"--address={self.address}")
 
     def kill_node(self) -> None:
-        """Kill every process of the second machine."""
+        """Kill every process of the second node."""
         self._kill_all(1)
 
     def close(self) -> None:
-        """Kill all processes, and take the machines away."""
-        for machine, name in enumerate(self.names):
-            with suppress(subprocess.CalledProcessError):  # one that was never made
-                self._kill_all(machine)
+        """Kill all processes, and delete the namespaces."""
+        for node, name in enumerate(self.names):
+            with suppress(subprocess.CalledProcessError):  # it was never made
+                self._kill_all(node)
                 ip("netns", "delete", name)
 
-    def _ray(self, machine: int, *options: str) -> None:
-        place = ["ip", "netns", "exec", self.names[machine], RAY, "start"]
-        size = [f"--node-ip-address={ADDRESSES[machine]}", f"--num-cpus={CPUS[machine]}", *SMALL]
-        with tempfile.TemporaryFile() as output:  # which Ray's daemons keep open: a pipe would not end
+    def _ray(self, node: int, *options: str) -> None:
+        place = ["ip", "netns", "exec", self.names[node], RAY, "start"]
+        size = [f"--node-ip-address={ADDRESSES[node]}", f"--num-cpus={CPUS[node]}", *SMALL]
+        with tempfile.TemporaryFile() as output:  # Ray's daemons would keep a pipe open
             streams: dict[str, Any] = {"stdout": output, "stderr": output}
             code = subprocess.call([*place, *size, *options], env={**os.environ, **self.secret}, timeout=120, **streams)
             output.seek(0)
             assert code == 0, output.read().decode()
 
-    def _kill_all(self, machine: int) -> None:
+    def _kill_all(self, node: int) -> None:
         def gone() -> bool:
-            processes = ip("netns", "pids", self.names[machine]).split()
+            processes = ip("netns", "pids", self.names[node]).split()
             for process in processes:
                 with suppress(ProcessLookupError):
                     os.kill(int(process), signal.SIGKILL)

@@ -1,6 +1,6 @@
-"""What the tests let a process do that computes on the cluster: `python -m tests.scale.driver <folder>`.
+"""Runs tasks on the cluster: `python -m tests.scale.driver <folder>`; writes the results to found.json.
 
-It waits where the tests have something to do, and leaves what it found as found.json.
+It waits where the tests kill or add a node.
 """
 
 import json
@@ -26,7 +26,7 @@ def main() -> None:
     found: dict[str, Any] = {"split": on_both_nodes(where)}
     found["killed worker"] = sha256s(tasks.noise_or_kill, folder / "worker", where)
     (folder / "node").mkdir()
-    found["killed node"] = sha256s(noise_on_the_head, folder / "node", where)  # the tests kill the other node
+    found["killed node"] = sha256s(noise_on_the_head, folder / "node", where)  # the test kills the other node
     for name, function, jobs in (
         ("fault", fault_beside_others, range(4)),
         ("killed always", tasks.killed_always, [(number, str(folder / "tries")) for number in range(6)]),
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def on_both_nodes(where: engine.Engine) -> list[tuple[int, str, str]]:
-    """A map, done again while one node is so slow to start that the other did it all."""
+    """A map; repeated until both nodes took part, since one may be slow to start."""
     for _ in range(20):
         found = list(engine.run(on_node, range(SHARDS), where))
         if len({node for _, node, _ in found}) == 2:
@@ -63,7 +63,7 @@ def sha256s(work: shards.Work, folder: Path, where: engine.Engine) -> list[Any]:
 
 
 def on_node(number: int) -> tuple[int, str, str]:
-    """The square of a number, the node of this process, and where the process has its code from."""
+    """The square of a number, the node of this process, and the file of its code."""
     import ray
 
     time.sleep(0.2)
@@ -71,17 +71,14 @@ def on_node(number: int) -> tuple[int, str, str]:
 
 
 def fault_beside_others(number: int) -> int:
-    """Task 1 is damaged; those after it would go on for longer than a test, on processors that later tasks need."""
+    """Task 1 fails; later ones occupy processors for longer than a test."""
     if number > 1:
         time.sleep(600)
     return tasks.faulty(3 * number)
 
 
 def noise_on_the_head(seed: int, folder: Path) -> dict[str, Any]:
-    """A shard that only the head ends: the other node stays at its first ones until it is killed, and the head waits.
-
-    So the killed node always leaves shards that are to be done again, however fast either is.
-    """
+    """A shard that only the head finishes: the other node hangs until killed, so its shards are always repeated."""
     import ray
 
     facts, stuck = tasks.noise(seed, folder), folder.parent.parent / "stuck"

@@ -1,4 +1,4 @@
-"""What the tests of work in a team share: a pipeline whose stages cost nothing, and people who type docs/team.md."""
+"""A pipeline with stand-ins for stages, and people who type the commands of docs/team.md."""
 
 import re
 import shutil
@@ -13,28 +13,27 @@ MANUAL = (REPOSITORY / "docs/team.md").read_text()
 
 
 def walk(section: str) -> list[tuple[str, str]]:
-    """Who types what, in a section of docs/team.md: (`ada` or `ben`, command line), in order."""
+    """The commands of a section of docs/team.md: (`ada` or `ben`, command line)."""
     text = MANUAL.split(f"\n## {section}\n")[1].split("\n## ")[0]
     fences = re.findall(r"^```sh (ada|ben)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
     return [(person, line) for person, lines in fences for line in lines.splitlines()]
 
 
 def typed(workspace: Workspace, command: str) -> str:
-    """Run a command line in a clone, to its end; return what it printed."""
-    site = str(workspace.folder.with_name(f"{workspace.folder.name}-site-cache"))  # what DVC keeps outside of a clone
+    """Run a command line in a clone; its output."""
+    site = str(workspace.folder.with_name(f"{workspace.folder.name}-site-cache"))
     return workspace.run("bash", "-c", command, MAKEFLAGS=INSTALLED, DVC_SITE_CACHE_DIR=site).stdout
 
 
 def stages_run(output: str) -> list[str]:
-    """The stages that ran, in order."""
+    """The stages that ran, in their order."""
     return re.findall(r"^Running stage '(.+?)'", output, flags=re.MULTILINE)
 
 
 class Team:
-    """Ada and Ben, a clone for each, and the repository to which they push."""
+    """Ada and Ben with a clone each, and the repository to which they push."""
 
     def __init__(self, ada: Workspace) -> None:
-        """Ada's is the first; Ben gets a clone of what she has committed."""
         self.ada, self.people = ada, {"ada": ada}
         for command in (
             "git clone --quiet --bare . ../origin",
@@ -46,7 +45,7 @@ class Team:
         self.clone("ben")
 
     def clone(self, person: str) -> None:
-        """Give someone a new clone, without results; its secrets are those of Ada."""
+        """Give someone a new clone without results, with Ada's secrets."""
         top = self.ada.folder.parent
         new = Workspace(top / f"{person}-{len(list(top.iterdir()))}")
         self.ada.run("git", "clone", "--quiet", "../origin", str(new.folder))
@@ -57,7 +56,7 @@ class Team:
         self.people[person] = new
 
     def follow(self, section: str) -> Iterator[tuple[str, str]]:
-        """Type the commands of a section; each, and what it printed, as soon as it has ended."""
+        """Run the commands of a section; each with its output."""
         for person, command in walk(section):
             output = typed(self.people[person], command)
             assert "# nothing" not in command or output == ""
@@ -67,11 +66,7 @@ class Team:
 
 @pytest.fixture(scope="session")
 def first_stand_in_rebuild(of_this_run: Path) -> Workspace:
-    """A committed `small_workspace` with the real map, params and tools, rebuilt by stand-ins for the stages.
-
-    Made once for all test processes. Nobody may touch it. What is run, and what is taken over, is up to git, DVC and
-    the lock file, whatever the stages write (stand_in.py).
-    """
+    """A committed `small_workspace`, rebuilt by stand_in.py; made once for all test processes, read-only."""
 
     def make(folder: Path) -> Workspace:
         workspace = small_workspace(folder)

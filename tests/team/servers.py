@@ -1,4 +1,4 @@
-"""Real servers for remotes, on loopback, in a folder of the test: S3, SSH and WebDAV."""
+"""S3, SSH and WebDAV servers on loopback, with their data in a folder of the test."""
 
 import getpass
 import json
@@ -22,7 +22,7 @@ WITHIN = 60  # seconds, to be ready, and to stop
 
 @dataclass(frozen=True)
 class Server:
-    """How a server is started, and how people reach it, as docs/team.md has them set it up."""
+    """How to start a server, and how to set up its remote by docs/team.md."""
 
     command: list[str]
     ready: Callable[[], bool]
@@ -32,10 +32,7 @@ class Server:
 
 @contextmanager
 def served(kind: str, folder: Path) -> Iterator[Server]:
-    """A started server of a kind with its data in `folder`; at other ports if another process was quicker to take one.
-
-    It is stopped in the end; processes of its connections end with these.
-    """
+    """A running server of a kind with its data in `folder`; it is started again if a port was taken meanwhile."""
     for attempt in range(3):
         place = folder / f"{kind}-{attempt}"
         place.mkdir()
@@ -43,23 +40,16 @@ def served(kind: str, folder: Path) -> Iterator[Server]:
         with (place / "log").open("wb") as log:
             process = subprocess.Popen(server.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            if serves(server, process):
-                yield server
-                return
+            deadline = time.monotonic() + WITHIN
+            while process.poll() is None and time.monotonic() < deadline:
+                if server.ready():
+                    yield server
+                    return
+                time.sleep(0.05)
         finally:
-            process.terminate()  # a killed SeaweedFS leaves sockets in /tmp
+            process.terminate()  # not kill: SeaweedFS would leave sockets in /tmp
             process.wait(WITHIN)
     pytest.fail(f"{' '.join(server.command)}\n{(place / 'log').read_text(errors='replace')[-4000:]}")
-
-
-def serves(server: Server, process: subprocess.Popen[bytes]) -> bool:
-    """Wait until it is ready; whether it is. If it has ended, another's answer at its port is not its own."""
-    end = time.monotonic() + WITHIN
-    while process.poll() is None and time.monotonic() < end:
-        if server.ready():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def s3(folder: Path) -> Server:
@@ -76,10 +66,10 @@ def s3(folder: Path) -> Server:
         **ports,
         "dir": folder / "data",
         "ip": HOST,
-        "ip.bind": HOST,  # it would listen on all interfaces
+        "ip.bind": HOST,  # not on all interfaces
         "bucket": "dvc",
         "s3.config": folder / "s3.json",
-        "s3.localSocket": folder / "s3.sock",  # it would stay in /tmp
+        "s3.localSocket": folder / "s3.sock",  # not in /tmp
         "master.telemetry": "false",
         "admin.ui": "false",
         "webdav": "false",
@@ -96,7 +86,7 @@ def s3(folder: Path) -> Server:
 
 
 def ssh(folder: Path) -> Server:
-    """OpenSSH with host key, user's key and settings of its own; SFTP alone."""
+    """OpenSSH with its own keys and settings; SFTP alone."""
     sshd = program("sshd", "Debian's openssh-server")
     keygen = program("ssh-keygen", "Debian's openssh-client")
     for key in ("host", "team"):
@@ -104,14 +94,14 @@ def ssh(folder: Path) -> Server:
     (folder / "authorized_keys").write_text(f"restrict {(folder / 'team.pub').read_text()}")
     (folder / "objects").mkdir()
     if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where it separates privileges; usually made at boot
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # usually made at boot
     [port] = free_ports(1)
     settings = {
         "ListenAddress": f"{HOST}:{port}",
         "HostKey": folder / "host",
         "AuthorizedKeysFile": folder / "authorized_keys",
         "PidFile": "none",
-        "StrictModes": "no",  # the test's folder may be anybody's
+        "StrictModes": "no",
         "UsePAM": "no",
         "PasswordAuthentication": "no",
         "KbdInteractiveAuthentication": "no",
@@ -154,7 +144,7 @@ KINDS: dict[str, Callable[[Path], Server]] = {"s3": s3, "ssh": ssh, "webdav": we
 
 
 def program(name: str, package: str) -> str:
-    """The path of a server's program; if it is missing, the test is skipped, or fails in CI."""
+    """The path of a program; if it is missing, the test is skipped, or fails in CI."""
     beside_python = str(Path(sys.executable).parent)
     found = shutil.which(name, path=os.pathsep.join([beside_python, os.environ["PATH"], "/usr/sbin"]))
     if found is not None:
@@ -166,7 +156,7 @@ def program(name: str, package: str) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Distinct TCP ports of loopback on which nobody listens now."""
+    """Distinct unused TCP ports of loopback."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
@@ -175,7 +165,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def listens(port: int) -> bool:
-    """Whether someone accepts connections at a port of loopback."""
+    """Whether a port of loopback accepts connections."""
     try:
         socket.create_connection((HOST, port), timeout=1).close()
     except OSError:
@@ -184,7 +174,7 @@ def listens(port: int) -> bool:
 
 
 def answers(port: int, path: str) -> bool:
-    """Whether a GET of the path succeeds; no proxy is asked."""
+    """Whether a GET of the path succeeds, without a proxy."""
     connection = HTTPConnection(HOST, port, timeout=5)
     try:
         connection.request("GET", path)

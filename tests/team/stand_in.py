@@ -1,7 +1,4 @@
-"""Instead of a stage, for tests of what git and DVC do with results: writes a few bytes that follow from its inputs.
-
-Started by a map that conftest.py wrote. Imports nothing of the project: a run takes a tenth of a second.
-"""
+"""Replaces a stage in tests of git and DVC: writes a few bytes that depend on its inputs, in a tenth of a second."""
 
 import hashlib
 import json
@@ -15,7 +12,7 @@ from ruamel.yaml import YAML
 
 
 def main() -> None:
-    """Write every output that dvc.yaml names for the stage: its path, and a hash of its data and params."""
+    """Write every output of the stage: its path, and a hash of the stage's data and params."""
     pipeline, params = (YAML(typ="safe").load(Path(name)) for name in ("dvc.yaml", "params.yaml"))
     name, _, item = os.environ["DVC_STAGE"].partition("@")
     entry = pipeline["stages"][name]
@@ -30,7 +27,7 @@ def main() -> None:
 
 
 def write(path: Path, made_from: str) -> None:
-    """A file, or a folder with a small and a large one in it."""
+    """Write a file, or a folder with a small and a large one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".json":
         path.write_text(json.dumps({"psnr": int(made_from[:6], 16)}) + "\n")

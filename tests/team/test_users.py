@@ -1,4 +1,4 @@
-"""One cache for two users of one machine, as docs/team.md sets it up; runs as root, which can act as both."""
+"""One cache for two users of one machine, as in docs/team.md; needs root, which can act as both."""
 
 import os
 import re
@@ -10,32 +10,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from stages.common.artifacts import open_array, sha256_of
-from stages.formats.patches import PatchSet
+from stages.common.artifacts import sha256_of
 from tests import leaves
 from tests.conftest import Workspace
 from tests.team.conftest import MANUAL, stages_run
 
-GROUP = 4200  # ids need no entry in the machine's lists of users and groups
+GROUP = 4200  # ids need no entry in /etc
 ADA, BEN, COLLECTOR = 4201, 4202, 4203
 READS_ALL = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", "--securebits=+no_setuid_fixup")
 PAGE = "stages/report/page.html"
 
 
 def as_user(user: int) -> tuple[str, ...]:
-    """What to put before a command to run it as that user, with no more rights than these have."""
+    """The prefix that runs a command as that user, with that user's rights."""
     return ("setpriv", f"--reuid={user}", f"--regid={user}", f"--groups={GROUP}")
 
 
 class Account(Workspace):
-    """A user with a home, the clone in it, and the commands that this user types there."""
+    """A user with a home, and a clone in it."""
 
     def __init__(self, machine: Path, name: str, user: int, umask: str, rights: tuple[str, ...]) -> None:
-        """Make the home; there is no clone yet."""
         self.home = machine / name
         super().__init__(self.home / "clone")
         self.prefix = (*as_user(user), *rights, "sh", "-c", f'umask {umask}; exec "$@"', "-")
@@ -55,12 +51,12 @@ class Account(Workspace):
         return super().start(*self.prefix, *command, **me, **environment)
 
     def follow(self, *commands: str) -> str:
-        """Type commands of docs/team.md; what they print."""
+        """Run commands of docs/team.md; their output."""
         return "".join(self.run("bash", "-ec", re.sub("^make", "make RUNTIME=", line)).stdout for line in commands)
 
 
 def manual(reader: str, cache: Path) -> list[str]:
-    """The commands of docs/team.md for a reader, with this machine's folder and group."""
+    """The commands of docs/team.md for a reader, with the test's folder and group."""
     (block,) = re.findall(rf"```sh {reader}\n(.*?)```", MANUAL, flags=re.DOTALL)
     commands = [line.split("  #")[0].strip() for line in block.splitlines()]
     return [command.replace("/srv/dvc-cache", str(cache)).replace("vision", str(GROUP)) for command in commands]
@@ -68,16 +64,13 @@ def manual(reader: str, cache: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def rights() -> tuple[str, ...]:
-    """What a user needs to start this Python: nothing, or to read below a closed folder such as /root, if it is there.
-
-    The right to read everything gives none to write, link or delete.
-    """
+    """What a user needs to start this Python: nothing, or the right to read everything, if it lies in /root."""
     if os.geteuid() != 0:
         pytest.skip("only root can act as two users")
     if not shutil.which("setpriv"):
         pytest.skip("setpriv is missing: it comes with util-linux")
     for tried in ((), READS_ALL):
-        command = [*as_user(ADA), *tried, "env", sys.executable, "-c", "import dvc.repo"]  # as `env`, it has no more
+        command = [*as_user(ADA), *tried, "env", sys.executable, "-c", "import dvc.repo"]  # with `env`'s rights
         if subprocess.run(command, cwd="/", capture_output=True).returncode == 0:
             return tried
     pytest.skip(f"other users can't start {sys.executable}, and root may not let them (CAP_DAC_READ_SEARCH)")
@@ -85,7 +78,7 @@ def rights() -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def machine(rights: tuple[str, ...]) -> Iterator[Path]:
-    """A folder that every user can reach, which pytest's own are not."""
+    """A folder that every user can reach, unlike pytest's own."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
@@ -93,7 +86,7 @@ def machine(rights: tuple[str, ...]) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def cache(machine: Path) -> Path:
-    """The shared folder, as the administrator makes it."""
+    """The shared folder."""
     (command,) = manual("administrator", machine / "cache")
     subprocess.run(["bash", "-ec", command], check=True)
     return machine / "cache"
@@ -101,7 +94,7 @@ def cache(machine: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def ada(first_rebuild: Workspace, machine: Path, cache: Path, rights: tuple[str, ...]) -> Account:
-    """Ada has rebuilt everything and brings it along."""
+    """Ada, who brings a rebuild."""
     ada = Account(machine, "ada", ADA, "022", rights)
     first_rebuild.copy(ada.folder)
     subprocess.run(["chown", "--recursive", "--no-dereference", f"{ADA}:{ADA}", str(ada.folder)], check=True)
@@ -112,36 +105,29 @@ def ada(first_rebuild: Workspace, machine: Path, cache: Path, rights: tuple[str,
 
 
 @pytest.fixture(scope="module")
-def ben(ada: Account, machine: Path, rights: tuple[str, ...]) -> Account:
-    """Ben has a fresh clone, and a umask that by itself would lock Ada out."""
+def ben(ada: Account, machine: Path, cache: Path, rights: tuple[str, ...]) -> Account:
+    """Ben with a new clone, and a umask that by itself would lock Ada out, after the commands of the manual."""
     ben = Account(machine, "ben", BEN, "077", rights)
     ben.clone(ada)
+    output = ben.follow(*manual("everyone", cache))
+    assert "Stage 'evaluate@subpixel' is cached - skipping run, checking out outputs" in output
+    assert stages_run(output) == ["report"]  # which DVC never restores
     return ben
 
 
-@pytest.fixture(scope="module")
-def first_output_of_ben(ben: Account, cache: Path) -> str:
-    """What Ben sees while he follows the manual."""
-    return ben.follow(*manual("everyone", cache))
-
-
 def objects(cache: Path) -> dict[Path, str]:
-    """Every object of a cache and the sha256 of its content."""
+    """Every object of a cache, and its sha256."""
     return {path: sha256_of(path) for path in sorted((cache / "files").rglob("*")) if path.is_file()}
 
 
 def target_of(workspace: Workspace, file: str) -> Path:
-    """The object that a file of the workspace is a link to."""
+    """The object that a file of the workspace links to."""
     path = workspace.folder / file
     assert path.is_symlink()
     return path.readlink()
 
 
-def test_a_second_user_runs_the_report_alone_and_has_links(
-    first_output_of_ben: str, ada: Account, ben: Account, cache: Path
-) -> None:
-    assert "Stage 'evaluate@subpixel' is cached - skipping run, checking out outputs" in first_output_of_ben
-    assert stages_run(first_output_of_ben) == ["report"]  # which DVC never restores
+def test_a_second_user_takes_the_results_of_the_first_as_links(ada: Account, ben: Account, cache: Path) -> None:
     for user in (ada, ben):
         files = [path for path in user.folder.glob("data/*/**/*") if not path.is_dir()]
         assert len(files) > 40
@@ -150,9 +136,7 @@ def test_a_second_user_runs_the_report_alone_and_has_links(
     assert {path.stat().st_uid for path in objects(cache)} == {ADA}
 
 
-def test_what_one_adds_the_other_takes_whatever_the_umask(
-    first_output_of_ben: str, ada: Account, ben: Account, cache: Path
-) -> None:
+def test_each_takes_what_the_other_adds_whatever_the_umask(ada: Account, ben: Account, cache: Path) -> None:
     def change(user: Account) -> list[str]:
         page = user.folder / PAGE
         page.write_text(page.read_text().replace("<h2>Curves", "<h2>The curves"))
@@ -160,53 +144,42 @@ def test_what_one_adds_the_other_takes_whatever_the_umask(
 
     assert change(ben) == ["report"]
     assert target_of(ben, "data/report/index.html").stat().st_uid == BEN
-    assert change(ada) == ["report"]  # which DVC never restores
+    assert change(ada) == ["report"]
     assert target_of(ada, "data/report/index.html") == target_of(ben, "data/report/index.html")
     for user in (ADA, BEN):
         closed = ["find", str(cache), "!", "-readable", "-o", "-type", "d", "!", "-writable"]
         assert subprocess.run([*as_user(user), *closed], capture_output=True, text=True, check=True).stdout == ""
 
 
-def test_stages_replace_links_and_never_write_through_them(first_output_of_ben: str, ben: Account, cache: Path) -> None:
+def test_stages_replace_links_and_never_write_through_them(ben: Account, cache: Path) -> None:
     before = objects(cache)
-    ben.run("python", "-m", "stages.targets")  # without DVC, which would have removed them first
+    ben.run("python", "-m", "stages.targets")  # without DVC, which would remove them first
     assert not (ben.folder / "data/pairs/counts.csv").is_symlink()
     assert objects(cache) == before
     ben.run("dvc", "checkout", "--relink", "targets")
     assert target_of(ben, "data/pairs/counts.csv") in before
+    leaves.write(ben.folder, range(1))
+    ben.run("python", "-m", "grayscale", "walk 0/leaves-000.jpg", "--variant", "subpixel", "--output", "gray.png")
 
 
-def test_shards_and_models_are_read_through_links(first_output_of_ben: str, ben: Account) -> None:
-    shard = ben.folder / "data/pairs/test/colour-00000.npy"
-    assert target_of(ben, "data/pairs/test/colour-00000.npy").exists()
-    assert isinstance(open_array(shard, sha256_of(shard)), np.memmap)
-    assert len(PatchSet(shard.parent)) > 0
-    Image.fromarray(leaves.photograph(9)).save(ben.folder / "photo.png")
-    ben.run("python", "-m", "grayscale", "photo.png", "--variant", "subpixel", "--output", "gray.png")
-    with Image.open(ben.folder / "gray.png") as gray:
-        assert gray.size == (128, 96)
-
-
-def test_a_corrupt_object_of_another_user_is_found_and_repaired(
-    first_output_of_ben: str, ada: Account, ben: Account
-) -> None:
+def test_a_corrupt_object_of_another_user_is_found_and_repaired(ada: Account, ben: Account) -> None:
     path = target_of(ben, "data/photos/manifest.csv")
     content = path.read_bytes()
     path.write_bytes(content[:-2] + b"?\n")
-    told = ben.run("make", "audit", "RUNTIME=", ok=False)
-    assert f"{path}: corrupt" in told.stdout
-    told = ben.run("make", "audit", "REPAIR=1", "RUNTIME=", ok=False)  # there is no remote to repair it from
-    assert "make repro makes them anew" in told.stdout + told.stderr
+    result = ben.run("make", "audit", "RUNTIME=", ok=False)
+    assert f"{path}: corrupt" in result.stdout
+    result = ben.run("make", "audit", "REPAIR=1", "RUNTIME=", ok=False)  # no sound copy exists
+    assert "make repro makes them anew" in result.stdout + result.stderr
     ben.run("make", "repro", "RUNTIME=")
     ben.run("make", "audit", "RUNTIME=")
     assert target_of(ada, "data/photos/manifest.csv").read_bytes() == content
     ada.run("dvc", "status", "--quiet", "dvc.yaml")
 
 
-def test_only_a_collector_that_knows_every_commit_may_collect(
-    first_output_of_ben: str, ada: Account, ben: Account, cache: Path, machine: Path, rights: tuple[str, ...]
+def test_only_a_collector_with_every_commit_may_collect(
+    ada: Account, ben: Account, cache: Path, machine: Path, rights: tuple[str, ...]
 ) -> None:
-    """The last test here: it leaves a hole in the cache."""
+    """The last test: it removes objects that are in use."""
     ada.commit("What Ada has")
     before = objects(cache)
     collector = Account(machine, "collector", COLLECTOR, "022", rights)

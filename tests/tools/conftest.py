@@ -1,4 +1,4 @@
-"""Fixtures of the tests of tools: a git and DVC repository with stages of one shell command each."""
+"""A git and DVC repository whose stages are shell commands, for the tests of tools."""
 
 import subprocess
 from pathlib import Path
@@ -40,7 +40,7 @@ def new_repository(folder: Path) -> Workspace:
 
 @pytest.fixture(scope="session")
 def made(of_this_run: Path) -> Workspace:
-    """The repository after `dvc repro`, committed; made once for all test processes. Nobody may touch it."""
+    """The repository after `dvc repro`, committed; made once for all test processes, read-only."""
 
     def make(folder: Path) -> Workspace:
         workspace = new_repository(folder)
@@ -57,7 +57,7 @@ def made(of_this_run: Path) -> Workspace:
 
 @pytest.fixture
 def tiny(made: Workspace, tmp_path: Path) -> Workspace:
-    """A copy of it that a test may change."""
+    """A copy that a test may change."""
     return made.copy(tmp_path / "workspace")
 
 
@@ -67,14 +67,14 @@ def tool(workspace: Workspace, *arguments: str) -> subprocess.CompletedProcess[s
 
 
 def done(workspace: Workspace, *arguments: str) -> str:
-    """What a tool prints that succeeds."""
+    """The output of a tool that must succeed."""
     result = tool(workspace, *arguments)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
 
 def refused(workspace: Workspace, *arguments: str) -> str:
-    """What a tool that stops says why."""
+    """The message of a tool that must fail."""
     result = tool(workspace, *arguments)
     assert result.returncode == 1, result.stdout + result.stderr
     return result.stderr

@@ -1,4 +1,4 @@
-"""Corrupt bytes that DVC takes for good are found and repaired, wherever a sound copy is."""
+"""Corrupt files that DVC does not notice are found, and repaired from any sound copy."""
 
 import hashlib
 from pathlib import Path
@@ -15,7 +15,7 @@ CACHE = ".dvc/cache/files/md5"
 
 @pytest.fixture
 def remote(tiny: Workspace) -> Path:
-    """A remote folder that holds everything."""
+    """A remote folder with all objects."""
     folder = tiny.folder.parent / "remote"
     tiny.run("dvc", "remote", "add", "--quiet", "--default", "team", str(folder))
     tiny.run("dvc", "push", "--quiet")
@@ -23,7 +23,7 @@ def remote(tiny: Workspace) -> Path:
 
 
 def object_of(workspace: Workspace, path: str) -> str:
-    """Where the object of a file, or of the list of a folder, lies in a cache."""
+    """The path in a cache of the object of a file or of a folder's list."""
     stages = YAML(typ="safe").load(workspace.folder / "dvc.lock")["stages"].values()
     listed = [out["md5"] for stage in stages for out in stage["outs"] if out["path"] == path]
     md5 = listed[0] if listed else hashlib.md5((workspace.folder / path).read_bytes()).hexdigest()
@@ -31,7 +31,7 @@ def object_of(workspace: Workspace, path: str) -> str:
 
 
 def corrupt(path: Path) -> bytes:
-    """Change one byte, leave the size, and make the file read-only: DVC believes such a file."""
+    """Change one byte of a read-only file, which DVC trusts; its content before."""
     content = path.read_bytes()
     path.chmod(0o644)
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
@@ -40,27 +40,26 @@ def corrupt(path: Path) -> bytes:
 
 
 def repaired(workspace: Workspace) -> str:
-    """What the repair says, after which nothing is wrong."""
+    """The output of a repair, after which no fault is left."""
     said = done(workspace, "tools.audit", "--repair")
     done(workspace, "tools.audit")
     workspace.run("dvc", "status", "--quiet")
     return said
 
 
-def test_neither_half_a_copy_nor_what_a_user_changed_is_a_fault(tiny: Workspace) -> None:
-    """Here without a remote; `repaired` has one."""
-    half = tiny.folder / CACHE / "00/.k9GZ3yNBM5XKsPqbF2pLdw.tmp"  # as DVC names what it is copying
+def test_unfinished_copies_and_edited_outputs_are_no_faults(tiny: Workspace) -> None:
+    half = tiny.folder / CACHE / "00/.k9GZ3yNBM5XKsPqbF2pLdw.tmp"  # DVC's name for an unfinished copy
     half.parent.mkdir(exist_ok=True)
     half.write_text("half of an obj")
     (tiny.folder / "metrics/lines.csv").write_text("mine")
     result = tool(tiny, "tools.audit", "--repair")
     assert result.returncode == 0, result.stderr
-    assert "no remote is looked at" in result.stderr
+    assert "no remote is checked" in result.stderr
     assert (tiny.folder / "metrics/lines.csv").read_text() == "mine"
 
 
-def test_corrupt_and_missing_objects_are_named_and_restored_from_the_other_side(tiny: Workspace, remote: Path) -> None:
-    """Of files, and of the lists of folders."""
+def test_corrupt_and_missing_objects_are_named_and_restored(tiny: Workspace, remote: Path) -> None:
+    """Files and lists of folders, in the cache and in the remote."""
     cache, other = tiny.folder / CACHE, "data/models/simple"
     files = [cache / object_of(tiny, path) for path in (FILE, other)]
     files += [remote / object_of(tiny, path) for path in (OUT, f"{other}/weights")]
@@ -68,25 +67,25 @@ def test_corrupt_and_missing_objects_are_named_and_restored_from_the_other_side(
     missing = remote / object_of(tiny, f"{other}/name")
     damaged[missing] = missing.read_bytes()
     missing.unlink()
-    told = tool(tiny, "tools.audit")
-    assert told.returncode == 1
+    result = tool(tiny, "tools.audit")
+    assert result.returncode == 1
     said = repaired(tiny)
     for path, content in damaged.items():
-        assert f"{path}: {'missing' if path == missing else 'corrupt'}" in told.stdout
+        assert f"{path}: {'missing' if path == missing else 'corrupt'}" in result.stdout
         assert f"{path}: restored from" in said or path == missing
         assert path.read_bytes() == content
         assert path.stat().st_mode & 0o777 == 0o444 or path == missing
 
 
 @pytest.mark.long
-def test_a_corrupt_output_that_dvc_overlooks_is_restored(tiny: Workspace, remote: Path) -> None:
+def test_a_corrupt_output_is_restored_from_the_remote(tiny: Workspace, remote: Path) -> None:
     contents = {}
     for links, variant in {"copy": "vae", "symlink": "simple"}.items():
         file = tiny.folder / f"data/models/{variant}/weights"
         contents[file] = corrupt(tiny.folder / CACHE / object_of(tiny, f"data/models/{variant}/weights"))
         tiny.run("rm", "-r", f"data/models/{variant}")
         tiny.run("dvc", "config", "--local", "cache.type", links)
-        tiny.run("dvc", "checkout", f"train@{variant}")  # hands the corrupt file out
+        tiny.run("dvc", "checkout", f"train@{variant}")  # gives the corrupt file
         assert file.is_symlink() == (links == "symlink")
     tiny.run("dvc", "status", "--quiet")
     repaired(tiny)
@@ -94,7 +93,7 @@ def test_a_corrupt_output_that_dvc_overlooks_is_restored(tiny: Workspace, remote
 
 
 @pytest.mark.long
-def test_what_has_no_sound_copy_is_deleted_and_made_again(tiny: Workspace, remote: Path) -> None:
+def test_a_file_without_a_sound_copy_is_deleted_and_made_again(tiny: Workspace, remote: Path) -> None:
     name = object_of(tiny, FILE)
     content = corrupt(remote / name)
     corrupt(tiny.folder / CACHE / name)

@@ -1,6 +1,5 @@
-"""What a comparison of two revisions says: on a small real repository, and on hand-made tables."""
+"""The comparison of two revisions: on a small real repository, on tables made by hand, and its statistics."""
 
-import json
 import re
 import shutil
 from collections.abc import Mapping
@@ -15,12 +14,13 @@ from ruamel.yaml import YAML
 from stages.common.artifacts import ArtifactError, write_json, write_table, write_text
 from tests.conftest import Workspace
 from tests.tools.conftest import new_repository
-from tools.compare import __main__ as shown
+from tools.compare import __main__ as command
 from tools.compare import compare
-from tools.compare.revisions import Changes, Revision, changes
+from tools.compare.revisions import Changes, Revision, UnavailableError, changes
 
 COUNTS = {"a": 9, "b": 4, "c": 6}  # patches of each test photograph
-SUMMARY = "data/evaluations/simple/summary.json"
+FOLDER, SET = "data/evaluations/simple", "data/evaluations/test_sets/other"
+SCORES, CONTRAST = f"{FOLDER}/scores.csv", f"{FOLDER}/contrast.csv"
 PIPELINE = """
 stages:
   targets:
@@ -39,7 +39,7 @@ stages:
 
 
 def scores(method: str, gain: float = 0.0) -> pd.DataFrame:
-    """A table as an evaluation leaves it, psnr raised by `gain` dB and by a little that differs between photographs."""
+    """scores.csv of an evaluation, psnr raised by `gain` dB and by a little that differs between photographs."""
     rows = pd.DataFrame([(name, 28 * number) for name, count in COUNTS.items() for number in range(count)])
     rows.columns = pd.Index(["photo", "column"])
     noise = np.random.default_rng(1).normal(30, 3, len(rows))
@@ -52,22 +52,18 @@ def contrast(method: str) -> pd.DataFrame:
     return pd.DataFrame({"method": method, "photo": list(COUNTS), "domain": "leaves", "whole_psnr": 30.0})
 
 
-def summary(name: str, psnr: float = 20) -> dict[str, Any]:
-    inputs = {f"data/pairs/{split}": "p" * 64 for split in ("train", "validation", "test")}
-    return {"inputs": inputs, "scores": {name: {"psnr": psnr, "ssim": 0.9}}}
-
-
 def evaluate(folder: Path, name: str, gain: float = 0.0) -> None:
-    """Results of an evaluation that never took place."""
+    """Write the results of an evaluation."""
     to = folder / "data/evaluations" / name
     write_table(to / "scores.csv", scores(name, gain))
     write_table(to / "contrast.csv", contrast(name))
-    write_json(to / "summary.json", summary(name))
+    inputs = {f"data/pairs/{split}": "p" * 64 for split in ("train", "validation", "test")}
+    write_json(to / "summary.json", {"inputs": inputs, "scores": {name: {"psnr": 20, "ssim": 0.9}}})
     write_json(folder / f"metrics/scores/{name}.json", {"psnr": 30 + gain})
 
 
 def study(*patches: str) -> str:
-    """metrics/studies.csv with three seeds of subpixel for each start of a sha256 of patches; PSNR 20, 21 and 22 dB."""
+    """metrics/studies.csv: for each hash of patches three seeds of subpixel, with PSNR 20, 21 and 22 dB."""
     rows = ["study,run,variant,seed,psnr,ssim,train,validation,test,made_from,variant_from"]
     for made in patches:
         rows += [f"seeds,seeds_subpixel_{n},subpixel,{n},{19 + n},0.9,p,p,{made},c,v" for n in (1, 2, 3)]
@@ -76,9 +72,7 @@ def study(*patches: str) -> str:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """Revisions `before`, without scores as DVC metrics; `first`; `second`, where subpixel learns faster and scores
-    2 dB more; `third`, where code that scores differs.
-    """
+    """Tags `before`, without DVC metrics; `first`; `second`: another setting, +2 dB; `third`: other code evaluates."""
     workspace = new_repository(tmp_path_factory.mktemp("compare"))
     folder = workspace.folder
     params: dict[str, Any] = {"targets": 1, "variants": {"simple": {"a": 1}, "subpixel": {"b": 1}}}
@@ -118,30 +112,27 @@ def compared(old: str, new: str | None = None) -> compare.Comparison:
     return compare.compare(Revision(old), Revision(new))
 
 
-def test_a_true_difference_is_told_and_what_led_to_it(here: Path) -> None:
+def test_a_true_difference_is_reported_with_what_changed(here: Path) -> None:
     found = compared("first", "second")
     rows = {row.measure: row for row in found.rows}
     assert list(rows) == ["psnr", "mse"]
     assert {row.method for row in found.rows} == {"subpixel"}
     assert rows["psnr"].verdict == "better"
-    assert rows["psnr"].difference.low < 2 < rows["psnr"].difference.high
+    assert rows["psnr"].low < 2 < rows["psnr"].high
     assert (rows["psnr"].seeds, rows["psnr"].luck) == (1, True)
     assert rows["psnr"].old == pytest.approx(scores("").groupby("photo")["psnr"].mean().mean(), rel=1e-6)
     assert found.same == 3  # the other measures of subpixel
     assert found.untouched == ["simple"]
     assert found.changes.params == ["variants.subpixel.learning_rate: not set → 0.008"]
     assert found.changes.code == found.changes.data == found.remeasured == []
-    assert shown.text(found).splitlines()[2].startswith("Better: subpixel psnr (+2 dB, within the luck of a seed)")
-    assert shown.markdown(found).startswith("**Better: subpixel psnr (+2 dB, within")
-
-
-def test_other_code_that_scores_is_named(here: Path) -> None:
+    assert command.text(found).splitlines()[2].startswith("Better: subpixel psnr (+2 dB, within the luck of a seed)")
+    assert command.markdown(found).startswith("**Better: subpixel psnr (+2 dB, within")
     found = compared("second", "third")
     assert found.remeasured == found.changes.code == ["stages/evaluate/measures.py (evaluate)"]
 
 
-def test_a_revision_does_not_differ_from_its_workspace_until_that_is_edited(here: Path) -> None:
-    assert shown.sentence(compared("third")) == "Nothing changed."
+def test_the_workspace_does_not_differ_from_its_commit_until_it_is_edited(here: Path) -> None:
+    assert command.sentence(compared("third")) == "Nothing changed."
     params = (here / "params.yaml").read_text()
     write_text(here / "params.yaml", params.replace("0.008", "0.009"))
     try:
@@ -149,23 +140,23 @@ def test_a_revision_does_not_differ_from_its_workspace_until_that_is_edited(here
     finally:
         write_text(here / "params.yaml", params)
     assert found.stale == ["evaluate@subpixel"]
-    assert re.match(r"The results of the workspace \(\w{7} with changes\) are not current", shown.sentence(found))
+    assert re.match(r"The results of the workspace \(\w{7} with changes\) are not current", command.sentence(found))
 
 
 @pytest.mark.parametrize(
     ("name", "words"), [("nowhere", "git knows no revision"), ("before", "older than metrics/scores")]
 )
-def test_a_revision_that_is_unknown_or_of_the_old_layout_is_refused(here: Path, name: str, words: str) -> None:
+def test_an_unknown_revision_or_one_of_the_old_layout_is_refused(here: Path, name: str, words: str) -> None:
     with pytest.raises(ArtifactError, match=words):
         compared(name)
 
 
-def test_the_command_tells_and_writes_and_says_when_results_are_damaged_or_gone(
+def test_the_command_prints_and_writes_a_comparison_and_reports_damaged_and_missing_results(
     made: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(made.copy(tmp_path / "clone").folder)
     monkeypatch.setattr("sys.argv", ["compare", "first", "--to", "second", "--markdown", "comment.md"])
-    shown.main()
+    command.main()
     assert capsys.readouterr().out.splitlines()[2].startswith("Better: subpixel psnr (+2 dB")
     cache = Path(".dvc/cache/files/md5")
     for path in cache.glob("*/*"):
@@ -174,13 +165,13 @@ def test_the_command_tells_and_writes_and_says_when_results_are_damaged_or_gone(
             path.write_bytes(path.read_bytes()[:-1])
     assert re.search(r"scores.csv is damaged .* `make audit REPAIR=1`", compared("first", "second").missing)
     shutil.rmtree(cache)
-    shown.main()
+    command.main()
     comment = Path("comment.md").read_text()
-    assert comment.startswith("**No scores were compared: not all can be had here. first (")
+    assert comment.startswith("**No scores were compared: not all are available here. first (")
     assert "- `variants.subpixel.learning_rate: not set → 0.008`" in comment
 
 
-# === tables made by hand ===
+# === Tables made by hand ===
 
 MORE = [1.0, 1.01, 0.99]  # differences that are more than chance
 SOME = [1.0, 1.4, 0.7]
@@ -196,7 +187,7 @@ def pairs(differences: Mapping[str, list[float]], test_set: str = "", method: st
     }
 
 
-def test_tables_of_other_patches_are_never_paired() -> None:
+def test_tables_of_different_patches_are_not_paired() -> None:
     def paired(before: pd.DataFrame, after: pd.DataFrame) -> compare.Pairs | None:
         return compare.paired_tables("", before, after, compare.KEYS["scores.csv"])
 
@@ -206,8 +197,8 @@ def test_tables_of_other_patches_are_never_paired() -> None:
     twice = pd.concat([table, table.iloc[:1]])
     for after in (table.assign(column=table["column"] + 1), table.iloc[1:], twice):
         assert paired(table, after) is None
-    assert paired(twice, twice) is None  # which goes with which?
-    more = pd.concat([table, scores("another").iloc[:1]])  # only one has it
+    assert paired(twice, twice) is None
+    more = pd.concat([table, scores("another").iloc[:1]])
     assert (paired(table, more) or {}).keys() == shuffled.keys()
     assert paired(table, scores("another")) == {}
 
@@ -217,9 +208,9 @@ def test_tables_of_other_patches_are_never_paired() -> None:
     [
         (dict.fromkeys(("psnr", "ssim", "mse", "mae"), MORE), ["better", "better", "worse", "worse"]),
         ({"psnr": SOME}, ["better"]),
-        # the more scores are looked at, the more a difference has to show
+        # the more scores are compared, the larger a difference must be
         ({"psnr": SOME, **{f"{number}_psnr": [1.0, -1.1, 0.2] for number in range(9)}, "ssim": SOME}, ["none"] * 11),
-        # and PSNR and SSIM of patches less than the rest
+        # less so for PSNR and SSIM of patches
         ({"psnr": [1.0, 1.3, 0.8], **{f"e_{n}": [1.0, 1.3, 0.8] for n in range(9)}}, ["better", *["none"] * 9]),
     ],
 )
@@ -231,11 +222,11 @@ def test_verdicts_are_of_all_scores_together(differences: dict[str, list[float]]
     ("differences", "words"),
     [([5.0], "one photograph"), ([0.01, 0.01001], "alike")],  # of 30.00000
 )
-def test_photographs_that_tell_nothing_of_others_are_told_as_such(differences: list[float], words: str) -> None:
+def test_one_photograph_and_equal_differences_give_no_verdict(differences: list[float], words: str) -> None:
     rows = compare.judged(pairs({"psnr": differences}), {})
-    said = shown.sentence(compare.Comparison("old", "new", Changes(), rows=rows))
-    assert (rows[0].verdict, shown.cells(rows[0])[5]) == ("none", words)
-    assert ("With a single photograph nothing can be said of others." in said) == (words == "one photograph")
+    said = command.sentence(compare.Comparison("old", "new", Changes(), rows=rows))
+    assert (rows[0].verdict, command.cells(rows[0])[5]) == ("none", words)
+    assert ("A single photograph says nothing about others." in said) == (words == "one photograph")
 
 
 def test_a_difference_that_a_seed_might_make_is_marked() -> None:
@@ -246,31 +237,24 @@ def test_a_difference_that_a_seed_might_make_is_marked() -> None:
     assert [row.luck for row in rows] == [True, False, False, False]
 
 
-SCORED, KEPT = "data/evaluations/simple/scores.csv", "data/evaluations/simple/contrast.csv"
-SET = "data/evaluations/test_sets/other"
-OTHER = f"{SET}/scores.csv"
-
-
 class Held(Revision):
-    """A revision whose dvc.lock and files are given."""
+    """A revision with given stages and tables."""
 
-    def __init__(self, stages: dict[str, Any], tables: dict[str, Any], files: Mapping[str, bytes] = {}) -> None:
-        self.name, self.title, self.stages, self.tables, self.files = "held", "held", stages, tables, files
+    def __init__(self, stages: dict[str, Any], tables: dict[str, Any]) -> None:
+        self.name, self.title, self.stages, self.tables = "held", "held", stages, tables
 
     def table(self, path: str) -> pd.DataFrame:
         return self.tables[path]
 
     def read(self, path: str) -> bytes:
-        return self.files[path]
-
-    git_file = read
+        raise UnavailableError(path)
 
     def code(self, path: str) -> dict[str, bytes]:
         return {}
 
 
 def held(gain: float, photos: str = "1", patches: str = "1", conversion: str = "bt601", cut: str = "1") -> Held:
-    """A test set `other` on which simple scored `gain` dB less, with the hashes of its and of the test photographs."""
+    """simple scores `gain` dB more on the test photographs, and less on test set `other`; the rest are their hashes."""
 
     def stage(path: str, md5: str, **params: Any) -> dict[str, Any]:
         return {"outs": [{"path": path, "md5": md5}], "deps": [], "params": {"params.yaml": params}}
@@ -283,28 +267,28 @@ def held(gain: float, photos: str = "1", patches: str = "1", conversion: str = "
         "evaluate_set@other": stage("data/evaluations/test_sets/other", str(gain), targets=targets),
     }
     stages["evaluate_set@other"]["deps"] = [{"path": f"{compare.CUTTING}cutting.py", "md5": cut}]
-    tables = {SCORED: scores("simple", gain), OTHER: scores("simple", -gain)}
-    return Held(stages, {**tables, KEPT: contrast("simple"), f"{SET}/contrast.csv": contrast("simple")})
+    tables = {SCORES: scores("simple", gain), f"{SET}/scores.csv": scores("simple", -gain)}
+    return Held(stages, {**tables, CONTRAST: contrast("simple"), f"{SET}/contrast.csv": contrast("simple")})
 
 
-def test_test_set_and_test_photographs_have_rows_of_their_own_and_are_refused_one_by_one() -> None:
+def test_each_test_set_has_its_own_rows_and_is_refused_by_itself() -> None:
     def refused(**changed: str) -> tuple[dict[str, str], dict[str, str]]:
         found = compare.compare(held(0), held(3, **changed))
-        assert ("Worse: simple on other psnr (-3 dB)" in shown.sentence(found)) == ("other" not in found.refused)
+        assert ("Worse: simple on other psnr (-3 dB)" in command.sentence(found)) == ("other" not in found.refused)
         return found.refused, {row.test_set: row.verdict for row in found.rows if row.measure == "psnr"}
 
     assert refused() == ({}, {"": "better", "other": "worse"})
     told = "data/test_sets/other differs, because of test_sets.other.limit: 1 → 2"
     assert refused(photos="2") == ({"other": told}, {"": "better"})
-    told = "data/pairs/test differs, because of targets.shard_patches: 1 → 2"  # stored otherwise: but who knows
+    told = "data/pairs/test differs, because of targets.shard_patches: 1 → 2"
     assert refused(patches="2") == ({"": told}, {"other": "worse"})
-    told = "its patches may differ, because of stages/targets/cutting.py (evaluate_set)"  # other pixels, same places
+    told = "its patches may differ, because of stages/targets/cutting.py (evaluate_set)"
     assert refused(cut="2") == ({"other": told}, {"": "better"})
     both, rows = refused(patches="2", conversion="bt709")
     assert (list(both), rows) == (["", "other"], {})
 
 
-def test_what_rounding_alone_may_change_is_the_same() -> None:
+def test_rounding_is_no_difference() -> None:
     new = held(3)
     for path, table in held(0).tables.items():
         noise = table.select_dtypes("float") * 1e-7
@@ -312,72 +296,60 @@ def test_what_rounding_alone_may_change_is_the_same() -> None:
     assert compare.compare(held(0), new).rows == []
 
 
-def test_a_value_that_is_no_number_gives_no_verdict_and_takes_none_away() -> None:
+def test_a_measure_with_missing_values_is_left_out_and_no_other_is() -> None:
     both, new = held(0), held(3)
-    new.tables[SCORED] = new.tables[SCORED].assign(ssim=[float("nan"), *[0.9] * 18], mae=float("nan"))
+    new.tables[SCORES] = new.tables[SCORES].assign(ssim=[float("nan"), *[0.9] * 18], mae=float("nan"))
     found = compare.compare(held(0), new)
     assert [row.measure for row in found.rows if not row.test_set] == ["psnr", "mse"]
     assert found.unpaired == [f"simple {name}: not a number of every patch or photograph" for name in ("ssim", "mae")]
-    both.tables[SCORED] = both.tables[SCORED].assign(mae=float("nan"))
+    both.tables[SCORES] = both.tables[SCORES].assign(mae=float("nan"))
     assert compare.compare(both, new).unpaired == found.unpaired[:1]
 
 
-def test_patches_that_are_identical_with_their_target_are_left_out_of_psnr_alone() -> None:
+def test_patches_equal_to_their_target_are_left_out_of_psnr_alone() -> None:
     new, table = held(3), scores("simple")
-    new.tables[SCORED].loc[1, "psnr"] = np.nan
+    new.tables[SCORES].loc[1, "psnr"] = np.nan
     found = {row.measure: row.old for row in compare.compare(held(0), new).rows if not row.test_set}
     for measure, rows in {"psnr": table.drop(index=1), "mse": table}.items():
         assert found[measure] == pytest.approx(rows.groupby("photo")[measure].mean().mean(), rel=1e-6)
-    new.tables[SCORED]["psnr"] = np.nan
+    new.tables[SCORES]["psnr"] = np.nan
     assert "simple psnr: not a number of every patch or photograph" in compare.compare(held(0), new).unpaired
 
 
-def test_columns_and_tables_that_do_not_go_together_are_named() -> None:
+def test_columns_and_tables_that_do_not_match_are_named() -> None:
     new = held(3)
-    new.tables[KEPT] = new.tables[KEPT].iloc[1:]
-    new.tables[SCORED] = new.tables[SCORED].assign(lpips=0.1, note="text")
-    new.tables[OTHER] = new.tables[OTHER].drop(columns="row")
+    new.tables[CONTRAST] = new.tables[CONTRAST].iloc[1:]
+    new.tables[SCORES] = new.tables[SCORES].assign(lpips=0.1, note="text")
+    new.tables[f"{SET}/scores.csv"] = new.tables[f"{SET}/scores.csv"].drop(columns="row")
     found = compare.compare(held(0), new)
     assert found.unpaired == [
-        f"{SCORED}: lpips only in one of the two",
-        *(f"{path}: not of the same patches or photographs in both" for path in (KEPT, OTHER)),
+        f"{SCORES}: lpips only in one of the two",
+        *(f"{path}: not of the same patches or photographs in both" for path in (CONTRAST, f"{SET}/scores.csv")),
     ]
     assert [row.measure for row in found.rows] == ["psnr", "mse"]
     del new.stages["evaluate_set@other"]
     assert compare.compare(held(0), new).unpaired[0] == "data/evaluations/test_sets/other: only in held"
 
 
-@pytest.mark.parametrize(
-    ("table", "psnr", "known"),
-    [(study("p"), 20, True), (study("p"), 20.1, False), (study("q"), 20, False)]
-    + [(table, 20, False) for table in ("", "run\n1\n", study("p").replace(",psnr,", ",other,"))],
-)
-def test_luck_is_that_of_seeds_which_go_with_the_scores(table: str, psnr: float, known: bool) -> None:
-    files = {"metrics/studies.csv": table.replace("subpixel", "simple").encode()}
-    files[SUMMARY] = json.dumps(summary("simple", psnr)).encode()
-    expected = {("simple", "psnr"): 1, ("simple", "ssim"): 0} if known else {}
-    assert compare.luck_of_seeds(Held(held(0).stages, {}, files)) == expected
-
-
-def test_stages_are_named_by_their_group_whatever_variants_came_or_went() -> None:
+def test_stages_are_named_by_their_group_even_if_variants_differ() -> None:
     def stages(md5: str, names: str) -> dict[str, Any]:
         return {f"train@{name}": {"deps": [{"path": "stages/train/fit.py", "md5": md5}]} for name in names}
 
     assert changes(Held(stages("1", "abc"), {}), Held(stages("2", "bcd"), {})).code == ["stages/train/fit.py (train)"]
 
 
-def test_no_line_of_the_text_is_wider_than_a_terminal_and_no_sentence_names_everything() -> None:
+def test_lines_and_lists_of_the_text_are_limited() -> None:
     rows = compare.judged(pairs({f"e_{number}": MORE for number in range(20)}), {})
     long = Changes(params=["key: " + "value, " * 40], code=["stages/" + "x" * 150 + ".py"])
-    text = shown.text(compare.Comparison("old", "new", long, rows=rows))
-    assert max(map(len, text.splitlines())) <= shown.WIDTH
+    text = command.text(compare.Comparison("old", "new", long, rows=rows))
+    assert max(map(len, text.splitlines())) <= command.WIDTH
     assert "simple e_11 (+1) and 8 more." in " ".join(text.split())
 
 
 @pytest.mark.parametrize("text", ["`", "x` <b>", "a\n\n# b", "](http://x) **@all** ![](y)", "``` | ~~~"])
-def test_no_word_of_params_yaml_is_markup_in_the_comment(text: str) -> None:
+def test_markup_in_params_yaml_is_escaped_in_the_comment(text: str) -> None:
     found = compare.Comparison("old", "new", Changes(params=[f"fetch.domain: {text}"]), refused={"": text})
-    bold, _, _, _, opened, _, item, *_ = shown.markdown(found).splitlines()
+    bold, _, _, _, opened, _, item, *_ = command.markdown(found).splitlines()
     told = " ".join(text.split())
     assert re.sub(r"\\(.)", r"\1", bold) == f"**The scores of the test photographs can't be compared: {told}.**"
     assert not re.search(r"(?<!\\)[*\[\]<>|#]", bold[2:-2])
@@ -385,3 +357,18 @@ def test_no_word_of_params_yaml_is_markup_in_the_comment(text: str) -> None:
     fence = item.removeprefix("- ").partition(" ")[0] if "`" in text else "`"
     assert item.strip("- `").strip() in f"fetch.domain: {told}"
     assert item.startswith(f"- {fence}") and item.endswith(fence) and fence not in text
+
+
+@pytest.mark.parametrize(
+    ("p", "weights", "significant"),
+    [
+        ([0.010, 0.030, 0.016, 0.040], [1, 1, 1, 1], [True, False, True, False]),  # against 0.05 / 4, / 3, / 2, / 1
+        ([0.026, 0.001], [1, 1], [True, True]),
+        ([0.030, 0.026], [1, 1], [False, False]),
+        ([0.039, 0.049], [0.8, 0.2], [True, True]),  # a larger weight allows a larger p
+        ([0.041, 0.011], [0.8, 0.2], [False, False]),
+        ([0.049, 0.009], [0.8, 0.2], [True, True]),  # and its share passes on
+    ],
+)
+def test_holm_by_hand(p: list[float], weights: list[float], significant: list[bool]) -> None:
+    assert compare.holm(np.array(p), np.array(weights)).tolist() == significant

@@ -1,4 +1,4 @@
-"""Results of two branches are put together by stage and by run; what nobody asks for any more is removed."""
+"""Results of two branches are merged by stage and by run; those of removed variants are removed."""
 
 import re
 
@@ -13,7 +13,7 @@ ENTRIES = st.dictionaries(st.sampled_from("abcd"), st.sampled_from("012"))
 
 
 @given(ENTRIES, ENTRIES, ENTRIES)
-def test_every_entry_is_of_the_side_that_changed_it(
+def test_every_entry_comes_from_the_side_that_changed_it(
     base: dict[str, str], ours: dict[str, str], theirs: dict[str, str]
 ) -> None:
     merged = merge.three_way(base, ours, theirs)
@@ -21,14 +21,14 @@ def test_every_entry_is_of_the_side_that_changed_it(
     assert merge.three_way(base, base, theirs) == theirs
     for key in base | ours | theirs:
         if key in base and (key not in ours or key not in theirs):
-            assert key not in merged, "a removal holds"
+            assert key not in merged, "removed"
         elif ours.get(key) != theirs.get(key) and base.get(key) != ours.get(key):
             assert merged[key] == ours.get(key, theirs.get(key)), "changed here"
         else:
             assert merged[key] == theirs[key], "changed there, or the same on both sides"
 
 
-def test_a_lock_file_is_merged_by_stage_and_keeps_every_other_byte() -> None:
+def test_a_lock_file_is_merged_by_stage_and_otherwise_unchanged() -> None:
     lock = (REPOSITORY / "dvc.lock").read_text()
     ours, theirs = (
         re.sub(rf"(?s)(\n  train@{name}:.*?md5: )\w+", r"\1" + name, lock, count=1) for name in ("simple", "vae")
@@ -36,10 +36,10 @@ def test_a_lock_file_is_merged_by_stage_and_keeps_every_other_byte() -> None:
     merged = merge.merged(LOCK, lock, ours, theirs)
     assert merged == merge.merged(LOCK, lock, theirs, ours)
     assert merged.count("md5: simple") == merged.count("md5: vae") == 1
-    assert merge.merged(LOCK, "", lock, lock) == lock  # both branches began it
+    assert merge.merged(LOCK, "", lock, lock) == lock  # added on both branches
 
 
-def test_a_run_of_the_studies_comes_from_the_branch_that_did_it() -> None:
+def test_a_run_of_the_studies_comes_from_the_branch_that_ran_it() -> None:
     base = "study,run,psnr\nseeds,a,1\nseeds,b,1\nsizes,c,1\n"
     ours = base.replace("seeds,a,1", "seeds,a,2").replace("sizes,c,1\n", "")
     theirs = base.replace("seeds,b,1", "seeds,b,3") + "sizes,d,3\n"
@@ -54,7 +54,7 @@ def change(workspace: Workspace, branch: str, params: str) -> None:
     workspace.commit(branch)
 
 
-def test_a_merge_that_stopped_in_results_is_settled_and_rebuilt(tiny: Workspace) -> None:
+def test_a_merge_that_stopped_in_results_is_resolved_and_rebuilt(tiny: Workspace) -> None:
     change(tiny, "ada", "variants:\n  simple: 11\n  vae: 20\n")
     change(tiny, "ben", "variants:\n  simple: 10\n  vae: 20\n  naive: 5\n")
     assert tiny.run("git", "merge", "ada", ok=False).returncode != 0
@@ -68,37 +68,24 @@ def test_a_merge_that_stopped_in_results_is_settled_and_rebuilt(tiny: Workspace)
     tiny.run("dvc", "status", "--quiet")
 
 
-def test_a_variant_that_one_branch_removed_stays_removed(tiny: Workspace) -> None:
+def test_outputs_of_a_variant_that_one_branch_removed_are_removed_unless_edited(tiny: Workspace) -> None:
+    lock, models = tiny.folder / "dvc.lock", tiny.folder / "data/models"
     change(tiny, "ada", "variants:\n  simple: 10\n")
     change(tiny, "ben", "variants:\n  simple: 12\n  vae: 20\n")
-    (tiny.folder / "data/models/of_my_own").mkdir()
+    (models / "of_my_own").mkdir()
     tiny.run("git", "merge", "ada", ok=False)
-    lock = (tiny.folder / "dvc.lock").read_text()
+    before = lock.read_text()
     assert "merge: written by hand: params.yaml. Edit" in refused(tiny, "tools.merge")
-    assert (tiny.folder / "dvc.lock").read_text() == lock
+    assert lock.read_text() == before
     (tiny.folder / "params.yaml").write_text("variants:\n  simple: 12\n")
     tiny.run("git", "add", "params.yaml")
-    done(tiny, "tools.merge")
-    assert "vae" not in (tiny.folder / "dvc.lock").read_text()
-    left = sorted(path.name for path in (tiny.folder / "data/models").iterdir())
-    assert left == [".gitignore", "of_my_own", "simple"]
+    assert "removed what no variant or test set owns any more: data/models/vae\n" in done(tiny, "tools.merge")
+    assert "vae" not in lock.read_text()
+    assert sorted(path.name for path in models.iterdir()) == [".gitignore", "of_my_own", "simple"]
 
-
-def test_pruning_removes_what_a_removed_variant_left_and_nothing_that_was_changed_since(tiny: Workspace) -> None:
-    lock = tiny.folder / "dvc.lock"
     before = lock.read_text()
-    (tiny.folder / "params.yaml").write_text("variants:\n  vae: 20\n")
-    (tiny.folder / "data/my_notes.txt").write_text("not a stage's")
-    assert done(tiny, "tools.merge") == (
-        "removed what no variant or test set owns any more: data/models/simple\n"
-        "merge: removed train@simple from dvc.lock\n"
-    )
-    assert lock.read_text() == re.sub(r"^  train@simple:\n(?:    .*\n)+", "", before, flags=re.MULTILINE)
-    assert not (tiny.folder / "data/models/simple").exists()
-    assert (tiny.folder / "data/my_notes.txt").exists()
-    assert (tiny.folder / "data/models/vae").exists()
-    assert done(tiny, "tools.merge") == ""
-    (tiny.folder / "data/models/vae/notes.txt").write_text("mine")
+    (models / "simple/notes.txt").write_text("mine")
     (tiny.folder / "params.yaml").write_text("variants: {}\n")
-    assert done(tiny, "tools.merge") == "merge: removed train@vae from dvc.lock\n"
-    assert (tiny.folder / "data/models/vae/weights").exists()
+    assert done(tiny, "tools.merge") == "merge: removed train@simple from dvc.lock\n"
+    assert lock.read_text() == re.sub(r"^  train@simple:\n(?:    .*\n)+", "", before, flags=re.MULTILINE)
+    assert (models / "simple/weights").exists()

@@ -1,4 +1,4 @@
-"""What is shared is current, what is missing is told in a sentence, and a pull ends only when all is current."""
+"""Only current results are shared, faults of a remote are explained, and a pull ends with current results."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from tools.sharing import REFUSED
 
 @pytest.fixture(scope="module")
 def shared(made: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository, a remote folder beside it with all its results, and a new clone; nobody may touch them."""
+    """The repository, a remote folder with all its results, and a new clone; read-only."""
     folder = tmp_path_factory.mktemp("shared")
     workspace = made.copy(folder / "workspace")
     (folder / "remote").mkdir()
@@ -31,18 +31,18 @@ def shared(made: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def clone(shared: Path, tmp_path: Path) -> Workspace:
-    """A new clone; beside it the repository and the remote."""
+    """A new clone, beside a repository and its remote."""
     shutil.copytree(shared, tmp_path, symlinks=True, dirs_exist_ok=True)
     return Workspace(tmp_path / "clone")
 
 
 def remote_object(workspace: Workspace, content: bytes) -> Path:
-    """Where the remote has a file of this content."""
+    """The path in the remote of an object with this content."""
     md5 = hashlib.md5(content).hexdigest()
     return workspace.folder.parent / "remote/files/md5" / md5[:2] / md5[2:]
 
 
-def test_a_clone_takes_all_over_and_runs_nothing(clone: Workspace) -> None:
+def test_a_clone_pulls_everything_and_runs_nothing(clone: Workspace) -> None:
     pulled = done(clone, "tools.sharing", "pull")
     assert pulled.endswith("pull: all is current\n")
     assert "Running stage" not in pulled
@@ -52,18 +52,18 @@ def test_a_clone_takes_all_over_and_runs_nothing(clone: Workspace) -> None:
 def test_results_that_are_not_current_are_not_shared(clone: Workspace) -> None:
     tiny = Workspace(clone.folder.with_name("workspace"))
     (tiny.folder / "params.yaml").write_text("variants:\n  simple: 11\n  vae: 20\n")
-    told = "results are not current, nothing was uploaded; run make repro, commit, and share again"
-    assert told in refused(tiny, "tools.sharing", "share")
+    message = "results are not current, nothing was uploaded; run make repro, commit, and share again"
+    assert message in refused(tiny, "tools.sharing", "share")
 
 
-def test_what_the_remote_lacks_or_holds_corrupt_is_told_and_all_else_arrives(clone: Workspace) -> None:
+def test_missing_and_corrupt_objects_are_reported_and_all_others_arrive(clone: Workspace) -> None:
     for variant, lines in {"simple": 10, "vae": 20}.items():
         weights = "".join(f"{n}\n" for n in range(1, lines + 1)).encode()
         path = remote_object(clone, weights)
         path.chmod(0o644)
         path.unlink() if variant == "simple" else path.write_bytes(b"?" + weights[1:])
-    told = "pull: the remote lacks what is named above, or holds it corrupt; all else has arrived"
-    assert told in refused(clone, "tools.sharing", "pull")
+    message = "pull: the remote lacks what is named above, or holds it corrupt; all else has arrived"
+    assert message in refused(clone, "tools.sharing", "pull")
     assert (clone.folder / "data/page").exists()
     assert not list((clone.folder / "data/models").glob("*/weights"))
     assert sorted(clone.stages_run()) == ["train@simple", "train@vae"]
@@ -71,7 +71,7 @@ def test_what_the_remote_lacks_or_holds_corrupt_is_told_and_all_else_arrives(clo
 
 
 def forged_list(clone: Workspace, name: str) -> str:
-    """Put a file onto the remote, and a list of a folder that has it under `name`; give the hash of the list."""
+    """Put a file on the remote, and a folder's list that names it `name`; the hash of the list."""
     listed = json.dumps([{"md5": hashlib.md5(b"evil").hexdigest(), "relpath": name}]).encode()
     for content, suffix in ((b"evil", ""), (listed, ".dir")):
         path = remote_object(clone, content)
@@ -80,7 +80,7 @@ def forged_list(clone: Workspace, name: str) -> str:
     return hashlib.md5(listed).hexdigest() + ".dir"
 
 
-def test_a_list_whose_names_lead_out_of_its_folder_is_not_checked_out(clone: Workspace) -> None:
+def test_a_list_with_paths_out_of_its_folder_is_not_checked_out(clone: Workspace) -> None:
     top, lock = clone.folder.parent, clone.folder / "dvc.lock"
     before = lock.read_text()
     found = re.search(r"path: data/models/simple\n +hash: md5\n +md5: (\w+\.dir)", before)
@@ -91,13 +91,13 @@ def test_a_list_whose_names_lead_out_of_its_folder_is_not_checked_out(clone: Wor
         assert pulled.returncode == REFUSED
         assert "which leads out of it; refused" in pulled.stderr
         assert list(top.rglob("*evil*")) == []
-    told = "pull: what is named above would be written where nothing of the pipeline lies"
-    assert told in refused(clone, "tools.sharing", "pull")
+    message = "pull: what is named above would be written outside the pipeline's outputs"
+    assert message in refused(clone, "tools.sharing", "pull")
     assert list(top.rglob("*evil*")) == []
 
 
 @pytest.mark.parametrize("fault", ["output", "list"])
-def test_a_record_of_a_run_writes_nothing_that_the_pipeline_does_not_have(clone: Workspace, fault: str) -> None:
+def test_a_forged_record_of_a_run_writes_nothing(clone: Workspace, fault: str) -> None:
     clone.run("dvc", "fetch", "--run-cache")
     (clone.folder / "dvc.lock").unlink()
     for runs in (clone.folder / ".dvc/cache/runs", clone.folder.parent / "remote/runs"):
@@ -120,7 +120,7 @@ def test_a_hash_with_a_path_in_it_is_refused(hash_: str) -> None:
         check_hash(Mock(), hash_)
 
 
-def test_pickles_are_where_nobody_else_can_write(tiny: Workspace) -> None:
+def test_the_site_cache_with_its_pickles_is_private(tiny: Workspace) -> None:
     command = re.search(r"\t\$\(DVC\) (config .*site_cache_dir.*)", (REPOSITORY / "Makefile").read_text())
     assert command
     tiny.run("sh", "-c", f"python -m stages.common.dvc {command[1].replace('$(CURDIR)', str(tiny.folder))}")
@@ -129,24 +129,18 @@ def test_pickles_are_where_nobody_else_can_write(tiny: Workspace) -> None:
     assert (tiny.folder / ".dvc/tmp/site").stat().st_mode & 0o077 == 0
 
 
-def test_a_folder_that_is_not_mounted_is_not_taken_for_an_empty_remote(clone: Workspace) -> None:
+def test_a_missing_folder_and_an_unreachable_server_are_not_an_empty_remote(clone: Workspace) -> None:
     shutil.rmtree(clone.folder.parent / "remote")
     for verb in ("share", "pull"):
         assert "remote is not there; mount it" in refused(clone, "tools.sharing", verb)
     assert not (clone.folder.parent / "remote").exists()
-
-
-def test_a_remote_that_does_not_answer_is_told_in_a_sentence(clone: Workspace) -> None:
     clone.run("dvc", "remote", "modify", "--local", "team", "url", "webdav://127.0.0.1:9/dvc")
-    told = "pull: the remote did not answer, or did not let you in"
-    assert told in refused(clone, "tools.sharing", "pull")
+    assert "pull: the remote did not answer, or did not let you in" in refused(clone, "tools.sharing", "pull")
 
 
 def test_a_pull_that_leaves_a_stale_result_fails(clone: Workspace) -> None:
-    """Here the last stage changes what another one made; a full disk does the like."""
+    """The last stage changes the output of another; a full disk has the same effect."""
     pipeline = clone.folder / "dvc.yaml"
-    pipeline.write_text(
-        pipeline.read_text().replace("mkdir -p metrics;", "mkdir -p metrics; echo 1 >> data/models/vae/name;")
-    )
-    told = "pull: results are not current (dvc status dvc.yaml tells which)"
-    assert told in refused(clone, "tools.sharing", "pull")
+    pipeline.write_text(pipeline.read_text().replace("> data/page;", "> data/page; echo 1 >> data/models/vae/name;"))
+    message = "pull: results are not current (dvc status dvc.yaml names them)"
+    assert message in refused(clone, "tools.sharing", "pull")

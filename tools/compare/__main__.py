@@ -1,4 +1,4 @@
-"""`python -m tools.compare main`: do two revisions score differently? As text, and as Markdown for a pull request."""
+"""`python -m tools.compare main`: which scores differ from another revision's, as text and as Markdown."""
 
 import argparse
 import re
@@ -10,27 +10,27 @@ import numpy as np
 from stages.common.artifacts import ArtifactError, write_text
 from stages.evaluate.measures import HEADLINE
 from tools.compare.compare import Comparison, Row, compare
-from tools.compare.revisions import Revision
+from tools.compare.revisions import Changes, Revision
 
 WIDTH = 120  # characters of a line of text
-MOST = 12  # lines of a list that nobody unfolded
+MOST = 12  # lines of a list in the text, and names in a sentence
 UNITS = {"psnr": " dB", "whole_psnr": " dB"}
 HEADER = ["method", "measure", "old", "new", "difference", "95 %", "verdict", "over seeds"]
-WORDS = ("method", "measure", "verdict")  # aligned to the left
+WORDS = ("method", "measure", "verdict")  # columns aligned to the left
 LEGEND = (
-    "Differences are means over photographs, each counting alike, of the same patches in both revisions. 95 %: a row's "
-    "own paired interval over photographs. Verdicts are of all rows together (Holm): of comparisons in which nothing "
-    "truly differs, 95 in 100 give none. “No difference” means none that this test set can show. Photographs that all "
-    "differ “alike”, to the last digit, do not tell how much others would. Each side is one training run: “luck” marks "
-    "what another seed might do as well."
+    "Differences are means over photographs, each weighted equally, of the same patches in both revisions. 95 %: the "
+    "row's own paired confidence interval over photographs. Verdicts are corrected for all rows together (Holm): where "
+    "nothing truly differs, at most 5 in 100 comparisons give any. “No difference” means none that this test set can "
+    "show. “Alike”: the differences of all photographs are equal to within rounding. Each side is one training run: "
+    "“luck” marks what another seed might do as well."
 )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.compare", description=__doc__)
     parser.add_argument("old", help="commit, branch or tag to compare with")
-    parser.add_argument("--to", metavar="REV", help="instead of the workspace, as its dvc.lock has it")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write it there, too, for a pull request")
+    parser.add_argument("--to", metavar="REV", help="compare this revision instead of the workspace")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write Markdown for a pull request")
     arguments = parser.parse_args()
     try:
         found = compare(Revision(arguments.old), Revision(arguments.to))
@@ -42,8 +42,8 @@ def main() -> None:
 
 
 def sentence(found: Comparison) -> str:
-    """What the comparison found, in a few words."""
-    parts = [f"No scores were compared: not all can be had here. {found.missing}."] if found.missing else []
+    """The result in a few sentences."""
+    parts = [f"No scores were compared: not all are available here. {found.missing}."] if found.missing else []
     if found.stale:
         parts.append(f"The results of the {found.new} are not current ({', '.join(found.stale)}): run `make repro`.")
     for name, why in found.refused.items():
@@ -57,8 +57,8 @@ def sentence(found: Comparison) -> str:
         rest = "all" if undecided == len(found.rows) else "the other"
         only = f"{rest} {undecided} scores that changed" if undecided > 1 else "one score that changed"
         parts.append(f"No difference that this test set can show: {only}.")
-    if any(row.difference.photographs == 1 for row in found.rows):
-        parts.append("With a single photograph nothing can be said of others.")
+    if any(row.photographs == 1 for row in found.rows):
+        parts.append("A single photograph says nothing about others.")
     if found.unpaired:
         parts.append(f"Tables, methods or measures that can't be compared: {len(found.unpaired)}.")
     if not (found.rows or found.refused or found.missing):
@@ -67,12 +67,12 @@ def sentence(found: Comparison) -> str:
         elif found.unpaired:
             parts.append("Every other score is the same.")
         else:
-            parts.append("Every score is the same." if found.changes else "Nothing changed.")
+            parts.append("Every score is the same." if found.changes != Changes() else "Nothing changed.")
     return " ".join(parts)
 
 
 def text(found: Comparison) -> str:
-    """For a terminal: plain, aligned, only what changed."""
+    """For a terminal: aligned columns, only what changed."""
     lines = [f"{found.old} → {found.new}", "", *_wrapped(sentence(found))]
     if found.rows:
         lines += ["", *_aligned([HEADER, *map(cells, found.rows)]), "", *_wrapped(LEGEND)]
@@ -83,31 +83,26 @@ def text(found: Comparison) -> str:
 
 
 def markdown(found: Comparison) -> str:
-    """For a pull request: the sentence, the rows that differ, and the rest folded away."""
-    told = [row for row in found.rows if row.verdict != "none" or row.measure in HEADLINE]
-    rest = [row for row in found.rows if row.verdict == "none" and row.measure not in HEADLINE]
+    """For a pull request: the sentences, the rows that differ, and everything else folded."""
+    shown = [row for row in found.rows if row.verdict != "none" or row.measure in HEADLINE]
+    rest = [row for row in found.rows if row not in shown]
     folded = {f"{len(rest)} more scores that changed": _table(rest)} if rest else {}
     folded |= {"How to read this": [LEGEND]} if found.rows else {}
     folded |= {title: [f"- {_code(item)}" for item in items] for title, items in lists(found).items()}
-    lines = [
-        f"**{_plain(sentence(found))}**",
-        "",
-        f"{_code(found.old)} → {_code(found.new)}",
-        "",
-        *([*_table(told), ""] if told else []),
-    ]
+    lines = [f"**{_escaped(sentence(found))}**", "", f"{_code(found.old)} → {_code(found.new)}", ""]
+    lines += [*_table(shown), ""] if shown else []
     for title, body in folded.items():
         lines += [f"<details><summary>{title}</summary>", "", *body, "", "</details>", ""]
     return "\n".join(lines)
 
 
 def lists(found: Comparison) -> dict[str, list[str]]:
-    """Titles and lines of what stands beside the table, without empty ones."""
+    """Titles and lines of the lists below the table, without empty ones."""
     changes = found.changes
     same = [f"{found.same} other scores of these methods"] if found.same and found.rows else []
     same += [", ".join(found.untouched)] if found.untouched else []
     every = {
-        "Measured otherwise: differences may come from this alone": found.remeasured,
+        "Evaluation changed: scores may differ for this reason alone": found.remeasured,
         "Not compared": found.unpaired,
         "Variants added": changes.added,
         "Variants removed": changes.removed,
@@ -122,15 +117,14 @@ def lists(found: Comparison) -> dict[str, list[str]]:
 
 def cells(row: Row) -> list[str]:
     """The text of a row under `HEADER`."""
-    difference = row.difference
-    unknown = "one photograph" if difference.photographs == 1 else "alike"
+    unknown = "one photograph" if row.photographs == 1 else "alike"
     return [
         row.method + (f" on {row.test_set}" if row.test_set else ""),
         row.measure + (" (dB)" if row.measure in UNITS else ""),
         f"{row.old:.5g}",
         f"{row.new:.5g}",
-        f"{difference.estimate:+.3g}",
-        unknown if np.isnan(difference.low) else f"{difference.low:+.2g} … {difference.high:+.2g}",
+        f"{row.difference:+.3g}",
+        unknown if np.isnan(row.low) else f"{row.low:+.2g} … {row.high:+.2g}",
         "no difference" if row.verdict == "none" else row.verdict,
         "" if np.isnan(row.seeds) else f"± {row.seeds:.2g}" + (", luck" if row.luck else ""),
     ]
@@ -139,7 +133,7 @@ def cells(row: Row) -> list[str]:
 def _named(row: Row) -> str:
     luck = ", within the luck of a seed" if row.luck else ""
     where = f" on {row.test_set}" if row.test_set else ""
-    return f"{row.method}{where} {row.measure} ({row.difference.estimate:+.3g}{UNITS.get(row.measure, '')}{luck})"
+    return f"{row.method}{where} {row.measure} ({row.difference:+.3g}{UNITS.get(row.measure, '')}{luck})"
 
 
 def _wrapped(line: str, indent: str = "") -> list[str]:
@@ -148,24 +142,24 @@ def _wrapped(line: str, indent: str = "") -> list[str]:
 
 def _aligned(table: list[list[str]]) -> list[str]:
     columns = []
-    for title, *column in zip(*table, strict=True):
-        width = max(map(len, (title, *column)))
-        columns.append([f"{cell:{'<' if title in WORDS else '>'}{width}}" for cell in (title, *column)])
+    for column in zip(*table, strict=True):
+        width = max(map(len, column))
+        columns.append([f"{cell:{'<' if column[0] in WORDS else '>'}{width}}" for cell in column])
     return ["  ".join(line).rstrip() for line in zip(*columns, strict=True)]
 
 
 def _table(rows: list[Row]) -> list[str]:
-    head, *lines = (f"| {' | '.join(map(_plain, line))} |" for line in (HEADER, *map(cells, rows)))
+    head, *lines = (f"| {' | '.join(map(_escaped, line))} |" for line in (HEADER, *map(cells, rows)))
     return [head, "|---|---|---:|---:|---:|---:|---|---:|", *lines]
 
 
-def _plain(text: str) -> str:
-    """Text in Markdown that is no markup but code, however params.yaml may name a thing."""
+def _escaped(text: str) -> str:
+    """Text without Markdown except code: names in params.yaml may contain markup."""
     return re.sub(r"([\\*_\[\]<>|#~&!])", r"\\\1", " ".join(text.split()))
 
 
 def _code(text: str) -> str:
-    """Text as code in one line of Markdown; between more backticks than it has in a row, none of its own ends it."""
+    """Text as code in one line of Markdown, between more backticks than it has in a row."""
     line = " ".join(text.split())
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     return f"{fence} {line} {fence}" if len(fence) > 1 else f"`{line}`"

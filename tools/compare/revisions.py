@@ -1,13 +1,10 @@
-"""Two states of the repository: reading what a revision holds, and what changed from one to the other.
-
-A revision is a commit, branch or tag, or the workspace with its dvc.lock. Nothing here looks at a score.
-"""
+"""Reads what git and DVC hold of a revision, and lists what changed in the inputs of two. Knows nothing of scores."""
 
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,34 +17,32 @@ from stages.common.artifacts import ArtifactError, read_table
 from tools import printed, read_lock, trace
 
 TEXT = ("method", "photo", "domain", "variant", "conversion")  # columns that are never numbers
-PHOTO_INPUTS = (".csv", ".zip", ".tar", ".gz")  # what stands among the code and is none
+PHOTO_INPUTS = (".csv", ".zip", ".tar", ".gz")  # data files that lie in folders of code
 PIPELINE, PACKAGES, SCORES = "dvc.yaml", "environment.yaml", "metrics/scores/"
 
 
 class UnavailableError(ArtifactError):
-    """What a revision's stages made is not to be had here, or damaged; the message has the remedy."""
+    """A result of a revision is missing here or damaged; the message says what to do."""
 
 
 class Revision:
-    """What git and DVC hold of a revision; DVC's part comes from its cache, or from the remote if it is not there.
+    """A commit, branch or tag, or the workspace with its dvc.lock.
 
-    `title` is what it was called, with the commit; of the workspace that which it is based on. `stages` are those of
-    dvc.yaml as dvc.lock has them. `ArtifactError`: git knows no such revision, or its dvc.lock can't be read.
+    Files that DVC tracks come from the cache, or from the remote if they are not there. `title` is the name with the
+    commit; for the workspace, the commit that it is based on. `stages` are the stages of dvc.yaml as in dvc.lock.
     """
 
     def __init__(self, name: str | None = None) -> None:
-        """Without a name the workspace, whose results are those of its dvc.lock."""
+        """Open a revision, or without a name the workspace; `ArtifactError` if it is unknown or has no usable lock."""
         self.name = name
         commit = printed("git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name or 'HEAD'}^{{commit}}")
         if not commit:
-            raise ArtifactError(
-                f"git knows no revision {name!r}; name a commit, a branch or a tag (`git fetch` first?)"
-            )
+            raise ArtifactError(f"git knows no revision {name!r}; name a commit, branch or tag (`git fetch` first?)")
         edited = not name and printed("git", "status", "--porcelain", "--untracked-files=no")
         based_on = f"{name or 'workspace'} ({commit[:7]}{' with changes' if edited else ''})"
         self.title = commit[:7] if name and commit.startswith(name) else based_on
-        now = Config.from_cwd()  # the remote of today and its secrets, not what .dvc/config said then
-        self._files = DVCFileSystem(rev=commit if name else None, config=dict(now))
+        current = Config.from_cwd()  # the remote and secrets of today, not those of the old .dvc/config
+        self._files = DVCFileSystem(rev=commit if name else None, config=dict(current))
         try:
             locked = read_lock(self._files.read_text("dvc.lock"))
             used = {stage.name for stage in self._files.repo.index.stages if stage.path_in_repo == PIPELINE}
@@ -66,13 +61,13 @@ class Revision:
         there = f"git switch --detach {self.name} &&"
         return f"run `{there} make pull && git switch -` (without a remote `make repro` instead of `make pull`)"
 
-    @cached_property
+    @property
     def variants(self) -> list[str]:
-        """Those that were evaluated."""
+        """The variants that were evaluated."""
         return [stage.partition("@")[2] for stage in self.stages if stage.startswith("evaluate@")]
 
     def stale(self) -> list[str]:
-        """The workspace's stages whose code, params or data, if checked out, differ from dvc.lock; none of a commit.
+        """The workspace's stages whose code, params or data differ from dvc.lock; none of a commit.
 
         Raises:
             ArtifactError: DVC can't tell.
@@ -86,32 +81,27 @@ class Revision:
         return [stage for stage, changed in status.items() if _modified(changed)]
 
     def md5(self, path: str) -> str | None:
-        """The hash that dvc.lock has of an output; `None` if no stage makes it."""
+        """The hash of an output in dvc.lock; `None` if no stage makes it."""
         outs = (out for entry in self.stages.values() for out in entry.get("outs", []))
         return next((out["md5"] for out in outs if out["path"] == path), None)
 
     def read(self, path: str) -> bytes:
-        """The content of a file that DVC tracks; `UnavailableError` if it is not to be had, or damaged."""
+        """The content of a file that DVC tracks; `UnavailableError` if it is missing or damaged."""
         data = self._files.repo.datafs
         try:
             content = bytes(data.cat_file(path))
-        except Exception as error:  # of the remote's library, whichever that is
+        except Exception as error:  # each kind of remote has its own
             reason = " ".join(str(error).split())
-            message = f"{self.title}: {path} can't be had ({reason}); {self._remedy}, then compare again"
+            message = f"{self.title}: {path} is not available ({reason}); {self._remedy}, then compare again"
             raise UnavailableError(message) from error
         if hashlib.md5(content, usedforsecurity=False).hexdigest() != data.info(path)["md5"]:
             raise UnavailableError(
-                f"{self.title}: {path} is damaged in the cache or at the remote; run `make audit REPAIR=1`"
+                f"{self.title}: {path} is damaged in the cache or on the remote; run `make audit REPAIR=1`"
             )
         return content
 
     def table(self, path: str) -> pd.DataFrame:
-        """A CSV file that DVC tracks.
-
-        Raises:
-            UnavailableError: it is not to be had, or damaged.
-            ArtifactError: it is no table.
-        """
+        """A CSV file that DVC tracks; `UnavailableError` if it is missing or damaged, `ArtifactError` if no table."""
         return parsed(self.read(path), partial(read_table, text=TEXT))
 
     def git_file(self, path: str) -> bytes:
@@ -125,7 +115,7 @@ class Revision:
 
 
 def parsed(content: bytes, read: Callable[[Path], pd.DataFrame]) -> pd.DataFrame:
-    """What a function that reads a file makes of `content`."""
+    """Apply a function that reads a file to `content`."""
     with tempfile.NamedTemporaryFile() as file:
         path = Path(file.name)
         path.write_bytes(content)
@@ -134,7 +124,7 @@ def parsed(content: bytes, read: Callable[[Path], pd.DataFrame]) -> pd.DataFrame
 
 @dataclass(frozen=True)
 class Changes:
-    """What differs between the inputs of two revisions' results, each line ready to print."""
+    """What differs between the inputs of two revisions' results, one line to print for each."""
 
     params: list[str] = field(default_factory=list)  # `key: old → new`
     packages: list[str] = field(default_factory=list)
@@ -143,27 +133,23 @@ class Changes:
     added: list[str] = field(default_factory=list)  # variants that only the new revision has
     removed: list[str] = field(default_factory=list)
 
-    def __bool__(self) -> bool:
-        return any(vars(self).values())
-
 
 def changes(old: Revision, new: Revision, stages: Iterable[str] | None = None) -> Changes:
-    """What changed in the inputs of `stages`, as both dvc.lock have them; by default of all stages in either.
+    """What changed in the inputs of `stages`, by default of all that both dvc.lock have.
 
-    Data that a stage made is left out: it changed because something else did. So is what only one of them declares:
-    merely to declare a file or a param changes nothing.
+    Left out are data that a stage made, and inputs that only one revision declares: declaring one changes nothing.
     """
     names = [name for name in (old.stages if stages is None else stages) if name in old.stages and name in new.stages]
-    made = [Path(path) for of in (old, new) for path in trace.makers(of.stages)]
+    made = [Path(path) for revision in (old, new) for path in trace.makers(revision.stages)]
     users: dict[str, list[str]] = {}
     packages: dict[str, None] = {}
     params: dict[str, None] = {}
     for name in names:
-        before, after = (_inputs(of.stages[name]) for of in (old, new))
+        before, after = (_inputs(revision.stages[name]) for revision in (old, new))
         for file, key in [what for what in before if what in after and before[what] != after[what]]:
             if file:
-                told = packages if file == PACKAGES else params
-                told |= dict.fromkeys(_settings(key, before[file, key], after[file, key]))
+                lines = packages if file == PACKAGES else params
+                lines |= dict.fromkeys(_settings(key, before[file, key], after[file, key]))
             elif not any(out.is_relative_to(key) or Path(key).is_relative_to(out) for out in made):
                 users.setdefault(key, []).append(name)
     code: dict[str, list[str]] = {}
@@ -188,14 +174,14 @@ def changes(old: Revision, new: Revision, stages: Iterable[str] | None = None) -
 
 
 def _modified(changed: Any) -> bool:
-    """Whether an entry of DVC's status tells of more than files that are not there."""
+    """Whether an entry of DVC's status reports more than missing files."""
     if isinstance(changed, dict | list):
         return any(map(_modified, changed.values() if isinstance(changed, dict) else changed))
     return changed not in ("deleted", "not in cache")
 
 
 def _inputs(entry: dict[str, Any]) -> dict[tuple[str, str], Any]:
-    """What a stage of dvc.lock depends on: (file, key) → value of a param, ('', path) → hash of a file or folder."""
+    """The inputs of a stage in dvc.lock: (file, key) → value of a param, ('', path) → hash of a file or folder."""
     found: dict[tuple[str, str], Any] = {("", dep["path"]): dep["md5"] for dep in entry.get("deps", [])}
     params = entry.get("params", {}).items()
     return found | {(file, key): value for file, values in params for key, value in values.items()}
@@ -206,14 +192,14 @@ def _differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 
 def _settings(key: str, *values: Any) -> Iterator[str]:
-    """The settings below a param that differ, a line each; `values` are the old one and the new one."""
+    """A line for each setting below a param that differs between the old and the new value."""
     before, after = (pd.json_normalize({key: value}).to_dict("records")[0] for value in values)
     for name in _differing(before, after):
         yield f"{name}: {before.get(name, 'not set')} → {after.get(name, 'not set')}"
 
 
 def _grouped(using: list[str], names: list[str]) -> str:
-    """Stages by name; all those of a group as the group."""
+    """Stage names; where all stages of a group occur, the name of the group."""
     shown: dict[str, None] = {}
     for stage in using:
         group, at, _ = stage.partition("@")

@@ -1,17 +1,20 @@
-"""Maps over a cluster of two nodes give the bytes of one process, whatever is killed; strangers are refused."""
+"""A cluster of two nodes gives the bytes of one process, whatever is killed, and refuses strangers."""
 
 import json
 import re
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from stages.common.engine import Engine
 from tests import tasks
-from tests.conftest import repository_copy
+from tests.conftest import Workspace, repository_copy
 from tests.scale import driver
-from tests.scale.cluster import RAY, SMALL, Cluster
+from tests.scale.cluster import RAY, SMALL, Cluster, two_nodes
 from tests.tasks import wait_until
 
 HERE = Engine(engine="local", workers=1, address="auto")
@@ -19,14 +22,22 @@ STRANGER: dict[str, Any] = {"RAY_AUTH_TOKEN": "0" * 64}
 
 
 @pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    if subprocess.call(["sh", "-c", "ip netns add ray$$ && ip netns delete ray$$"]):
+        pytest.skip("only root may make network namespaces")
+    with two_nodes() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository in another place than the one that these tests, and perhaps the installed package, come from."""
+    """A copy of the repository, in another place than the installed package."""
     return repository_copy(tmp_path_factory.mktemp("cluster") / "home").folder
 
 
 @pytest.fixture(scope="module")
 def found(cluster: Cluster, home: Path) -> Any:
-    """What the driver found, while a node was killed under it and another joined."""
+    """The results of the driver, while a node was killed and another joined."""
     folder = home / "work"
     folder.mkdir()
     process = cluster.start("python", "-m", "tests.scale.driver", str(folder), cwd=home)
@@ -43,7 +54,7 @@ def found(cluster: Cluster, home: Path) -> Any:
     return json.loads((folder / "found.json").read_text())
 
 
-def test_tasks_are_spread_over_both_nodes_of_this_code_and_results_keep_their_order(found: Any, home: Path) -> None:
+def test_tasks_run_this_code_on_both_nodes_and_results_keep_their_order(found: Any, home: Path) -> None:
     for when in ("split", "joined"):
         squares, nodes, code = zip(*found[when], strict=True)
         assert squares == tuple(number**2 for number in range(driver.SHARDS))
@@ -56,7 +67,7 @@ def test_a_killed_worker_or_node_changes_no_byte(found: Any, home: Path, tmp_pat
     assert found["killed worker"] == found["killed node"] == driver.sha256s(tasks.noise, tmp_path, HERE)
     tries = [int(line) for line in (home / "work/worker/tries").read_text().split()]
     assert sorted(tries) == sorted([*range(driver.SHARDS), 3])
-    assert len((home / "work/node/tries").read_text().split()) > driver.SHARDS  # what it was at was done again
+    assert len((home / "work/node/tries").read_text().split()) > driver.SHARDS  # unfinished ones were repeated
 
 
 def test_a_fault_arrives_as_itself(found: Any) -> None:
@@ -70,7 +81,7 @@ def test_a_task_whose_workers_are_all_killed_is_an_error_after_three_tries(found
     assert (home / "work/tries").read_text() == "..."
 
 
-def test_a_task_that_wants_more_processors_than_a_node_has_is_done(found: Any) -> None:
+def test_a_task_for_more_processors_than_a_node_has_is_run(found: Any) -> None:
     assert found["wide"] == 9
 
 
@@ -88,9 +99,30 @@ def test_without_the_token_neither_a_process_nor_a_node_gets_in(cluster: Cluster
         assert "Authentication token is missing or incorrect" in errors
 
 
-def test_where_no_cluster_listens_the_message_comes_at_once(cluster: Cluster) -> None:
+def test_a_missing_cluster_is_reported_at_once(cluster: Cluster) -> None:
     host = cluster.address.split(":")[0]
     code = f"from stages.common import engine; engine.connected('{host}:9')"
     _, errors = cluster.start("python", "-c", code).communicate(timeout=20)
     assert f"StageError: no Ray cluster at {host}:9: " in errors
     assert "docs/scale.md" in errors
+
+
+def test_stages_and_a_study_give_the_same_bytes_on_a_cluster(
+    first_rebuild: Workspace, tmp_path: Path, cluster: Cluster
+) -> None:
+    """The study's one run takes the pipeline's model."""
+    workspace = first_rebuild.copy(tmp_path / "workspace")
+
+    def run_there(*command: str) -> str:
+        process = cluster.start(*command, cwd=workspace.folder)
+        output, errors = process.communicate(timeout=600)
+        assert process.returncode == 0, output[-2000:] + errors[-3000:]
+        return output
+
+    stages = ("fetch", "targets", "train@subpixel", "evaluate@subpixel")
+    assert run_there("dvc", "repro", "--force", "--single-item", *stages).count("Running stage") == len(stages)
+    assert workspace.run("git", "status", "--short").stdout == ""
+    run_there("python", "-m", "stages.study", "--jobs", "1")
+    (run,) = pd.read_csv(workspace.folder / "metrics/studies.csv").to_dict("records")
+    scores = json.loads((workspace.folder / "metrics/scores/simple.json").read_text())
+    assert (run["variant"], run["psnr"], run["ssim"]) == ("simple", round(scores["psnr"], 3), scores["ssim"])
