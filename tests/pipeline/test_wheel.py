@@ -1,11 +1,16 @@
 """`make wheel`: the library with its trained networks, installed alone."""
 
+import fcntl
 import json
 import os
+import pty
 import re
+import struct
 import subprocess
 import sys
+import termios
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +30,20 @@ MEGABYTES = 250
 pytestmark = pytest.mark.long
 
 
-def on_a_terminal(command: str, folder: Path) -> str:
+def on_a_terminal(command: list[str], folder: Path) -> str:
     """The output of a command on a terminal; it must succeed."""
-    script = ["script", "--quiet", "--return", "--command", f"stty cols 80 && {command}", "/dev/null"]
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    result = subprocess.run(script, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True)
-    assert result.returncode == 0, result.stdout.decode()
-    return result.stdout.decode()
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # the other end is closed
+            while piece := os.read(ours, 1 << 16):
+                shown += piece
+    os.close(ours)
+    assert process.returncode == 0, shown.decode()
+    return shown.decode()
 
 
 def test_the_wheel_alone_converts_a_folder_with_a_progress_bar(workspace: Workspace, tmp_path: Path) -> None:
@@ -50,11 +62,13 @@ def test_the_wheel_alone_converts_a_folder_with_a_progress_bar(workspace: Worksp
 
     for name in ("a.jpg", "b/c.png", "b/d.png"):
         save(tmp_path / "holiday" / name, 300, 400)
-    shown = on_a_terminal("environment/bin/grayscale holiday/", tmp_path)
+    shown = on_a_terminal([str(environment / "bin/grayscale"), "holiday/"], tmp_path)
     assert "3/3" in shown  # the progress bar's end
     assert re.search("3 converted\r\nBy (simple|subpixel), the trained network with the best score", shown)
     assert np.asarray(Image.open(tmp_path / "holiday/b/c.gray.png")).shape == (300, 400)
-    assert "0 converted, 3 skipped" in on_a_terminal("environment/bin/grayscale holiday/ --variant simple", tmp_path)
+    assert "0 converted, 3 skipped" in on_a_terminal(
+        [str(environment / "bin/grayscale"), "holiday/", "--variant", "simple"], tmp_path
+    )
 
 
 def the_networks_are_those_of_the_lock(workspace: Workspace, wheel: Path) -> None:

@@ -129,11 +129,14 @@ def test_the_site_cache_with_its_pickles_is_private(tiny: Workspace) -> None:
     assert (tiny.folder / ".dvc/tmp/site").stat().st_mode & 0o077 == 0
 
 
-def test_a_missing_folder_and_an_unreachable_server_are_not_an_empty_remote(clone: Workspace) -> None:
+def test_a_missing_folder_is_not_an_empty_remote(clone: Workspace) -> None:
     shutil.rmtree(clone.folder.parent / "remote")
     for verb in ("share", "pull"):
         assert "remote is not there; mount it" in refused(clone, "tools.sharing", verb)
     assert not (clone.folder.parent / "remote").exists()
+
+
+def test_an_unreachable_remote_is_explained(clone: Workspace) -> None:
     clone.run("dvc", "remote", "modify", "--local", "team", "url", "webdav://127.0.0.1:9/dvc")
     assert "pull: the remote did not answer, or did not let you in" in refused(clone, "tools.sharing", "pull")
 
