@@ -51,6 +51,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: 0 if item.path == first else 2 if item.path in rebuilds else 1)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.option.markexpr == "not long":
+        terminalreporter.write_line(
+            "Left to `make test-all`: real servers (S3, SSH, WebDAV), a Ray cluster, every command of README.md, kills,"
+            " and rebuilds in another place."
+        )
+
+
 def tracked_files() -> list[str]:
     """The files that git would commit, relative to the repository."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
