@@ -12,7 +12,6 @@ from stages.common.stage import StageError
 from stages.formats.patches import PatchSet
 from stages.train import batches, degrade, training
 from stages.train.degrade import Damage
-from stages.train.joined import Joined
 from tests import leaves, patch_sets
 from tests.conftest import REPOSITORY
 from tests.train.test_batches import recipe
@@ -130,7 +129,7 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> tuple[PatchSet, np.ndarray
 
 def test_neighbouring_patches_are_joined_where_all_are_there(grid: tuple[PatchSet, np.ndarray]) -> None:
     patches, pixels = grid
-    joined = Joined(patches, 2)
+    joined = training.Joined(patches, 2)
     assert (len(joined), joined.patch, joined.shards) == (6 + 2, 24, [(0, 6), (6, 8)])
     assert joined.index["photo"].tolist() == ["a"] * 6 + ["b"] * 2
     for square, (_, place) in zip(joined.read("colour"), joined.index.iterrows(), strict=True):
@@ -169,8 +168,8 @@ def test_where_damage_is_to_be_undone_damaged_photographs_are_left_out_unless_al
 
 
 def test_patches_that_do_not_touch_can_not_be_joined(patch_set: PatchSet) -> None:
-    with pytest.raises(StageError, match="join is 9, and no 9 × 9 patches lie side by side"):
-        Joined(patch_set, 9)
+    with pytest.raises(StageError, match="join is 9, but no 9 × 9 patches are adjacent"):
+        training.Joined(patch_set, 9)
 
 
 def test_damage_is_estimated_from_patches_of_the_same_photograph_alone(

@@ -88,7 +88,7 @@ def test_the_bytes_depend_on_the_network_alone(tmp_path: Path, monkeypatch: pyte
 def test_an_export_that_fails_in_its_process_says_why(tmp_path: Path) -> None:
     image = keras.Input((12, 12, 3))
     keras.Model(image, keras.layers.Conv2D(1, 1, activation="gelu")(image)).save(tmp_path / "model.keras")
-    with pytest.raises(StageError, match="Keras writes this network as wrong ONNX: No Op registered for Erfc"):
+    with pytest.raises(StageError, match="Keras exports this network as invalid ONNX: No Op registered for Erfc"):
         export.export(tmp_path / "model.keras", tmp_path / "model.onnx")
 
 

@@ -14,7 +14,7 @@ from stages.common.stage import StageError
 from stages.evaluate import measures
 from stages.formats.patches import PatchSet
 from stages.networks import simple, subpixel, vae
-from stages.train import batches, callbacks, fit, losses, precision
+from stages.train import batches, fit, losses, precision
 from tests import patch_sets
 from tests.train.test_batches import RECIPE
 
@@ -113,15 +113,15 @@ def test_a_damaged_checkpoint_is_left_aside_with_a_word(
     model, kept = network(), tmp_path / "kept"
     model.compile("adam", "mse")
     model.optimizer.build(model.trainable_variables)
-    epochs = callbacks.Epochs(2, 0, kept)
+    epochs = fit.Epochs(2, 0, kept)
     epochs.set_model(model)
     epochs.on_epoch_end(0, {"loss": 1.0, "val_loss": 1.0})
     before = [weight + 1 for weight in model.get_weights()]
     model.set_weights(before)
     kept.write_bytes(damage(kept.read_bytes()))
-    again = callbacks.Epochs(2, 0, kept)
+    again = fit.Epochs(2, 0, kept)
     again.load(model)
-    assert "kept: the checkpoint is damaged; training starts anew" in capsys.readouterr().err
+    assert "kept: the checkpoint is damaged; training starts from the beginning" in capsys.readouterr().err
     assert (again.rows, again.best) == ([], [])
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), before, strict=True))
 
