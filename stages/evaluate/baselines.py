@@ -99,14 +99,8 @@ def fit_pca(gray: Iterable[np.ndarray], patches: int, components: int) -> tuple[
     then comes first, so that rounding does not decide the order. Memory holds two square matrices of half a patch's
     pixels, or all copies if these are fewer than the pixels.
 
-    Args:
-        gray: the patches in chunks `(n, side, side)`; the side is even.
-        patches: their number.
-        components: the largest number of directions to return.
-
-    Returns:
-        The mean `(pixels,)`, and orthonormal directions of largest variance `(pixels, components)`. Directions without
-        variance are left out.
+    `gray` has so many `patches` in chunks `(n, side, side)` of even side. Returns the mean `(pixels,)` and orthonormal
+    directions of largest variance `(pixels, components)`, fewer if patches do not vary in so many.
     """
     halves = map(_even_and_odd, gray)
     first = next(halves)

@@ -38,21 +38,13 @@ def require_known(conversion: str) -> None:
 def cut_photographs(
     photos: Path, settings: Targets, outs: Mapping[str, Path], keep: Path, engine: Engine
 ) -> pd.DataFrame:
-    """Make the gray target of every photograph, cut both, and write a patch set for each split.
+    """Make the gray target of every photograph of a container, cut both, and write a patch set for each split.
 
     Near-empty patches and photographs smaller than a patch are left out. Each process holds one photograph at a time.
+    `outs` has a folder for each split, whose content is replaced; `keep` holds finished shards for an interrupted run.
 
-    Args:
-        photos: the folder of a container.
-        settings: conversion and patches.
-        outs: split → folder for its patch set; its content is replaced.
-        keep: folder for finished shards, which an interrupted run reuses; the sets share files with it.
-
-    Returns:
-        A row per photograph of the manifest: photo, split, patches, and kept, the number that are not near-empty.
-
-    Raises:
-        ArtifactError: a photograph can't be read, or no patch is left in a split.
+    Returns a row per photograph of the manifest: photo, split, patches, and kept, the number that are not near-empty.
+    `ArtifactError`: a photograph can't be read, or no patch is left in a split.
     """
     manifest = Container(photos, needed=tuple(outs)).manifest
     sizes = patches.count(manifest["height"], manifest["width"], settings.patch, settings.stride)

@@ -42,11 +42,8 @@ def write_onnx(path: Path, model: keras.Model) -> None:
 
     `photograph` is `(batch, height, width, channels)`; height and width are the patch or, if the network is fully
     convolutional, multiples of its cell. The metadata, in pixels, tell the library how to run it: `patch`, and `cell`
-    and `margin` of `Reach` if it is fully convolutional.
-
-    Raises:
-        StageError: the exporter does not know a layer, or ONNX Runtime differs from Keras by more than `TOLERANCE`;
-            nothing is written.
+    and `margin` of `Reach` if it is fully convolutional. `StageError`: the exporter does not know a layer, or ONNX
+    Runtime differs from Keras by more than `TOLERANCE`; nothing is written.
     """
     _, patch, _, channels = model.input_shape
     free = any_size(model)

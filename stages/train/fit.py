@@ -26,18 +26,12 @@ def fit(
 ) -> pd.DataFrame:
     """Train `model` in place; it ends with the weights of the epoch with the lowest validation loss.
 
-    Args:
-        model: not compiled; it is trained under the strategy that it was built under.
-        train, validation: at least as many patches as there are replicas.
-        recipe: how to train.
-        keep: the checkpoint file; training continues from it if it exists and is intact. None: no checkpoints.
+    The model is not compiled, and keeps its strategy; each set has at least as many patches as there are replicas.
+    `keep` is the checkpoint file, from which training continues if it is intact. None: no checkpoints.
 
-    Returns:
-        One row per epoch: `epoch` from 1, `loss` and `psnr` (dB) of augmented training patches during the epoch,
-        `val_loss` and `val_psnr` of validation patches after it, and the network's own metrics; means over patches.
-
-    Raises:
-        StageError: the loss became NaN or infinite; names the epoch.
+    Returns one row per epoch: `epoch` from 1, `loss` and `psnr` (dB) of augmented training patches during the epoch,
+    `val_loss` and `val_psnr` of validation patches after it, and the network's own metrics; means over patches.
+    `StageError`: the loss became NaN or infinite; names the epoch.
     """
     strategy = model.distribute_strategy
     batches = TrainingBatches(train, recipe, model.variable_dtype, strategy.num_replicas_in_sync)

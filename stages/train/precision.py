@@ -14,15 +14,9 @@ from stages.common.stage import StageError
 def prepare(threads: int, dtype: str, seed: int = 0, device: str = "cpu", replicas: int = 1) -> None:
     """Set everything that results depend on; call once, before TensorFlow runs.
 
-    Args:
-        threads: within and between operations.
-        dtype: "float32", "float64", "mixed_float16" or "mixed_bfloat16", for all layers built later.
-        seed: of initial weights and of random layers.
-        device: "cpu" or "gpu".
-        replicas: GPUs that are needed on this machine, or logical devices of the CPU.
-
-    Raises:
-        StageError: TensorFlow sees fewer GPUs.
+    `threads` are those within and between operations. `dtype` is "float32", "float64", "mixed_float16" or
+    "mixed_bfloat16", for all layers built later. `seed` is that of initial weights and random layers. `replicas` are
+    GPUs that are needed (`StageError` if TensorFlow sees fewer), or logical devices of the CPU.
     """
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)

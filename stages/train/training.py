@@ -71,11 +71,8 @@ def trained(
     """Train the network of `task` in this process; returns it in float32 and its curve, see `stages.train.fit.fit`.
 
     `train` and `validation` are results of `squares`; the returned network is for single patches. The network before
-    its first step is written to `start`.
-
-    Raises:
-        StageError: the network does not fit the patches, the loss is not finite, or the device is missing.
-        ArtifactError: patches are missing or damaged.
+    its first step is written to `start`. `StageError`: the network does not fit the patches, the loss is not finite, or
+    the device is missing. `ArtifactError`: patches are missing or damaged.
     """
     variant, settings = task.variant, task.settings
     for split, patches in (("training", train), ("validation", validation)):
@@ -128,10 +125,7 @@ class Joined(PatchSet):
     """A patch set of all squares of `side` × `side` neighbouring patches, in the order of their upper left patches.
 
     If `clean`, damaged photographs are left out, unless all are damaged: from a noisy target, a network learns to keep
-    noise.
-
-    Raises:
-        StageError: there is no such square, because patches overlap or do not touch.
+    noise. `StageError`: there is no such square, because patches overlap or do not touch.
     """
 
     def __init__(self, patches: PatchSet, side: int, *, clean: bool = False) -> None:
