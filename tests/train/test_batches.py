@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -154,7 +155,7 @@ def test_noise_has_its_strength_and_depends_on_the_seed(damage: Damage, deviatio
 def test_compression_has_its_quality_and_the_position_of_its_blocks() -> None:
     pieces = np.stack([leaves.photograph(seed, 28, 28) for seed in range(4)])
 
-    def compressed(pieces: np.ndarray, **options: int) -> np.ndarray:
+    def compressed(pieces: np.ndarray, **options: Any) -> np.ndarray:
         return degrade.damaged(pieces, Damage(**options), rng()).astype(float)
 
     errors = [np.square(compressed(pieces, quality=quality) - pieces).mean() for quality in (10, 50, 95)]

@@ -45,6 +45,7 @@ def test_training_learns_runs_out_of_patience_and_keeps_the_best_epoch(
         gray = np.full((48, 12, 12, 1), level, np.uint8)
         (tmp_path / str(level)).mkdir()
         sets.append(patch_sets.write(tmp_path / str(level), patch_set.index, patch_set.read("colour"), gray, [48]))
+    white, black = sets
     begun: list[int] = []
     begin = batches.TrainingBatches.begin
 
@@ -55,13 +56,13 @@ def test_training_learns_runs_out_of_patience_and_keeps_the_best_epoch(
     monkeypatch.setattr(batches.TrainingBatches, "begin", noted)
     how = recipe(epochs=8, schedule="constant", learning_rate=0.001, patience=2)
     model, again = network(simple), network(simple)  # whose sigmoid starts near middle gray
-    curve = fit.fit(model, *sets, how, tmp_path / "kept")
+    curve = fit.fit(model, white, black, how, tmp_path / "kept")
     assert list(curve["epoch"]) == begun[1:] == [1, 2, 3]  # each has its own order
     assert curve["loss"].is_monotonic_decreasing
     assert curve["val_loss"].is_monotonic_increasing
     assert curve["val_loss"].iloc[-1] > 1.05 * curve["val_loss"].iloc[0]
-    assert errors(model, sets[1]).mean() == pytest.approx(curve["val_loss"].iloc[0], rel=1e-4)
-    same = fit.fit(again, *sets, how, tmp_path / "kept")  # as after a kill at the end
+    assert errors(model, black).mean() == pytest.approx(curve["val_loss"].iloc[0], rel=1e-4)
+    same = fit.fit(again, white, black, how, tmp_path / "kept")  # as after a kill at the end
     pd.testing.assert_frame_equal(same, curve, check_exact=True)
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True))
 
