@@ -10,7 +10,7 @@ from pathlib import Path
 from grayscale.reading.names import shown
 from stages.common import settings
 from stages.fetch.settings import read
-from stages.targets.conversion import require_known
+from stages.targets.cutting import require_known
 
 KINDS = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 

@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def evaluate(name: str, work: Stage) -> Evaluation:
-    """Evaluate the variant `name` or the baselines, and record the hashes of what was used; see `evaluation`."""
+    """Evaluate the variant `name` or the baselines; record the hashes of the inputs."""
     photographs = evaluation.whole_photographs(
         Container(PHOTOS).manifest, work["targets"].patch, work["evaluate"].megapixels
     )

@@ -1,6 +1,6 @@
-"""What needs no autoencoder: closed forms, a fitted 1 × 1 convolution; PCA and DCT at an autoencoder's latent size.
+"""Methods without a network: closed forms, a fitted 1 × 1 convolution, PCA and DCT codes, denoising filters.
 
-Images are float64 in [0, 1]; outputs are clipped to [0, 1] and rounded later, as those of networks.
+Images are float64 in [0, 1]. Callers clip and round the outputs.
 """
 
 import functools
@@ -15,24 +15,30 @@ from grayscale.conversions import BT601
 from stages.evaluate.moments import Moments
 
 WEIGHT_DECIMALS = 9  # of a fitted weight: the digits after them depend on the processor
-NO_VARIANCE = 1e-12  # of the largest: what is below is rounding
-SAME_VARIANCE = 10  # decimals of the same ratio; after them variances count as equal
+NO_VARIANCE = 1e-12  # relative to the largest variance; below this is rounding
+SAME_VARIANCE = 10  # decimals of that ratio that are compared
+BLOCK = 8  # pixels on a side of a block of the sliding DCT
+THRESHOLD = 2.7  # of a DCT coefficient, in standard deviations of the noise
 
 Closed = Callable[[np.ndarray], np.ndarray]  # images (n, height, width, …) → gray (n, height, width)
+Filter = Callable[[np.ndarray, float], np.ndarray]  # gray (height, width) and σ → gray (height, width)
+
+
+# === Conversions: colour (n, height, width, 3) → gray (n, height, width) ===
 
 
 def luma(colour: np.ndarray) -> np.ndarray:
-    """BT.601 luma: colour `(n, height, width, 3)` → gray `(n, height, width)`."""
+    """BT.601 luma."""
     return _weighted(colour, BT601)
 
 
 def mean_rgb(colour: np.ndarray) -> np.ndarray:
-    """(R + G + B) / 3: colour `(n, height, width, 3)` → gray `(n, height, width)`."""
+    """(R + G + B) / 3."""
     return colour.mean(axis=3)
 
 
 def green(colour: np.ndarray) -> np.ndarray:
-    """The green channel alone: colour `(n, height, width, 3)` → gray `(n, height, width)`."""
+    """The green channel."""
     return colour[..., 1]
 
 
@@ -40,10 +46,7 @@ CLOSED_FORMS: dict[str, Closed] = {"luma": luma, "mean_rgb": mean_rgb, "green": 
 
 
 def fit_conv1x1(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """A learned 1 × 1 convolution with bias, by least squares: weights of red, green, blue, and the bias, `(4,)`.
-
-    `pairs` are training patches chunk by chunk, colour `(n, height, width, 3)` and their targets `(n, height, width)`.
-    """
+    """Fit a 1 × 1 convolution by least squares to chunks of colour and targets: `(4,)`, three weights and the bias."""
     normal, moment = np.zeros((4, 4)), np.zeros(4)  # of the normal equations
     for colour, gray in pairs:
         design = np.hstack([colour.reshape(-1, 3), np.ones((colour.size // 3, 1))])
@@ -53,25 +56,22 @@ def fit_conv1x1(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
 
 
 def conv1x1(colour: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Colour `(n, height, width, 3)` → gray `(n, height, width)` by the weights of `fit_conv1x1`."""
+    """Apply the weights of `fit_conv1x1`."""
     *channels, bias = weights
     return _weighted(colour, channels) + bias
 
 
 def _weighted(colour: np.ndarray, weights: Sequence[float]) -> np.ndarray:
-    """The weighted sum of the channels, in a fixed order: that of a matrix product depends on the processor."""
+    """Weighted sum of the channels in a fixed order; the order of a matrix product depends on the processor."""
     red, green, blue = np.moveaxis(colour, -1, 0)
     return weights[0] * red + weights[1] * green + weights[2] * blue
 
 
-# === Codes of the gray image itself ===
+# === Linear codes of the gray image ===
 
 
 def codes(size: int, fitted: tuple[np.ndarray, np.ndarray]) -> dict[str, Closed]:
-    """The linear codes of `size` numbers that a network of that size must beat: by name, functions gray → gray.
-
-    At as many numbers as pixels all of them are the identity, and no yardstick. `fitted` is what `fit_pca` gave.
-    """
+    """Codes of `size` numbers, the yardsticks of a network with that latent size, by name; `fitted` by `fit_pca`."""
     return {
         f"pca_{size}": lambda gray: pca(gray, *fitted),
         f"dct_{size}": lambda gray: dct(gray, size),
@@ -80,10 +80,9 @@ def codes(size: int, fitted: tuple[np.ndarray, np.ndarray]) -> dict[str, Closed]
 
 
 def dct(images: np.ndarray, size: int, *, radial: bool = False) -> np.ndarray:
-    """Gray `(n, side, side)` → the same from its `size` lowest coefficients of the orthonormal two-dimensional DCT-II.
+    """Gray `(n, side, side)` → the same from its `size` lowest coefficients of the orthonormal 2-D DCT-II.
 
-    Lowest are those of least u + v, as in JPEG's zigzag, or, if `radial`, of least √(u² + v²); of equal ones those of
-    least u.
+    They are ordered by u + v, as in JPEG's zigzag, or by √(u² + v²) if `radial`, then by u.
     """
     u, v = np.indices(images.shape[1:])
     order = np.argsort(u * u + v * v if radial else u + v, axis=None, kind="stable")
@@ -95,15 +94,13 @@ def dct(images: np.ndarray, size: int, *, radial: bool = False) -> np.ndarray:
 def fit_pca(gray: Iterable[np.ndarray], patches: int, components: int) -> tuple[np.ndarray, np.ndarray]:
     """Principal components of training patches in all eight flips and turns: the best linear code (Eckart, Young 1936).
 
-    Mean and scatter are exactly those of the eight copies. These are closed under flipping, so that images which are
-    even from top to bottom and those which are odd vary independently, and each half has components of its own. An odd
-    component is often an even one turned by 90 degrees, of the same variance: then the even one comes first, so that
-    no rounding chooses between them.
+    The copies are closed under flips, so parts that are even and odd from top to bottom vary independently, and each is
+    solved by itself. An odd component is often an even one turned by 90 degrees, with the same variance. The even one
+    then comes first, so that rounding does not decide the order. Memory holds two square matrices of half a patch's
+    pixels, or all copies if these are fewer than the pixels.
 
-    Memory holds two square matrices of half a patch's pixels, or, where they are fewer than its pixels, all copies.
-
-    `gray` are so many `patches` chunk by chunk, `(n, side, side)`, of even side. Returns the mean `(pixels,)` and the
-    directions of largest variance `(pixels, components)`, orthonormal; those in which patches don't vary are left out.
+    `gray` has so many `patches` in chunks `(n, side, side)` of even side. Returns the mean `(pixels,)` and orthonormal
+    directions of largest variance `(pixels, components)`, fewer if patches do not vary in so many.
     """
     halves = map(_even_and_odd, gray)
     first = next(halves)
@@ -129,9 +126,9 @@ def fit_pca(gray: Iterable[np.ndarray], patches: int, components: int) -> tuple[
 
 
 def _even_and_odd(images: np.ndarray) -> np.ndarray:
-    """The parts that are even and odd from top to bottom, `(2, 4 n, pixels / 2)`, of `(n, side, side)` in four copies.
+    """The even and odd parts from top to bottom, `(2, 4 n, pixels / 2)`, of `(n, side, side)` in four copies.
 
-    The other four copies, upside down, have the same even parts, and the odd parts with the opposite sign.
+    The other four copies, upside down, have the same even parts and negated odd parts.
     """
     turned = np.concatenate([images, images.transpose(0, 2, 1)])
     upper, lower = np.split(np.concatenate([turned, turned[:, :, ::-1]]), 2, axis=1)
@@ -140,13 +137,55 @@ def _even_and_odd(images: np.ndarray) -> np.ndarray:
 
 
 def _unfolded(halves: np.ndarray, sign: int) -> np.ndarray:
-    """Columns `(pixels / 2, n)`, upper halves of even (`sign` 1) or odd (−1) images → those images, `(pixels, n)`."""
+    """Upper halves `(pixels / 2, n)` of even (`sign` 1) or odd (−1) images → the images, `(pixels, n)`."""
     side = math.isqrt(2 * len(halves))
     upper = halves.reshape(side // 2, side, -1) / np.sqrt(2)
     return np.concatenate([upper, sign * upper[::-1]]).reshape(side * side, -1)
 
 
 def pca(images: np.ndarray, mean: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """Gray `(n, side, side)` → the same through the code of `fit_pca`."""
+    """Encode and decode gray `(n, side, side)` with what `fit_pca` returned."""
     rows = images.reshape(len(images), -1) - mean
     return (rows @ directions @ directions.T + mean).reshape(images.shape)
+
+
+# === Classical filters, the yardsticks of denoising ===
+
+# `sigma` is the true standard deviation of the noise in luma, which no user knows: these are the best cases.
+
+
+def tv(gray: np.ndarray, sigma: float) -> np.ndarray:
+    """Total variation (Rudin, Osher and Fatemi 1992; Chambolle 2004, JMIV 20); the weight is σ."""
+    from skimage.restoration import denoise_tv_chambolle
+
+    return np.asarray(denoise_tv_chambolle(gray, weight=sigma))
+
+
+def nl_means(gray: np.ndarray, sigma: float) -> np.ndarray:
+    """Non-local means (Buades, Coll and Morel 2005): 5 × 5 patches within 13 × 13 pixels, h = 0.8 σ."""
+    from skimage.restoration import denoise_nl_means
+
+    return np.asarray(
+        denoise_nl_means(gray, patch_size=5, patch_distance=6, h=0.8 * sigma, sigma=sigma, fast_mode=True)
+    )
+
+
+def sliding_dct(gray: np.ndarray, sigma: float) -> np.ndarray:
+    """Hard threshold of all overlapping 8 × 8 cosine transforms, averaged (Yu and Sapiro 2011, IPOL 1)."""
+    height, width = gray.shape
+    padded = np.pad(gray, BLOCK, mode="symmetric")
+    sums, counts = np.zeros_like(padded), np.zeros_like(padded)
+    for top in range(BLOCK):
+        for left in range(BLOCK):
+            rows, columns = ((size - start) // BLOCK for size, start in zip(padded.shape, (top, left), strict=True))
+            inside = np.s_[top : top + rows * BLOCK, left : left + columns * BLOCK]
+            blocks = padded[inside].reshape(rows, BLOCK, columns, BLOCK)
+            spectra = dctn(blocks, axes=(1, 3), norm="ortho")
+            kept = np.abs(spectra) > THRESHOLD * sigma
+            kept[:, 0, :, 0] = True
+            sums[inside] += idctn(spectra * kept, axes=(1, 3), norm="ortho").reshape(sums[inside].shape)
+            counts[inside] += 1
+    return (sums / counts)[BLOCK : BLOCK + height, BLOCK : BLOCK + width]
+
+
+FILTERS: dict[str, Filter] = {"tv": tv, "nl_means": nl_means, "sliding_dct": sliding_dct}

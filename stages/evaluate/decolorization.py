@@ -1,7 +1,7 @@
-"""How much of a photograph's colour contrast its gray image keeps: CCPR, CCFR and E-score, over whole photographs.
+"""CCPR, CCFR and E-score: how much of a photograph's colour contrast a gray image keeps.
 
-Lu, Xu and Jia 2014, "Contrast preserving decolorization with perception-based quality metrics" (IJCV 110:2). They need
-no target, and depend on which pairs of pixels are compared: neighbours show edges and blur, random pairs show regions.
+Lu, Xu and Jia 2014, "Contrast preserving decolorization with perception-based quality metrics" (IJCV 110:2). Pairs of
+neighbours show edges and blur, random pairs show regions.
 """
 
 from collections.abc import Iterator
@@ -11,30 +11,29 @@ import numpy as np
 
 from stages.evaluate.scores import ROUNDING
 
-THRESHOLDS = np.arange(1, 16)  # τ, in units of CIELAB: below 1 no difference is seen
+THRESHOLDS = np.arange(1, 16)  # τ, in units of CIELAB; a difference below 1 is not visible
 RANDOM_PER_PIXEL = 2  # random pairs
-RANDOM_AT_MOST = 4_000_000  # of them in a photograph: counted shares are then good to about 0.0005
+RANDOM_AT_MOST = 4_000_000  # random pairs in a photograph; shares are then accurate to about 0.0005
 MEASURES = tuple(f"{measure}_{pairs}" for pairs in ("neighbours", "random") for measure in ("ccpr", "ccfr", "e"))
 
-# All that the measures ask of a distance is its class: 2τ − 1 is at τ, 2τ between τ and τ + 1.
-CLASSES = 2 * len(THRESHOLDS) + 1
-STEPS = round(0.01 / ROUNDING)  # per unit of lightness: gray is compared in whole steps, so that γ = τ is met exactly
-STRIPE = 1 << 18  # pairs at a time; only memory depends on it
+CLASSES = 2 * len(THRESHOLDS) + 1  # of a distance: class 2τ − 1 is exactly τ, class 2τ between τ and τ + 1
+STEPS = round(0.01 / ROUNDING)  # per unit of lightness; whole steps make γ = τ exact
+STRIPE = 1 << 18  # pairs at a time; affects only memory
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of pixels in one photograph, and the class of their distance in colour, uint8."""
+    """Classes, uint8, of the colour distances of pairs of pixels in one photograph."""
 
     right: np.ndarray  # (height, width − 1): a pixel and its right neighbour
     lower: np.ndarray  # (height − 1, width): a pixel and its lower neighbour
-    random: np.ndarray  # (pairs,): the pixels numbered `first` and `second`
+    random: np.ndarray  # (pairs,): the pixels `first` and `second`
     first: np.ndarray  # (pairs,) row · width + column
-    second: np.ndarray  # (pairs,), never the same pixel as in `first`
+    second: np.ndarray  # (pairs,) differs from `first`
 
 
 def pairs_of(photograph: np.ndarray, seed: int) -> Pairs:
-    """All neighbours of `(height, width, 3)` uint8 sRGB, and two random pairs per pixel, at most four million."""
+    """All neighbours of sRGB `(height, width, 3)` uint8, and two random pairs per pixel, at most four million."""
     height, width, _ = photograph.shape
     table, colours = _lab(photograph)
     pixels = height * width
@@ -53,13 +52,11 @@ def pairs_of(photograph: np.ndarray, seed: int) -> Pairs:
 
 
 def contrast(pairs: Pairs, gray: np.ndarray) -> dict[str, float]:
-    """CCPR, CCFR and E-score of gray `(height, width)` in [0, 1], averaged over τ = 1 … 15, in [0, 1]; more is better.
+    """`MEASURES` of gray `(height, width)` in [0, 1], means over τ = 1 … 15, in [0, 1]; more is better.
 
-    With δ the distance of a pair in colour and γ its difference in gray, from 0 to 100 (Lu, Xu and Jia 2014):
-    CCPR(τ) is the share of the pairs with δ ≥ τ that have γ ≥ τ, contrast that is kept; CCFR(τ) the share of those with
-    γ > τ that have δ > τ, contrast that is not made up; E(τ) their harmonic mean. A share of no pairs is 1.
-
-    Returns `MEASURES`.
+    With δ the colour distance of a pair and γ its gray difference, 0 to 100: CCPR(τ) is the share of pairs with δ ≥ τ
+    that have γ ≥ τ (contrast kept), CCFR(τ) the share of pairs with γ > τ that have δ > τ (contrast not invented), E(τ)
+    their harmonic mean. A share of no pairs is 1.
     """
     steps = np.rint(gray * (100 * STEPS)).astype(np.int32)
     flat = steps.reshape(-1)
@@ -69,7 +66,7 @@ def contrast(pairs: Pairs, gray: np.ndarray) -> dict[str, float]:
 
 
 def _lab(photograph: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The CIELAB table `(colours, 3)` of the colours in a photograph, D65, and the row of each pixel in it."""
+    """CIELAB (D65) of each distinct colour, `(colours, 3)`, and the row of each pixel in that table."""
     from skimage.color import rgb2lab
 
     red, green, blue = (photograph[..., channel].astype(np.uint32) for channel in range(3))
@@ -82,7 +79,7 @@ def _lab(photograph: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _colour_classes(table: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The class of the distance between the colours `one` and `other`, rows of `table`, in the shape of `one`."""
+    """Classes of the distances between the colours `one` and `other`, rows of `table`, in the shape of `one`."""
     classes = np.empty(one.shape, np.uint8)
     for part in _stripes(one.shape):
         classes[part] = _class_of(np.sqrt(np.square(table[one[part]] - table[other[part]]).sum(axis=-1)))
@@ -90,7 +87,7 @@ def _colour_classes(table: np.ndarray, one: np.ndarray, other: np.ndarray) -> np
 
 
 def _joint(colour: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """How many pairs there are of each class in colour and in gray, `(CLASSES, CLASSES)`; gray in steps, int32."""
+    """Counts of pairs by class in colour and in gray, `(CLASSES, CLASSES)`; `one` and `other` are gray in steps."""
     counts = np.zeros(CLASSES**2, np.int64)
     for part in _stripes(colour.shape):
         gray = _class_of(np.abs(one[part] - other[part]) / STEPS)
@@ -100,19 +97,19 @@ def _joint(colour: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray
 
 
 def _stripes(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Slices of the first axis that hold about `STRIPE` pairs each."""
+    """Slices of the first axis with about `STRIPE` pairs each."""
     step = max(1, STRIPE // max(1, int(np.prod(shape[1:]))))
     return (slice(start, start + step) for start in range(0, shape[0], step))
 
 
 def _class_of(distances: np.ndarray) -> np.ndarray:
-    """Distances in units of CIELAB, any shape → classes, uint8."""
+    """Distances in units of CIELAB → classes, uint8."""
     return np.clip(np.floor(distances) + np.ceil(distances) - 1, 0, CLASSES - 1).astype(np.uint8)
 
 
 def _measures(counts: np.ndarray) -> tuple[float, float, float]:
     """CCPR, CCFR and E-score from the counts of `_joint`."""
-    least = counts[::-1, ::-1].cumsum(axis=0).cumsum(axis=1)[::-1, ::-1]  # pairs of at least these two classes
+    least = counts[::-1, ::-1].cumsum(axis=0).cumsum(axis=1)[::-1, ::-1]  # pairs of at least these classes
     at, above = 2 * THRESHOLDS - 1, 2 * THRESHOLDS
     ccpr = _share(least[at, at], least[at, 0])
     ccfr = _share(least[above, above], least[0, above])

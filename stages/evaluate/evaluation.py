@@ -1,6 +1,6 @@
-"""Evaluate one variant or the baselines: fit, score all shards, and combine their results in the order of the patches.
+"""Evaluate one variant or the baselines: fit, score all shards, combine their results.
 
-Memory holds the scores of every test patch, and the pixels of one shard.
+Memory holds the scores of every test patch and the pixels of one shard.
 """
 
 import functools
@@ -29,7 +29,7 @@ from stages.evaluate.scores import Interval
 from stages.evaluate.shard import Chunk, Photograph
 from stages.formats.patches import PatchSet
 
-TRAINED = ("trainable", "parameters", "epochs", "steps", "macs")  # facts of training that the summary repeats
+TRAINED = ("trainable", "parameters", "epochs", "steps", "macs")  # facts of training that go into the summary
 
 
 @dataclass
@@ -37,17 +37,17 @@ class Evaluation:
     """The results of an evaluation."""
 
     tables: dict[str, pd.DataFrame]  # by file: scores, quantiles, photographs, bands, contrast, restored, conversions
-    scores: dict[str, dict[str, Any]]  # by method: means, interval over photographs, and probes
-    facts: dict[str, Any]  # what the summary says beside the methods
+    scores: dict[str, dict[str, Any]]  # by method: means, interval over photographs, probes
+    facts: dict[str, Any]  # of the summary, besides the methods
     pictures: dict[str, np.ndarray]  # by file, `(height, width, channels)` uint8
 
     def summary(self) -> dict[str, Any]:
-        """What the stage leaves as summary.json."""
+        """The content of summary.json."""
         return {**self.facts, "scores": self.scores}
 
 
 def evaluate(subject: Subject, photographs: pd.DataFrame, keep: Path, engine: Engine) -> Evaluation:
-    """Evaluate `subject` on its patches and on whole `photographs`, the first of which is shown as a picture, too.
+    """Evaluate `subject` on its patches and on whole `photographs`; the first one becomes a picture.
 
     Finished shards are kept in `keep`. `ArtifactError`: patches, photographs or the model are missing or damaged;
     `StageError`: a worker was killed; `ValueError`: patches are smaller than a window of SSIM.
@@ -59,8 +59,7 @@ def evaluate(subject: Subject, photographs: pd.DataFrame, keep: Path, engine: En
     names = zip(photographs["name"], photographs["domain"], strict=True)
     wholes = [Photograph(*name, shown=number == 0) for number, name in enumerate(names)]
 
-    # One map, so that a worker loads the model once.
-    measure = partial(shard.measure, subject, fitted.folder)
+    measure = partial(shard.measure, subject, fitted.folder)  # one run for both, so that a worker loads the model once
     finished = list(shards.run(measure, [*tasks, *wholes], keep / "measured", engine, cpus=cpus))
     chunks, rest = finished[: len(tasks)], finished[len(tasks) :]
     result = _of_patches(tasks, chunks, test, subject.settings, fitted.facts["hue_contrast"])
@@ -82,7 +81,7 @@ def evaluate(subject: Subject, photographs: pd.DataFrame, keep: Path, engine: En
 def of_variant(
     name: str, folder: Path, baselines: Subject, photographs: pd.DataFrame, keep: Path, engine: Engine
 ) -> Evaluation:
-    """Evaluate the variant `name`, whose model and facts are in `folder`, as `evaluate` does the `baselines`."""
+    """`evaluate` the variant `name`, whose model and facts are in `folder`, on the data of `baselines`."""
     trained = read_json(folder / "facts.json")
     recipe = trained["recipe"]
     sees = {"input": recipe["input"], "target": recipe["target"], "restores": recipe["degrade"] > 0}
@@ -93,20 +92,20 @@ def of_variant(
 
 
 def whole_photographs(manifest: pd.DataFrame, patch: int, megapixels: float) -> pd.DataFrame:
-    """The rows of the first test photographs that hold a patch, as many as have `megapixels` and at least one."""
+    """Rows of the first test photographs that hold a patch, until `megapixels` are reached; at least one."""
     large = manifest[["height", "width"]].min(axis=1) >= patch
     table = manifest[large].query("split == 'test'")
     before = (table["height"] * table["width"]).cumsum().shift(fill_value=0)
     return table[before < megapixels * 1e6]
 
 
-# === From shards to values ===
+# === Combine shards ===
 
 
 def _of_patches(
     tasks: Sequence[Chunk], chunks: Sequence[Shard], test: PatchSet, settings: Evaluate, hue: dict[str, float]
 ) -> Evaluation:
-    """The evaluation of the patches `test`, whose chunks are finished; `hue` is the hue contrast by method."""
+    """Combine the chunks of the patches `test`; `hue` is the hue contrast by method."""
     planes = chunks[0].facts["planes"]
     measured = np.concatenate(list(_arrays(chunks, "scores")), axis=1)
     noisy = np.concatenate(list(_arrays(chunks, "noise")), axis=2)
@@ -149,7 +148,10 @@ def _of_patches(
 def _beside_codes(
     chunks: Sequence[Shard], patches: int, triangles: dict[str, np.ndarray], first: int
 ) -> Callable[[float, float, float], dict[str, float]]:
-    """Probes by error, chroma and total variation, beside a code of equal error: those of planes from `first` on."""
+    """A function that compares a method's chroma and total variation with codes of equal error (see `reference`).
+
+    The residuals of the codes are the planes from `first` on.
+    """
     target = float(_sum(chunks, "target_variation")) / patches
     variations = _sum(chunks, "reference_variation") / patches
     errors = _sum(chunks, "reference_mse") / patches
@@ -164,7 +166,7 @@ def _beside_codes(
 
 
 def _of_network(chunks: Sequence[Shard], patches: int) -> dict[str, Any]:
-    """What the summary says of a network itself; nothing for the baselines."""
+    """Facts about a network; empty for the baselines."""
     arrays = chunks[0].facts["arrays"]
     facts: dict[str, Any] = {}
     if "start" in arrays:
@@ -179,7 +181,7 @@ def _of_network(chunks: Sequence[Shard], patches: int) -> dict[str, Any]:
 
 
 def _arrays(chunks: Sequence[Shard], name: str) -> Iterator[np.ndarray]:
-    """The array `name` of each chunk, see `shard.measure`; memory holds one at a time."""
+    """The array `name` of each chunk, one at a time."""
     for chunk in chunks:
         with np.load(chunk.folder / shard.ARRAYS) as file:
             yield file[name]
@@ -190,7 +192,7 @@ def _sum(chunks: Sequence[Shard], name: str) -> np.ndarray:
 
 
 def _triangles(tasks: Sequence[Chunk], chunks: Sequence[Shard], photos: pd.Series) -> dict[str, np.ndarray]:
-    """The triangle of each photograph, see `leakage.triangle`, from those of its parts in the chunks."""
+    """The `leakage.triangle` of each photograph, joined over chunks."""
     joined: dict[str, np.ndarray] = {}
     for (_, start, stop), triangles in zip(tasks, _arrays(chunks, "triangles"), strict=True):
         for photo, triangle in zip(photos[start:stop].unique(), triangles, strict=True):

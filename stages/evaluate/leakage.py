@@ -1,7 +1,6 @@
-"""Does colour leak into gray? A regression of the error on chroma, and flat patches that differ in hue alone.
+"""Colour leaking into gray: a regression of the error on chroma, and the response to flat patches of different hue.
 
-Chroma is Cb and Cr of BT.601, so that luma leaks nothing but the rounding of the target. Results of a colour output are
-averaged over its channels, as in the scores.
+Chroma is Cb and Cr of BT.601, so luma leaks only the rounding of the target. Colour outputs: means over channels.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +14,10 @@ from stages.evaluate.baselines import luma
 from stages.evaluate.scores import ROUNDING
 
 RED, GREEN, BLUE = BT601
-CR_SCALE, CB_SCALE = 2 * (1 - RED), 2 * (1 - BLUE)  # 1.402 and 1.772: red − luma and blue − luma at full saturation
+CR_SCALE, CB_SCALE = 2 * (1 - RED), 2 * (1 - BLUE)  # 1.402 and 1.772
 LUMAS, HUES = (0.3, 0.5, 0.7), 24  # of the flat patches
-REGRESSORS = 5  # beside the constant
-PIXELS_AT_ONCE = 1 << 16  # in a regression; memory depends on it
+REGRESSORS = 5  # without the constant
+PIXELS_AT_ONCE = 1 << 16  # in a regression; affects only memory
 
 
 def cb_cr(colour: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -31,12 +30,11 @@ def cb_cr(colour: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def triangle(colour: np.ndarray, residuals: np.ndarray) -> np.ndarray:
-    """The factor R of the QR decomposition of the columns 1, Cb, Cr, Cb², Cr², Cb·Cr and the residuals, square.
+    """The triangular factor R of the QR decomposition of the columns 1, Cb, Cr, Cb², Cr², Cb·Cr and the residuals.
 
-    It is all that a regression needs to know of the pixels, and, unlike sums of squares, loses no digits. The factor of
-    many pixels follows from those of their parts: Golub and Van Loan 2013, Matrix Computations, section 5.2.
-
-    `colour` is `(n, height, width, 3)` in [0, 1], `residuals`, output − target, `(planes, n, height, width)`.
+    It determines the regression, keeps more digits than sums of squares, and factors of parts can be `joined`: Golub
+    and Van Loan 2013, Matrix Computations, section 5.2. `colour` is `(n, height, width, 3)` in [0, 1], `residuals`,
+    output − target, `(planes, n, height, width)`.
     """
     step = max(1, PIXELS_AT_ONCE // residuals[0, 0].size)
     factor = np.zeros((0, 1 + REGRESSORS + len(residuals)))
@@ -49,23 +47,22 @@ def triangle(colour: np.ndarray, residuals: np.ndarray) -> np.ndarray:
 
 
 def triangles(photos: np.ndarray, colour: np.ndarray, residuals: np.ndarray) -> np.ndarray:
-    """The `triangle` of each photograph, in the order of their first patches; `photos` `(n,)` names that of each."""
+    """The `triangle` of each photograph, in the order of first patches; `photos` `(n,)` has the name for each patch."""
     masks = [photos == photo for photo in pd.unique(photos)]
     return np.stack([triangle(colour[mask], residuals[:, mask]) for mask in masks])
 
 
 def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """The `triangle` of all pixels from those of their parts."""
+    """The `triangle` of all pixels from those of parts."""
     return np.asarray(np.linalg.qr(np.concatenate(parts), mode="r"))
 
 
 def of_triangles(triangles: Mapping[str, np.ndarray], planes: slice) -> dict[str, Any]:
-    """How much of the error chroma explains: ordinary least squares on 1, Cb, Cr, Cb², Cr², Cb·Cr, by photograph.
+    """How much of the error chroma explains, by ordinary least squares for each photograph.
 
-    The residuals `planes` are those of the method; they are averaged. Returns `chroma_r2`: the mean over photographs of
-    R², the explained part of the residual's variance in [0, 1]; `chroma_r2_per_photo`; `chroma_levels`: the mean over
-    photographs of the root mean square of the explained part, in gray levels of 255, because much of a tiny error is
-    still little. A constant error is not chroma's.
+    `planes` are the residuals of the method. Returns means over photographs: `chroma_r2`, the explained share of the
+    residual's variance, in [0, 1], and `chroma_levels`, the root mean square of the explained part in gray levels of
+    255; and `chroma_r2_per_photo`.
     """
     explained = {photo: _explained(factor, planes) for photo, factor in sorted(triangles.items())}
     r2, levels = zip(*explained.values(), strict=True)
@@ -77,14 +74,14 @@ def of_triangles(triangles: Mapping[str, np.ndarray], planes: slice) -> dict[str
 
 
 def _explained(factor: np.ndarray, planes: slice) -> tuple[float, float]:
-    """R² and the explained part in levels of 255, averaged over `planes`; what is only rounding counts as 0."""
+    """R² and the explained part in levels of 255, means over `planes`; rounding counts as 0."""
     pixels = factor[0, 0] ** 2
     centred = factor[1:, 1:]  # without the constant, the first column
     regressors, residuals = centred[:, :REGRESSORS], centred[:, REGRESSORS:][:, planes]
     spread = np.sqrt(np.square(regressors).sum(axis=0) / pixels)
     scale = np.where(spread < ROUNDING, 0, 1 / np.maximum(spread, ROUNDING))  # a gray photograph has none
     directions, lengths, _ = np.linalg.svd(regressors * scale, full_matrices=False)
-    basis = directions[:, lengths > ROUNDING * np.sqrt(pixels)]  # those of mere rounding are left out
+    basis = directions[:, lengths > ROUNDING * np.sqrt(pixels)]
     power = np.square(basis.T @ residuals).sum(axis=0) / pixels
     power = np.where(power < ROUNDING**2, 0, power)
     share = power / np.maximum(np.square(residuals).sum(axis=0) / pixels, ROUNDING**2)
@@ -92,10 +89,9 @@ def _explained(factor: np.ndarray, planes: slice) -> tuple[float, float]:
 
 
 def hues(side: int) -> np.ndarray:
-    """Flat patches `(lumas, hues, side, side, 3)` in [0, 1] of three BT.601 lumas and `HUES` hues.
+    """Flat patches `(lumas, hues, side, side, 3)` in [0, 1] of `LUMAS` and `HUES` angles in the plane of Cb and Cr.
 
-    The hue is the angle in the plane of Cb and Cr. The chroma is the largest at which every hue of that luma lies
-    within RGB.
+    The chroma is the largest at which every hue of that luma is inside RGB.
     """
     angle = 2 * np.pi * np.arange(HUES) / HUES
     level = np.array(LUMAS)[:, None]
@@ -106,10 +102,9 @@ def hues(side: int) -> np.ndarray:
 
 
 def hue_contrast(convert: Callable[[np.ndarray], np.ndarray], side: int) -> float:
-    """How much hue alone changes the gray: the standard deviation over `hues` of the output's mean in a flat patch.
+    """How much hue alone changes the gray: standard deviation over `hues` of the output's mean in a flat patch.
 
-    In gray levels of 255, averaged over lumas and over the output's channels; clipped, but not rounded. A perfect
-    conversion gives 0. A pattern that a network draws into every flat patch does not count.
+    In gray levels of 255, averaged over lumas and channels; outputs are clipped, not rounded. Luma gives 0.
     """
     patches = hues(side)
     outputs = np.clip(convert(patches.reshape(-1, *patches.shape[2:])), 0, 1).reshape(*patches.shape[:4], -1)

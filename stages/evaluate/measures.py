@@ -1,8 +1,7 @@
-"""Image-quality measures, vectorised over a batch: one number per image, float64.
+"""Image-quality measures of batches of gray planes `(n, height, width)` in [0, 1]: `(n,)` float64, one per image.
 
-`MEASURES` at the end lists those by which every method is scored. To add one, write it here and add its line there:
-tables, `metrics/results.md` and the page follow. Images are `(n, height, width)` in [0, 1], outputs clipped to that and
-rounded to 8 bits by the caller, see `scores.planes`. An image is one gray plane.
+Callers clip and round outputs to 8 bits, see `scores.planes`. To add a measure to all tables and pages, add a function
+and a line in `MEASURES`.
 """
 
 from collections.abc import Callable
@@ -14,42 +13,40 @@ import numpy as np
 K1, K2 = 0.01, 0.03
 SIGMA = 1.5  # pixels
 RADIUS = 5  # pixels: an 11 × 11 window
-SPAN = 64  # windows in a row that SSIM takes at once: a blur is two matrix products, whose cost per pixel grows with it
-PIXELS_AT_ONCE = 1 << 16  # of which SSIM holds some ten arrays, so that they stay in the processor's cache
+SPAN = 64  # windows of SSIM in a row at once; a blur is two matrix products, whose cost per pixel grows with it
+PIXELS_AT_ONCE = 1 << 16  # SSIM holds about ten arrays of this size, which fit into the processor's cache
 
 
 def mse(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Mean squared error per image, `(n,)`, in squared units of full scale."""
+    """Mean squared error, in squared units of full scale."""
     return np.square(targets - outputs).mean(axis=(1, 2))
 
 
 def mae(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Mean absolute error per image, `(n,)`, in units of full scale."""
+    """Mean absolute error, in units of full scale."""
     return np.abs(targets - outputs).mean(axis=(1, 2))
 
 
 def psnr(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Peak signal-to-noise ratio per image, `(n,)`, in dB for a peak of 1; NaN for identical images."""
+    """Peak signal-to-noise ratio, in dB for a peak of 1; NaN for identical images."""
     return decibels(mse(targets, outputs))
 
 
 def decibels(error: np.ndarray) -> np.ndarray:
-    """Mean squared error, any shape, as PSNR in dB for a peak of 1; NaN where there is no error."""
+    """Mean squared error → PSNR in dB for a peak of 1; NaN for no error."""
     return -10 * np.log10(np.where(error == 0, np.nan, error))
 
 
 def exact(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Share of the pixels that are equal per image, `(n,)`, in [0, 1]."""
+    """Share of equal pixels, in [0, 1]."""
     return (targets == outputs).mean(axis=(1, 2))
 
 
 def ssim(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Mean structural similarity per image, `(n,)`, in [−1, 1].
+    """Mean structural similarity, in [−1, 1]; `ValueError` if the images are smaller than one window.
 
     Wang, Bovik, Sheikh and Simoncelli 2004 (IEEE TIP 13:4), equation 13 with their settings: Gaussian window of 11 × 11
-    and σ = 1.5, population covariance, K1 = 0.01, K2 = 0.03, windows that lie wholly inside. It is scikit-image's
-    `structural_similarity(gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1)`. `ValueError`:
-    the images are smaller than one window.
+    and σ = 1.5, population covariance, K1 = 0.01, K2 = 0.03, only windows inside the image.
     """
     if min(targets.shape[1:]) < 2 * RADIUS + 1:
         raise ValueError(f"SSIM needs images of at least {2 * RADIUS + 1} pixels a side, these are {targets.shape[1:]}")
@@ -66,13 +63,13 @@ def ssim(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
 
 
 def _spans(side: int) -> list[slice]:
-    """Where to cut `side` pixels so that each window of SSIM lies in one piece."""
+    """Slices of `side` pixels such that each window of SSIM is in one slice."""
     windows = side - 2 * RADIUS
     return [slice(start, min(start + SPAN, windows) + 2 * RADIUS) for start in range(0, windows, SPAN)]
 
 
 def _similarity(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """The similarity in each window, `(n, height − 10, width − 10)`."""
+    """SSIM in each window, `(n, height − 10, width − 10)`."""
     rows, columns = (_window(side) for side in targets.shape[1:])
 
     def blur(images: np.ndarray) -> np.ndarray:
@@ -89,17 +86,16 @@ def _similarity(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
 
 @cache
 def _window(side: int) -> np.ndarray:
-    """The Gaussian window at every place where it lies wholly inside: `(side − 10, side)`."""
+    """The Gaussian window at every position inside the image, `(side − 10, side)`."""
     distance = np.arange(side)[None] - np.arange(side - 2 * RADIUS)[:, None] - RADIUS
     weights = np.where(np.abs(distance) <= RADIUS, np.exp(-(distance**2) / (2 * SIGMA**2)), 0)
     return weights / weights.sum(axis=1, keepdims=True)
 
 
 def total_variation(images: np.ndarray) -> np.ndarray:
-    """Total variation per image, `(n,)`, in units of full scale per pixel: 0 is flat.
+    """Mean absolute difference between neighbours, horizontal and vertical, in units of full scale.
 
-    Rudin, Osher and Fatemi 1992 (Physica D 60), anisotropic, and as a mean, so that it does not grow with the image:
-    the absolute difference between neighbours, averaged over horizontal and vertical pairs.
+    This is the anisotropic total variation (Rudin, Osher and Fatemi 1992, Physica D 60) per pixel.
     """
     across = np.abs(np.diff(images, axis=2)).mean(axis=(1, 2))
     down = np.abs(np.diff(images, axis=1)).mean(axis=(1, 2))
@@ -107,10 +103,7 @@ def total_variation(images: np.ndarray) -> np.ndarray:
 
 
 def chroma(colour: np.ndarray) -> np.ndarray:
-    """Mean chroma per image, `(n,)`: C*ab = √(a*² + b*²) in CIELAB (CIE 15:2004, D65); 0 means gray.
-
-    `colour` is `(n, height, width, 3)` sRGB in [0, 1].
-    """
+    """Mean chroma C*ab = √(a*² + b*²) in CIELAB (CIE 15:2004, D65) of sRGB `(n, height, width, 3)` in [0, 1]."""
     from skimage.color import rgb2lab
 
     lab = rgb2lab(colour)
@@ -119,14 +112,14 @@ def chroma(colour: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure by which every method is scored, patch by patch."""
+    """A measure of every method and patch."""
 
     of: Callable[[np.ndarray, np.ndarray], np.ndarray]  # targets and outputs `(n, height, width)` in [0, 1] → `(n,)`
     title: str  # of its column, with its unit
-    decimals: int | None = None  # that are kept and shown; None: three significant digits are shown
+    decimals: int | None = None  # kept and shown; None: three significant digits are shown
     more_is_better: bool = True
     headline: bool = False  # a DVC metric, with a 95 % interval
-    after: Callable[[np.ndarray], np.ndarray] = lambda values: values  # of the average over channels, `(n,)` → `(n,)`
+    after: Callable[[np.ndarray], np.ndarray] = lambda values: values  # applied to the mean over channels, `(n,)`
 
 
 MEASURES = {

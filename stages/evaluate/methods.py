@@ -1,7 +1,4 @@
-"""The methods that are scored: closed forms and a 1 × 1 convolution, or a network beside PCA, DCT and read-outs.
-
-`fit` fits on training and validation patches what they need; `of` gives them as functions. Nothing is scored here.
-"""
+"""The scored methods as functions: closed forms and a 1 × 1 convolution, or a network with PCA, DCT and read-outs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,57 +21,57 @@ BASELINES = "baselines"
 FITS = "fits.npz"
 START = "start.keras"
 
-# Colour (n, side, side, 3) in [0, 1] → (n, side, side) or (n, side, side, 3), whatever is outside [0, 1] to be clipped.
-# PCA, DCT and a network that sees gray convert nothing: they look at the second argument, gray (n, side, side).
+# Colour (n, side, side, 3) and gray (n, side, side) in [0, 1] → (n, side, side) or (n, side, side, 3), not yet clipped.
+# PCA, DCT and networks that see gray use the second argument.
 Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is evaluated, on what, and how: a variant, or without a model the baselines. Picklable."""
+    """What is evaluated, on which data: a variant, or the baselines if it has no model. Picklable."""
 
     test: Path  # the patch set that is scored
     photos: Path  # the container with the whole test photographs
     conversion: str  # the key of `CONVERSIONS` that makes their targets
     settings: Evaluate
     name: str = BASELINES
-    model: Path | None = None  # `start.keras` beside it is the same network before its first step
-    input: str = "colour"  # what the network sees; or "gray" or "colour_damage"
-    target: str = "gray"  # what it was trained to make; or "colour"
-    restores: bool = True  # was trained to undo damage, or is to be compared with those that were
+    model: Path | None = None  # with `start.keras` beside it: the network before its first step
+    input: str = "colour"  # of the network; or "gray" or "colour_damage"
+    target: str = "gray"  # of its training; or "colour"
+    restores: bool = True  # score it on damaged photographs
     levels: tuple[float, ...] | None = None  # of damage; None: estimated from the patches of each call
-    train: Path = Path("data/pairs/train")  # PCA and the 1 × 1 convolution are fitted on it
-    validation: Path = Path("data/pairs/validation")  # read-outs are
+    train: Path = Path("data/pairs/train")  # fits PCA and the 1 × 1 convolution
+    validation: Path = Path("data/pairs/validation")  # fits read-outs
 
     def predict(self, colour: np.ndarray, gray: np.ndarray) -> np.ndarray:
-        """The network's output `(n, side, side, channels)`; colour is `(n, side, side, 3)`, gray `(n, side, side)`.
+        """The network's output `(n, side, side, channels)` for colour `(n, side, side, 3)` and gray `(n, side, side)`.
 
-        `ArtifactError`: see `network`; or the images have another size than its patches, to which it is bound.
+        `ArtifactError`: see `networks.load` and `networks.predict`.
         """
         networks, model = self.network()
         return networks.predict(model, seen(self.input, colour, gray, self.levels))
 
     def start(self) -> "Subject":
-        """The same with the network as it was before its first step."""
+        """The same with the network before its first step."""
         assert self.model
         return replace(self, model=self.model.with_name(START))
 
     def encode(self, colour: np.ndarray, gray: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """The latent of each image, and of a variational autoencoder its log-variance; see `predict`."""
+        """The latent of each image, and the log-variance if the network is variational; see `predict`."""
         networks, model = self.network()
         return networks.encode(model, seen(self.input, colour, gray, self.levels))
 
     def network(self) -> tuple[ModuleType, Any]:
-        """The module `networks` and the model, loaded once in a process; `ArtifactError`: see `networks.load`."""
+        """The module `networks` and the model, loaded once in a process."""
         assert self.model
         return _loaded(self.model, self.settings.threads)
 
 
 def seen(kind: str, colour: np.ndarray, gray: np.ndarray, levels: tuple[float, ...] | None = None) -> np.ndarray:
-    """What a network sees, `(n, side, side, channels)`: the `input` of its recipe is `kind`.
+    """The input `(n, side, side, channels)` of a network whose recipe has the `input` `kind`.
 
-    `colour` is `(n, side, side, 3)`, `gray` `(n, side, side)`. Without the levels of damage, they are estimated: the
-    images are taken for patches of one photograph.
+    `colour` is `(n, side, side, 3)`, `gray` `(n, side, side)`. If `levels` is None, the damage is estimated, as if all
+    images were patches of one photograph.
     """
     if kind == "colour_damage":
         found = damage.estimate(np.rint(255 * colour).astype(np.uint8)) if levels is None else np.array(levels)
@@ -83,10 +80,10 @@ def seen(kind: str, colour: np.ndarray, gray: np.ndarray, levels: tuple[float, .
 
 
 def whole(subject: Subject, name: str, method: Method, colour: np.ndarray) -> np.ndarray:
-    """What the method `name` makes of a whole photograph `(height, width, 3)`, uint8 or float in [0, 1].
+    """Convert a whole photograph `(height, width, 3)`, uint8 or float in [0, 1], by the method `name`.
 
-    In patches, see `tiles.whole`; by a network that is told how damaged the photograph is in large tiles, as the
-    library uses it, or `ArtifactError` if it is bound to the patches' size.
+    A network that sees the damage works on large tiles, as in the library (`ArtifactError` if it is bound to the patch
+    size), all other methods on patches; see `tiles.whole`.
     """
     reach = None
     if subject.input == "colour_damage" and name == subject.name:
@@ -96,10 +93,9 @@ def whole(subject: Subject, name: str, method: Method, colour: np.ndarray) -> np
 
 
 def fit(subject: Subject, folder: Path) -> dict[str, Any]:
-    """Fit what the methods of `subject` need, chunk by chunk, into `folder`; measure how hue alone changes their gray.
+    """Fit what the methods of `subject` need, into `folder`. `ArtifactError`: an input is missing or damaged.
 
-    Returns `hue_contrast` by method; of a variant `latent`, the size of its code, too. `ArtifactError`: patches or the
-    model are missing or damaged.
+    Returns `hue_contrast` by method and, of a variant, `latent`, the size of its code.
     """
     train = opened(subject.train)
     facts: dict[str, Any] = {}
@@ -112,7 +108,7 @@ def fit(subject: Subject, folder: Path) -> dict[str, Any]:
         if facts["latent"] < train.patch**2:
             mean, directions = baselines.fit_pca(grays(train), len(train), facts["latent"])
             fits |= {"pca_mean": mean, "pca_directions": directions}
-        if subject.target == "colour" and latent.ndim == 4:  # (n, rows, columns, channels): it is still an image
+        if subject.target == "colour" and latent.ndim == 4:  # (n, rows, columns, channels)
             seen = pairs(opened(subject.validation))
             moments = (probes.latent_and_gray(subject.encode(colour, gray)[0], gray) for colour, gray in seen)
             fits["read_out"] = probes.fit_read_out(of_all(moments))
@@ -124,14 +120,14 @@ def fit(subject: Subject, folder: Path) -> dict[str, Any]:
 
 
 def of(subject: Subject, fitted: Path) -> dict[str, Method]:
-    """The methods that are scored, by name; `fitted` is the folder that `fit` wrote into."""
+    """The scored methods by name; `fitted` is the folder that `fit` wrote into."""
     with np.load(fitted / FITS) as file:
         fits = dict(file)
     if subject.model is None:
         closed = {name: _of_colour(form) for name, form in baselines.CLOSED_FORMS.items()}
         return {**closed, "conv1x1": lambda colour, _: baselines.conv1x1(colour, fits["conv1x1"])}
     beside: dict[str, Method] = {}
-    if "pca_mean" in fits:  # its code has fewer numbers than pixels
+    if "pca_mean" in fits:  # the latent has fewer numbers than pixels
         codes = baselines.codes(int(fits["latent"]), (fits["pca_mean"], fits["pca_directions"]))
         beside = {name: _of_gray(code) for name, code in codes.items()}
     if subject.target == "gray":
@@ -145,7 +141,7 @@ def of(subject: Subject, fitted: Path) -> dict[str, Method]:
 
 
 def on_colour(method: Method) -> Closed:
-    """The method for colour without a target, such as a whole photograph; its luma, unrounded, stands for gray."""
+    """The method as a function of colour alone; gray is its unrounded luma."""
     return lambda colour: method(colour, baselines.luma(colour))
 
 
@@ -165,7 +161,7 @@ def _loaded(path: Path, threads: int) -> tuple[ModuleType, Any]:
 
 @cache
 def _prepared(threads: int) -> ModuleType:
-    with tensorflow_import():  # here, because the baselines run no network
+    with tensorflow_import():  # late: the baselines need no TensorFlow
         from stages.evaluate import networks
         from stages.train import precision
     precision.prepare(threads=threads, dtype="float64")

@@ -1,4 +1,4 @@
-"""Mean and scatter of rows that come chunk by chunk, without the digits that sums of squares would lose."""
+"""Mean and scatter of rows in chunks, more accurate than sums of squares."""
 
 import functools
 import operator
@@ -11,21 +11,21 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Moments:
-    """What is known of rows of `k` numbers each."""
+    """Count, mean and scatter of rows of `k` numbers."""
 
-    count: int  # of rows
+    count: int
     mean: np.ndarray  # (k,)
-    scatter: np.ndarray  # (k, k) sums of products of deviations from the mean; divided by `count` the covariance
+    scatter: np.ndarray  # (k, k) sums of products of deviations from the mean: covariance · count
 
     @classmethod
     def of(cls, rows: np.ndarray) -> Self:
-        """Of rows `(n, k)`, at least one."""
+        """Moments of rows `(n, k)`, n ≥ 1."""
         mean = rows.mean(axis=0)
         centred = rows - mean
         return cls(len(rows), mean, centred.T @ centred)
 
     def __add__(self, other: "Moments") -> "Moments":
-        """Of the rows of both: Chan, Golub and LeVeque 1983 (The American Statistician 37:3), equation 2.1."""
+        """Moments of the rows of both: Chan, Golub and LeVeque 1983 (The American Statistician 37:3), equation 2.1."""
         count = self.count + other.count
         shift = other.mean - self.mean
         return Moments(
@@ -36,5 +36,5 @@ class Moments:
 
 
 def of_all(parts: Iterable[Moments]) -> Moments:
-    """Of the rows of all parts, added in their order; there is at least one."""
+    """Moments of the rows of all parts, at least one, added in order."""
     return functools.reduce(operator.add, parts)

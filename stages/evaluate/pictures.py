@@ -20,25 +20,25 @@ PANELS = ("colour", "target", "output", f"{ERROR_GAIN} |error|")
 
 
 def write_png(path: Path, pixels: np.ndarray) -> None:
-    """Write `(height, width, 1)` or `(height, width, 3)` uint8 as PNG, without metadata."""
+    """Write `(height, width, 1)` or `(height, width, 3)` uint8 as PNG without metadata."""
     with atomic(path) as temporary:
         Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(temporary, format="PNG")
 
 
 def noise_shown(levels: Iterable[int]) -> int:
-    """Of the levels of Gaussian noise, in gray levels, the one that pictures show: the nearest to `NOISE`."""
+    """The level of Gaussian noise that pictures show: the nearest to `NOISE`, gray levels."""
     return min(levels, key=lambda level: abs(level - NOISE))
 
 
 def middle(image: np.ndarray) -> np.ndarray:
-    """The middle `(height, width, channels)` of an image with or without channels, at most `CROP` pixels on a side."""
+    """The middle `(height, width, channels)` of an image, at most `CROP` pixels on a side."""
     row, column = (max(0, (size - CROP) // 2) for size in image.shape[:2])
     crop = image[row : row + CROP, column : column + CROP]
     return crop[..., None] if crop.ndim == 2 else crop
 
 
 def ranks(scores: np.ndarray, count: int) -> np.ndarray:
-    """Positions `(3, count)` of the worst, most median and best of `(n,)` scores, more being better; stable."""
+    """Positions `(3, count)` of the lowest, most median and highest of `(n,)` scores; stable."""
     order = np.argsort(scores, kind="stable")
     count = min(count, len(order))
     middle = (len(order) - count) // 2
@@ -46,10 +46,10 @@ def ranks(scores: np.ndarray, count: int) -> np.ndarray:
 
 
 def patch_sheet(colour: np.ndarray, target: np.ndarray, output: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Rows of colour | target | output | error, in `GROUPS` of equal size side by side, one after the other in `n`.
+    """Rows of colour | target | output | error, with `GROUPS` side by side: `(height, width, 3)` uint8.
 
     Colour is `(n, side, side, 3)`, target `(n, side, side)`, output either, in [0, 1]; scores are `(n,)` SSIM. The
-    sheet is `(height, width, 3)` uint8.
+    groups have equal size and follow one another in `n`.
     """
     side = colour.shape[1] * ZOOM
     width, height = len(PANELS) * (side + GAP) + 2 * GAP, side + HEADER + GAP  # of a row

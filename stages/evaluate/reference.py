@@ -1,7 +1,6 @@
-"""What a code that sees no colour would get where it errs as much as a method: the radial DCT of the target.
+"""Reference values: the radial DCT code of the target that has the same mean squared error as a method.
 
-Any blur is smooth, and any error of luma correlates with chroma somewhat. Only what goes beyond the DCT with the same
-mean squared error is the method's own.
+Any blur is smooth, and any error of luma correlates somewhat with chroma. Only the excess over the DCT counts.
 """
 
 import numpy as np
@@ -9,22 +8,20 @@ import numpy as np
 from stages.evaluate import baselines, scores
 
 
-def sizes(pixels: int) -> list[int]:
-    """Of the codes: powers of two below the number of pixels."""
-    return [2**power for power in range(pixels.bit_length()) if 2**power < pixels]
-
-
 def outputs(targets: np.ndarray) -> np.ndarray:
-    """What codes of all `sizes` make of targets `(n, side, side)`: `(sizes, n, side, side)`, as `scores.planes`."""
-    codes = [baselines.dct(targets, size, radial=True) for size in sizes(targets[0].size)]
-    return np.concatenate([scores.planes(code) for code in codes])
+    """`scores.planes` of codes of targets `(n, side, side)`: `(sizes, n, side, side)`.
+
+    The sizes are the powers of two below the number of pixels.
+    """
+    pixels = targets[0].size
+    sizes = [2**power for power in range(pixels.bit_length()) if 2**power < pixels]
+    return np.concatenate([scores.planes(baselines.dct(targets, size, radial=True)) for size in sizes])
 
 
 def at(mse: float, errors: np.ndarray, values: np.ndarray, exact: float) -> float:
-    """A value of the code whose mean squared error is `mse`, between two sizes by their root mean squared errors.
+    """The value at mean squared error `mse`, interpolated over the root mean squared errors of the codes.
 
-    `errors` and `values` are those of the codes, `(sizes,)`; `exact` is the value of a code without any error. Beyond
-    the largest error the value is that of the smallest code.
+    `errors` and `values` `(sizes,)` belong to the codes, `exact` to a code without error.
     """
     order = np.argsort(errors, kind="stable")
     return float(np.interp(np.sqrt(mse), np.sqrt([0, *errors[order]]), [exact, *values[order]]))

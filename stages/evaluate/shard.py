@@ -1,7 +1,4 @@
-"""One shard of an evaluation: a chunk of the test patches, or one whole photograph, under all methods.
-
-Its results are rows, and sums that add up over shards; evaluation.py combines them.
-"""
+"""Evaluates one shard, a chunk of test patches or a whole photograph, by all methods. evaluation.py combines shards."""
 
 from dataclasses import replace
 from functools import lru_cache
@@ -17,7 +14,6 @@ from grayscale.core.levels import levels, to_unit
 from stages.evaluate import (
     baselines,
     decolorization,
-    filters,
     frequency,
     leakage,
     measures,
@@ -39,7 +35,7 @@ ARRAYS = "arrays.npz"
 
 
 class Chunk(NamedTuple):
-    """The test patches from `start` to before `stop`; `number` is that of the chunk."""
+    """The test patches from `start` to `stop` − 1."""
 
     number: int
     start: int
@@ -47,7 +43,7 @@ class Chunk(NamedTuple):
 
 
 class Photograph(NamedTuple):
-    """A whole test photograph; with pictures if it is `shown`."""
+    """A whole test photograph; pictures are written if it is `shown`."""
 
     name: str
     domain: str
@@ -55,7 +51,7 @@ class Photograph(NamedTuple):
 
 
 def measure(subject: Subject, fitted: Path, task: Chunk | Photograph, folder: Path) -> dict[str, Any]:
-    """Do one shard: write its arrays and pictures into `folder`, and return the rest as facts.
+    """Evaluate one shard: write arrays and pictures into `folder`, and return facts.
 
     `fitted` is the folder that `methods.fit` wrote into. Errors: see `evaluation.evaluate`.
     """
@@ -65,7 +61,7 @@ def measure(subject: Subject, fitted: Path, task: Chunk | Photograph, folder: Pa
 
 
 def sheet(subject: Subject, fitted: Path, task: tuple[np.ndarray, np.ndarray], folder: Path) -> None:
-    """Draw the picture of the worst, median and best patches: their numbers, group by group, and their SSIM."""
+    """Draw the worst, median and best patches; the task is their numbers, group by group, and their SSIM."""
     numbers, ssim = task
     colour, targets = pair(opened(subject.test), numbers)
     output = methods.of(subject, fitted)[subject.name](colour, targets)
@@ -76,14 +72,13 @@ def sheet(subject: Subject, fitted: Path, task: tuple[np.ndarray, np.ndarray], f
 
 
 def _chunk(subject: Subject, used: dict[str, Method], chunk: Chunk, folder: Path) -> dict[str, Any]:
-    """Facts: `planes`, by method how many its outputs have, and the names of the `arrays`. Arrays, by method:
+    """Facts: the number of `planes` by method, and the names of the `arrays`. Arrays:
 
-    `scores` `(methods, n, measures)` of `scores.MEASURES`; the sums over patches `error` `(methods, bands)`, `detail`
-    `(bands,)`, `variation` `(methods,)`, `target_variation` `()`; `noise` `(methods, conditions, n, measures)`; of the
-    codes of `reference` the sums `reference_mse` and `reference_variation`, both `(sizes,)`; `triangles`
-    `(photographs, …)` of all methods, then of these codes. Of a network `start` `(n, measures)`; for a colour output
-    the sums `chroma_of_input` and `chroma_of_output`; for a variational autoencoder the sum `kl_nats` and the moments
-    of the latent, `latent_count`, `latent_mean` and `latent_scatter`.
+    `scores` `(methods, n, measures)`; `noise` `(methods, conditions, n, measures)`; sums over patches: `error`
+    `(methods, bands)`, `detail` `(bands,)`, `variation` `(methods,)`, `target_variation` `()`, and of the codes of
+    `reference` `reference_mse` and `reference_variation` `(sizes,)`; `triangles` `(photographs, …)` of all methods,
+    then of these codes. Of a network `start` `(n, measures)`; of a colour output the sums `chroma_of_input` and
+    `chroma_of_output`; of a variational autoencoder the sum `kl_nats` and the latent's moments, `latent_…`.
     """
     test = opened(subject.test)
     colour, targets = pair(test, np.arange(chunk.start, chunk.stop))
@@ -103,7 +98,7 @@ def _chunk(subject: Subject, used: dict[str, Method], chunk: Chunk, folder: Path
         "triangles": leakage.triangles(photos, colour, np.concatenate([*residuals.values(), blind - targets])),
     }
     planes = {name: len(output) for name, output in outputs.items()}
-    del outputs, residuals, blind  # before as much memory goes into noise
+    del outputs, residuals, blind  # frees memory for the noise
     arrays["noise"] = _under_noise(subject, used, chunk, colour, targets)
     if subject.model:
         arrays |= _of_network(subject, colour, targets, photos)
@@ -112,7 +107,7 @@ def _chunk(subject: Subject, used: dict[str, Method], chunk: Chunk, folder: Path
 
 
 def by_photo(method: Method, photos: np.ndarray) -> Method:
-    """The method, called for the patches of one photograph at a time; `photos` names that of each patch."""
+    """The method, called for one photograph at a time; `photos` has the name for each patch."""
     borders = np.flatnonzero(photos[1:] != photos[:-1]) + 1
     return lambda *images: np.concatenate(
         [method(*parts) for parts in zip(*(np.split(image, borders) for image in images), strict=True)]
@@ -122,7 +117,7 @@ def by_photo(method: Method, photos: np.ndarray) -> Method:
 def _under_noise(
     subject: Subject, used: dict[str, Method], chunk: Chunk, colour: np.ndarray, targets: np.ndarray
 ) -> np.ndarray:
-    """Scores against clean targets, `(methods, conditions, n, measures)`; every chunk has its own noise."""
+    """Scores of noisy colour against clean targets, `(methods, conditions, n, measures)`."""
     found = []
     for kind, level in noise.conditions(subject.settings.noise):
         noisy = noise.noisy(colour, kind, level, [subject.settings.seed, chunk.number])
@@ -151,9 +146,7 @@ def _of_network(subject: Subject, colour: np.ndarray, gray: np.ndarray, photos: 
 
 
 def _photograph(subject: Subject, fitted: Path, task: Photograph, folder: Path) -> dict[str, Any]:
-    """Facts: rows of `contrast` by method, and for the baselines of `conversions` by conversion; of `restored`, see
-    `_restored`. Pictures: as .npy.
-    """
+    """Facts: rows of `contrast`, `restored` and, for the baselines, `conversions`. Pictures are written as .npy."""
     patch = opened(subject.test).patch
     colour = _photos(subject.photos).read(task.name)
     subject = replace(subject, levels=tuple(damage.estimate(colour)))
@@ -179,11 +172,11 @@ def _photograph(subject: Subject, fitted: Path, task: Photograph, folder: Path) 
 def _restored(
     subject: Subject, fitted: Path, task: Photograph, colour: np.ndarray, target: np.ndarray, folder: Path
 ) -> list[dict[str, Any]]:
-    """Rows: kind and level of the damage, method, and what it makes of the damaged photograph against its clean target.
+    """A row per damage and method: scores of the damaged photograph's output against the clean target.
 
-    Beside the baselines stand the classical `FILTERS`, beside a network what it was before its first step, and under
-    Gaussian noise, where it is told of damage, what it makes when it is told the truth. Of the noise that is shown, the
-    error by spatial frequency stands there, too, and of a photograph that is shown, its middle as pictures in `folder`.
+    Methods are the baselines and `FILTERS`; or a network, the same before its first step (`_start`), and, if it sees
+    the damage, the same with the true level of Gaussian noise (`_told`). The noise shown in pictures also has the error
+    by spatial frequency; a shown photograph has pictures of its middle in `folder`.
     """
     rows = []
     patch = opened(subject.test).patch
@@ -208,7 +201,7 @@ def _restored(
             outputs = {name: methods.whole(told, name, method, damaged) for name, method in used.items()}
             gray = baselines.luma(damaged[None])[0]
             sigma = float((gray - baselines.luma(clean[None])[0]).std())
-            outputs |= {name: apply(gray, sigma) if sigma else gray for name, apply in filters.FILTERS.items()}
+            outputs |= {name: apply(gray, sigma) if sigma else gray for name, apply in baselines.FILTERS.items()}
         shown = (kind, level) == ("gaussian", pictures.noise_shown(subject.settings.noise.gaussian))
         if shown and task.shown:
             seen = {**outputs, "colour": damaged, "clean": target}
@@ -226,10 +219,10 @@ def _restored(
 
 
 def of_whole(target: np.ndarray, pairs: Pairs, output: np.ndarray) -> dict[str, float]:
-    """PSNR and SSIM of a whole output against its target `(height, width)` in [0, 1], and what contrast it keeps.
+    """PSNR and SSIM of an output against its target `(height, width)` in [0, 1], and `decolorization.contrast`.
 
-    PSNR is NaN where both are identical. The output is `(height, width)`, or `(height, width, 3)` whose channels are
-    averaged; see `scores.planes`. `pairs` are of the photograph's colour.
+    The output is `(height, width)` or `(height, width, 3)`; values are means over channels. `pairs` belong to the
+    photograph's colour.
     """
     rows = [
         {
@@ -245,7 +238,7 @@ def of_whole(target: np.ndarray, pairs: Pairs, output: np.ndarray) -> dict[str, 
 def _shown(
     subject: Subject, used: dict[str, Method], colour: np.ndarray, target: np.ndarray, patch: int
 ) -> dict[str, np.ndarray]:
-    """Pictures by title, `(height, width, channels)` uint8: of the baselines what each variant starts from."""
+    """Pictures by title, `(height, width, channels)` uint8: the output, or for the baselines input and target."""
     corners = patches.grid(target.shape[0], target.shape[1], patch, patch)
     if subject.model is None:
         height, width = corners.max(axis=0) + patch

@@ -28,13 +28,13 @@ def main() -> None:
         folder = Path(f"data/test_sets/{name}")
         photos = Container(folder, needed=("test",)).manifest
         refuse_known(photos, manifest.read(Path("data/photos") / MANIFEST), name)
-        patches, shards = work.keep / "test-set", work.keep / "test-set-shards"  # no variant can have these names
+        patches, shards = work.keep / "test-set", work.keep / "test-set-shards"  # not allowed as names of variants
         counts = cut_photographs(folder, work["targets"], {"test": patches}, shards, engines.load())
         subject = Subject(patches, folder, work["targets"].conversion, work["evaluate"])
         results = evaluate(subject, photos, work)
 
         out = work.out(f"data/evaluations/test_sets/{name}")
-        place = ["method", "photo"]  # once: several variants are scored beside the same PCA
+        place = ["method", "photo"]  # several variants have the same PCA, whose rows are kept once
         keys = {"scores": [*place, "row", "column"], "contrast": place, "restored": [*place, "kind", "level"]}
         for file, key in keys.items():
             tables = filter(len, (result.tables[file] for result in results.values()))
@@ -48,23 +48,20 @@ def main() -> None:
 
 
 def refuse_known(test_set: pd.DataFrame, photos: pd.DataFrame, name: str) -> None:
-    """Refuse a test set that shares pixels with the photographs that networks were trained or stopped on.
-
-    Those of the test split may be tested on again. `ArtifactError` names the first of both.
-    """
+    """Raise `ArtifactError` if the test set contains a photograph of the training or validation split."""
     known = photos[photos["split"] != "test"].drop_duplicates("sha256").set_index("sha256")
     copies = test_set[test_set["sha256"].isin(known.index)]
     if not copies.empty:
         photo, twin = copies.iloc[0]["name"], known.loc[copies.iloc[0]["sha256"]]
         raise ArtifactError(
-            f"test_sets.{name}: {len(copies)} of its {len(test_set)} photographs have the same pixels as others that "
-            f"networks have seen, such as {photo!r} as {twin['name']!r}, which is in {twin['split']}; take them out of "
-            "`fetch` or of the test set"
+            f"test_sets.{name}: networks have seen {len(copies)} of its {len(test_set)} photographs; for example, "
+            f"{photo!r} has the same pixels as {twin['name']!r} of the {twin['split']} split; remove them from `fetch` "
+            "or from the test set"
         )
 
 
 def evaluate(baselines: Subject, photos: pd.DataFrame, work: Stage) -> dict[str, Evaluation]:
-    """Evaluate the baselines, which have the patches and photographs of the test set, and every variant on it."""
+    """Evaluate the baselines, whose data are those of the test set, and every variant."""
     photographs = evaluation.whole_photographs(photos, work["targets"].patch, work["evaluate"].megapixels)
     engine = engines.load()
     result = evaluation.evaluate(baselines, photographs, work.keep / BASELINES, engine)

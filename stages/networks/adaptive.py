@@ -1,13 +1,12 @@
-"""`adaptive`: each patch keeps those cosine coefficients that it needs, by the best of several learned sets.
+"""`adaptive`: each patch keeps the cosine coefficients of the best of several learned sets.
 
-A linear code of a given size keeps the same coefficients of every patch (a cosine transform), or the same mixtures of
-pixels (principal components), whatever the patch shows. This encoder has several sets of coefficients, takes the one
-that keeps most energy of the patch, and sends its number along: `latent` − 1 coefficients and one index. It is adaptive
+A linear code keeps the same coefficients of every patch. This encoder has several sets of coefficients, uses the one
+with most energy of the patch, and adds its index to the code: `latent` − 1 coefficients and one index. It is adaptive
 transform coding by classes (Chen and Smith 1977, IEEE Transactions on Communications 25:11), with learned classes.
 
-Fixed: the cosine transform of the patch and its inverse, and that the transpose of each set is a set, too. Learned: the
-mixture of red, green and blue, from their mean, and the sets. All sets start as the lowest frequencies by radius but
-for a little noise, and specialise by competition: a patch changes only the set that it takes.
+The cosine transform is fixed, and the transpose of each set is also a set. The mixture of red, green and blue is
+learned, starting from the mean, and so are the sets. They start as the lowest frequencies by radius plus some noise,
+and specialise by competition: a patch changes only the set that it uses.
 """
 
 from typing import Any
@@ -20,18 +19,14 @@ from stages.networks.layers import ROUNDING
 
 NOISE = 0.02  # standard deviation of the scores' noise at the start
 SOFTNESS = 0.2  # of the edge of a set in training, in units of its scores
-PACE = 20  # scores move so much faster than the mixture, at the same learning rate
-TINT = 3.5  # differences between channels, enlarged so much, are about as large as what the channels share
+PACE = 20  # factor on the learning rate of the scores
+TINT = 3.5  # gain of the differences between channels, which makes them about as large as the mean of the channels
 
 
 def build(*, patch: int, inputs: int, outputs: int, latent: int, sets: int) -> "Adaptive":
-    """The network in the form that learns; `Adaptive.inference` is the one to use.
-
-    Raises:
-        ValueError: `latent` is not from 2 to the number of pixels.
-    """
+    """The network for training; use `Adaptive.inference` afterwards. `ValueError`: `latent` is not 2 to patch²."""
     if not 2 <= latent <= patch * patch:
-        raise ValueError(f"the latent has {latent} numbers; a patch of {patch} pixels a side allows 2 to {patch**2}")
+        raise ValueError(f"latent is {latent}; for patches of {patch} it must be 2 to {patch**2}")
     cosines = _cosines(patch)
     image = keras.Input((patch, patch, inputs), name="image")
 
@@ -58,14 +53,14 @@ def build(*, patch: int, inputs: int, outputs: int, latent: int, sets: int) -> "
 
 
 class Adaptive(keras.Model):
-    """The network while it learns."""
+    """The network in training."""
 
     def inference(self) -> keras.Model:
-        """The same function with a code of `latent` numbers in the middle, in layers and operations of Keras alone."""
+        """The same function through a code of `latent` numbers, in layers and operations of Keras."""
         kept = ops.convert_to_numpy(self.get_layer("choice").kept()).astype(bool)  # (sets, n)
         (sets, n), keep = kept.shape, int(kept[0].sum())
-        sent = layers.Embedding(sets, keep, name="sent")  # of each set, the coefficients that it keeps
-        place = layers.Embedding(sets, n, trainable=False, name="place")  # of each coefficient, where it is in the code
+        sent = layers.Embedding(sets, keep, name="sent")  # the coefficients of each set
+        place = layers.Embedding(sets, n, trainable=False, name="place")  # the position of each coefficient in the code
         unfold = [layers.Reshape((length,), name=name) for name, length in (("which", keep), ("where", n))]
         energy = _fixed(layers.Dense(sets, use_bias=False, name="energy"), kept.T)
 
@@ -77,7 +72,7 @@ class Adaptive(keras.Model):
 
         # === Decoder ===
         numbers, best = ops.split(code, [keep], axis=1)
-        padded = ops.pad(numbers, ((0, 0), (0, 1)))  # what was not sent is 0
+        padded = ops.pad(numbers, ((0, 0), (0, 1)))  # coefficients that were not sent are 0
         x = ops.take_along_axis(padded, ops.cast(unfold[1](place(best)), "int32"), axis=1)  # (784,)
         sent.set_weights([np.array([np.flatnonzero(row) for row in kept])])
         place.set_weights([np.where(kept, kept.cumsum(axis=1) - 1, keep)])
@@ -86,15 +81,15 @@ class Adaptive(keras.Model):
             x = layer([x] * 3 if isinstance(layer, layers.Concatenate) else x)
         model = keras.Model(self.input, x, name=self.name)
         for number, operation in enumerate(model.operations):
-            if not isinstance(operation, keras.Layer):  # Keras would count those of all networks before
+            if not isinstance(operation, keras.Layer):  # Keras's own names count the operations of all networks
                 operation.name = f"{type(operation).__name__.lower()}_{number}"
         return model
 
 
 class Choice(keras.layers.Layer):
-    """Cosine coefficients `(batch, n)` → the same, 0 where the set that keeps most energy has none.
+    """Cosine coefficients `(batch, n)` → the same, 0 outside the set that keeps most energy.
 
-    A set is the `keep` highest of n learned scores; its transpose (rows and columns swapped) is a set, too.
+    A set is the `keep` highest of n learned scores; its transpose (rows and columns swapped) is also a set.
     """
 
     def __init__(self, sets: int, keep: int, **options: Any) -> None:
@@ -111,7 +106,7 @@ class Choice(keras.layers.Layer):
         self.built = True
 
     def kept(self) -> Any:
-        """Does a set keep a coefficient? 1 or 0, `(2 · sets, n)`."""
+        """1 where a set keeps a coefficient, else 0: `(2 · sets, n)`."""
         rank = ops.argsort(ops.argsort(-ops.stop_gradient(self.scores), axis=1), axis=1)
         return self._with_transposes(ops.cast(rank < self.keep, self.compute_dtype))
 
@@ -121,14 +116,14 @@ class Choice(keras.layers.Layer):
         gained = ops.matmul(energy, ops.transpose(kept + soft - ops.stop_gradient(soft)))  # (batch, sets)
         lost = ops.mean(energy, axis=1) - ops.max(gained, axis=1) / x.shape[1]
         loss = ops.mean(ops.log10(ops.maximum(lost, 0) + ROUNDING))  # as `losses.log_mse`
-        self.add_loss(loss - ops.stop_gradient(loss))  # 0: only its gradient is wanted
+        self.add_loss(loss - ops.stop_gradient(loss))  # 0, but with the gradient of `loss`
         return x * ops.take(kept, ops.argmax(gained, axis=1), axis=0)
 
     def _soft(self) -> Any:
-        """A set that ends in a sigmoid, less the mean along its edge: what a coefficient gains others lose.
+        """Sets with a soft edge, whose gradient replaces that of the sets in training.
 
-        Its gradient is that of the set itself in training (straight-through, Bengio, Léonard and Courville 2013,
-        arXiv:1308.3432).
+        Straight-through estimator: Bengio, Léonard and Courville 2013 (arXiv:1308.3432). The mean along the edge is
+        subtracted: if one coefficient gains, others lose.
         """
         scores = self.scores * PACE
         edge = ops.stop_gradient(ops.sort(scores, axis=1)[:, -self.keep][:, None])
@@ -152,6 +147,6 @@ def _filled(layer: keras.layers.Layer, kernel: np.ndarray) -> keras.layers.Layer
 
 
 def _cosines(n: int) -> np.ndarray:
-    """The orthonormal DCT-II (Ahmed, Natarajan and Rao 1974) of `n` values: `(frequency, position)`."""
+    """The orthonormal DCT-II of `n` values (Ahmed, Natarajan and Rao 1974): `(frequency, position)`."""
     waves = np.cos(np.pi / n * np.outer(np.arange(n), np.arange(n) + 0.5))
     return waves * np.where(np.arange(n) == 0, 1, 2**0.5)[:, None] / n**0.5

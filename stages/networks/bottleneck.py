@@ -1,8 +1,7 @@
-"""`bottleneck`: the latent of `simple` cut to a fraction by a dense layer, "three colour channels become one".
+"""`bottleneck`: the latent of `simple` reduced to a fraction by a dense layer, "three colour channels become one".
 
-As first published it cannot run: it reshapes 784 // 3 = 261 values to 14 × 14 × 1 = 196, and two stride-2 layers after
-that would give 56 × 56. Here a dense layer spreads the 261 numbers over the 7 × 7 × 16 grid that the encoder ended
-with, and two stride-2 transposed convolutions (32 filters, then 1 with sigmoid) rebuild the image from there.
+The original does not run: it reshapes 784 // 3 = 261 values to 14 × 14 × 1 = 196. Here a dense layer maps them to
+7 × 7 × 16, and two transposed convolutions rebuild the image.
 """
 
 import keras
@@ -12,13 +11,9 @@ from stages.networks.layers import pooled, transposed
 
 
 def build(*, patch: int, inputs: int, outputs: int, latent_divisor: int, linear: int) -> keras.Model:
-    """The encoder of `simple`, a dense latent of (its size // `latent_divisor`) numbers, a transposed decoder.
+    """The encoder of `simple`, a dense latent of patch² // `latent_divisor` numbers, a transposed decoder.
 
-    The latent is rectified (ReLU), as first published, where `linear` is 0. Rectified numbers carry half as much: after
-    1,500 steps a linear latent was 0.9 dB better on validation photographs.
-
-    Raises:
-        ValueError: nothing would be left of the latent.
+    If `linear` is 0, the latent is rectified (ReLU) as in the original. `ValueError`: the latent would be empty.
     """
     if latent_divisor > patch**2:
         raise ValueError(f"latent_divisor is {latent_divisor}; for patches of {patch} it must be at most {patch**2}")

@@ -1,8 +1,7 @@
-"""`denoise`: damaged colour to clean gray, blind to how bad the damage is: a filter, and a network that corrects it.
+"""`denoise`: damaged colour to clean gray by a fixed filter and a learned correction.
 
-It sees how damaged the photograph is, as `grayscale.damage` estimates it. The filter, which is fixed, is a classical
-one in sliding cosine transforms; a residual network at two resolutions learns what is still wrong. Whatever either
-takes off is measured in units of the damage: a clean photograph is left alone.
+The damage is estimated by `grayscale.damage`. The filter works in sliding cosine transforms; a residual network at two
+resolutions corrects its output. Both scale with the damage, so a clean photograph is not changed.
 """
 
 from typing import Any
@@ -16,7 +15,7 @@ from grayscale.damage import BLOCK, FULL, LUMA, PLANES, cosines
 SAME = {"kernel_size": 3, "padding": "same", "kernel_initializer": "he_normal"}
 HALF = {"kernel_size": 2, "strides": 2}
 SMALL = 1.9  # of a coefficient, in standard deviations of the noise
-AROUND = 5  # pixels on a side, from whose mean fine detail is the difference
+AROUND = 5  # pixels on a side of the mean that is subtracted to get fine detail
 BT601 = LUMA / 1000
 MEAN = np.ones(3) / 3
 
@@ -24,13 +23,12 @@ MEAN = np.ones(3) / 3
 def build(*, patch: int, inputs: int, outputs: int, channels: int, blocks: int) -> keras.Model:
     """Filtered luma + damage · residual, from `channels` at half the resolution and twice as many at a quarter.
 
-    The filter works on the mean of the channels, in which white noise is weakest and most detail lies, and on luma's
-    difference from it. At a quarter, `blocks` residual blocks of two convolutions see far (He et al. 2016,
-    arXiv:1512.03385). Sub-pixels go in and come out (Shi et al. 2016, arXiv:1609.05158); that the level of the noise
-    goes in, too, is from Zhang et al. 2018 (arXiv:1710.04026). Shapes are those of squares of 56 pixels, 16 channels.
+    The filter works on the mean of the channels, in which white noise is weakest, and on luma minus that mean. At a
+    quarter of the resolution are `blocks` residual blocks of two convolutions (He et al. 2016, arXiv:1512.03385). Input
+    and output are sub-pixels (Shi et al. 2016, arXiv:1609.05158); the noise level is an input as in Zhang et al. 2018
+    (arXiv:1710.04026). Shapes below are for 56 pixels and 16 channels.
 
-    Raises:
-        ValueError: it is to see something else than `colour_damage`, or to make something else than gray.
+    `ValueError`: the input is not `colour_damage`, or the output is not gray.
     """
     if inputs != 3 + len(PLANES) or outputs != 1:
         raise ValueError("network denoise needs `input: colour_damage` and `target: gray`")
@@ -62,10 +60,9 @@ def build(*, patch: int, inputs: int, outputs: int, channels: int, blocks: int) 
 
 
 def _filtered(image: Any) -> tuple[Any, Any, Any]:
-    """Luma without what the filter takes for noise; the detail that it sees, in units of noise; and the level of it.
+    """Filtered luma; features `(patch, patch, 3)` in units of noise; the noise level.
 
-    Detail is `(patch, patch, 3)`: noise in the mean of the channels, noise in luma's difference from it, and what
-    stands out from its surroundings in the mean.
+    Features: noise in the mean of the channels, noise in luma minus that mean, and fine detail of the mean.
     """
     gray, chroma = (
         layers.Multiply(name=f"{name}_unit")([
@@ -91,16 +88,16 @@ def _filtered(image: Any) -> tuple[Any, Any, Any]:
     clean = layers.Subtract(name="clean")([gray, gray_noise])
     mean = layers.AveragePooling2D(AROUND, strides=1, padding="same", name="mean")(clean)
     fine = layers.Rescaling(1 / 4, name="quarter")(layers.Subtract(name="fine")([clean, mean]))
-    fine = layers.Activation("softsign", name="softsign")(fine)  # edges count little more than noise
+    fine = layers.Activation("softsign", name="softsign")(fine)  # limits edges
     unit = layers.Concatenate(name="unit")([gray_noise, chroma_noise, fine])
     return filtered, unit, level
 
 
 def _shrunk(unit: Any, name: str, strides: int) -> tuple[Any, Any]:
-    """The noise that firm shrinkage finds in a plane where it has deviation 1; and the coefficients, over `SMALL`.
+    """The noise found by firm shrinkage in a plane with noise of deviation 1; and the coefficients, over `SMALL`.
 
-    Of 8 × 8 pixels at steps of `strides`, coefficients below `SMALL` are noise, above twice that none (Gao and Bruce
-    1997, Statistica Sinica 7; sliding transforms: Yu and Sapiro 2011, IPOL 1).
+    In blocks of 8 × 8 pixels at steps of `strides`, coefficients below `SMALL` are noise, those above twice that are
+    not (Gao and Bruce 1997, Statistica Sinica 7; sliding transforms: Yu and Sapiro 2011, IPOL 1).
     """
     found = _waves(unit, f"{name}_waves", 1 / SMALL, strides)
     inner = layers.Activation("hard_tanh", name=f"{name}_small")(found)
@@ -110,7 +107,7 @@ def _shrunk(unit: Any, name: str, strides: int) -> tuple[Any, Any]:
 
 
 def _waves(plane: Any, name: str, scale: float, strides: int) -> Any:
-    """Sliding cosine transforms of a plane, `scale` times the 63 coefficients that are no mean."""
+    """Sliding cosine transforms of a plane: `scale` times the 63 coefficients without the mean."""
     layer = layers.Conv2D(
         BLOCK**2 - 1, BLOCK, strides=strides, padding="same", use_bias=False, trainable=False, name=name
     )  # fmt: skip
@@ -120,7 +117,7 @@ def _waves(plane: Any, name: str, scale: float, strides: int) -> Any:
 
 
 def _unwaves(waves: Any, name: str, scale: float, strides: int) -> Any:
-    """The plane of sliding cosine transforms, `scale` times; each pixel the mean of all that see it."""
+    """The inverse of `_waves`, `scale` times: each pixel is the mean over all blocks that contain it."""
     layer = layers.Conv2DTranspose(
         1, BLOCK, strides=strides, padding="same", use_bias=False, trainable=False, name=name
     )  # fmt: skip
@@ -135,15 +132,12 @@ def _kernel() -> np.ndarray:
 
 
 def _column(colour: Any = (0.0, 0.0, 0.0), **planes: float) -> np.ndarray:
-    """Weights of the channels that the network sees, the damage planes by name: `(inputs, 1)`."""
+    """Weights of the input channels, damage planes by name: `(inputs, 1)`."""
     return np.array([*colour, *(planes.get(name, 0.0) for name in PLANES)])[:, None]
 
 
 def _fixed(image: Any, name: str, weights: np.ndarray) -> Any:
-    """A convolution that does not learn, of pixels or of cells.
-
-    `weights` are `(channels in, channels out)` or `(side, side, channels in, channels out)`.
-    """
+    """A fixed convolution by `(channels in, channels out)` or `(side, side, channels in, channels out)`."""
     kernel = weights if weights.ndim == 4 else weights[None, None]
     side, _, _, filters = kernel.shape
     layer = layers.Conv2D(filters, side, strides=side, use_bias=False, trainable=False, name=name)

@@ -1,4 +1,4 @@
-"""What networks share: encoder and decoder of the plain ones, variational sampling and its loss."""
+"""Shared parts of networks: convolutional encoder and decoder, variational sampling and its loss."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ CONVOLUTION = {"kernel_size": 3, "padding": "same", "activation": "relu"}
 
 
 def pooled(image: Any, last: str) -> Any:
-    """The encoder of `simple`, `(batch, h, w, channels)` → `(batch, h / 4, w / 4, 16)`; `last` names its last layer."""
+    """The encoder of `simple`, `(batch, h, w, channels)` → `(batch, h / 4, w / 4, 16)`; `last` names the last layer."""
     x = layers.Conv2D(32, name="encode_1", **CONVOLUTION)(image)  # (28, 28, 32)
     x = layers.MaxPooling2D(2, name="pool_1")(x)  # (14, 14, 32)
     x = layers.Conv2D(16, name="encode_2", **CONVOLUTION)(x)  # (14, 14, 16)
@@ -42,7 +42,7 @@ class Sampling(keras.layers.Layer):
         return z_mean + ops.exp(z_log_var / 2) * self._noise(z_mean)
 
     def _noise(self, z_mean: Any) -> Any:
-        """Like `z_mean`: a replica draws for the whole batch and takes its own part, as if there were no replicas."""
+        """Noise of the shape of `z_mean`. Each replica draws for the whole batch: replicas change no sample."""
         replica = tf.distribute.get_replica_context()
         size, latent = ops.shape(z_mean)
         whole = (size * replica.num_replicas_in_sync, latent)
@@ -51,20 +51,15 @@ class Sampling(keras.layers.Layer):
 
 
 class VAE(keras.Model):
-    """A variational autoencoder (Kingma and Welling 2014, arXiv:1312.6114), trained on reconstruction + KL.
-
-    It is saved as `inference` makes it.
+    """A variational autoencoder (Kingma and Welling 2014, arXiv:1312.6114); save its `inference`.
 
     The loss per image is the compiled reconstruction loss + (2 σ² / pixels) · KL nats. With mean squared error this is
-    the negative evidence lower bound of a Gaussian output with standard deviation `sigma`, times 2 σ² / pixels, up to a
-    constant; so the balance of the two terms does not change with the image size.
+    2 σ² / pixels times the negative evidence lower bound of a Gaussian output with standard deviation `sigma`, up to a
+    constant, so that the balance of the terms does not depend on the image size.
     """
 
     def __init__(self, encoder: keras.Model, sampling: Sampling, decoder: keras.Model, sigma: float) -> None:
-        """Of an encoder, image → z_mean and z_log_var `(batch, latent)`, and a decoder, z `(batch, latent)` → image.
-
-        `sigma` is in units of the image's range [0, 1].
-        """
+        """The encoder maps images to z_mean and z_log_var `(batch, latent)`; `sigma` is a fraction of full scale."""
         super().__init__(name="vae")
         self.encoder, self.sampling, self.decoder = encoder, sampling, decoder
         self.kl_weight = 2 * sigma**2 / int(np.prod(decoder.output_shape[1:]))
@@ -85,7 +80,7 @@ class VAE(keras.Model):
         images, targets = data
         with tf.GradientTape() as tape:
             total, output = self._loss_and_output(images, targets, training=True)
-            scaled = self.optimizer.scale_loss(total / _replicas())  # whose gradients are summed
+            scaled = self.optimizer.scale_loss(total / _replicas())  # gradients of replicas are summed
         gradients = tape.gradient(scaled, self.trainable_variables)
         self.optimizer.apply(gradients, self.trainable_variables)
         return self.compute_metrics(images, targets, output)
@@ -96,10 +91,10 @@ class VAE(keras.Model):
         return self.compute_metrics(images, targets, output)
 
     def _loss_and_output(self, images: Any, targets: Any, *, training: bool) -> tuple[Any, Any]:
-        """The batch's mean total loss and its output; the trackers weigh it by the batch's size."""
+        """The mean total loss and the output of a batch; metrics are weighted by the batch size."""
         z_mean, z_log_var = self.encoder(images, training=training)
         output = self.decoder(self.sampling([z_mean, z_log_var], training=training), training=training)
-        reconstruction = self.compute_loss(images, targets, output) * _replicas()  # by which Keras divides
+        reconstruction = self.compute_loss(images, targets, output) * _replicas()  # Keras divides by it
         kl = ops.mean(kl_divergence(*(ops.cast(part, reconstruction.dtype) for part in (z_mean, z_log_var))))
         total = reconstruction + self.kl_weight * kl
         size = ops.shape(images)[0]
@@ -109,7 +104,7 @@ class VAE(keras.Model):
         return total, output
 
     def inference(self) -> keras.Model:
-        """Image → decoded mean, of the same variables, in layers of Keras alone: it loads where nothing of ours is."""
+        """Image → decoded mean, with the same variables, in layers of Keras: it loads without this repository."""
         image = keras.Input(self.encoder.input_shape[1:], dtype=self.encoder.input.dtype, name="image")
         z_mean, _ = self.encoder(image)
         return keras.Model(image, self.decoder(z_mean), name=self.name)

@@ -1,8 +1,7 @@
-"""The networks that params.yaml may name, each with its options and their lowest and highest allowed value.
+"""The networks that params.yaml may name, with their options and the lowest and highest value of each.
 
-A name is also the file: `simple` is built by `stages/networks/simple.py`. The bounds' type is the option's type.
-Nothing but this literal lives here, because DVC reads it as params: a stage depends on its own network's entry only,
-so that a new entry makes nothing stale.
+`simple` is built by `stages/networks/simple.py`, and so on. The type of the bounds is the type of the option. DVC reads
+this literal as params: a stage depends only on the entry of its own network.
 """
 
 NETWORKS: dict[str, dict[str, list[float]]] = {

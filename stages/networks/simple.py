@@ -1,4 +1,4 @@
-"""`simple`: the plain convolutional autoencoder that asked the question."""
+"""`simple`: the original convolutional autoencoder."""
 
 import keras
 from keras import layers
@@ -7,10 +7,7 @@ from stages.networks.layers import CONVOLUTION, pooled
 
 
 def build(*, patch: int, inputs: int, outputs: int) -> keras.Model:
-    """Two convolutions with max-pooling down to a latent of (patch / 4)² × 16 numbers, and the way back.
-
-    With 28-pixel patches, colour in and gray out: 784 latent numbers and 12,769 parameters.
-    """
+    """Two convolutions with max-pooling to a latent of (patch / 4)² × 16 numbers, and a decoder with upsampling."""
     image = keras.Input((patch, patch, inputs), name="image")
     x = pooled(image, last="latent")  # (7, 7, 16)
 

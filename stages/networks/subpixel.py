@@ -1,7 +1,6 @@
-"""`subpixel`: a linear filter: each 4 × 4 cell becomes 16 numbers, and 16 numbers become 4 × 4 gray pixels.
+"""`subpixel`: a learned linear filter from each 4 × 4 cell to 16 numbers, and from these to 4 × 4 gray pixels.
 
-The latent has the size of that of `simple` (7 × 7 × 16 = 784 for 28-pixel patches), but nothing is pooled away: gray
-is linear in colour, so 784 numbers can carry every gray pixel. Nothing is fixed, and all weights start at random.
+The latent has as many numbers as that of `simple`, and no detail is pooled away: gray is linear in colour.
 """
 
 import keras
@@ -11,10 +10,7 @@ CELL = 4  # pixels on a side
 
 
 def build(*, patch: int, inputs: int, outputs: int) -> keras.Model:
-    """A convolution of cells, and a sub-pixel convolution back (Shi et al. 2016, arXiv:1609.05158).
-
-    The second is written as the transposed convolution that it equals when stride and kernel are the same.
-    """
+    """A strided convolution and a sub-pixel convolution (Shi et al. 2016, arXiv:1609.05158), here transposed."""
     cells = {"kernel_size": CELL, "strides": CELL, "kernel_initializer": "orthogonal"}
     image = keras.Input((patch, patch, inputs), name="image")
     x = layers.Conv2D(CELL * CELL, name="latent", **cells)(image)  # (7, 7, 16)

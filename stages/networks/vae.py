@@ -1,4 +1,4 @@
-"""`vae`: the encoder of `simple` to means and variances, and a transposed decoder; see `stages.networks.layers.VAE`."""
+"""`vae`: a variational autoencoder with the encoder of `simple`; see `stages.networks.layers.VAE`."""
 
 import keras
 from keras import layers
@@ -7,7 +7,7 @@ from stages.networks.layers import VAE, Sampling, pooled, transposed
 
 
 def build(*, patch: int, inputs: int, outputs: int, latent: int, sigma: float) -> keras.Model:
-    """A dense latent of `latent` means and variances; `sigma` is the output noise that the loss assumes."""
+    """`latent` means and variances from a dense layer; `sigma` is the output noise that the loss assumes."""
     # === Encoder ===
     image = keras.Input((patch, patch, inputs), name="image")
     x = pooled(image, last="pool_2")  # (7, 7, 16)

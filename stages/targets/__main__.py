@@ -6,8 +6,7 @@ from stages.common import engine
 from stages.common.artifacts import write_table
 from stages.common.stage import stage
 from stages.formats.manifest import SPLITS
-from stages.targets.conversion import require_known
-from stages.targets.cutting import cut_photographs, left_out
+from stages.targets.cutting import cut_photographs, left_out, require_known
 
 
 def main() -> None:

@@ -1,7 +1,4 @@
-"""From whole photographs to patch sets, a shard at a time: which photographs make a shard, and how one is cut.
-
-The form of a patch set stands in formats/patches.py, and how it is read again.
-"""
+"""Cuts whole photographs into patch sets, one shard at a time. formats/patches.py has the format."""
 
 import csv
 import shutil
@@ -19,35 +16,35 @@ from grayscale import conversions
 from stages.common import shards
 from stages.common.artifacts import ArtifactError, sha256_of, write_table
 from stages.common.engine import Engine
-from stages.common.settings import Targets
+from stages.common.settings import PARAMS, SettingsError, Targets
 from stages.common.shards import Shard
 from stages.formats import patches
 from stages.formats.container import Container
 from stages.formats.patches import KINDS
 
-PIXELS = 1 << 18  # of patches that are cut at a time; they stay in the cache of a core
+PIXELS = 1 << 18  # of patches cut at a time; they fit into the cache of a core
 NAMED = 20  # photographs in a message
+
+
+def require_known(conversion: str) -> None:
+    """Raise `SettingsError` if there is no such conversion."""
+    if conversion not in conversions.CONVERSIONS:
+        raise SettingsError(
+            f"{PARAMS}: targets.conversion: unknown conversion {conversion!r}; "
+            f"known are {', '.join(conversions.CONVERSIONS)}"
+        )
 
 
 def cut_photographs(
     photos: Path, settings: Targets, outs: Mapping[str, Path], keep: Path, engine: Engine
 ) -> pd.DataFrame:
-    """Make the gray target of every photograph, cut both, and write a patch set for each split.
+    """Make the gray target of every photograph of a container, cut both, and write a patch set for each split.
 
-    Near-empty patches are left out, and photographs that are smaller than a patch. Memory holds one photograph at a
-    time in every process.
+    Near-empty patches and photographs smaller than a patch are left out. Each process holds one photograph at a time.
+    `outs` has a folder for each split, whose content is replaced; `keep` holds finished shards for an interrupted run.
 
-    Args:
-        photos: the folder of a container.
-        settings: what gray is, and what a patch.
-        outs: split → folder for its patch set; what it holds is replaced.
-        keep: folder for finished shards, from which a later try goes on; the sets share files with it.
-
-    Returns:
-        A row per photograph, as in the manifest: photo, split, patches, and kept, the number that are not near-empty.
-
-    Raises:
-        ArtifactError: a photograph can't be read, or no patch is left in a split.
+    Returns a row per photograph of the manifest: photo, split, patches, and kept, the number that are not near-empty.
+    `ArtifactError`: a photograph can't be read, or no patch is left in a split.
     """
     manifest = Container(photos, needed=tuple(outs)).manifest
     sizes = patches.count(manifest["height"], manifest["width"], settings.patch, settings.stride)
@@ -72,9 +69,9 @@ def cut_photographs(
 
 
 def plan(sizes: Sequence[int], most: int) -> list[tuple[int, int]]:
-    """Groups (start, stop) of consecutive photographs with at most `most` patches together, or of a larger one alone.
+    """Groups (start, stop) of consecutive photographs with at most `most` patches together, or a larger one alone.
 
-    The `sizes` count near-empty patches, too, so that the plan is known before a photograph is read.
+    `sizes` include near-empty patches, so the plan needs no pixels.
     """
     starts, together = [0], 0
     for number, size in enumerate(sizes):
@@ -86,17 +83,14 @@ def plan(sizes: Sequence[int], most: int) -> list[tuple[int, int]]:
 
 
 def left_out(counts: pd.DataFrame) -> str:
-    """A line that names the first photographs that are smaller than a patch; empty if there is none."""
+    """A line that names the photographs smaller than a patch, or an empty string."""
     small = counts.loc[counts["patches"] == 0, "photo"].tolist()
     more = f" and {len(small) - NAMED} more" if len(small) > NAMED else ""
     return f"left out as smaller than a patch: {', '.join(small[:NAMED])}{more}" if small else ""
 
 
 def _pack(filled: Sequence[Shard], folder: Path) -> None:
-    """Replace `folder` by a patch set of shards that `cut_group` filled; those without patches leave no trace.
-
-    It shares the large files with the shards, which stay whole: a later try finds them.
-    """
+    """Replace `folder` by a patch set of the shards of `cut_group` that have patches; large files are linked."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     rows = []
@@ -115,9 +109,9 @@ def _pack(filled: Sequence[Shard], folder: Path) -> None:
 
 
 def cut_group(photos: Path, settings: Targets, rows: pd.DataFrame, folder: Path) -> dict[str, Any]:
-    """Cut the photographs of some manifest rows: a shard of both kinds, colour.npy and gray.npy, and their index.csv.
+    """Cut the photographs of some manifest rows into colour.npy, gray.npy and index.csv.
 
-    Returns `kept`, how many patches of each photograph; and the `sha256` of the file of each kind.
+    Returns `kept`, the number of patches of each photograph, and the `sha256` of the file of each kind.
     """
     container = _opened(photos)
     kept = []
@@ -139,7 +133,7 @@ def cut_group(photos: Path, settings: Targets, rows: pd.DataFrame, folder: Path)
 
 
 def _write_headers(arrays: Mapping[str, BinaryIO], patch: int, rows: int) -> None:
-    """Begin `.npy` files of uint8 as `np.save` does. NumPy leaves room for any number of rows, known at the end."""
+    """Write the headers of `.npy` files; NumPy leaves room for a number of rows that is known later."""
     for kind, file in arrays.items():
         header = {"descr": "|u1", "fortran_order": False, "shape": (rows, patch, patch, KINDS[kind])}
         file.seek(0)
@@ -148,15 +142,15 @@ def _write_headers(arrays: Mapping[str, BinaryIO], patch: int, rows: int) -> Non
 
 @lru_cache(maxsize=1)
 def _opened(photos: Path) -> Container:
-    """The container, whose manifest is read once for all groups that a process cuts."""
+    """The container, opened once in a process."""
     return Container(photos, needed=())
 
 
 def _cut(colour: np.ndarray, settings: Targets) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Corners `(n, 2)`, colour `(n, patch, patch, 3)` and gray `(…, 1)` of what is kept, some at a time."""
+    """Corners `(n, 2)`, colour `(n, patch, patch, 3)` and gray `(…, 1)` of the patches that are kept, in blocks."""
     height, width = colour.shape[:2]
     rows = conversions.stripes(settings.conversion, lambda top, bottom: colour[top:bottom], height, width)
-    gray = np.concatenate([stripe for _, stripe in rows])[..., None]  # first of the whole: a global method needs it
+    gray = np.concatenate([stripe for _, stripe in rows])[..., None]  # a conversion may need all rows
     step = max(1, PIXELS // settings.patch**2)
     for start in range(0, patches.count(height, width, settings.patch, settings.stride), step):
         corners = patches.grid(height, width, settings.patch, settings.stride, start, start + step)

@@ -1,4 +1,4 @@
-"""Networks for images of any size: which ones can be, how far they see, and the same network with a free size."""
+"""Rebuilds fully convolutional networks for images of any size, and finds their stride and receptive field."""
 
 import math
 from typing import Any, NamedTuple
@@ -18,23 +18,22 @@ OPERATIONS = ("Add", "Subtract", "Multiply", "Clip", "Relu", "Sigmoid", "DepthTo
 
 
 class Reach(NamedTuple):
-    """How far a fully convolutional network sees, pixels."""
+    """Stride and receptive field of a fully convolutional network, pixels."""
 
     cell: int  # total stride, which must divide height and width: 4 if the image is halved twice
-    margin: int  # an upper bound of the receptive field's radius, a multiple of `cell`
+    margin: int  # an upper bound of the radius of the receptive field, a multiple of `cell`
 
 
 def any_size(model: keras.Model) -> tuple[keras.Model, Reach] | None:
-    """The same network for images of any size that the cell divides; None if it is not fully convolutional.
+    """The same network for images whose sides are multiples of the cell; None if it is not fully convolutional.
 
-    A network with a dense latent is not, nor one with a layer or operation of a kind that is not listed above, nor one
-    that cuts the image's edges off. Where an output value is made of a window of k × k, that adds at most k − 1 to the
-    radius, in pixels of the finer of the layer's input and output.
+    It is not if it has a dense latent, crops the image, or has a layer or operation that is not listed above. A window
+    of k × k adds at most k − 1 to the radius, in pixels of the finer of the layer's input and output.
     """
     if not hasattr(model, "operations"):
         return None
     side, cell, local = model.input_shape[1], 1, True
-    seen: dict[int, tuple[Any, int]] = {}  # of a value's id: it, which keeps the id in use, and how far it sees
+    seen: dict[int, tuple[Any, int]] = {}  # id of a value → the value, which keeps the id in use, and its radius
 
     def look(layer: Any, *given: Any, **options: Any) -> Any:
         nonlocal cell, local
@@ -63,7 +62,7 @@ def any_size(model: keras.Model) -> tuple[keras.Model, Reach] | None:
 
 
 def _window(layer: Any) -> int | None:
-    """Of how many values in a row an output is made, on the finer side; None if it may see the whole image."""
+    """Side of the window of a layer on its finer side; None if it may see the whole image."""
     if getattr(layer, "data_format", "channels_last") != "channels_last":
         return None
     if type(layer) in WINDOWS:
@@ -71,7 +70,7 @@ def _window(layer: Any) -> int | None:
         if layer.padding != "same" and tuple(kernel) != tuple(layer.strides):
             return None
         return (max(kernel) - 1) * max(getattr(layer, "dilation_rate", (1,))) + 1
-    if type(layer) is layers.UpSampling2D:  # others than this Keras can't trace without a size
+    if type(layer) is layers.UpSampling2D:  # Keras can trace only "nearest" without a size
         return max(layer.size) if layer.interpolation == "nearest" else None
     if type(layer) in POINTWISE:
         return 1 if getattr(layer, "axis", -1) in (-1, 3) else None

@@ -1,4 +1,4 @@
-"""The batches that training and validation see: in which order, and augmented how."""
+"""Batches for training and validation: order, augmentation, damage."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -12,30 +12,30 @@ from stages.common.settings import Recipe
 from stages.formats.patches import PatchSet
 from stages.train import degrade
 
-VALIDATION_BATCH = 256  # patches at most; only the speed depends on it
-PIECES = 8  # patches of a photograph, damaged alike, from which its damage is estimated
-VALIDATION = 0  # seed of the damage that validation sees, of every variant and every seed
-WINDOW = 4  # shards that are shuffled together, and so are mapped at a time
+VALIDATION_BATCH = 256  # patches at most; affects only speed
+PIECES = 8  # patches of a photograph from which its damage is estimated
+VALIDATION = 0  # seed of the damage of validation patches, for all variants and seeds
+WINDOW = 4  # shards that are shuffled together and mapped at the same time
 
 Batch = tuple[np.ndarray, np.ndarray]
 
 
 class TrainingBatches(keras.utils.PyDataset):
-    """Epochs of augmented batches; order and augmentation follow from the seed, the epoch and the step alone.
+    """Epochs of augmented batches; order and augmentation depend only on the seed, the epoch and the step.
 
-    A batch is a pair `(n, patch, patch, inputs)` and `(n, patch, patch, outputs)`, `dtype`, in [0, 1]. Replicas share
-    it evenly, so that the last batch of an epoch is cut to a multiple of the replicas.
+    A batch is inputs `(n, patch, patch, inputs)` and targets `(n, patch, patch, outputs)`, `dtype`, in [0, 1]. The last
+    batch of an epoch is cut to a multiple of the replicas.
     """
 
     def __init__(self, patches: PatchSet, recipe: Recipe, dtype: str, replicas: int = 1) -> None:
         super().__init__()
-        self.patches = len(patches) // replicas * replicas  # seen in an epoch
+        self.patches = len(patches) // replicas * replicas  # per epoch
         self.follow = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: self.begin(epoch + 1))
         self._recipe, self._shards, self._pairs = recipe, patches.shards, Pairs(patches, recipe, dtype)
         self.begin(1)
 
     def begin(self, epoch: int) -> None:
-        """Let `[step]` read this epoch; epochs count from 1, steps from 0."""
+        """Start an epoch; epochs count from 1, steps from 0."""
         self._epoch, self._order = epoch, Order(self._shards, [self._recipe.seed, epoch, 0])
 
     def __len__(self) -> int:
@@ -52,7 +52,7 @@ class TrainingBatches(keras.utils.PyDataset):
 
 
 class Pairs:
-    """What a network sees of patches, as they are or damaged, and how damaged, as the recipe says; and its targets."""
+    """Reads the inputs of a recipe, damaged and with the estimated damage if it says so, and the targets."""
 
     def __init__(self, patches: PatchSet, recipe: Recipe, dtype: str) -> None:
         self._from, self._recipe, self._dtype = patches, recipe, dtype
@@ -63,10 +63,7 @@ class Pairs:
             self._borders = np.append(np.flatnonzero(changes), len(photos))  # a photograph's patches lie together
 
     def read(self, numbers: np.ndarray, rngs: Sequence[np.random.Generator]) -> Batch:
-        """Inputs and targets `(n, patch, patch, channels)` of the patches `numbers`; `rngs` has one for each patch.
-
-        Damage is estimated from further patches of the same photograph, too, as it will be from a whole one.
-        """
+        """Inputs and targets `(n, patch, patch, channels)` of the patches `numbers`, with a generator for each."""
         targets = to_unit(self._from.read(self._recipe.target, numbers), self._dtype)
         if not (self._estimates or self._recipe.degrade):
             return to_unit(self._from.read(self._recipe.input, numbers), self._dtype), targets
@@ -77,7 +74,7 @@ class Pairs:
         return images, targets
 
     def _pieces(self, number: int, rng: np.random.Generator) -> np.ndarray:
-        """A patch and, if damage is estimated, others of its photograph, damaged alike: `(n, patch, patch, 3)`."""
+        """A patch and, if damage is estimated, others of its photograph, with the same damage: `(n, side, side, 3)`."""
         numbers = np.array([number])
         if self._estimates:
             photo = np.searchsorted(self._borders, number, side="right") - 1
@@ -90,13 +87,13 @@ class Pairs:
 
 
 class Order:
-    """The patches of an epoch, shuffled: all together where shards are few, else in windows of a few random shards.
+    """The shuffled patches of an epoch. If there are many shards, `WINDOW` random shards at a time are shuffled.
 
-    No more than a window's numbers are in memory, and no more than the shards of two windows are read at a time.
+    Memory holds the numbers of two windows at most.
     """
 
     def __init__(self, shards: list[tuple[int, int]], seed: list[int]) -> None:
-        """Of shards given as their first patch and the one behind their last; `seed` starts the generators."""
+        """`shards` are the (start, stop) numbers of their patches."""
         self._seed = seed
         order = np.arange(len(shards))
         if len(shards) > WINDOW:
@@ -106,22 +103,22 @@ class Order:
         self._window = lru_cache(2)(self._shuffled)
 
     def numbers(self, start: int, stop: int) -> np.ndarray:
-        """The patches at the places `start` to `stop` of the order, `(stop − start,)`."""
+        """The patches at positions `start` to `stop` − 1 of the order, `(stop − start,)`."""
         first, last = np.searchsorted(self._starts, [start, stop - 1], side="right") - 1
         found = np.concatenate([self._window(window) for window in range(first, last + 1)])
         return found[start - self._starts[first] : stop - self._starts[first]]
 
     def _shuffled(self, window: int) -> np.ndarray:
         patches = np.concatenate([np.arange(*shard) for shard in self._windows[window]])
-        # 1 + window: numpy takes a seed that ends in zeros for the same seed without them
+        # 1 + window, because trailing zeros do not change a seed of NumPy
         seed = self._seed if len(self._windows) == 1 else [*self._seed, 1 + window]
         return np.random.default_rng(seed).permutation(patches)
 
 
 class ValidationBatches(keras.utils.PyDataset):
-    """All validation patches, in order, in batches as of `TrainingBatches`; damaged alike in every epoch.
+    """All validation patches in order, with the same damage in every epoch.
 
-    Batches are of about equal size, so that with several replicas each has some of the last one.
+    Batches have nearly equal sizes, so that each replica has a part of the last one.
     """
 
     def __init__(self, patches: PatchSet, recipe: Recipe, dtype: str) -> None:
@@ -137,7 +134,7 @@ class ValidationBatches(keras.utils.PyDataset):
 
 
 def augment(patches: np.ndarray, mirrored: np.ndarray, turns: np.ndarray) -> np.ndarray:
-    """Mirror left to right where `mirrored`, then turn by `turns` × 90°; `(n, side, side, channels)`, any dtype."""
+    """Mirror left to right if `mirrored`, then turn by `turns` × 90°; `(n, side, side, channels)`, any dtype."""
     result = np.where(mirrored[:, None, None, None], patches[:, :, ::-1], patches)
     for turn in (1, 2, 3):
         chosen = turns == turn

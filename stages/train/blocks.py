@@ -1,10 +1,9 @@
-"""Sums of float64 products, cut alike on every processor.
+"""Makes TensorFlow sum float64 products in blocks of the same length on every processor.
 
-With one thread Eigen, which multiplies for TensorFlow, cuts a long sum into blocks that fit into the first-level data
-cache: 336 terms in 32 KiB; 504 in 48 KiB, which Intel's processors have since 2019, and AMD's since 2024. Another cut
-has other last bits, and after thousands of steps other weights. Eigen asks the processor once, keeps the sizes of its
-caches as 64-bit integers, and has no setting for them. So they are looked for among the variables of TensorFlow's
-library, and replaced. Whether that has worked is seen from a product.
+With one thread, Eigen cuts a long sum into blocks that fit into the first-level data cache: 336 terms for 32 KiB, 504
+for 48 KiB, which newer processors have. Other blocks give other last bits, and after thousands of steps other weights.
+Eigen reads the cache sizes once, keeps them as 64-bit integers, and has no setting for them. Here they are found among
+the variables of TensorFlow's library and replaced; a product verifies the effect.
 """
 
 import ctypes
@@ -17,28 +16,28 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-TERMS, CACHE = 336, 32 * 1024  # of a block, and the bytes of the cache that it is for
-LEVEL_1 = 188  # what sysconf is asked for, by its number in glibc: bytes of the first-level data cache
+TERMS, CACHE = 336, 32 * 1024  # of a block, and the bytes of the cache that give it
+LEVEL_1 = 188  # glibc's _SC_LEVEL1_DCACHE_SIZE
 
 
 def cut_alike() -> None:
-    """See to it that sums are cut into blocks of `TERMS`; where that fails, say so."""
+    """Make blocks have `TERMS` terms, or print that this failed."""
     if terms() == TERMS:
         return
     if (platform.machine(), platform.libc_ver()[0]) == ("x86_64", "glibc") and os.sysconf(LEVEL_1) > CACHE:
         replace_cache(os.sysconf(LEVEL_1), CACHE)
     if (found := terms()) != TERMS:
         print(
-            f"sums are cut into {found} terms here, not {TERMS}: weights will differ from those that other processors "
-            "train, at first in their last bits",
+            f"sums are cut into blocks of {found} terms here, not {TERMS}: weights will differ from those trained on "
+            "other processors",
             file=sys.stderr,
         )
 
 
 def terms() -> int:
-    """How many terms of a sum of products are added up before the next block begins.
+    """The number of terms in a block of a sum of products.
 
-    Beside 1 a term of 2⁻⁵⁴ is lost, and so are all in the block of that 1; the other blocks add up to what is above 1.
+    In the block of the 1, all terms of 2⁻⁵⁴ are lost to rounding; the other blocks add up to the excess over 1.
     """
     count = 6 * TERMS
     column = np.full((count, 48), 2.0**-54)  # smaller products are not cut
@@ -48,9 +47,9 @@ def terms() -> int:
 
 
 def replace_cache(size: int, by: int) -> None:
-    """Where Eigen keeps `size` as that of the first-level data cache, put another; after its first product.
+    """Replace Eigen's size of the first-level data cache, `size`, by `by`; call after the first product.
 
-    What it keeps is told from other numbers by what follows: the sizes of two larger caches.
+    It is identified by the sizes of two larger caches that follow it.
     """
     for start, end in _variables("libtensorflow"):
         numbers = np.ctypeslib.as_array((ctypes.c_int64 * ((end - start) // 8)).from_address(start))
@@ -60,7 +59,7 @@ def replace_cache(size: int, by: int) -> None:
 
 
 def _variables(library: str) -> Iterator[tuple[int, int]]:
-    """First and last address of what this process may write of a library, and of what follows it: its zeros."""
+    """Start and end addresses of the writable memory of a library, including the zeros that follow it."""
     inside, last = False, 0
     for line in Path("/proc/self/maps").read_text().splitlines():
         addresses, rights, _, _, _, *path = line.split()

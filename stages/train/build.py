@@ -1,4 +1,4 @@
-"""A variant's network, built for patches of a size, and its work. How it is trained stands in `stages.train.fit`."""
+"""Builds the network of a variant for a patch size, and counts its multiply-adds."""
 
 import math
 from importlib import import_module
@@ -14,7 +14,7 @@ CHANNELS = {"colour": 3, "gray": 1, "colour_damage": 3 + len(PLANES)}
 
 
 def build(variant: Variant, patch: int) -> keras.Model:
-    """The untrained network of `variant` for patches of `patch` pixels a side; `StageError` if it has none for them."""
+    """The untrained network of `variant` for patches of `patch` pixels; `StageError` if that is impossible."""
     network = import_module(f"stages.networks.{variant.network}")
     try:
         model: keras.Model = network.build(
@@ -26,19 +26,16 @@ def build(variant: Variant, patch: int) -> keras.Model:
 
 
 def resized(model: keras.Model, variant: Variant, patch: int) -> keras.Model:
-    """`model`, which `build` made, for patches of another size; `StageError` if it has other weights then."""
+    """`model`, built by `build`, for another patch size; `StageError` if the weights depend on the size."""
     other = build(variant, patch)
     if [weight.shape for weight in other.weights] != [weight.shape for weight in model.weights]:
-        raise StageError(f"join is {variant.join}; network {variant.network!r} is bound to the size of its patches")
+        raise StageError(f"join is {variant.join}, but the weights of network {variant.network!r} depend on the size")
     other.set_weights(model.get_weights())
     return other
 
 
 def macs(model: keras.Model) -> int:
-    """Multiply-adds of the convolutions, transposed convolutions and dense layers for one patch; of nothing else.
-
-    A convolution does those of its kernel at each output pixel, borders too; a transposed one at each input pixel.
-    """
+    """Multiply-adds of convolutions, transposed convolutions and dense layers for one patch, borders included."""
     total = 0
     for layer in model.layers:
         if isinstance(layer, keras.Model):

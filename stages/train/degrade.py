@@ -1,4 +1,4 @@
-"""Damage for the images that a network learns from: noise, photons, JPEG compression, and mixtures, drawn by seed."""
+"""Random damage of training images: Gaussian noise, photon noise, JPEG compression, and mixtures."""
 
 import io
 import math
@@ -7,26 +7,25 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-# What happens how often: nothing, Gaussian noise, noise of photons, compression, noise and then compression.
-KINDS = {"none": 0.05, "noise": 0.5, "photons": 0.12, "jpeg": 0.18, "noise_jpeg": 0.15}
-QUALITIES = (10, 95)  # of JPEG, evenly
-UNIT = 16  # pixels on a side of what JPEG compresses together, where chroma has half the resolution
+KINDS = {"none": 0.05, "noise": 0.5, "photons": 0.12, "jpeg": 0.18, "noise_jpeg": 0.15}  # probabilities
+QUALITIES = (10, 95)  # of JPEG, uniform
+UNIT = 16  # pixels on a side of a JPEG block at half the chroma resolution
 
 
 class Damage(NamedTuple):
-    """What is done to a photograph; 0 is nothing."""
+    """Damage of one photograph; 0 means none."""
 
     sigma: float = 0.0  # standard deviation of Gaussian noise in each channel, gray levels of 255
-    shared: float = 0.0  # share of its variance that is the same in all channels, 0…1
-    photons: float = 0.0  # that white has
+    shared: float = 0.0  # share of its variance that is common to all channels, 0…1
+    photons: float = 0.0  # at white
     quality: int = 0  # of JPEG, 1…95
-    whole_chroma: bool = False  # does it keep chroma at full resolution (4:4:4 instead of 4:2:0)?
-    row: int = 0  # where in a block the image starts, 0…15
+    whole_chroma: bool = False  # 4:4:4 instead of 4:2:0
+    row: int = 0  # position of the image in a JPEG block, 0…15
     column: int = 0
 
 
 def draw(rng: np.random.Generator, strongest: float) -> Damage:
-    """Damage by chance: noise of at most `strongest` gray levels, weak noise more often than strong."""
+    """Random damage with noise of at most `strongest` gray levels; weak noise is more frequent than strong."""
     kind = rng.choice(list(KINDS), p=list(KINDS.values()))
     level, shared, common = rng.random(), rng.random(), rng.random() < 0.4
     quality, (row, column) = rng.integers(QUALITIES[0], QUALITIES[1] + 1), rng.integers(0, UNIT, 2)
@@ -34,7 +33,7 @@ def draw(rng: np.random.Generator, strongest: float) -> Damage:
     level *= math.sqrt(level) * strongest
     if kind == "none":
         return Damage()
-    if kind == "photons":  # as many as give white a deviation of `level`
+    if kind == "photons":  # the number that gives white a deviation of `level`
         return Damage(photons=(255 / max(level, 0.5)) ** 2)
     noise = Damage(level if kind == "noise" else level / 2 if kind == "noise_jpeg" else 0.0, shared if common else 0.0)
     if kind == "noise":
@@ -43,7 +42,7 @@ def draw(rng: np.random.Generator, strongest: float) -> Damage:
 
 
 def damaged(pieces: np.ndarray, damage: Damage, rng: np.random.Generator) -> np.ndarray:
-    """Pieces of a photograph `(n, height, width, 3)` uint8, damaged alike, rounded to 8 bits before compression."""
+    """Apply the same damage to pieces of a photograph, `(n, height, width, 3)` uint8."""
     found = pieces
     if damage.photons:
         found = _rounded(rng.poisson(found * (damage.photons / 255)) * (255 / damage.photons))
@@ -61,7 +60,7 @@ def _rounded(levels: np.ndarray) -> np.ndarray:
 
 
 def _compressed(pieces: np.ndarray, damage: Damage) -> np.ndarray:
-    """Compress pieces as one tall image in which each has blocks of its own, mirrored at its edges."""
+    """Compress pieces as one tall image; each is padded by reflection to whole blocks."""
     height, width = pieces.shape[1:3]
     rows, columns = ((start, -(start + side) % UNIT) for start, side in ((damage.row, height), (damage.column, width)))
     padded = np.pad(pieces, ((0, 0), rows, columns, (0, 0)), mode="symmetric")

@@ -1,8 +1,7 @@
-"""Convolutions of enlarged images, computed before enlarging: the same function of the same variables, in less time.
+"""Faster 3 × 3 convolutions of images that were doubled by repetition: the same function of the same variables.
 
-Each pixel of an image that is doubled by repetition stands there four times, so that a 3 × 3 convolution multiplies the
-same numbers again and again. Its kernel is summed instead, once for each of the four places that an output pixel can
-have in a doubled one, and the four outputs of the small image are interleaved (Shi et al. 2016, arXiv:1609.07009).
+The doubled image has each pixel four times. Instead, the kernel is summed for each of the four positions of an output
+pixel in a doubled one, and the four outputs of the small image are interleaved (Shi et al. 2016, arXiv:1609.07009).
 """
 
 from typing import Any
@@ -11,22 +10,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# Of a doubled image's row in an output row: 1 at (place of the output row in its doubled row, row of the kernel, row of
-# the small image from the one above). An output row at place 0, say, sees the row above once and its own twice.
+# (position of the output row, row of the kernel, row of the small image from the one above). An output row at position
+# 0 sees the row above once and its own row twice.
 ROWS = np.array([[[1, 0, 0], [0, 1, 0], [0, 1, 0]], [[0, 1, 0], [0, 1, 0], [0, 0, 1]]])
 
 
 def computed_small(model: keras.Model) -> keras.Model:
-    """`model` in the form to train it in: it shares all variables, and learns by `fit` as `model` itself would.
+    """A faster form of `model` with the same variables, or `model` itself if it has no such convolution.
 
-    Sums are in another order, so that results differ in their last bits.
-
-    Returns:
-        `model` itself if it has no convolution that this is for.
+    Sums are in another order, so results differ in their last bits.
     """
     if not any(_doubles(layer) for layer in model.layers):
         return model
-    doubled: dict[int, tuple[Any, Any]] = {}  # of an output's id: it, which keeps the id in use, and its small input
+    doubled: dict[int, tuple[Any, Any]] = {}  # id of an output → the output, which keeps the id in use, and its input
 
     def call(layer: keras.Layer, image: Any, *others: Any, **options: Any) -> Any:
         if _is_plain(layer) and id(image) in doubled:
@@ -40,10 +36,7 @@ def computed_small(model: keras.Model) -> keras.Model:
 
 
 class SmallConvolution(keras.layers.Layer):
-    """A 3 × 3 convolution of a doubled image: image `(n, h, w, channels)` → `(n, 2h, 2w, filters)`.
-
-    It has the variables of the `Conv2D` that it is made of, which would be given the doubled image.
-    """
+    """Doubling and a 3 × 3 `Conv2D`, with its variables: `(n, h, w, channels)` → `(n, 2h, 2w, filters)`."""
 
     def __init__(self, convolution: keras.layers.Conv2D) -> None:
         super().__init__(name=f"small_{convolution.name}", dtype=convolution.dtype_policy)
@@ -70,7 +63,7 @@ def _doubles(layer: keras.Layer) -> bool:
 
 
 def _is_plain(layer: keras.Layer) -> bool:
-    """Is it a 3 × 3 convolution of the usual kind?"""
+    """Is it a 3 × 3 convolution that can be computed small?"""
     return type(layer) is keras.layers.Conv2D and (
         (layer.kernel_size, layer.strides, layer.dilation_rate) == ((3, 3), (1, 1), (1, 1))
         and (layer.padding, layer.groups, layer.data_format) == ("same", 1, "channels_last")

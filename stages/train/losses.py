@@ -1,4 +1,4 @@
-"""Training losses and metrics: pure functions of two batches, `(batch, height, width, channels)` in [0, 1]."""
+"""Training losses and metrics: functions of two batches `(batch, height, width, channels)` in [0, 1] → `(batch,)`."""
 
 from typing import Any
 
@@ -7,49 +7,40 @@ from keras import ops
 
 from stages.networks.layers import ROUNDING
 
-PSNR_CAP = 100.0  # dB; what an exact copy scores
+PSNR_CAP = 100.0  # dB, of an exact copy
 K1, K2 = 0.01, 0.03
-VISIBLE = 2 / 255**2  # mean squared error of 2 gray levels², 45 dB: what is below hardly counts in `log_visible`
+VISIBLE = 2 / 255**2  # mean squared error of 2 gray levels², 45 dB; smaller errors hardly count in `log_visible`
 SIGMA, RADIUS = 1.5, 5  # pixels: SSIM's Gaussian window, 11 × 11
-SSIM_WEIGHT = 5e-3  # of 1 − SSIM beside the mean squared error, which is 1e-3 at 30 dB
+SSIM_WEIGHT = 5e-3  # of 1 − SSIM; the mean squared error is 1e-3 at 30 dB
 
 
 def mse(targets: Any, outputs: Any) -> Any:
-    """Mean squared error: two `(batch, height, width, channels)` in [0, 1] → `(batch,)`."""
+    """Mean squared error."""
     return ops.mean(ops.square(targets - outputs), axis=(1, 2, 3))
 
 
 def mae(targets: Any, outputs: Any) -> Any:
-    """Mean absolute error: two `(batch, height, width, channels)` in [0, 1] → `(batch,)`."""
+    """Mean absolute error."""
     return ops.mean(ops.abs(targets - outputs), axis=(1, 2, 3))
 
 
 def log_mse(targets: Any, outputs: Any) -> Any:
-    """log10 of (mean squared error + `ROUNDING`) → `(batch,)`: a decibel counts the same on every image."""
+    """log10 (mean squared error + `ROUNDING`): a decibel counts the same on every image."""
     return ops.log10(mse(targets, outputs) + ROUNDING)
 
 
 def log_visible(targets: Any, outputs: Any) -> Any:
-    """log10 of (mean squared error + `VISIBLE`) → `(batch,)`: as `log_mse`, but what is nearly right counts less.
-
-    Where inputs are damaged by chance, one that is clean by chance would else outweigh all others.
-    """
+    """log10 (mean squared error + `VISIBLE`): like `log_mse`, but an input with little damage does not dominate."""
     return ops.log10(mse(targets, outputs) + VISIBLE)
 
 
 def mse_ssim(targets: Any, outputs: Any) -> Any:
-    """Mean squared error + `SSIM_WEIGHT` · (1 − SSIM) → `(batch,)`; such mixtures are those of Zhao et al. 2017.
-
-    (IEEE Transactions on Computational Imaging 3:1, doi:10.1109/TCI.2016.2644865.)
-    """
+    """Mean squared error + `SSIM_WEIGHT` · (1 − SSIM); see Zhao et al. 2017 (doi:10.1109/TCI.2016.2644865)."""
     return mse(targets, outputs) + SSIM_WEIGHT * (1 - ssim(targets, outputs))
 
 
 def ssim(targets: Any, outputs: Any) -> Any:
-    """Mean structural similarity of Wang et al. 2004, as `stages.evaluate.measures.ssim` scores it: → `(batch,)`.
-
-    Images are at least 11 pixels a side.
-    """
+    """Mean structural similarity as in `stages.evaluate.measures.ssim`; images have at least 11 pixels a side."""
     rows, columns = (ops.convert_to_tensor(_window(side), dtype=outputs.dtype) for side in outputs.shape[1:3])
 
     def blur(images: Any) -> Any:
@@ -65,14 +56,14 @@ def ssim(targets: Any, outputs: Any) -> Any:
 
 
 def _window(side: int) -> np.ndarray:
-    """The Gaussian window at every place where it lies wholly inside: `(side − 10, side)`."""
+    """The Gaussian window at every position inside the image, `(side − 10, side)`."""
     distance = np.arange(side)[None] - np.arange(side - 2 * RADIUS)[:, None] - RADIUS
     weights = np.where(np.abs(distance) <= RADIUS, np.exp(-(distance**2) / (2 * SIGMA**2)), 0)
     return weights / weights.sum(axis=1, keepdims=True)
 
 
 def psnr(targets: Any, outputs: Any) -> Any:
-    """Peak signal-to-noise ratio in dB for a peak of 1, outputs clipped to [0, 1]: → `(batch,)`, at most `PSNR_CAP`."""
+    """Peak signal-to-noise ratio in dB for a peak of 1, at most `PSNR_CAP`; outputs are clipped to [0, 1]."""
     error = ops.maximum(mse(targets, ops.clip(ops.cast(outputs, targets.dtype), 0, 1)), 10 ** (-PSNR_CAP / 10))
     return -10 * ops.log10(error)
 

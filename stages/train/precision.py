@@ -1,4 +1,4 @@
-"""How TensorFlow computes: threads, data type, determinism, memory; and moving a model between data types."""
+"""Configures TensorFlow (threads, data type, determinism, memory) and converts models between data types."""
 
 import ctypes
 import json
@@ -12,17 +12,11 @@ from stages.common.stage import StageError
 
 
 def prepare(threads: int, dtype: str, seed: int = 0, device: str = "cpu", replicas: int = 1) -> None:
-    """Pin what sums depend on; call once, before anything of TensorFlow runs.
+    """Set everything that results depend on; call once, before TensorFlow runs.
 
-    Args:
-        threads: within and between operations.
-        dtype: "float32", "float64", "mixed_float16" or "mixed_bfloat16", for all layers built from now on.
-        seed: of initial weights and of random layers.
-        device: "cpu" or "gpu".
-        replicas: devices of that kind that are needed on this machine; a processor counts as so many.
-
-    Raises:
-        StageError: TensorFlow sees fewer GPUs than that.
+    `threads` are those within and between operations. `dtype` is "float32", "float64", "mixed_float16" or
+    "mixed_bfloat16", for all layers built later. `seed` is that of initial weights and random layers. `replicas` are
+    GPUs that are needed (`StageError` if TensorFlow sees fewer), or logical devices of the CPU.
     """
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
@@ -30,17 +24,17 @@ def prepare(threads: int, dtype: str, seed: int = 0, device: str = "cpu", replic
         gpus = tf.config.list_physical_devices("GPU")
         if len(gpus) < replicas:
             raise StageError(
-                f"train.device is gpu, and TensorFlow sees {len(gpus)} on this machine where {replicas} are needed; "
-                "install its CUDA libraries (`pip install tensorflow[and-cuda]`), or set train.device to cpu"
+                f"train.device is gpu and train.replicas {replicas}, but TensorFlow sees {len(gpus)} GPUs; install its "
+                "CUDA libraries (`pip install tensorflow[and-cuda]`), or set train.device to cpu"
             )
         for gpu in gpus:
-            tf.config.experimental.set_memory_growth(gpu, True)  # so that variants can share one
+            tf.config.experimental.set_memory_growth(gpu, True)  # several variants can share a GPU
     else:
-        tf.config.set_visible_devices([], "GPU")  # another device, other sums
+        tf.config.set_visible_devices([], "GPU")
         parts = [tf.config.LogicalDeviceConfiguration()] * replicas
         tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
     tf.config.experimental.enable_op_determinism()
-    keras.config.set_image_data_format("channels_last")  # whatever the user's keras.json says
+    keras.config.set_image_data_format("channels_last")  # overrides the user's keras.json
     keras.config.set_epsilon(1e-7)
     keras.utils.set_random_seed(seed)
     _use(dtype)
@@ -48,20 +42,19 @@ def prepare(threads: int, dtype: str, seed: int = 0, device: str = "cpu", replic
 
 
 def strategy(device: str, replicas: int) -> tf.distribute.Strategy:
-    """How replicas train together on this machine: one by itself, several as mirrored variables."""
+    """The strategy for replicas on this machine: the default for one, mirrored variables for several."""
     if replicas == 1:
         return tf.distribute.get_strategy()
-    # on the processor, plain sums in the order of the replicas; collective ones fail in a process's second training
+    # on a CPU, plain sums in the order of the replicas: collective ones fail in the second training of a process
     sums = tf.distribute.ReductionToOneDevice() if device == "cpu" else None
     return tf.distribute.MirroredStrategy([f"{device}:{number}" for number in range(replicas)], sums)
 
 
 def convert(model: keras.Model, dtype: str) -> keras.Model:
-    """A copy of `model` that computes in `dtype`, its weights cast; `dtype` becomes the default for new layers."""
+    """A copy of `model` with weights and computation in `dtype`, which becomes the default for new layers."""
     _use(dtype)
     config = json.dumps(keras.saving.serialize_keras_object(model))
-    # layers keep the type that they were built with
-    config = re.sub('"(float32|float64|mixed_float16|mixed_bfloat16)"', f'"{dtype}"', config)
+    config = re.sub('"(float32|float64|mixed_float16|mixed_bfloat16)"', f'"{dtype}"', config)  # each layer has its own
     copy = keras.saving.deserialize_keras_object({**json.loads(config), "compile_config": None})
     copy.set_weights(model.get_weights())
     return copy
@@ -73,10 +66,10 @@ def _use(dtype: str) -> None:
 
 
 def _keep_freed_memory() -> None:
-    """Let glibc keep what each step frees: giving it back and asking again took half of the training time."""
+    """Make glibc keep freed memory: returning it and requesting it again took half of the training time."""
     if platform.libc_ver()[0] != "glibc":
         return
-    mallopt = ctypes.CDLL(None).mallopt  # parameters by their numbers in malloc.h
-    mallopt(-4, 0)  # M_MMAP_MAX: large blocks from the heap, too
-    mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: never give the top of the heap back
+    mallopt = ctypes.CDLL(None).mallopt  # numbers as in malloc.h
+    mallopt(-4, 0)  # M_MMAP_MAX: large blocks come from the heap
+    mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: never return the top of the heap
     mallopt(-8, 1)  # M_ARENA_MAX: one heap for all threads

@@ -1,4 +1,4 @@
-"""Baselines are what their names say."""
+"""Baselines agree with independent implementations."""
 
 import itertools
 
@@ -19,7 +19,7 @@ def test_the_1x1_convolution_learns_the_weights_of_the_target() -> None:
 
 
 def smooth(patches: int) -> np.ndarray:
-    """Patches of 12 pixels that vary in no symmetric way."""
+    """Patches of 12 pixels without symmetry."""
     return np.cumsum(RNG.normal(0.1, 1, (patches, 144)), axis=1).reshape(-1, 12, 12)
 
 
@@ -40,7 +40,7 @@ def test_pca_is_that_of_all_flips_and_turns(patches: int) -> None:
     assert baselines.fit_pca([train], patches, 30)[1].shape == (144, 30)
 
 
-def test_of_a_component_and_its_turned_twin_the_even_one_comes_first() -> None:
+def test_even_components_come_before_their_turned_odd_twins() -> None:
     train = smooth(100)
     _, directions = baselines.fit_pca([train], 100, 144)
     images = directions.T.reshape(-1, 12, 12)
@@ -61,8 +61,8 @@ def test_pca_has_no_direction_in_which_the_training_patches_do_not_vary() -> Non
     assert baselines.fit_pca([flat[:4]], 4, 144)[1].shape[1] < 23
 
 
-@pytest.mark.parametrize(("radial", "place"), [(False, 32), (True, 24)])  # of u = 3, v = 4, counted by hand
-def test_a_dct_code_keeps_a_wave_from_its_place_on(radial: bool, place: int) -> None:
+@pytest.mark.parametrize(("radial", "place"), [(False, 32), (True, 24)])  # rank of u = 3, v = 4, counted by hand
+def test_a_dct_code_keeps_a_wave_from_its_rank_on(radial: bool, place: int) -> None:
     row, column = np.indices((12, 12)) + 0.5
     wave = np.cos(np.pi * 3 * row / 12) * np.cos(np.pi * 4 * column / 12)
     images = np.stack([0.5 + 0.1 * wave, 0.2 - 0.1 * wave])

@@ -1,4 +1,4 @@
-"""Chroma in the error, and hue in the gray, are found where they are and only there."""
+"""Chroma in the error and hue in the gray are measured, and nothing else is."""
 
 from typing import Any
 
@@ -43,14 +43,14 @@ def test_r2_and_levels_are_those_of_ordinary_least_squares() -> None:
     assert found["chroma_levels"] == pytest.approx(levels, rel=1e-4)
 
 
-def test_no_error_and_a_constant_one_leak_nothing() -> None:
+def test_no_error_and_a_constant_error_leak_nothing() -> None:
     nothing = {"chroma_r2": 0.0, "chroma_r2_per_photo": {"a": 0.0}, "chroma_levels": 0.0}
     cb = leakage.cb_cr(COLOUR)[0]
     for residual in (np.zeros_like(cb), 1e-10 * cb, np.full_like(cb, 0.1)):
         assert of_residuals(ONE, COLOUR, residual[None]) == nothing
 
 
-def test_input_without_chroma_explains_nothing_and_that_of_a_single_hue_all_it_can() -> None:
+def test_gray_photographs_and_photographs_of_a_single_hue_have_a_finite_r2() -> None:
     gray = np.repeat(RNG.random((12, 16, 16, 1)), 3, axis=3)
     noise = RNG.normal(0, 0.1, gray.shape[:3])
     assert r2(noise, gray) == 0
@@ -60,7 +60,7 @@ def test_input_without_chroma_explains_nothing_and_that_of_a_single_hue_all_it_c
     assert r2(cb - 2 * cb**2, tinted) == pytest.approx(1)
 
 
-def test_photographs_count_alike_however_many_patches_they_have() -> None:
+def test_photographs_have_equal_weight_whatever_their_number_of_patches() -> None:
     photos = np.array(["b"] * 9 + ["a"] * 3)
     cb, _ = leakage.cb_cr(COLOUR)
     residual = np.where((photos == "b")[:, None, None], 0.1 * cb, 0)
@@ -70,7 +70,7 @@ def test_photographs_count_alike_however_many_patches_they_have() -> None:
     assert found["chroma_levels"] == pytest.approx(255 * 0.1 * cb[:9].std() / 2)
 
 
-def test_a_photograph_in_parts_is_explained_as_in_one_piece() -> None:
+def test_parts_of_a_photograph_give_the_same_result_as_the_whole() -> None:
     cb, cr = leakage.cb_cr(COLOUR)
     residuals = np.stack([0.02 * cb - 0.03 * cr * cr + RNG.normal(0.01, 0.01, cb.shape), 0 * cb, 1e-7 * cr])
     parts = [leakage.triangle(COLOUR[part], residuals[:, part]) for part in (slice(1), slice(1, 5), slice(5, 12))]
@@ -83,8 +83,8 @@ def test_a_photograph_in_parts_is_explained_as_in_one_piece() -> None:
         assert found == pytest.approx(expected, rel=1e-9)
 
 
-def test_hue_contrast_is_none_for_luma_and_known_for_other_formulas() -> None:
-    chroma = np.mean([0.3, 0.5, 0.3]) / 1.772  # the radius in the plane of Cb and Cr; a sinusoid's deviation is it / √2
+def test_hue_contrast_is_zero_for_luma_and_known_for_other_formulas() -> None:
+    chroma = np.mean([0.3, 0.5, 0.3]) / 1.772  # the radius in the plane of Cb and Cr; the deviation is radius / √2
     in_green, in_mean = np.hypot(0.344136, 0.714136), np.hypot(1.772 - 0.344136, 1.402 - 0.714136) / 3
     flat = leakage.hues(12)
     assert (flat == flat[:, :, :1, :1]).all()
@@ -94,7 +94,7 @@ def test_hue_contrast_is_none_for_luma_and_known_for_other_formulas() -> None:
     assert leakage.hue_contrast(baselines.mean_rgb, 12) == pytest.approx(255 * chroma * in_mean / np.sqrt(2))
 
 
-def test_hue_contrast_is_no_pattern_no_luma_and_sees_channels() -> None:
+def test_hue_contrast_ignores_patterns_and_averages_channels() -> None:
     grid = np.indices((12, 12)).sum(axis=0) % 2 / 4
     assert leakage.hue_contrast(lambda colour: baselines.luma(colour) + grid - 0.2, 12) == pytest.approx(0, abs=1e-12)
     assert leakage.hue_contrast(lambda colour: 1 + colour[..., 0], 12) == 0  # clipped to white

@@ -1,4 +1,4 @@
-"""From outputs to scores: rounding, means over patches and photographs, intervals, quantiles, and what git keeps."""
+"""Measures agree with scikit-image; scores are rounded, averaged and summarised as their tables say."""
 
 import numpy as np
 import pandas as pd
@@ -6,12 +6,59 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from skimage.color import lab2rgb
+from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
-from stages.evaluate import scores
+from stages.evaluate import measures, scores
 from stages.evaluate.scores import Interval
 from stages.formats.patches import PatchSet
 
 RNG = np.random.default_rng(5)
+
+
+# === Measures ===
+
+
+@pytest.mark.parametrize("shape", [(20, 28, 28), (3, 90, 141)])  # SSIM cuts the larger into pieces
+def test_psnr_mse_and_ssim_agree_with_scikit_image(shape: tuple[int, ...]) -> None:
+    targets = RNG.random(shape)
+    outputs = np.clip(targets + RNG.normal(0, RNG.uniform(0, 0.4, (len(targets), 1, 1)), shape), 0, 1)
+    pairs = list(zip(targets, outputs, strict=True))
+    wang = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1}
+    peer = [peak_signal_noise_ratio(*pair, data_range=1) for pair in pairs]
+    assert measures.psnr(targets, outputs) == pytest.approx(peer)
+    assert measures.mse(targets, outputs) == pytest.approx([mean_squared_error(*pair) for pair in pairs])
+    peer = [structural_similarity(*pair, **wang) for pair in pairs]
+    assert measures.ssim(targets, outputs) == pytest.approx(peer, abs=1e-12)
+    with pytest.raises(ValueError, match="at least 11"):
+        measures.ssim(targets[:, :10], outputs[:, :10])
+
+
+def test_identical_images_have_no_psnr_and_an_ssim_of_one_and_equal_pixels_are_counted() -> None:
+    targets = RNG.random((4, 28, 28))
+    outputs = targets.copy()
+    outputs[0, :7] += 1e-9
+    assert np.isnan(measures.psnr(targets, outputs)).tolist() == [False, True, True, True]
+    assert measures.ssim(targets, targets) == pytest.approx(np.ones(4))
+    assert measures.exact(targets, outputs).tolist() == [0.75, 1, 1, 1]
+
+
+def test_chroma_is_zero_for_gray_and_known_for_a_known_colour() -> None:
+    gray = np.repeat(RNG.random((3, 28, 28, 1)), 3, axis=3)
+    assert measures.chroma(gray) == pytest.approx(np.zeros(3), abs=0.01)
+    colour = lab2rgb(np.full((1, 8, 8, 3), [60.0, 30.0, 40.0]))
+    assert measures.chroma(colour) == pytest.approx([50.0], abs=0.01)
+
+
+def test_total_variation_of_a_ramp_is_its_slope() -> None:
+    row, column = np.indices((12, 16)) / 100
+    images = np.stack([2 * column, row, 2 * column + row, row * 0])
+    assert measures.total_variation(images) == pytest.approx([0.01, 0.005, 0.015, 0])
+    assert measures.total_variation(1 - images) == pytest.approx([0.01, 0.005, 0.015, 0])
+    assert measures.total_variation(np.tile([0, 1], (1, 4, 2))) == pytest.approx([0.5])  # ups and downs add up
+
+
+# === Tables ===
 
 
 def per_patch(index: pd.DataFrame, targets: np.ndarray, outputs: np.ndarray) -> pd.DataFrame:
@@ -25,12 +72,12 @@ def shifted(patch_set: PatchSet, photos: list[str]) -> pd.DataFrame:
     return per_patch(patch_set.index.assign(photo=photos), gray, outputs)
 
 
-def test_scores_average_over_patches_of_which_the_identical_have_no_psnr(patch_set: PatchSet) -> None:
+def test_identical_patches_are_counted_and_have_no_part_in_the_mean_psnr(patch_set: PatchSet) -> None:
     table = shifted(patch_set, ["a"] * 12 + ["b"] * 36)
     summary = scores.summarise(table)
     assert (summary["identical"], summary["patches"], summary["exact"]) == (12, 48, 0.25)
     assert summary["mse"] == pytest.approx(0.03)
-    assert summary["psnr"] == pytest.approx(-20 * np.log10(0.2))  # without those that are identical
+    assert summary["psnr"] == pytest.approx(-20 * np.log10(0.2))
     assert summary["psnr_of_mean_mse"] == pytest.approx(-10 * np.log10(0.03))
     same = scores.summarise(table[:12])
     assert (same["identical"], same["psnr"], same["psnr_of_mean_mse"], same["ssim"]) == (12, None, None, 1)
@@ -44,7 +91,6 @@ def test_errors_and_ssim_of_a_colour_output_are_averaged_over_channels(patch_set
     third = per_patch(patch_set.index, gray, outputs[..., 2])
     assert found["ssim"].to_numpy() == pytest.approx((2 + third["ssim"]) / 3)
     assert found["exact"].to_numpy() == pytest.approx(2 / 3)
-    assert scores.summarise(found)["identical"] == 0
 
 
 def test_quantiles_and_means_per_photograph_are_those_of_the_patches(patch_set: PatchSet) -> None:
@@ -63,8 +109,7 @@ def test_quantiles_and_means_per_photograph_are_those_of_the_patches(patch_set: 
 def test_outputs_are_clipped_and_rounded_to_8_bits_before_they_are_compared() -> None:
     levels = np.arange(256) / 255
     outputs = np.stack([levels - 0.49 / 255, levels + 0.49 / 255]).reshape(2, 16, 16)
-    assert (scores.planes(outputs) == levels.reshape(16, 16)).all()  # the very fractions that targets are
-    assert scores.planes(outputs).shape == (1, 2, 16, 16)
+    assert (scores.planes(outputs) == levels.reshape(1, 16, 16)).all()
     colour = scores.planes(np.stack([outputs - 1.1, outputs, outputs + 1.1], axis=3))
     assert colour.shape == (3, 2, 16, 16)
     assert [plane.mean() for plane in colour] == [0, pytest.approx(0.5), 1]
@@ -78,14 +123,12 @@ def test_metrics_are_those_of_the_variant_alone_with_its_start() -> None:
     }
     expected = {"mine": {"latent": 32, "psnr": None, "ssim": 0.12346, "start_psnr": 16.0}}
     assert scores.of_metrics("mine", summary) == expected
-    assert scores.of_metrics("baselines", {"scores": summary["scores"]}) == {
-        "mine": {"psnr": None, "ssim": 0.12346},
-        "pca_32": {"psnr": 1, "ssim": 1},
-    }
+    expected = {"mine": {"psnr": None, "ssim": 0.12346}, "pca_32": {"psnr": 1, "ssim": 1}}
+    assert scores.of_metrics("baselines", {"scores": summary["scores"]}) == expected
 
 
 @given(st.lists(st.floats(-100, 100), min_size=3, max_size=12))
-def test_the_interval_is_students_over_those_that_have_a_value(values: list[float]) -> None:
+def test_the_interval_is_students_without_missing_values(values: list[float]) -> None:
     found, known = Interval.of(pd.Series([*values, np.nan])), stats.ttest_1samp(values, 0)
     if np.std(values) > 1e-6:
         expected = known.confidence_interval(0.95)

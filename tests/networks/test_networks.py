@@ -1,4 +1,4 @@
-"""One harness that every network passes: shape, size, names, gradients, saving and loading."""
+"""Every network has its shape, size, names and gradients, and can be saved; what each promises beyond that."""
 
 import subprocess
 import sys
@@ -10,11 +10,13 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import scipy.fft
 
 from grayscale import damage
 from stages.common.artifacts import write_model
 from stages.evaluate import networks, probes
 from stages.evaluate.networks import predict
+from stages.networks import adaptive
 from stages.networks.layers import Sampling
 from stages.networks.registry import NETWORKS
 from stages.train import losses, precision
@@ -27,7 +29,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "adaptive": {"latent": 261, "sets": 32},
     "denoise": {"channels": 16, "blocks": 1},
 }
-CHANNELS = {"denoise": 8}  # that a network sees, if not 3
+CHANNELS = {"denoise": 8}  # of the input, if not 3
 PARAMETERS = dict(zip(NETWORKS, (12769, 420742, 86561, 1041, 120140, 61033), strict=True))
 TRAINABLE = {**PARAMETERS, "adaptive": 3 + 64 * 260, "denoise": 36641}
 MACS = dict(zip(NETWORKS, (2822400, 2272032, 1938048, 50176, 147392, 7463680), strict=True))
@@ -46,7 +48,7 @@ def build(
 
 
 def seen(name: str, images: np.ndarray = IMAGES) -> np.ndarray:
-    """The images, and how damaged they are if the network is told."""
+    """The images, with planes of damage if the network sees them."""
     return damage.beside(images, np.array([20.0, 15.0, 1.0])) if name in CHANNELS else images
 
 
@@ -77,7 +79,7 @@ def test_every_network_has_its_shape_and_its_size(name: str) -> None:
 
 
 def test_the_seed_and_it_alone_decides_the_bytes_that_are_saved(name: str, tmp_path: Path) -> None:
-    """A layer or an operation without a name would be called by how many were built before."""
+    """Keras numbers layers and operations without a name by how many were built before."""
     for file, seed in (("a.keras", 1), ("b.keras", 1), ("c.keras", 2)):
         write_model(tmp_path / file, used(build(name, seed=seed)))
     first, same, other = (path.read_bytes() for path in sorted(tmp_path.iterdir()))
@@ -88,16 +90,16 @@ def test_the_seed_and_it_alone_decides_the_bytes_that_are_saved(name: str, tmp_p
 
 def test_every_weight_learns(name: str) -> None:
     model = build(name)
-    model.compile("adam", loss=losses.mse, run_eagerly=True)  # sgd would lose its first steps, from zeros, in rounding
+    model.compile("adam", loss=losses.mse, run_eagerly=True)
     before = [np.copy(weight) for weight in model.trainable_variables]
-    model.fit(seen(name), np.zeros((5, 28, 28, 1)), epochs=3, verbose=0)  # what follows zeros learns later
+    model.fit(seen(name), np.zeros((5, 28, 28, 1)), epochs=3, verbose=0)  # weights before zeros learn later
     assert not any(np.array_equal(a, b) for a, b in zip(before, model.trainable_variables, strict=True))
 
 
-def test_a_stored_network_computes_in_float64_and_can_be_moved_back(name: str, tmp_path: Path) -> None:
+def test_a_stored_network_computes_in_float64_and_can_be_converted_back(name: str, tmp_path: Path) -> None:
     stored = used(build(name))
     write_model(tmp_path / "model.keras", stored)
-    precision._use("float64")  # as the stage does before it loads
+    precision._use("float64")
     model = networks.load(tmp_path / "model.keras")
     assert {weight.dtype for weight in model.get_weights() if weight.dtype.kind == "f"} == {np.dtype("float64")}
     exact = predict(model, seen(name))
@@ -110,7 +112,7 @@ def test_a_stored_network_computes_in_float64_and_can_be_moved_back(name: str, t
 LOADING = """
 import sys
 from pathlib import Path
-sys.modules["stages"] = sys.modules["grayscale"] = None  # `import` of them fails
+sys.modules["stages"] = sys.modules["grayscale"] = None  # importing them fails
 import keras, numpy as np
 images = np.load("images.npy")
 for path in sorted(Path().glob("*.keras")):
@@ -121,7 +123,7 @@ for path in sorted(Path().glob("*.keras")):
 """
 
 
-def test_a_trained_model_loads_and_predicts_the_same_where_only_keras_is(tmp_path: Path) -> None:
+def test_a_trained_model_loads_and_predicts_the_same_with_keras_alone(tmp_path: Path) -> None:
     everything = seen("denoise").astype("float32")
     np.save(tmp_path / "images.npy", everything)
     for name in NETWORKS:
@@ -130,16 +132,25 @@ def test_a_trained_model_loads_and_predicts_the_same_where_only_keras_is(tmp_pat
         write_model(tmp_path / f"{name}.keras", trained)
         assert np.asarray(trained(images)) == pytest.approx(np.asarray(model(images, training=False)), abs=1e-5)
         np.save(tmp_path / f"{name}.npy", trained(images))
-    ended = subprocess.run(
-        [sys.executable, "-I", "-c", LOADING], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-I", "-c", LOADING]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.stdout.split() == sorted(NETWORKS), ended.stderr[-2000:]
 
 
-def test_a_divisor_leaves_at_least_one_number() -> None:
-    assert build("bottleneck", patch=12, latent_divisor=144).get_layer("latent").output.shape[1] == 1
-    with pytest.raises(ValueError, match="latent_divisor is 145; for patches of 12 it must be at most 144"):
-        build("bottleneck", patch=12, latent_divisor=145)
+# === Latents ===
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("bottleneck", {"latent_divisor": 145}, "latent_divisor is 145; for patches of 12 it must be at most 144"),
+        ("adaptive", {"latent": 1}, "latent is 1; for patches of 12 it must be 2 to 144"),
+        ("adaptive", {"latent": 145}, "latent is 145; for patches of 12 it must be 2 to 144"),
+    ],
+)
+def test_an_impossible_latent_is_refused(name: str, options: dict[str, int], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        build(name, patch=12, **options)
 
 
 @pytest.mark.parametrize("linear", [0, 1])
@@ -148,25 +159,73 @@ def test_only_a_linear_latent_has_negative_numbers(linear: int) -> None:
     assert (networks.encode(model, IMAGES)[0].min() < 0) == bool(linear)
 
 
-# === Damage ===
+# === adaptive ===
+
+KEEP, SETS, SIDE = 20, 6, 12
 
 
-def test_denoise_corrects_luma_in_proportion_to_the_damage_it_is_told() -> None:
-    """So a clean photograph can not be harmed, whatever the network has learned."""
+def small_adaptive(sets: int = SETS) -> adaptive.Adaptive:
+    precision._use("float64")
+    return build("adaptive", patch=SIDE, latent=KEEP + 1, sets=sets, seed=3)
+
+
+def test_each_patch_sends_the_coefficients_of_the_set_that_keeps_most_energy() -> None:
+    model = small_adaptive()
+    scores = model.get_layer("choice").scores
+    scores.assign(np.random.default_rng(8).random(scores.shape))  # sets as different as possible
+    images = np.random.default_rng(4).random((40, SIDE, SIDE, 3))
+    found, wanted = (
+        scipy.fft.dctn(gray, norm="ortho", axes=(1, 2)).reshape(40, -1)
+        for gray in (np.asarray(model(images))[..., 0], images.mean(axis=3))
+    )
+    kept = np.asarray(model.get_layer("choice").kept()).astype(bool)
+    assert kept.shape == (2 * SETS, SIDE * SIDE)
+    assert (kept.sum(axis=1) == KEEP).all()
+    turned = kept.reshape(-1, SIDE, SIDE).transpose(0, 2, 1).reshape(2, SETS, -1)
+    assert np.array_equal(turned[::-1].reshape(kept.shape), kept)  # transposes are also sets
+    best = np.argmax(wanted.reshape(-1, SIDE, SIDE).transpose(0, 2, 1).reshape(40, -1) ** 2 @ kept.T, axis=1)
+    assert len(set(best)) > SETS
+    rows_last = kept[best].reshape(-1, SIDE, SIDE).transpose(0, 2, 1).reshape(40, -1)
+    np.testing.assert_allclose(found, wanted * rows_last, atol=1e-12)
+
+    code, _ = networks.encode(model.inference(), images)
+    assert code.shape == (40, KEEP + 1)
+    assert np.array_equal(code[:, -1], best)
+    sent = np.sort(np.take_along_axis(found, np.argsort(-np.abs(found), axis=1)[:, :KEEP], axis=1), axis=1)
+    np.testing.assert_allclose(np.sort(code[:, :-1], axis=1), sent, atol=1e-12)
+    np.testing.assert_allclose(model.inference()(images), model(images, training=True), atol=1e-12)
+
+
+def test_sets_learn_to_keep_what_their_patches_miss() -> None:
+    """All patches are waves along rows that no set keeps before training."""
+    spectrum = np.zeros((64, SIDE, SIDE))
+    spectrum[:, 0, 0] = 6
+    spectrum[:, 1, 6:] = np.random.default_rng(6).normal(0, 0.3, (64, SIDE - 6))
+    gray = scipy.fft.idctn(spectrum, norm="ortho", axes=(1, 2))[..., None]
+    colour, model = gray.repeat(3, axis=3), small_adaptive(sets=1)
+    model.compile(keras.optimizers.Adam(0.01), loss=losses.log_mse)
+    before = float(np.mean(losses.mse(gray, model(colour))))
+    model.fit(colour, gray, batch_size=16, epochs=20, verbose=0)
+    assert float(np.mean(losses.mse(gray, model(colour)))) < before / 100
+
+
+# === denoise ===
+
+
+def test_the_correction_of_luma_is_proportional_to_the_damage() -> None:
+    """A clean photograph is not changed, whatever the network has learned."""
     model = build("denoise")
     last = model.get_layer("residual")
     last.set_weights([np.random.default_rng(1).normal(0, 0.1, weight.shape) for weight in last.get_weights()])
     luma = np.asarray(keras.Model(model.input, model.get_layer("luma").output)(seen("denoise")))
     assert luma[..., 0] == pytest.approx(IMAGES @ LUMA, abs=1e-6)
-    sizes = []
-    for level in (0, 0.1, 10):
-        found = np.asarray(model(damage.beside(IMAGES, np.array([level, level, 0.0]))))
-        sizes.append(np.abs(found - luma).max())
-    assert sizes[0] == 0
-    assert sizes[1] < 0.05 * sizes[2]
+    levels = (np.array([level, level, 0.0]) for level in (0, 0.1, 10))
+    none, little, much = (np.abs(model(damage.beside(IMAGES, level)) - luma).max() for level in levels)
+    assert none == 0
+    assert little < 0.05 * much
 
 
-def test_denoise_begins_as_a_filter_that_is_far_better_than_luma() -> None:
+def test_the_untrained_denoiser_is_far_better_than_luma() -> None:
     rng = np.random.default_rng(1)
     for sigma, gain in ((10, 1.5), (25, 3)):
         photograph = leaves.photograph(2, 112, 112)
@@ -177,10 +236,10 @@ def test_denoise_begins_as_a_filter_that_is_far_better_than_luma() -> None:
         assert np.square(found - target).mean() < np.square(luma - target).mean() / 10 ** (gain / 10)  # gain in dB
 
 
-# === Variational ===
+# === vae ===
 
 
-def test_a_sample_has_the_deviation_that_the_log_variance_says() -> None:
+def test_a_sample_has_the_deviation_of_the_log_variance() -> None:
     keras.utils.set_random_seed(1)
     mean, log_variance = np.full((20000, 2), 3.0), np.log([[4.0, 0.25]]).repeat(20000, axis=0)
     sampling = Sampling()
@@ -190,7 +249,7 @@ def test_a_sample_has_the_deviation_that_the_log_variance_says() -> None:
     assert np.array_equal(sampling((mean, log_variance), training=False), mean.astype("float32"))
 
 
-def test_the_vae_tracks_total_reconstruction_and_kl_weighing_partial_batches() -> None:
+def test_the_vae_reports_loss_reconstruction_and_kl_weighted_by_batch_size() -> None:
     model = build("vae")
     model.compile("sgd", loss=losses.mse)
     whole = model.evaluate(IMAGES, IMAGES[..., :1], batch_size=5, verbose=0, return_dict=True)

@@ -1,7 +1,6 @@
-"""Photographs of any number and size are cut in bounded memory, on any number of processes and after a kill alike."""
+"""Photographs are cut into patch sets in bounded memory, with the same result after an interruption."""
 
 import tracemalloc
-import weakref
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from grayscale import conversions
 from stages.common.artifacts import ArtifactError
 from stages.common.engine import Engine
 from stages.common.settings import Targets
-from stages.formats import container, manifest, patches
+from stages.formats import manifest, patches
 from stages.targets import cutting
 from tests import leaves
 from tests.formats import packed
@@ -22,7 +21,7 @@ from tests.formats import packed
 NAME = '"{}", ä'
 SIDES = ["train", "test", "train", "validation", "train", "train", "test", "train"]
 HEIGHTS = [40, 60, 40, 70, 11, 200, 50, 90]  # of 50 pixels width: 12 patches of 12 for every 40, none for 11
-FLAT = {5, 6}  # whose patches are all near-empty
+FLAT = {5, 6}  # all patches are near-empty
 SETTINGS = Targets(conversion="gradient_correlation", patch=12, stride=12, min_contrast=5, shard_patches=30)
 
 
@@ -44,12 +43,12 @@ def photograph(number: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight photographs, their splits mixed; one is too small for a patch, and two have no contrast."""
+    """Eight photographs of mixed splits; one is smaller than a patch, two have no contrast."""
     return packed.write(tmp_path_factory.mktemp("photos"), {NAME.format(n): photograph(n) for n in range(8)}, SIDES)
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=30), st.integers(1, 60))
-def test_a_group_is_full_or_has_one_large_photograph(sizes: list[int], most: int) -> None:
+def test_groups_are_as_large_as_possible_or_one_large_photograph(sizes: list[int], most: int) -> None:
     groups = cutting.plan(sizes, most)
     assert [number for start, stop in groups for number in range(start, stop)] == [*range(len(sizes))]
     for start, stop in groups:
@@ -58,7 +57,7 @@ def test_a_group_is_full_or_has_one_large_photograph(sizes: list[int], most: int
         assert stop == len(sizes) or sum(sizes[start : stop + 1]) > most
 
 
-def test_shards_hold_whole_photographs_in_their_order_as_numpy_saves_them(photos: Path, tmp_path: Path) -> None:
+def test_shards_hold_whole_photographs_in_order_in_files_as_of_numpy(photos: Path, tmp_path: Path) -> None:
     counts = cut(photos, tmp_path)
     assert counts["patches"].tolist() == [12, 20, 12, 20, 0, 64, 16, 28]
     assert counts["photo"].tolist() == [NAME.format(number) for number in range(8)]
@@ -75,7 +74,7 @@ def test_shards_hold_whole_photographs_in_their_order_as_numpy_saves_them(photos
 
 
 @pytest.mark.parametrize(("conversion", "stride"), [("bt601", 5), ("gradient_correlation", 12)])
-def test_patches_are_those_of_the_whole_photograph(
+def test_patches_are_cut_from_the_gray_of_the_whole_photograph(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, conversion: str, stride: int
 ) -> None:
     monkeypatch.setattr(cutting, "PIXELS", 7 * 144 + 1)  # blocks of seven patches
@@ -100,7 +99,7 @@ def test_patches_are_those_of_the_whole_photograph(
         assert (tmp_path / split / "index.csv").read_text(encoding="utf-8").splitlines() == index
 
 
-def test_a_patch_exactly_at_the_least_contrast_is_kept(tmp_path: Path) -> None:
+def test_a_patch_with_exactly_the_minimum_contrast_is_kept(tmp_path: Path) -> None:
     """Half of a patch 95, half 105: the standard deviation is 5."""
     edge = np.full((24, 48, 3), 95, np.uint8)
     edge[:12, :6] = edge[:12, 12:18] = 105
@@ -118,7 +117,7 @@ def test_a_split_without_patches_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("small", "end"), [(0, ""), (1, "patch: 0"), (20, ", 19"), (60_000, ", 19 and 59980 more")])
-def test_small_photographs_are_named_up_to_twenty(small: int, end: str) -> None:
+def test_up_to_twenty_small_photographs_are_named(small: int, end: str) -> None:
     counts = pd.DataFrame({"photo": ["large", *map(str, range(small))], "patches": [2] + [0] * small})
     line = cutting.left_out(counts)
     assert line.startswith("left out as smaller than a patch: 0" if small else "")
@@ -126,11 +125,10 @@ def test_small_photographs_are_named_up_to_twenty(small: int, end: str) -> None:
     assert bool(line) == bool(small)
 
 
-def test_what_was_cut_before_an_interruption_is_not_cut_again(
+def test_an_interrupted_run_continues_with_the_photographs_that_are_not_cut_yet(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cut(photos, tmp_path / "undisturbed")
-    undisturbed = content(tmp_path / "undisturbed")
     cut_group, done = cutting.cut_group, list[str]()
 
     def interrupted_once(photos: Path, settings: Targets, rows: pd.DataFrame, folder: Path) -> object:
@@ -142,38 +140,24 @@ def test_what_was_cut_before_an_interruption_is_not_cut_again(
     monkeypatch.setattr(cutting, "cut_group", interrupted_once)
     with pytest.raises(KeyboardInterrupt):
         cut(photos, tmp_path)
-    cut(photos, tmp_path)
-    assert done == ["train", "train", "train", "validation", "validation", "test", "test"]
-    assert content(tmp_path) == undisturbed
-    cut(photos, tmp_path)  # as after a kill between the last shard and the end of the stage
-    assert len(done) == 7
-    assert content(tmp_path) == undisturbed
+    for _ in range(2):  # the second is a kill between the last shard and the end of the stage
+        cut(photos, tmp_path)
+        assert done == ["train", "train", "train", "validation", "validation", "test", "test"]
+        assert content(tmp_path) == content(tmp_path / "undisturbed")
 
 
-def test_one_photograph_is_let_go_before_the_next_is_read(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given = list[weakref.ref[np.ndarray]]()
-
-    class Watched(container.Container):
+def test_memory_holds_one_photograph_and_few_of_its_patches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Photographs:
         def read(self, name: str) -> np.ndarray:
-            assert all(pixels() is None for pixels in given)
-            pixels = super().read(name).copy()
-            given.append(weakref.ref(pixels))
-            return pixels
+            return np.random.default_rng(3).integers(0, 256, (1000, 2000, 3), np.uint8)  # 6 MB, 31 MB of patches
 
-    monkeypatch.setattr(cutting, "Container", Watched)
-    cutting._opened.cache_clear()  # of earlier tests
-    cut(photos, tmp_path)
-    assert len(given) == 7  # what is smaller than a patch is not read
-
-
-def test_memory_does_not_hold_the_patches_of_a_photograph(tmp_path: Path) -> None:
-    colour = np.random.default_rng(3).integers(0, 256, (1000, 2000, 3), np.uint8)
+    monkeypatch.setattr(cutting, "_opened", lambda photos: Photographs())
+    monkeypatch.setattr(cutting, "PIXELS", 1 << 14)
+    rows = pd.DataFrame({"name": ["a", "b", "c"], "domain": "NA", "height": 1000, "width": 2000})
     settings = SETTINGS.model_copy(update={"conversion": "bt601", "patch": 28, "stride": 14})
     tracemalloc.start()
-    kept = sum(len(gray) for _, _, gray in cutting._cut(colour, settings))
+    facts = cutting.cut_group(tmp_path, settings, rows, tmp_path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert kept == 70 * 141
-    assert peak < 2_000_000 + 45 * cutting.PIXELS  # the gray of the whole; the patches would be 31 MB
+    assert facts["kept"] == [70 * 141] * 3
+    assert peak < 12_000_000

@@ -1,8 +1,7 @@
-"""Trains in a process of its own, which may be killed: `python -m tests.train.process JOBS`, JSON, in order.
+"""`python -m tests.train.process JOBS`, JSON: trains on data/pairs in a process of its own, which may be killed.
 
-A job says what is trained, where its checkpoint is, into which folder, and at which epoch and step to die, if at all.
-Patches are those of data/pairs in the working folder. Beside the checkpoint, a line notes each epoch that began.
-No ONNX is written: test_export shows that the network alone decides its bytes.
+A job has `network`, `folder` for results, `checkpoint`, and optionally `replicas`, `die` (epoch and step after which
+the process dies, from 0) and changes of the recipe. A file beside the checkpoint has a line for each epoch that began.
 """
 
 import json
@@ -19,48 +18,36 @@ from stages.common.settings import Variant
 from stages.train import training
 
 RECIPE = {"batch": 8, "budget": 3 * 48, "warmup": 48}
-NETWORKS: dict[str, dict[str, Any]] = {
-    "simple": {},
-    "subpixel": {},
-    "vae": {"latent": 8, "sigma": 0.05},
-    "adaptive": {"latent": 40, "sets": 4},
-}
+OPTIONS: dict[str, dict[str, Any]] = {"vae": {"latent": 8, "sigma": 0.05}}
 
 
-def task(network: str, checkpoint: Path, replicas: int, changes: dict[str, Any]) -> training.Task:
-    checked = settings.load(Path(__file__).parents[2] / "params.yaml")
-    recipe = {**checked.train.recipe.model_dump(), **RECIPE, "network": network, **NETWORKS[network], **changes}
-    return training.Task(
-        Variant.model_validate(recipe), checked.train.model_copy(update={"replicas": replicas}), checkpoint
-    )
-
-
-def train(task: training.Task, folder: Path, die: tuple[int, int] | None) -> dict[str, Any]:
-    """`stages.train.training.train`, with death behind a step of an epoch, both from 0."""
+def train(
+    *, network: str, folder: str, checkpoint: str, replicas: int = 1, die: list[int] | None = None, **changes: Any
+) -> None:
     fit: Any = import_module("stages.train.fit")
-    sys.modules["stages.train.export"] = Mock()
+    sys.modules["stages.train.export"] = Mock()  # no ONNX: test_export checks its bytes
 
     class Watched(fit.TqdmCallback):
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             super().on_epoch_begin(epoch, logs)
             self.epoch = epoch
-            with task.checkpoint.with_suffix(".epochs").open("a") as file:
+            with Path(checkpoint).with_suffix(".epochs").open("a") as file:
                 file.write(f"{epoch}\n")
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             super().on_train_batch_end(batch, logs)
-            if (self.epoch, batch) == die:
+            if [self.epoch, batch] == die:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     fit.TqdmCallback = Watched
-    return training.train(task, folder)
+    params = settings.load(Path(__file__).parents[2] / "params.yaml").train
+    recipe = {**params.recipe.model_dump(), **RECIPE, "network": network, **OPTIONS.get(network, {}), **changes}
+    how = params.model_copy(update={"replicas": replicas})
+    Path(folder).mkdir()
+    facts = training.train(training.Task(Variant.model_validate(recipe), how, Path(checkpoint)), Path(folder))
+    Path(folder, "facts.json").write_text(json.dumps(facts))
 
 
 if __name__ == "__main__":
     for job in json.loads(sys.argv[1]):
-        folder = Path(job.pop("folder"))
-        folder.mkdir()
-        die = tuple(job.pop("die")) if "die" in job else None
-        network, checkpoint, replicas = job.pop("network"), Path(job.pop("checkpoint")), job.pop("replicas", 1)
-        facts = train(task(network, checkpoint, replicas, job), folder, die)
-        (folder / "facts.json").write_text(json.dumps(facts))
+        train(**job)

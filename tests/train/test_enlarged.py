@@ -1,4 +1,4 @@
-"""Convolutions of enlarged images, computed before enlarging: the same outputs, gradients and variables."""
+"""Faster convolutions of doubled images have the same outputs, gradients and variables."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import layers
 
 from stages.common.artifacts import write_model
-from stages.networks import bottleneck, simple
+from stages.networks import simple
 from stages.train.enlarged import SmallConvolution, computed_small
 
 IMAGES = np.random.default_rng(3).random((3, 8, 8, 3))
@@ -58,7 +58,7 @@ def test_outputs_and_gradients_are_the_same(filters: int, options: dict[str, Any
     assert max(np.abs(gradient).max() for gradient in wanted[1:]) > 1e-4
 
 
-def test_what_one_learns_the_other_knows(tmp_path: Path) -> None:
+def test_the_fast_form_has_the_variables_of_the_network_and_leaves_it_as_it_is(tmp_path: Path) -> None:
     model = simple.build(patch=8, inputs=3, outputs=1)
     write_model(tmp_path / "before.keras", model)
     small = computed_small(model)
@@ -66,6 +66,7 @@ def test_what_one_learns_the_other_knows(tmp_path: Path) -> None:
     assert [id(weight) for weight in small.weights] == [id(weight) for weight in model.weights]
     write_model(tmp_path / "after.keras", model)
     assert (tmp_path / "before.keras").read_bytes() == (tmp_path / "after.keras").read_bytes()
+    assert computed_small(small) is small  # nothing is left to do
 
 
 @pytest.mark.parametrize(
@@ -81,13 +82,8 @@ def test_what_one_learns_the_other_knows(tmp_path: Path) -> None:
         (layers.Conv2D(2, 3, padding="same"), {"interpolation": "bilinear"}),
     ],
 )
-def test_other_layers_stay_as_they_are(convolution: layers.Layer, options: dict[str, Any]) -> None:
+def test_other_layers_are_not_changed(convolution: layers.Layer, options: dict[str, Any]) -> None:
     model = enlarging(convolution, **options)
     small = computed_small(model)
     assert small_ones(small) == []
     np.testing.assert_array_equal(small(IMAGES), model(IMAGES))
-
-
-def test_a_network_that_enlarges_nothing_is_itself() -> None:
-    model = bottleneck.build(patch=8, inputs=3, outputs=1, latent_divisor=3, linear=1)
-    assert computed_small(model) is model

@@ -1,4 +1,4 @@
-"""A network as ONNX: the library computes what Keras does, and the same network gives the same bytes."""
+"""The library computes the same from ONNX as Keras; the same network gives the same bytes."""
 
 from collections.abc import Callable
 from functools import cache
@@ -20,20 +20,20 @@ from tests.conftest import REPOSITORY
 from tests.grayscale.conftest import network
 
 ALL = settings.load(REPOSITORY / "params.yaml").variants
-# One variant of each network, with each kind of input and output.
+# One variant for each combination of network, input and output.
 NAMES = list({(ALL[name].network, ALL[name].input, ALL[name].target): name for name in reversed(ALL)}.values())
 PATCH = 28
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The ONNX file of a variant, written when it is first asked for."""
+    """A function that writes the ONNX file of a variant once."""
     folder = tmp_path_factory.mktemp("onnx")
 
     @cache
     def write(name: str) -> Path:
         file, model = folder / f"{name}.onnx", network(name, PATCH)
-        if name == "denoise":  # as stages do: with another hash seed tf2onnx now and then fails on it
+        if name == "denoise":  # with some hash seeds, tf2onnx fails on it
             model.save(folder / "model.keras")
             export.export(folder / "model.keras", file)
         else:
@@ -44,7 +44,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_library_computes_what_keras_does(written: Callable[[str], Path], name: str) -> None:
+def test_the_library_computes_the_same_as_keras(written: Callable[[str], Path], name: str) -> None:
     found, model = load(written(name), threads=2), network(name, PATCH)
     assert (found.channels, found.patch) == (CHANNELS[ALL[name].input], PATCH)
     free = any_size(model)
@@ -57,7 +57,7 @@ def test_the_library_computes_what_keras_does(written: Callable[[str], Path], na
         np.testing.assert_allclose(found(image), expected, atol=1e-5)
 
 
-def test_the_graph_says_what_goes_in_and_out_and_who_made_it_does_not_matter(written: Callable[[str], Path]) -> None:
+def test_the_graph_names_its_axes_and_not_its_producer(written: Callable[[str], Path]) -> None:
     shapes = {}
     for name in ("naive", "adaptive"):
         model = onnx.load(written(name))
@@ -74,8 +74,7 @@ def test_the_graph_says_what_goes_in_and_out_and_who_made_it_does_not_matter(wri
     }
 
 
-def test_the_bytes_depend_on_the_network_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the hash seed; denoise has most of what may be written in several ways."""
+def test_the_bytes_do_not_depend_on_the_hash_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network("denoise", PATCH).save(tmp_path / "model.keras")
     written = set()
     for seed in ("1", "2"):
@@ -85,14 +84,14 @@ def test_the_bytes_depend_on_the_network_alone(tmp_path: Path, monkeypatch: pyte
     assert len(written) == 1
 
 
-def test_an_export_that_fails_in_its_process_says_why(tmp_path: Path) -> None:
+def test_a_failed_export_reports_the_reason(tmp_path: Path) -> None:
     image = keras.Input((12, 12, 3))
     keras.Model(image, keras.layers.Conv2D(1, 1, activation="gelu")(image)).save(tmp_path / "model.keras")
-    with pytest.raises(StageError, match="Keras writes this network as wrong ONNX: No Op registered for Erfc"):
+    with pytest.raises(StageError, match="Keras exports this network as invalid ONNX: No Op registered for Erfc"):
         export.export(tmp_path / "model.keras", tmp_path / "model.onnx")
 
 
-def test_what_computes_something_else_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_that_differs_from_keras_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "TOLERANCE", -1.0)
     with pytest.raises(StageError, match="differs from Keras by"):
         export.write_onnx(tmp_path / "model.onnx", network("subpixel", PATCH))

@@ -1,4 +1,4 @@
-"""Training: what is learned, validated, kept and refused; the losses and the schedule."""
+"""Training learns, stops, restores and refuses; losses and the learning rate."""
 
 from pathlib import Path
 from typing import Any
@@ -14,26 +14,20 @@ from stages.common.stage import StageError
 from stages.evaluate import measures
 from stages.formats.patches import PatchSet
 from stages.networks import simple, subpixel, vae
-from stages.train import batches, callbacks, fit, losses, precision
+from stages.train import batches, fit, losses, precision
 from tests import patch_sets
 from tests.train.test_batches import RECIPE
 
 
 def recipe(epochs: int = 3, patience: int = 0, **changes: object) -> Recipe:
-    """So many passes over the 48 patches, and patience for so many."""
+    """Budget and patience in epochs of 48 patches."""
     lengths = {"budget": 48 * epochs, "patience": 48 * patience, "warmup": 48}
     return RECIPE.model_copy(update={"batch": 10, **lengths, **changes})
 
 
-def network(seed: int = 0) -> keras.Model:
-    keras.utils.set_random_seed(seed)
-    return subpixel.build(patch=12, inputs=3, outputs=1)
-
-
-def gray(seed: int = 0) -> keras.Model:
-    """`simple`, whose sigmoid starts near middle gray and passes no target."""
-    keras.utils.set_random_seed(seed)
-    return simple.build(patch=12, inputs=3, outputs=1)
+def network(module: Any = subpixel) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    return module.build(patch=12, inputs=3, outputs=1)
 
 
 def errors(model: keras.Model, patches: PatchSet) -> np.ndarray:
@@ -42,25 +36,16 @@ def errors(model: keras.Model, patches: PatchSet) -> np.ndarray:
     return np.asarray(losses.mse(targets, model(images)))
 
 
-@pytest.fixture(scope="module")
-def opposites(patch_set: PatchSet, tmp_path_factory: pytest.TempPathFactory) -> tuple[PatchSet, PatchSet]:
-    """The same colours to learn white from, and to validate against black: who learns gets worse, every epoch."""
-    white, black = (
-        patch_sets.write(
-            tmp_path_factory.mktemp("patches"),
-            patch_set.index,
-            patch_set.read("colour"),
-            np.full((48, 12, 12, 1), level, np.uint8),
-            shards=[48],
-        )
-        for level in (255, 0)
-    )
-    return white, black
-
-
-def test_training_learns_and_leaves_the_best_epoch(
-    opposites: tuple[PatchSet, PatchSet], monkeypatch: pytest.MonkeyPatch
+def test_training_learns_runs_out_of_patience_and_keeps_the_best_epoch(
+    patch_set: PatchSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Trained on white targets and validated on black ones, a network gets worse in every epoch."""
+    sets = []
+    for level in (255, 0):
+        gray = np.full((48, 12, 12, 1), level, np.uint8)
+        (tmp_path / str(level)).mkdir()
+        sets.append(patch_sets.write(tmp_path / str(level), patch_set.index, patch_set.read("colour"), gray, [48]))
+    white, black = sets
     begun: list[int] = []
     begin = batches.TrainingBatches.begin
 
@@ -69,23 +54,15 @@ def test_training_learns_and_leaves_the_best_epoch(
         begin(self, epoch)
 
     monkeypatch.setattr(batches.TrainingBatches, "begin", noted)
-    model, (white, black) = gray(), opposites
-    curve = fit.fit(model, white, black, recipe(epochs=5, schedule="constant", learning_rate=0.001))
-    assert list(curve["epoch"]) == begun[1:] == [1, 2, 3, 4, 5]  # each with an order of its own
+    how = recipe(epochs=8, schedule="constant", learning_rate=0.001, patience=2)
+    model, again = network(simple), network(simple)  # whose sigmoid starts near middle gray
+    curve = fit.fit(model, white, black, how, tmp_path / "kept")
+    assert list(curve["epoch"]) == begun[1:] == [1, 2, 3]  # each has its own order
     assert curve["loss"].is_monotonic_decreasing
     assert curve["val_loss"].is_monotonic_increasing
     assert curve["val_loss"].iloc[-1] > 1.05 * curve["val_loss"].iloc[0]
     assert errors(model, black).mean() == pytest.approx(curve["val_loss"].iloc[0], rel=1e-4)
-
-
-def test_training_stops_after_as_many_worse_epochs_as_the_recipe_has_patience(
-    opposites: tuple[PatchSet, PatchSet], tmp_path: Path
-) -> None:
-    options: dict[str, Any] = {"epochs": 8, "schedule": "constant", "learning_rate": 0.01, "patience": 2}
-    model, again = gray(), gray()
-    curve = fit.fit(model, *opposites, recipe(**options), tmp_path / "kept")
-    assert len(curve) == 3
-    same = fit.fit(again, *opposites, recipe(**options), tmp_path / "kept")  # as after a kill behind the last epoch
+    same = fit.fit(again, white, black, how, tmp_path / "kept")  # as after a kill at the end
     pd.testing.assert_frame_equal(same, curve, check_exact=True)
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), again.get_weights(), strict=True))
 
@@ -99,7 +76,7 @@ def test_the_curve_has_means_over_patches(patch_set: PatchSet, monkeypatch: pyte
     assert list(curve.loc[0, ["loss", "val_loss"]]) == pytest.approx([wanted, wanted], rel=1e-4)
 
 
-def test_a_loss_that_is_not_finite_stops_training_and_says_when(patch_set: PatchSet) -> None:
+def test_a_loss_that_is_not_finite_stops_training_and_names_the_epoch(patch_set: PatchSet) -> None:
     model = network()
     model.get_layer("latent").kernel.assign(np.full((4, 4, 3, 16), np.inf))
     with pytest.raises(StageError, match=r"loss became nan in epoch 1; no model was written"):
@@ -107,29 +84,27 @@ def test_a_loss_that_is_not_finite_stops_training_and_says_when(patch_set: Patch
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-9], lambda content: b"?" * 99], ids=["cut", "other"])
-def test_a_damaged_checkpoint_is_left_aside_with_a_word(
+def test_a_damaged_checkpoint_is_ignored_with_a_message(
     patch_set: PatchSet, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Any
 ) -> None:
     model, kept = network(), tmp_path / "kept"
     model.compile("adam", "mse")
     model.optimizer.build(model.trainable_variables)
-    epochs = callbacks.Epochs(2, 0, kept)
+    epochs = fit.Epochs(2, 0, kept)
     epochs.set_model(model)
     epochs.on_epoch_end(0, {"loss": 1.0, "val_loss": 1.0})
     before = [weight + 1 for weight in model.get_weights()]
     model.set_weights(before)
     kept.write_bytes(damage(kept.read_bytes()))
-    again = callbacks.Epochs(2, 0, kept)
+    again = fit.Epochs(2, 0, kept)
     again.load(model)
-    assert "kept: the checkpoint is damaged; training starts anew" in capsys.readouterr().err
+    assert "kept: the checkpoint is damaged; training starts from the beginning" in capsys.readouterr().err
     assert (again.rows, again.best) == ([], [])
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), before, strict=True))
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])  # the second is slow on a processor
-def test_mixed_precision_learns_and_leaves_a_model_in_single_precision(
-    patch_set: PatchSet, tmp_path: Path, policy: str
-) -> None:
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_learns_and_gives_a_float32_model(patch_set: PatchSet, tmp_path: Path, policy: str) -> None:
     keras.config.set_dtype_policy(policy)
     keras.utils.set_random_seed(1)
     scaled = policy == "mixed_float16"
@@ -148,24 +123,25 @@ def test_mixed_precision_learns_and_leaves_a_model_in_single_precision(
 # === Losses and schedule ===
 
 
-def test_losses_are_per_image_and_agree_with_the_measures() -> None:
+def test_losses_agree_with_the_measures_image_by_image() -> None:
     targets, outputs = np.random.default_rng(1).random((2, 6, 12, 12, 1))
     flat = targets[..., 0], outputs[..., 0]
-    assert np.asarray(losses.mse(targets, outputs)) == pytest.approx(measures.mse(*flat), rel=1e-5)
-    assert np.asarray(losses.mae(targets, outputs)) == pytest.approx(measures.mae(*flat), rel=1e-5)
-    assert np.asarray(losses.psnr(targets, outputs)) == pytest.approx(measures.psnr(*flat), rel=1e-4)
+    error = measures.mse(*flat)
+    expected = {
+        losses.mse: error,
+        losses.mae: measures.mae(*flat),
+        losses.psnr: measures.psnr(*flat),
+        losses.ssim: measures.ssim(*flat),
+        losses.log_mse: np.log10(error + 1 / 12 / 255**2),
+        losses.log_visible: np.log10(error + 2 / 255**2),
+        losses.mse_ssim: error + 0.005 * (1 - measures.ssim(*flat)),
+    }
+    for loss, values in expected.items():
+        assert np.asarray(loss(targets, outputs)) == pytest.approx(values, rel=1e-4), loss.__name__
     assert float(losses.psnr(targets, targets)[0]) == pytest.approx(100)
-    similarity = measures.ssim(*flat)
-    assert np.asarray(losses.ssim(targets, outputs)) == pytest.approx(similarity, rel=1e-5)
-    decades = np.log10(measures.mse(*flat) + 1 / 12 / 255**2)
-    assert np.asarray(losses.log_mse(targets, outputs)) == pytest.approx(decades, rel=1e-5)
-    decades = np.log10(measures.mse(*flat) + 2 / 255**2)
-    assert np.asarray(losses.log_visible(targets, outputs)) == pytest.approx(decades, rel=1e-5)
-    mixed = measures.mse(*flat) + 0.005 * (1 - similarity)  # as params.yaml says
-    assert np.asarray(losses.mse_ssim(targets, outputs)) == pytest.approx(mixed, rel=1e-5)
 
 
-def test_fewer_patches_are_seen_more_often() -> None:
+def test_the_number_of_epochs_depends_on_the_number_of_patches() -> None:
     shipped = RECIPE.model_copy(update={"budget": 93300, "patience": 62200, "warmup": 3100})
     assert fit.passes(shipped, 3111) == (30, 20, 1)
     assert fit.passes(shipped, 290) == (322, 215, 11)

@@ -1,6 +1,7 @@
-"""A killed training goes on to the same bytes, replicas give those of one network; in processes of their own."""
+"""Training in processes of its own: kills, replicas, seeds, and sums that do not depend on the processor."""
 
 import json
+import platform
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ NETWORKS = ("vae", "simple")
 
 
 def processes(folder: Path, *jobs: dict[str, Any]) -> int:
-    """Do jobs of `tests.train.process` one after the other in a new process; its exit status."""
+    """Run jobs of `tests.train.process` one after the other in a new process; return its exit status."""
     jobs = tuple({"checkpoint": f"{job['folder']}.kept", **job} for job in jobs)
     command = [sys.executable, "-m", "tests.train.process", json.dumps(jobs)]
     return subprocess.run(command, cwd=folder, env={"PYTHONPATH": str(REPOSITORY)}, check=False).returncode
@@ -37,7 +38,7 @@ def folder(patch_set: PatchSet, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture(scope="module")
 def trained(folder: Path) -> Path:
-    """With what undisturbed trainings leave; the last one of vae was killed in mid-epoch, and not gone on from."""
+    """With the results of undisturbed trainings, and a training of vae that was killed in an epoch."""
     undisturbed = [{"network": network, "folder": network} for network in NETWORKS]
     killed = {"network": "vae", "checkpoint": "killed.kept", "folder": "killed", "die": [1, 3]}
     assert processes(folder, *undisturbed, killed) == -signal.SIGKILL
@@ -45,7 +46,7 @@ def trained(folder: Path) -> Path:
 
 
 @pytest.mark.long
-def test_a_killed_training_goes_on_from_the_last_whole_epoch_to_the_same_bytes(trained: Path) -> None:
+def test_a_killed_training_continues_from_the_last_whole_epoch_to_the_same_bytes(trained: Path) -> None:
     assert processes(trained, {"network": "vae", "checkpoint": "killed.kept", "folder": "resumed"}) == 0
     assert (trained / "killed.epochs").read_text().split() == ["0", "1", "1", "2"]
     for name in FILES:
@@ -53,7 +54,7 @@ def test_a_killed_training_goes_on_from_the_last_whole_epoch_to_the_same_bytes(t
 
 
 @pytest.mark.long
-def test_two_replicas_train_the_network_that_one_trains(trained: Path) -> None:
+def test_two_replicas_train_the_same_network_as_one(trained: Path) -> None:
     jobs = [{"network": network, "folder": f"{network}.two", "replicas": 2} for network in NETWORKS]
     assert processes(trained, *jobs) == 0
     for network in NETWORKS:  # gradients are summed in another order
@@ -63,10 +64,28 @@ def test_two_replicas_train_the_network_that_one_trains(trained: Path) -> None:
             np.testing.assert_allclose(mine, other, rtol=0, atol=1e-5)
 
 
-def test_the_weights_start_from_the_seed(folder: Path) -> None:
-    """So small a rate leaves them where they start, but for the sign of zeros."""
+def test_initial_weights_depend_on_the_seed(folder: Path) -> None:
+    """The rate is so small that weights stay where they start, except for the sign of zeros."""
     start = {"network": "subpixel", "budget": 1, "schedule": "constant", "warmup": 0, "learning_rate": 1e-12}
     assert processes(folder, *({**start, "folder": f"seed.{seed}", "seed": seed} for seed in (1, 2))) == 0
     models = [keras.saving.load_model(folder / f"seed.{seed}/model.keras", compile=False) for seed in (1, 2)]
     one, other = (model.get_layer("latent").get_weights()[0] for model in models)
     assert np.count_nonzero(one != other) > 10
+
+
+BLOCKS = """
+from stages.train import blocks, precision
+precision.prepare(1, "float64")
+blocks.cut_alike()
+print(blocks.terms())
+for sizes in ((blocks.CACHE, 48 * 1024), (48 * 1024, blocks.CACHE)):
+    blocks.replace_cache(*sizes)
+    print(blocks.terms())
+"""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the promise is for x86-64")
+def test_sums_have_blocks_for_32_kib_on_every_processor() -> None:
+    done = subprocess.run([sys.executable, "-c", BLOCKS], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["336", "504", "336"]
+    assert "sums are cut" not in done.stderr
