@@ -69,10 +69,10 @@ def test_invalid_settings_are_refused_by_name(key: str, changes: dict[str, Any],
 
 def test_the_page_has_the_numbers_and_names_of_the_code() -> None:
     page = " ".join(PAGE.split())
-    assert f"{download.TIMEOUT:g} seconds of silence" in page
+    assert f"{download.TIMEOUT:g} seconds without data" in page
     assert download.TRIES == 3
     assert f"more than {unpack.MAX_RATIO} times its size ({unpack.SMALL >> 20} MiB are always allowed)" in page
-    assert f"or {unpack.MAX_UNPACKED >> 30} GiB" in page
+    assert f"or to {unpack.MAX_UNPACKED >> 30} GiB" in page
     assert f"`{download.CACHE}`" in page
     assert f"each ends at {pack.SHARD_BYTES >> 20} MiB of files, or at {pack.SHARD_ITEMS} of them" in page
     assert ", ".join(manifest.COLUMNS) in page
