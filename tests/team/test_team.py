@@ -11,7 +11,7 @@ from tests.conftest import INSTALLED, Workspace
 from tests.team.conftest import Team, stages_run, typed, walk
 from tests.team.servers import Server, served
 
-REBUILD, CHANGE = "Rebuild, share, take over", "Change a variant, compare, review"
+REBUILD, CHANGE = "Rebuild, share, pull", "Change a variant, compare, review"
 
 
 def runs(members: Team, section: str) -> list[list[str]]:
