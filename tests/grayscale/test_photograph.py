@@ -88,10 +88,13 @@ def test_only_damaged_photographs_get_the_variant_for_noise(tmp_path: Path, monk
     monkeypatch.setattr(models, "find", lambda name: tmp_path / name / "model.onnx")
     monkeypatch.setattr(models, "best", lambda: ("clean", "noisy"))
     photograph = leaves.photograph(1, 224, 280)
-    for damaged in (with_noise(photograph), compressed(photograph, quality=10)):
+    for damaged in (
+        with_noise(photograph, 5.5),
+        compressed(photograph, quality=10),
+    ):  # above 2.5 levels
         np.testing.assert_array_equal(grayscale.convert(damaged), damaged.min(axis=-1))
-    clean = (photograph.sum(axis=-1, dtype=int) + 1) // 3
-    np.testing.assert_array_equal(grayscale.convert(photograph), clean)
+    for clean in (photograph, with_noise(photograph, 2.5)):
+        np.testing.assert_array_equal(grayscale.convert(clean), (clean.sum(axis=-1, dtype=int) + 1) // 3)
     monkeypatch.setattr(models, "best", lambda: ("clean", None))
     assert not np.array_equal(grayscale.convert(with_noise(photograph)), with_noise(photograph).min(axis=-1))
 

@@ -304,6 +304,10 @@ JPEGS: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
+def scans_of(content: bytes) -> list[int]:
+    return [place for place in range(len(content)) if content.startswith(b"\xff\xda", place)]
+
+
 @pytest.mark.parametrize("options", JPEGS)
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 def test_a_truncated_jpeg_with_an_end_marker_is_refused(options: dict[str, Any], mode: str) -> None:
@@ -313,6 +317,8 @@ def test_a_truncated_jpeg_with_an_end_marker_is_refused(options: dict[str, Any],
         near(pixels_of(content), np.asarray(plain.convert("RGB")), 0)
     for share in (0.3, 0.5, 0.7, 0.9, 0.99):
         refused(content[: int(len(content) * share)] + b"\xff\xd9", "^(truncated|damaged)")
+    for place in scans_of(content)[1:]:
+        refused(content[:place] + b"\xff\xd9", "^(truncated|damaged)")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 9), (16, 16), (17, 250), (250, 33)])
@@ -330,6 +336,5 @@ def test_a_whole_jpeg_is_read_whatever_follows_its_end(
 
 def test_a_jpeg_of_too_many_scans_is_refused() -> None:
     content = files.encoded(files.photo((64, 64)), "JPEG", progressive=True)
-    scans = [place for place in range(len(content)) if content.startswith(b"\xff\xda", place)]
-    last = content[scans[-1] : -2]
+    last = content[scans_of(content)[-1] : -2]
     refused(content[:-2] + last * jpeg.MAX_SCANS + content[-2:], "more than 100 scans")

@@ -43,6 +43,7 @@ def test_runs_write_a_table_and_no_output_of_the_pipeline(studied: Workspace) ->
     table = pd.read_csv(studied.folder / TABLE)
     assert table["run"].tolist() == list(RUNS)
     assert table["input"].tolist() == ["colour", "gray"]
+    assert table["photographs"].tolist() == [3, 1]
     assert table.notna().all()[["latent", "psnr", "ssim", "train_psnr", "val_psnr", "mean_rgb_psnr"]].all()
     assert studied.run("git", "diff", "--name-only", "HEAD~1").stdout.split() == [TABLE, "studies.yaml"]
 

@@ -39,10 +39,10 @@ def test_a_lock_file_is_merged_by_stage_and_otherwise_unchanged() -> None:
     assert merge.merged(LOCK, "", lock, lock) == lock  # added on both branches
 
 
-def test_a_run_of_the_studies_comes_from_the_branch_that_ran_it() -> None:
+def test_a_run_of_the_studies_comes_from_the_branch_that_ran_it_or_from_ours() -> None:
     base = "study,run,psnr\nseeds,a,1\nseeds,b,1\nsizes,c,1\n"
     ours = base.replace("seeds,a,1", "seeds,a,2").replace("sizes,c,1\n", "")
-    theirs = base.replace("seeds,b,1", "seeds,b,3") + "sizes,d,3\n"
+    theirs = base.replace("seeds,b,1", "seeds,b,3").replace("seeds,a,1", "seeds,a,9") + "sizes,d,3\n"
     expected = "study,run,psnr\nseeds,a,2\nseeds,b,3\nsizes,d,3\n"
     assert merge.merged(merge.STUDIES, base, ours, theirs) == expected
 
