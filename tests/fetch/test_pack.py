@@ -52,6 +52,8 @@ def test_copies_are_one_scene_in_one_split_and_counted(tmp_path: Path) -> None:
     table = found.table.set_index("name")
     assert table.loc["copy.png", ["scene", "split"]].tolist() == table.loc["40.png", ["scene", "split"]].tolist()
     assert table["scene"].nunique() == len(table) - 1
+    pair = [replace(each, scene="stereo", split="train") for each in shades((1, 2))]
+    assert set(packed(tmp_path / "pair", [*pair, *shades(range(3, 30))], source()).table["scene"][:2]) == {"stereo"}
     assert "; 1 have the same pixels as another" in found.lines()
     assert found.skipped == []
 

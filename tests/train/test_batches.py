@@ -128,6 +128,8 @@ def test_every_kind_has_its_frequency_and_its_limits() -> None:
     for kind, share in degrade.KINDS.items():
         assert len(kinds[kind]) / len(drawn) == pytest.approx(share, abs=0.025)
     assert 50 < max(d.sigma for d in drawn) <= 55
+    weak = np.median([d.sigma for d in kinds["noise"]])
+    assert weak == pytest.approx(55 * 0.5**1.5, rel=0.1)  # weak noise is more frequent than strong
     assert min(d.photons for d in kinds["photons"]) >= (255 / 55) ** 2
     compressed = [d for d in drawn if d.quality]
     qualities = [d.quality for d in compressed]
