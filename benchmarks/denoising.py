@@ -3,7 +3,7 @@
 `python -m benchmarks.denoising NAME FOLDER` measures the clean photographs of a folder, or without a folder, as
 `test`, the test photographs. It replaces their rows in metrics/peers.csv, which the report shows. `denoise` is blind;
 filters see luma and are told the true strength of its damage. BM3D (Dabov et al. 2007) takes part if the package
-`bm3d` is installed, whose binary is free for non-commercial use only.
+`bm3d` is installed, whose binary is free for non-commercial use only; without it, its rows are gone.
 """
 
 import argparse
@@ -96,6 +96,8 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     if (arguments.name == "test") != (arguments.folder is None):
         parser.error("a folder goes with any name but test")
+    if arguments.folder and not arguments.folder.is_dir():
+        parser.error(f"{arguments.folder} is no folder of photographs")
     files = sorted(arguments.folder.iterdir()) if arguments.folder else []
     own = {file.stem: np.asarray(Image.open(file).convert("RGB")) for file in files}
     try:
