@@ -121,7 +121,7 @@ def _naive_stays_in_colour(studies: pd.DataFrame) -> Verdict:
     kept, gain = Interval.of(naive["chroma_kept"]), Interval.of(gray["psnr"] - naive["psnr"])
     sentence = (
         f"On left-out scenes the output of `naive` keeps {kept.text('.0%', '')} of the chroma of its input. The same "
-        f"network trained on gray targets, `simple`, scores {gain.text()} higher."
+        f"network trained on gray targets, `simple`, gains {gain.text()}."
     )
     return every([above(kept, 0.5), above(gain)]), sentence, [naive, gray]
 
@@ -158,8 +158,8 @@ def _data_and_architecture_matter(studies: pd.DataFrame) -> Verdict:
     best, worst = max(apart, key=lambda pair: apart[pair].mean)
     sentence = (
         f"Each doubling of the training photographs, at equal steps, gains {gain.text('+z.2f')} over "
-        f"{', '.join(f'`{name}`' for name in variants)}. On left-out scenes `{best}` is "
-        f"{apart[best, worst].text()} above `{worst}`. The claim holds if both exceed {MATTERS} dB."
+        f"{', '.join(f'`{name}`' for name in variants)}. On left-out scenes `{best}` gains "
+        f"{apart[best, worst].text()} over `{worst}`. The claim holds if both exceed {MATTERS} dB."
     )
     label = every([above(gain, MATTERS), above(apart[best, worst], MATTERS)])
     return label, sentence, [curve, whole, designs[best], designs[worst]]
@@ -179,10 +179,11 @@ def _a_third_is_enough(studies: pd.DataFrame) -> Verdict:
     size = int(third["latent"].iloc[0])
     gains = {code: Interval.of(third["psnr"] - third[f"{code}_psnr"]) for code in CODES}
     alike = Interval.of(third["ssim"] - third["mean_rgb_ssim"])
-    told = ", ".join(f"{gain.text()} from {CODES[code]}" for code, gain in gains.items())
+    over = ", ".join(f"{gain.text()} over {CODES[code]}" for code, gain in gains.items())
     sentence = (
-        f"With {size} numbers, on left-out scenes, `adaptive` is {told}. The claim holds if it is above each of these "
-        f"fixed codes of the same size. Its SSIM is {alike.text('+z.3f', '')} from that of the mean of R, G and B."
+        f"With {size} numbers, on left-out scenes, `adaptive` gains {over}. The claim holds if it is above each "
+        "of these fixed codes of the same size. Its SSIM less that of the mean of R, G and B is "
+        f"{alike.text('+z.3f', '')}."
     )
     return every([above(gain) for gain in gains.values()]), sentence, [third]
 
@@ -195,9 +196,10 @@ def _vaes_are_smoother_and_robust(studies: pd.DataFrame) -> Verdict:
     luma = Interval.of(vae["noise_psnr"] - vae["luma_noise_psnr"])
     best = min(robust, key=lambda code: robust[code].mean)
     sentence = (
-        f"On left-out scenes with strong noise, `vae` is {luma.text()} from luma of the same input, and "
-        f"{robust[best].text()} from {CODES[best]} with as many numbers ({size}). Its total variation, relative to the "
-        f"target's, is {smooth.text('+z.3f', '')} from that of a cosine transform with the same error on clean patches."
+        f"On left-out scenes with strong noise, `vae` gains {luma.text()} over luma of the same input, and "
+        f"{robust[best].text()} over {CODES[best]} with as many numbers ({size}). On clean patches its total "
+        "variation, relative to the target's, less that of a cosine transform with the same error is "
+        f"{smooth.text('+z.3f', '')}."
     )
     return every([*(above(gain) for gain in robust.values()), below(smooth)]), sentence, [vae]
 
@@ -234,17 +236,17 @@ def _overfitting_needs_care(studies: pd.DataFrame) -> Verdict:
 def _histology_too(studies: pd.DataFrame) -> Verdict:
     rows = _scenes(studies, "adaptive")
     gain = rows["psnr"] - rows[[f"{code}_psnr" for code in CODES]].max(axis=1)
-    of, others = gain[rows["domain"] == "histology"], gain[rows["domain"] == "everyday"]
-    enough = len(of) > 0 and len(others) >= FEWEST
+    slides, others = gain[rows["domain"] == "histology"], gain[rows["domain"] == "everyday"]
+    enough = len(slides) > 0 and len(others) >= FEWEST
     _need(enough, "left-out scenes of the domains `everyday` and `histology`")
-    within = sum(((part - part.mean()) ** 2).sum() for part in (of, others))
-    freedom = len(of) + len(others) - 2
-    error = np.sqrt(within / freedom * (1 / len(of) + 1 / len(others)))
-    apart = Interval.about(of.mean() - others.mean(), error, freedom)
+    within = sum(((part - part.mean()) ** 2).sum() for part in (slides, others))
+    freedom = len(slides) + len(others) - 2
+    error = np.sqrt(within / freedom * (1 / len(slides) + 1 / len(others)))
+    apart = Interval.about(slides.mean() - others.mean(), error, freedom)
     sentence = (
-        f"On left-out scenes `adaptive` gains over the best fixed code of its size {of.mean():+.1f} dB on histology "
-        f"({len(of)}) and {others.mean():+.1f} dB on everyday scenes ({len(others)}): {apart.text()} apart. The claim "
-        f"holds if histology gains at most {MATTERS} dB less."
+        f"On left-out scenes `adaptive` gains over the best fixed code of its size {slides.mean():+.1f} dB on "
+        f"histology ({len(slides)}) and {others.mean():+.1f} dB on everyday scenes ({len(others)}): {apart.text()} "
+        f"apart. The claim holds if histology gains at most {MATTERS} dB less."
     )
     return above(apart, -MATTERS), sentence, [rows]
 
@@ -270,8 +272,8 @@ def _an_autoencoder_at_all(studies: pd.DataFrame) -> Verdict:
     label = every([above(gain) for gain in formulae.values()])
     sentence = (
         f"{ {HOLDS: 'Yes', FAILS: 'No', NOT_SHOWN: 'That is open'}[label] }: on left-out scenes the best autoencoder "
-        f"of that study, `{best}`, is {formulae['luma'].text('+z.3f', '')} in SSIM from the formula and "
-        f"{formulae['conv1x1'].text('+z.3f', '')} from a fitted 1 × 1 convolution. "
+        f"of that study, `{best}`, gains {formulae['luma'].text('+z.3f', '')} in SSIM over the formula and "
+        f"{formulae['conv1x1'].text('+z.3f', '')} over a fitted 1 × 1 convolution. "
         "The photographs are clean, and the target is made by the formula."
     )
     return NOT_SHOWN if label == NOT_SHOWN else ANSWER, sentence, [rows]

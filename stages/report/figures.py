@@ -203,7 +203,7 @@ def noisy_picture(results: Results) -> np.ndarray:
 
 
 def _sheet(panels: dict[str, bytes], columns: int) -> np.ndarray:
-    """The middle of PNG files of one size, title (two lines) by title, in rows of so many."""
+    """The middle of each PNG file, all of one size, above its title of at most two lines, in `columns` columns."""
     rows = -(-len(panels) // columns)
     sheet = Image.new("RGB", (columns * (CROP + GAP) - GAP, rows * (CROP + TEXT + GAP) - GAP), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
@@ -216,7 +216,7 @@ def _sheet(panels: dict[str, bytes], columns: int) -> np.ndarray:
 
 
 def _figure(height: float, columns: int = 1, width: float = 9, sharey: bool = False) -> tuple[Figure, list[Axes]]:
-    """A figure of so many inches, and its axes side by side."""
+    """A figure with `columns` axes side by side; sizes in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, list(figure.subplots(1, columns, squeeze=False, sharey=sharey)[0])
 
