@@ -21,7 +21,7 @@ from stages.networks.layers import Sampling
 from stages.networks.registry import NETWORKS
 from stages.train import losses, precision
 from stages.train.build import macs
-from tests import leaves
+from tests import samples
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "bottleneck": {"latent_divisor": 3, "linear": 1},
@@ -228,7 +228,7 @@ def test_the_correction_of_luma_is_proportional_to_the_damage() -> None:
 def test_the_untrained_denoiser_is_far_better_than_luma() -> None:
     rng = np.random.default_rng(1)
     for sigma, gain in ((10, 1.5), (25, 3)):
-        photograph = leaves.photograph(2, 112, 112)
+        photograph = samples.leaves(2, 112, 112)
         noisy = np.rint(np.clip(photograph + rng.normal(0, sigma, photograph.shape), 0, 255)).astype(np.uint8)
         seen = damage.beside(noisy[None] / 255, damage.estimate(noisy))
         target, luma = photograph @ LUMA / 255, noisy @ LUMA / 255

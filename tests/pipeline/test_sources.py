@@ -6,7 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from tests import leaves
+from tests import samples
 from tests.conftest import Workspace, repository_copy
 
 pytestmark = pytest.mark.long
@@ -22,10 +22,10 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     (workspace.folder / "dvc.lock").unlink()
     shutil.rmtree(workspace.folder / "metrics/scores")
     photographs = workspace.folder / "photographs"
-    leaves.write(photographs, range(18), 240, 320)
+    samples.write_leaves(photographs, range(18), 240, 320)
     shutil.copy(photographs / "walk 0/leaves-001.png", photographs / "copy.png")
     (photographs / "broken.jpg").write_bytes((photographs / "walk 0/leaves-000.jpg").read_bytes()[:900])
-    leaves.write(workspace.folder / "garden", range(24, 28))
+    samples.write_leaves(workspace.folder / "garden", range(24, 28))
     workspace.keep_variants("adaptive")
     fetch, garden = ({"source": "folder", "inputs": name} for name in ("photographs", "garden"))
     workspace.edit_params(fetch=fetch, test_sets={"garden": garden})
@@ -50,7 +50,7 @@ def test_a_further_test_set_is_scored_and_reported_and_its_changes_train_nothing
     for page in ("metrics/results.md", "data/report/index.html"):
         assert "garden" in (walked.folder / page).read_text()
 
-    leaves.write(walked.folder / "garden", range(28, 29))
+    samples.write_leaves(walked.folder / "garden", range(28, 29))
     assert set(walked.stages_run()) == {"fetch_set@garden", "evaluate_set@garden", "report"}
     walked.edit_params(test_sets={})
     assert walked.stages_run() == ["report"]

@@ -9,7 +9,7 @@ import pytest
 from stages.common.settings import SettingsError
 from stages.formats.patches import PatchSet
 from stages.study.work import Chosen, averages, first, yardsticks
-from tests import patch_sets
+from tests import samples
 
 ORDER = ("zebra", "apple", "mango", "kiwi")
 
@@ -19,7 +19,7 @@ def patches(folder: Path, photos: list[str], shards: list[int], start: int = 0) 
     numbers = np.arange(start, start + len(photos), dtype=np.uint8)
     levels = np.tile(numbers[:, None, None, None], (1, 12, 12, 1))
     index = pd.DataFrame({"photo": photos, "domain": "everyday", "row": 0, "column": np.arange(len(photos))})
-    return patch_sets.write(folder, index, levels.repeat(3, axis=3), levels, shards=shards).folder
+    return samples.write_patches(folder, index, levels.repeat(3, axis=3), levels, shards=shards).folder
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_yardsticks_are_formulae_and_codes_of_as_many_numbers(tmp_path: Path) ->
     colour = np.random.default_rng(1).integers(0, 256, (20, 12, 12, 3), np.uint8)
     gray = np.rint(colour @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)[..., None]
     index = pd.DataFrame({"photo": "a", "domain": "everyday", "row": 0, "column": range(20)})
-    train = patch_sets.write(tmp_path, index, colour, gray, shards=[20])
+    train = samples.write_patches(tmp_path, index, colour, gray, shards=[20])
     formulae = ["luma", "mean_rgb", "conv1x1"]
     assert list(yardsticks(train, 144)) == formulae  # a code of as many numbers as pixels is the identity
     found = {name: averages(method, train) for name, method in yardsticks(train, 100).items()}
