@@ -88,10 +88,7 @@ def test_only_damaged_photographs_get_the_variant_for_noise(tmp_path: Path, monk
     monkeypatch.setattr(models, "find", lambda name: tmp_path / name / "model.onnx")
     monkeypatch.setattr(models, "best", lambda: ("clean", "noisy"))
     photograph = samples.leaves(1, 224, 280)
-    for damaged in (
-        with_noise(photograph, 5.5),
-        compressed(photograph, quality=10),
-    ):  # above 2.5 levels
+    for damaged in (with_noise(photograph, 5.5), compressed(photograph, quality=10)):  # above 2.5 levels
         np.testing.assert_array_equal(grayscale.convert(damaged), damaged.min(axis=-1))
     for clean in (photograph, with_noise(photograph, 2.5)):
         np.testing.assert_array_equal(grayscale.convert(clean), (clean.sum(axis=-1, dtype=int) + 1) // 3)

@@ -243,9 +243,9 @@ def test_a_sample_has_the_deviation_of_the_log_variance() -> None:
     keras.utils.set_random_seed(1)
     mean, log_variance = np.full((20000, 2), 3.0), np.log([[4.0, 0.25]]).repeat(20000, axis=0)
     sampling = Sampling()
-    samples = np.asarray(sampling((mean, log_variance), training=True))
-    assert samples.std(axis=0) == pytest.approx([2, 0.5], rel=0.05)
-    assert samples.mean(axis=0) == pytest.approx([3, 3], abs=0.1)
+    drawn = np.asarray(sampling((mean, log_variance), training=True))
+    assert drawn.std(axis=0) == pytest.approx([2, 0.5], rel=0.05)
+    assert drawn.mean(axis=0) == pytest.approx([3, 3], abs=0.1)
     assert np.array_equal(sampling((mean, log_variance), training=False), mean.astype("float32"))
 
 

@@ -30,12 +30,12 @@ def replace(name: str, old: str, new: str) -> Change:
 
 def comment(name: str) -> Change:
     """Append a comment to a file."""
-    return lambda workspace: append(workspace.folder / name)
 
+    def change(workspace: Workspace) -> None:
+        with (workspace.folder / name).open("a") as file:
+            file.write("# A comment.\n")
 
-def append(path: Path) -> None:
-    with path.open("a") as file:
-        file.write("# A comment.\n")
+    return change
 
 
 def params(**changes: object) -> Change:
