@@ -1,12 +1,13 @@
-# Commands for people and for CI. `make help` lists them.
+# Commands for people and for CI. `make help` lists them. The shell quotes every variable that people set.
 
 VENV ?= .venv
+export PATH := $(abspath $(VENV))/bin:$(PATH)
 RUNTIME := $(VENV)/.runtime-installed
 REMOTES := $(VENV)/.remotes-installed
 RAY := $(VENV)/.ray-installed
 DEV := $(VENV)/.dev-installed
 SUPPORTED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
-PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,\
+PYTHON ?= $(firstword $(foreach name,$(VENV)/bin/python python3 python3.13 python3.12 python3.11,\
 	$(shell $(name) -c "$(SUPPORTED)" 2>/dev/null && echo $(name))))
 INSTALL := "$(VENV)/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
@@ -15,22 +16,15 @@ TESTS := pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadsc
 
 # Stages run side by side, with about 1 GB and one thread each; on a cluster, those here only wait.
 WHERE := $(or $(ENGINE),$(shell sed -n 's/^engine: *\([a-z]*\).*/\1/p' engine.yaml))
-JOBS ?= $(if $(filter ray,$(WHERE)),8,$(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4))))
+export JOBS ?= $(if $(filter ray,$(WHERE)),8,$(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4))))
 in-parallel = $(DVC) status --json | grep -o '"$(1)@[^"]*"' | xargs -P "$$JOBS" -I '{}' $(DVC) --wait-for-lock repro --single-item '{}'
 all-trained = $(DVC) repro targets && $(call in-parallel,train) && $(call in-parallel,evaluate)
-# A kill can leave DVC's lock file empty, and DVC fails on it.
-checked = @python -m stages.check && { test -s .dvc/tmp/rwlock || rm -f .dvc/tmp/rwlock; }
 # DVC, except that it writes nothing outside of the outputs in dvc.yaml, whatever a remote says.
 DVC := python -m stages.common.dvc
 # Download shared results where a remote is set up.
 build = "$${BUILD:-$$(test -n "$$(dvc config core.remote)" && echo pull || echo repro)}"
 
-export JOBS # the shell quotes it, as all variables that people set
-export PATH := $(abspath $(VENV))/bin:$(PATH)
-.DEFAULT_GOAL := help
-.PHONY: help setup setup-remotes setup-ray setup-dev repro study current remote share pull compare review comment trace merge \
-	audit wheel test tests test-all ci bench lint format lock clean
-
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 setup: $(RUNTIME) ## virtual environment with the locked packages, checked against their hashes
@@ -38,13 +32,13 @@ setup-remotes: $(REMOTES) ## the same, with packages for remotes at s3://, ssh:/
 setup-ray: $(RAY) ## the same, with Ray, on each machine of a cluster (docs/scale.md)
 setup-dev: $(DEV) ## the same, with test tools and all optional packages
 repro: $(RUNTIME) ## rebuild what is not current, and check that all is; JOBS=n, WORKERS=n, ENGINE=ray: docs/scale.md
-	$(checked)
+	@python -m stages.check
 	$(if $(filter-out 1,$(JOBS)),$(all-trained))
 	$(DVC) repro
 	@$(DVC) status --quiet || { echo "make repro: not all is current (see dvc status); is the disk full?" >&2; exit 1; }
 	@python -m tools.trace --page data/provenance.html
 study: $(RUNTIME) ## run the studies that are not current, hours on two cores; STUDY=scenes: only one, about 90 minutes; ENGINE=ray
-	$(checked)
+	@python -m stages.check
 	$(all-trained)
 	@python -m stages.study $${STUDY:+"$$STUDY"} --jobs "$$JOBS"
 current: $(RUNTIME) ## fail if dvc.lock does not belong to this code, these params and these packages
@@ -57,10 +51,10 @@ remote: $(RUNTIME) ## set the remote of the team's results: URL=folder, s3://…
 	dvc remote modify team verify true
 	@test -z "$$ENDPOINT" || dvc remote modify team endpointurl "$$ENDPOINT"
 share: $(RUNTIME) ## upload current results to the remote, with DVC's run cache
-	$(checked)
+	@python -m stages.check
 	@python -m tools.sharing share
 pull: $(RUNTIME) ## download shared results, run the rest, and check that all is current
-	$(checked)
+	@python -m stages.check
 	@python -m tools.sharing pull
 	@python -m tools.trace --page data/provenance.html
 compare: $(RUNTIME) ## compare results with another revision's: REV=main; MARKDOWN=file: also for a pull request
@@ -90,7 +84,7 @@ test-all: $(DEV) ## the other tests: servers, a cluster, README's commands, kill
 	$(TESTS) -m long
 ci: ## what CI runs on a clean clone: install what tests need, run all, check that results are current
 	bash .ci/run
-bench: $(DEV) ## compare speed and memory with other libraries and the committed ratios; about 80 minutes; BENCHMARKS="scoring …"
+bench: $(DEV) ## compare speed and memory with other libraries and the committed ratios; over an hour; BENCHMARKS="scoring …"
 	@python -m benchmarks $$BENCHMARKS
 lint: $(DEV) ## linters and types only
 	ruff check && ruff format --check && mypy
@@ -104,10 +98,9 @@ lock: $(DEV) ## renew the locks and environment.yaml from pyproject.toml
 	python -m stages.common.environment
 clean: ## remove the virtual environment and temporary files; results and cache stay
 	rm -rf "$(VENV)" .mypy_cache .pytest_cache .ruff_cache .hypothesis dvc_plots dist
-$(VENV)/bin/python:
+$(RUNTIME): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "make: install Python 3.11, 3.12 or 3.13 with venv, or set PYTHON=" >&2; exit 1; }
-	"$(PYTHON)" -m venv "$(VENV)"
-$(RUNTIME): requirements.lock pyproject.toml | $(VENV)/bin/python
+	@test -x "$(VENV)/bin/python" || "$(PYTHON)" -m venv "$(VENV)"
 	$(INSTALL) --require-hashes --no-deps -r requirements.lock
 	$(INSTALL) --no-deps --no-build-isolation --no-index --editable .
 	$(DVC) config --local core.site_cache_dir "$(CURDIR)/.dvc/tmp/site" # not /var/tmp, for plain dvc, too

@@ -1,1 +1,132 @@
-"""Speed, memory and growth beside other libraries, as ratios within one run; no result depends on them."""
+"""Speed, memory and growth beside other libraries, as ratios within one run; no result depends on them.
+
+Ours and a peer are measured in turn; a row has the median and range of their ratios. Each benchmark is a function,
+`<name>(rounds)`, that returns rows made by `row`.
+"""
+
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import psutil
+from tqdm import tqdm
+
+from stages.fetch.sources import bundled
+from stages.formats import manifest
+
+LIST = Path("stages/fetch/bundled.csv")
+PACKAGES = ("dvc", "keras", "numpy", "onnxruntime", "opencv-python-headless", "pillow", "scikit-image", "tensorflow")
+MARK = "\n#cost "
+
+# Runs a command and adds a line to stderr: its CPU seconds, and the peak memory in MiB of the largest process in its
+# tree. A process of its own, because Linux counts what a parent holds at the start of a child as the child's.
+LAUNCHER = """
+import json, resource, subprocess, sys
+code = subprocess.call(sys.argv[1:])
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+found = {"cpu_seconds": used.ru_utime + used.ru_stime, "mib": used.ru_maxrss / 1024}
+print("\\n#cost " + json.dumps(found), file=sys.stderr)
+sys.exit(code)
+"""
+
+Found = TypeVar("Found")
+Row = dict[str, Any]
+
+
+class BenchmarkError(Exception):
+    """Something that a benchmark needs is missing or failed; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command took."""
+
+    cpu_seconds: float  # user and system time of all its processes
+    mib: float  # peak resident memory of its largest process; pages of mapped files count
+    output: str  # its standard output
+
+
+def photographs(split: str = "") -> dict[str, np.ndarray]:
+    """The bundled photographs, or those of a split, by name: `(height, width, 3)` uint8."""
+    table = manifest.read(LIST)
+    chosen = table[(table["split"] == split) | (not split)]
+    return {photo["name"]: bundled.read(photo["name"], photo["source"]) for _, photo in chosen.iterrows()}
+
+
+def row(
+    what: str,
+    unit: str,
+    ours: Sequence[float],
+    peer: Sequence[float],
+    goal: str = "",
+    *,
+    also: bool = True,
+    faster: bool = False,
+) -> Row:
+    """What was compared, round by round; medians and ranges, and whether the goal, such as "≥ 10", is reached.
+
+    The ratio is that of ours to the peer's within each round, or, if `faster`, of the peer's to ours. `also` is a
+    further condition, named in `what`.
+    """
+    pairs = zip(*((peer, ours) if faster else (ours, peer)), strict=True)
+    ratio = spread([above / below for above, below in pairs])
+    found: Row = {"what": what, "unit": unit, "ours": spread(ours), "peer": spread(peer), "ratio": ratio}
+    if goal:
+        sign, bound = goal.split()
+        met = ratio[0] >= float(bound) if sign == "≥" else ratio[0] <= float(bound)
+        found |= {"goal": goal, "reached": bool(also and met)}
+    return found
+
+
+def spread(values: Sequence[float]) -> list[float]:
+    """The median, the lowest and the highest, to four significant digits."""
+    return [float(f"{value:.4g}") for value in (statistics.median(values), min(values), max(values))]
+
+
+def by_turns(candidates: Mapping[str, Callable[[], Found]], rounds: int) -> dict[str, list[Found]]:
+    """Measure every candidate once in each round, in the order given; what each found, round by round."""
+    turns = [name for _ in range(rounds) for name in candidates]
+    found: dict[str, list[Found]] = {name: [] for name in candidates}
+    for name in tqdm(turns, unit="measurement", disable=None):
+        found[name].append(candidates[name]())
+    return found
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """The CPU time of a call in this process."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def run(command: Sequence[str], folder: Path = Path()) -> Cost:
+    """Run a command in `folder`, whose modules come first, and say what it took; `BenchmarkError` if it fails."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    surroundings = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "PYTHONPATH": str(folder.absolute())}
+    launched = [sys.executable, "-S", "-c", LAUNCHER, *command]
+    result = subprocess.run(launched, cwd=folder, env=surroundings, capture_output=True, text=True)
+    if result.returncode:
+        said = (result.stdout + result.stderr)[-2000:]
+        raise BenchmarkError(f"{' '.join(command)[:200]}: exit code {result.returncode}\n{said}")
+    return Cost(**json.loads(result.stderr.rpartition(MARK)[2].splitlines()[0]), output=result.stdout)
+
+
+def machine() -> str:
+    """What the results depend on: processor, cores, memory, Python and packages."""
+    cpuinfo = Path("/proc/cpuinfo")
+    named = re.search(r"^model name\s*: (.*)", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else None
+    processor = named[1] if named else platform.machine()
+    packages = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    memory = psutil.virtual_memory().total / 2**30
+    return f"{os.cpu_count()} cores of {processor}, {memory:.1f} GiB, Python {platform.python_version()}, {packages}"

@@ -12,13 +12,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import BenchmarkError, Row, machine
+from benchmarks import BenchmarkError, Row, machine
 from stages.common.artifacts import ArtifactError, read_json, write_text
 from stages.common.settings import SettingsError
 
 MODULES = {  # benchmark → module of its function
-    **dict.fromkeys(("quality", "training"), "training"),
-    **dict.fromkeys(("scoring", "conversions", "convert"), "images"),
+    "quality": "training",
+    **dict.fromkeys(("scoring", "convert"), "images"),
     **dict.fromkeys(("overhead", "growth"), "pipeline"),
 }
 RESULTS = Path("benchmarks/results.json")  # `[median, lowest, highest]` of each figure
@@ -27,12 +27,10 @@ Results = dict[str, dict[str, Any]]
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(MODULES)} (default: all)")
+    parser.add_argument("names", nargs="*", choices=MODULES, help="default: all")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (default 5; growth: once)")
     parser.add_argument("--write", action="store_true", help=f"write what was measured to {RESULTS}")
     arguments = parser.parse_args()
-    if unknown := set(arguments.names) - set(MODULES):
-        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(MODULES)}")
     try:
         committed: Results = dict(read_json(RESULTS)) if RESULTS.exists() else {}
         for name in arguments.names or MODULES:

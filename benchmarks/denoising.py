@@ -19,7 +19,7 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks.measure import BenchmarkError, photographs
+from benchmarks import BenchmarkError, photographs
 from grayscale.photograph import convert
 from stages.common.artifacts import read_table, sha256_of, write_table
 from stages.evaluate import baselines, noise, scores
@@ -75,10 +75,9 @@ def _rows(photograph: np.ndarray, name: str, kind: str, level: int) -> Iterator[
         start = time.process_time()
         output = work()
         rate = gray.size / 1e6 / max(time.process_time() - start, 1e-6)
-        measured = scores.measure(target, scores.planes(output[None] / 255))[0]
-        found = dict(zip(scores.MEASURES, measured, strict=True))
-        told = {"kind": kind, "level": level, "method": method, "photo": name}
-        yield {**told, "psnr": found["psnr"], "ssim": found["ssim"], "rate": rate}
+        found = dict(zip(scores.MEASURES, scores.measure(target, scores.planes(output[None] / 255))[0], strict=True))
+        of = {"kind": kind, "level": level, "method": method, "photo": name}
+        yield {**of, "psnr": found["psnr"], "ssim": found["ssim"], "rate": rate}
 
 
 def write(name: str, rows: pd.DataFrame) -> None:

@@ -1,36 +1,19 @@
-"""What scoring and converting images costs, beside OpenCV, Pillow and scikit-image."""
+"""What scoring and converting images costs, beside OpenCV and scikit-image."""
 
 import json
 import sys
 import tempfile
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
 
-import cv2
 import numpy as np
-import skimage.color
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchmarks.measure import BenchmarkError, Row, by_turns, photographs, rates, row, run
-from grayscale.conversions import CONVERSIONS
-from stages.evaluate import decolorization, measures
+from benchmarks import BenchmarkError, Row, by_turns, cpu_seconds, row, run
+from stages.evaluate import measures
 
-Convert = Callable[[np.ndarray], np.ndarray]
-
-# Conversion and peer, the nearest that each library has: OpenCV's Lab, HSV and HLS have three channels.
-PEERS: dict[tuple[str, str], Convert] = {
-    ("bt601", "cv2.cvtColor GRAY"): lambda photograph: cv2.cvtColor(photograph, cv2.COLOR_RGB2GRAY),
-    ("bt601", "Pillow convert L"): lambda photograph: np.asarray(Image.fromarray(photograph).convert("L")),
-    ("bt709", "skimage rgb2gray"): skimage.color.rgb2gray,
-    ("lightness", "cv2.cvtColor LAB"): lambda photograph: cv2.cvtColor(photograph, cv2.COLOR_RGB2LAB),
-    ("lightness", "skimage rgb2lab"): skimage.color.rgb2lab,
-    ("value", "cv2.cvtColor HSV"): lambda photograph: cv2.cvtColor(photograph, cv2.COLOR_RGB2HSV),
-    ("value", "skimage rgb2hsv"): skimage.color.rgb2hsv,
-    ("hsl_lightness", "cv2.cvtColor HLS"): lambda photograph: cv2.cvtColor(photograph, cv2.COLOR_RGB2HLS),
-}
 IMAGES, SIDE = 10_000, 28
 CLOSE = 1e-6  # how near the scores must be
 PEER, DENOISING = "cvtColor", "fastNlMeansDenoising"  # of OpenCV, on luma
@@ -40,7 +23,6 @@ FAST = {"subpixel": (50, "≥ 10"), "denoise": (0.8, "≥ 0")}  # Mpixel/s on tw
 SMALL = 1000  # MB, of `subpixel`
 AT_ONCE, MORE = 0.35, 1.0  # CPU seconds of `grayscale --help`, and of a network beside a closed form
 MODELS = Path("data/models")
-SEED = 1  # of the pairs of pixels that the E-score looks at
 
 # Prints the seconds of one conversion. The first, of a small part, is the warm-up.
 CONVERSION = """
@@ -82,7 +64,8 @@ def scoring(rounds: int) -> list[Row]:
     """SSIM and PSNR of every patch, beside a loop over scikit-image: CPU time, one thread, in memory."""
     images = pictures(IMAGES)
     worst = float(np.abs(ours(*images) - loop(*images)).max())
-    rate, peer = rates({way.__name__: partial(way, *images) for way in (ours, loop)}, IMAGES, rounds)
+    timed = {way.__name__: partial(cpu_seconds, partial(way, *images)) for way in (ours, loop)}
+    rate, peer = ([IMAGES / seconds for seconds in took[1:]] for took in by_turns(timed, rounds + 1).values())  # warm
     what = f"SSIM and PSNR of {IMAGES:,} patches of 28 × 28, equal to {CLOSE:g}, beside a loop over scikit-image"
     return [row(what, "images/s", rate, peer, "≥ 10", also=worst <= CLOSE)]
 
@@ -107,41 +90,6 @@ def loop(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
     pairs = list(zip(targets, outputs, strict=True))
     ssim = [structural_similarity(target, output, **wang) for target, output in pairs]
     return np.array([ssim, [peak_signal_noise_ratio(target, output, data_range=1) for target, output in pairs]])
-
-
-def conversions(rounds: int) -> list[Row]:
-    """CPU time on one thread, in memory, on the bundled photograph `coffee`; then `contrast`."""
-    cv2.setNumThreads(1)
-    photograph = photographs()["coffee"]
-    megapixels = photograph.shape[0] * photograph.shape[1] / 1e6
-    rows = []
-    for (name, peer), function in PEERS.items():
-        ways = {name: partial(CONVERSIONS[name], photograph), peer: partial(function, photograph)}
-        rate, of_peer = rates(ways, megapixels, rounds)
-        rows.append(row(f"converting by {name}, beside {peer}", "Mpixel/s", rate, of_peer))
-    return [*rows, contrast(rounds)]
-
-
-def contrast(rounds: int) -> Row:
-    """`gradient_correlation` beside `decolor` (Lu, Xu and Jia 2012) on the test photographs: time and E-scores."""
-    seen = list(photographs("test").values())
-    megapixels = sum(photograph.shape[0] * photograph.shape[1] for photograph in seen) / 1e6
-    pairs = [decolorization.pairs_of(photograph, SEED) for photograph in seen]
-    ways: dict[str, Convert] = {"gradient_correlation": CONVERSIONS["gradient_correlation"], "decolor": decolor}
-    kept = []
-    for way in ways.values():
-        scores = [decolorization.contrast(of, way(image) / 255) for of, image in zip(pairs, seen, strict=True)]
-        kept.append(np.mean([[score["e_neighbours"], score["e_random"]] for score in scores], axis=0))
-    work = {name: partial(lambda way: list(map(way, seen)), way) for name, way in ways.items()}
-    rate, of_peer = rates(work, megapixels, rounds)
-    told = [" and ".join(f"{score:.3f}" for score in of) for of in kept]
-    what = f"keeping contrast, E-scores {told[0]} (neighbours, random pairs), beside cv2.decolor with {told[1]}"
-    return row(what, "Mpixel/s", rate, of_peer, "≥ 10", also=bool((kept[0] >= kept[1]).all()))
-
-
-def decolor(photograph: np.ndarray) -> np.ndarray:
-    """OpenCV's `decolor`, which wants blue first: `(height, width, 3)` uint8 → `(height, width)` uint8."""
-    return cv2.decolor(np.ascontiguousarray(photograph[..., ::-1]))[0]
 
 
 def convert(rounds: int) -> list[Row]:

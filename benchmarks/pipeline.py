@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from ruamel.yaml import YAML
 
-from benchmarks.measure import LIST, BenchmarkError, Row, by_turns, photographs, row, run
+from benchmarks import LIST, BenchmarkError, Row, by_turns, photographs, row, run
 from stages.formats import manifest
 
 COPIES = (10, 100)
@@ -56,10 +56,10 @@ def overhead(rounds: int) -> list[Row]:
 def growth(rounds: int) -> list[Row]:
     """How time and memory grow from 110 photographs to 1,100, stage by stage.
 
-    The bundled photographs, repeated with other low bits, so that each has a hash of its own, are read as PNG files
-    from a folder. Every stage runs once for each number of photographs, whatever `rounds`, as its command stands in
-    dvc.yaml and without DVC, in a copy of the code with one variant, `subpixel`, that trains one epoch. Time holds the
-    start of the stage. Memory is the peak of the largest process, pages of mapped files that are in memory among it.
+    The photographs are the bundled ones, repeated with other low bits so that each has its own hash. Every stage runs
+    once for each number of photographs, whatever `rounds`, by its command in dvc.yaml but without DVC, in a copy of the
+    code with one variant, `subpixel`, that trains one epoch. Time includes the start of the stage. Memory is the peak
+    of the largest process; pages of mapped files count.
     """
     costs = []
     with tempfile.TemporaryDirectory() as name:
@@ -69,24 +69,19 @@ def growth(rounds: int) -> list[Row]:
             stages = {stage: partial(run, ["python", "-m", *command], folder) for stage, command in STAGES.items()}
             costs.append(by_turns(stages, 1))
     rows = []
-    photos = len(manifest.read(LIST))
-    few, many = (copies * photos for copies in COPIES)
+    few, many = (copies * len(manifest.read(LIST)) for copies in COPIES)
     for stage in STAGES:
         before, after = (found[stage][0] for found in costs)
         ours, peer = 1000 * after.cpu_seconds / many, 1000 * before.cpu_seconds / few
-        rows.append(
-            row(f"{stage}: time per photograph with {many:,}, beside {few:,}", "CPU ms", [ours], [peer], "≤ 1.2")
-        )
+        what = f"{stage}: time per photograph with {many:,}, beside {few:,}"
+        rows.append(row(what, "CPU ms", [ours], [peer], "≤ 1.2"))
         what = f"{stage}: peak memory with {many:,} photographs, at most {MEMORY / 1e9:g} GB, beside {few:,}"
         rows.append(row(what, "MiB", [after.mib], [before.mib], "≤ 1.2", also=after.mib * 2**20 <= MEMORY))
     return rows
 
 
 def workspace(folder: Path, copies: int) -> None:
-    """Copy the code to `folder`, with every bundled photograph `copies` times, each with other low bits.
-
-    They are PNG files in a subfolder for their split.
-    """
+    """Copy the code to `folder`, with each bundled photograph `copies` times as PNG files in a folder for its split."""
     folder.mkdir()
     for name in NEEDED:
         (shutil.copytree if Path(name).is_dir() else shutil.copy2)(name, folder / name)

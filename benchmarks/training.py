@@ -1,8 +1,9 @@
-"""Training beside plain Keras: how fast the same network learns, and how soon another is as good.
+"""Time to quality: how soon a network of the pipeline is as good as one trained by plain Keras.
 
 The peer is `simple` as a person would first write it, with plain Keras: float32, patches in memory, batch 32, Adam at
 0.001, mean squared error. Ours is `stages.train.fit.fit` on the same patches, as the pipeline calls it. Each training
-runs in a process of its own, `python -m benchmarks.training '<JSON>'`, which prints what it took as JSON.
+is a process, because TensorFlow fixes threads and data type once: `python -m benchmarks.training NETWORK` prints its
+curve as JSON.
 """
 
 import json
@@ -17,9 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import BenchmarkError, Row, by_turns, row, run
+from benchmarks import BenchmarkError, Row, by_turns, row, run
 from stages.common import settings
-from stages.common.settings import Variant
 from stages.common.tensorflow_import import tensorflow_import
 from stages.evaluate import measures
 from stages.formats.patches import PatchSet
@@ -27,29 +27,9 @@ from stages.formats.patches import PatchSet
 PAIRS = Path("data/pairs")
 THREADS = 2
 PEER, OURS = "plain Keras", "subpixel"
-EPOCHS, EPOCHS_TO_QUALITY = 8, 50
-CLOSE = 0.005  # how far ours may end below the SSIM of the peer
-RECIPE = {"batch": 64, "learning_rate": 0.004, "flips": False, "quarter_turns": False}  # what differs
+EPOCHS = {PEER: 50, OURS: 8}
+EVERY = {PEER: 1e9, OURS: 0.05}  # CPU seconds between points of the curve; only the end of the peer counts
 Way = tuple[Callable[[], Any], Callable[[Any], object]]  # how a model is built, and how it is fitted
-
-
-# === Benchmarks ===
-
-
-def training(rounds: int) -> list[Row]:
-    """The same network, faster: images per second of `simple`.
-
-    Wall-clock time of the whole training, graph building and in ours validation among it, without imports.
-    """
-    candidates = {
-        PEER: partial(child, network=PEER, epochs=EPOCHS),
-        "ours": partial(child, network="simple", epochs=EPOCHS, recipe=RECIPE),
-    }
-    runs = by_turns(candidates, rounds)
-    ours, peer = ([took["images"] / took["seconds"] for took in runs[name]] for name in ("ours", PEER))
-    end, end_of_peer = (runs[name][-1]["ssim"] for name in ("ours", PEER))
-    what = f"training simple, {EPOCHS} epochs, to SSIM {end:.3f}, beside {PEER} to {end_of_peer:.3f}"
-    return [row(what, "images/s", ours, peer, "≥ 2", also=end_of_peer - end <= CLOSE)]
 
 
 def quality(rounds: int) -> list[Row]:
@@ -57,15 +37,14 @@ def quality(rounds: int) -> list[Row]:
 
     Ours is `subpixel`, which starts at random, too, and has a latent of the same size.
     """
-    candidates = {
-        PEER: partial(child, network=PEER, epochs=EPOCHS_TO_QUALITY),
-        OURS: partial(child, network=OURS, epochs=EPOCHS, dtype="float64", every=0.05),
-    }
-    runs = by_turns(candidates, rounds)
-    moments = [reached(took["curve"], of["ssim"]) for took, of in zip(runs[OURS], runs[PEER], strict=True)]
-    start = f"{OURS} ({runs[OURS][-1]['curve'][0][1]:.3f} before its first step)"
-    what = f"time to quality: {start} to the SSIM of {PEER}, {EPOCHS_TO_QUALITY} epochs"
-    return [row(what, "CPU s", moments, [took["cpu_seconds"] for took in runs[PEER]], "≥ 100", faster=True)]
+    commands = {network: [sys.executable, "-m", "benchmarks.training", network] for network in (PEER, OURS)}
+    costs = by_turns({network: partial(run, command) for network, command in commands.items()}, rounds)
+    curves = {network: [json.loads(cost.output.splitlines()[-1]) for cost in costs[network]] for network in costs}
+    ends = [curve[-1] for curve in curves[PEER]]
+    moments = [reached(curve, ssim) for curve, (_, ssim) in zip(curves[OURS], ends, strict=True)]
+    start = f"{OURS} ({curves[OURS][-1][0][1]:.3f} before its first step)"
+    what = f"time to quality: {start} to the SSIM of {PEER}, {EPOCHS[PEER]} epochs"
+    return [row(what, "CPU s", moments, [seconds for seconds, _ in ends], "≥ 100", faster=True)]
 
 
 def reached(curve: list[list[float]], quality: float) -> float:
@@ -76,58 +55,39 @@ def reached(curve: list[list[float]], quality: float) -> float:
     return above[-1][0]
 
 
-def child(**task: Any) -> Any:
-    """What `learned` returns, from a process of its own: TensorFlow fixes threads and data type once."""
-    return json.loads(run([sys.executable, "-m", "benchmarks.training", json.dumps(task)]).output.splitlines()[-1])
+def learned(network: str) -> list[list[float]]:
+    """Train `PEER` or `OURS`; return pairs of CPU seconds, without imports, and SSIM of the validation patches.
 
-
-# === One training ===
-
-
-def learned(
-    network: str, epochs: int, dtype: str = "float32", recipe: dict[str, Any] | None = None, every: float = 1e9
-) -> dict[str, Any]:
-    """Train a network, `PEER` or a variant of params.yaml, by its recipe with changes; look every so many CPU seconds.
-
-    A thread of its own looks, so that the training is the one that it would be unwatched.
-
-    Returns `seconds` and `cpu_seconds` of building and fitting, imports apart; `images` learned from; `ssim` of the
-    validation patches in the end; `curve`, pairs of CPU seconds and that SSIM, looks later being rarer.
+    A thread of its own copies the weights, so the training is the same as without it. Later copies are rarer.
     """
     train, validation = (PatchSet(PAIRS / split) for split in ("train", "validation"))
     with tensorflow_import():
-        if network == PEER:
-            build, fit = plain_keras(train, epochs)
-        else:
-            variant = settings.load().variants[network]
-            variant = variant.model_copy(update={"budget": epochs * len(train), **(recipe or {})})
-            build, fit = ours(train, validation, variant, dtype)
-    cpu, start = time.process_time(), time.perf_counter()
+        build, fit = plain_keras(train) if network == PEER else ours(train, validation)
+    cpu = time.process_time()
     model = build()
     seen = [(time.process_time() - cpu, model.get_weights())]
     over = threading.Event()
 
-    def look() -> None:
-        while not over.wait(min(every, 60) / 4):
+    def watch() -> None:
+        while not over.wait(min(EVERY[network], 60) / 4):
             now = time.process_time() - cpu
-            if now - seen[-1][0] >= max(every, now / 50):
+            if now - seen[-1][0] >= max(EVERY[network], now / 50):
                 seen.append((now, model.get_weights()))
 
-    thread = threading.Thread(target=look, daemon=True)
+    thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     fit(model)
-    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
+    end = time.process_time() - cpu
     over.set()
     thread.join()
     curve = []
-    for at, weights in [*seen, (cpu_seconds, model.get_weights())]:
+    for at, weights in [*seen, (end, model.get_weights())]:
         model.set_weights(weights)
         curve.append([at, ssim(model, *unit(validation))])
-    images, end = epochs * len(train), curve[-1][1]
-    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "images": images, "ssim": end, "curve": curve}
+    return curve
 
 
-def plain_keras(train: PatchSet, epochs: int) -> Way:
+def plain_keras(train: PatchSet) -> Way:
     """The peer: as many threads as ours and a seed, but no deterministic operations, which are slower."""
     import keras
     import tensorflow as tf
@@ -141,16 +101,17 @@ def plain_keras(train: PatchSet, epochs: int) -> Way:
 
     def fit(model: Any) -> None:
         model.compile(optimizer="adam", loss="mse")  # at 0.001
-        model.fit(colour, gray, batch_size=32, epochs=epochs, verbose=0)
+        model.fit(colour, gray, batch_size=32, epochs=EPOCHS[PEER], verbose=0)
 
     return partial(simple.build, patch=train.patch, inputs=3, outputs=1), fit
 
 
-def ours(train: PatchSet, validation: PatchSet, variant: Variant, dtype: str) -> Way:
-    """A variant, built and trained as the pipeline does it."""
+def ours(train: PatchSet, validation: PatchSet) -> Way:
+    """The variant `OURS`, built and trained as the pipeline does it."""
     from stages.train import build, fit, precision
 
-    precision.prepare(threads=THREADS, dtype=dtype, seed=variant.seed)
+    variant = settings.load().variants[OURS].model_copy(update={"budget": EPOCHS[OURS] * len(train)})
+    precision.prepare(threads=THREADS, dtype="float64", seed=variant.seed)
     return partial(build.build, variant, train.patch), lambda model: fit.fit(model, train, validation, variant)
 
 
@@ -166,4 +127,4 @@ def ssim(model: Any, colour: np.ndarray, gray: np.ndarray) -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps(learned(**json.loads(sys.argv[1]))))
+    print(json.dumps(learned(sys.argv[1])))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from grayscale.reading.names import shown
 from stages.common import settings
+from stages.common.stage import RWLOCK
 from stages.fetch.settings import read
 from stages.targets.cutting import require_known
 
@@ -49,3 +50,5 @@ if __name__ == "__main__":
         check()
     except settings.SettingsError as error:
         raise SystemExit(str(error)) from None
+    if RWLOCK.exists() and not RWLOCK.stat().st_size:
+        RWLOCK.unlink()  # a kill can leave DVC's lock file empty, and DVC fails on it

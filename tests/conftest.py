@@ -17,7 +17,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages.formats.patches import PatchSet
-from tests import forked, leaves, patch_sets
+from tests import forked, samples
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 OPENED = Path(__file__).with_name("opened")  # on PYTHONPATH, logs the files that stages open
@@ -144,7 +144,7 @@ def small_workspace(folder: Path) -> Workspace:
     """A copy of the repository with six tiny photographs, and `VARIANTS` that train for one epoch."""
     workspace = repository_copy(folder)
     for split, seeds in {"train": range(3), "validation": range(3, 4), "test": range(4, 6)}.items():
-        leaves.write(folder / "photographs" / split, seeds)
+        samples.write_leaves(folder / "photographs" / split, seeds)
     (folder / "dvc.lock").unlink(missing_ok=True)
     shutil.rmtree(folder / "metrics/scores", ignore_errors=True)  # those of all variants
     yaml = YAML(typ="safe")
@@ -245,4 +245,4 @@ def patch_set(tmp_path_factory: pytest.TempPathFactory) -> PatchSet:
     colour = rng.integers(0, 256, (48, 3, 3, 3)).repeat(4, axis=1).repeat(4, axis=2).astype(np.uint8)
     gray = (colour @ np.array([0.299, 0.587, 0.114])).round().astype(np.uint8)[..., None]
     index = pd.DataFrame({"photo": "noise", "domain": "everyday", "row": 0, "column": np.arange(48)})
-    return patch_sets.write(tmp_path_factory.mktemp("patches"), index, colour, gray, shards=[20, 20, 8])
+    return samples.write_patches(tmp_path_factory.mktemp("patches"), index, colour, gray, shards=[20, 20, 8])

@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import BenchmarkError, by_turns, denoising, images, row, run, training
 from benchmarks import __main__ as command
-from benchmarks import denoising, images, measure, training
-from benchmarks.measure import BenchmarkError, row
 from stages.common.artifacts import read_json, write_text
 from stages.report.collect import peers
 from tests.conftest import REPOSITORY
@@ -45,7 +44,7 @@ def test_pairs_are_measured_by_turns_and_compared_within_their_round() -> None:
         order.append(name)
         return next(speeds)
 
-    found = measure.by_turns({"ours": lambda: take("ours"), "peer": lambda: take("peer")}, rounds=2)
+    found = by_turns({"ours": lambda: take("ours"), "peer": lambda: take("peer")}, rounds=2)
     assert order == ["ours", "peer", "ours", "peer"]
     assert row("", "s", found["ours"], found["peer"], faster=True)["ratio"] == [2.5, 2, 3]
 
@@ -76,6 +75,6 @@ def test_both_sides_of_the_scoring_benchmark_score_alike() -> None:
 
 def test_a_command_is_measured_with_its_children_and_its_failure_is_told() -> None:
     grows = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'b = [0] * (40 << 20)'])"
-    assert measure.run([sys.executable, "-c", grows]).mib > 300
+    assert run([sys.executable, "-c", grows]).mib > 300
     with pytest.raises(BenchmarkError, match="exit code 3"):
-        measure.run([sys.executable, "-c", "raise SystemExit(3)"])
+        run([sys.executable, "-c", "raise SystemExit(3)"])

@@ -41,8 +41,7 @@ from stages.evaluate.test_sets import refuse_known
 from stages.formats.patches import PatchSet
 from stages.networks import denoise, simple, vae
 from stages.train import precision
-from tests import patch_sets
-from tests.leaves import photograph as leaves_photograph
+from tests import samples
 
 HERE = Engine(engine="local", workers=1, address="auto")
 NOISE = Noise(gaussian=[5, 25], correlated=[25], poisson=[100], jpeg=[])
@@ -64,7 +63,7 @@ def patch_set(tmp_path_factory: pytest.TempPathFactory) -> PatchSet:
     index = pd.DataFrame({"photo": np.repeat(["d", "b", "c", "a"], [10, 50, 20, 20]), "domain": "everyday", "row": 0})
     index["column"] = np.arange(100)
     gray = bt601(colour.reshape(100, 144, 3)).reshape(100, 12, 12, 1)
-    return patch_sets.write(tmp_path_factory.mktemp("patches"), index, colour, gray, [40, 40, 20])
+    return samples.write_patches(tmp_path_factory.mktemp("patches"), index, colour, gray, [40, 40, 20])
 
 
 @pytest.fixture
@@ -308,7 +307,7 @@ def test_a_denoiser_is_scored_with_estimated_and_true_damage_and_before_training
 def test_a_denoiser_sees_the_damage_of_the_whole_photograph_and_leaves_no_seams(
     denoiser: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    photograph = leaves_photograph(4, 130, 144)
+    photograph = samples.leaves(4, 130, 144)
     levels = damage.estimate(photograph)
     assert denoiser.model
     of, model = replace(denoiser, levels=tuple(levels)), networks.load(denoiser.model)
@@ -338,7 +337,7 @@ def test_yardsticks_are_fitted_on_training_and_read_outs_on_validation_patches_n
         gray = colour[..., number]  # red, green or blue
         index = pd.DataFrame({"photo": "a", "domain": "everyday", "row": 0, "column": np.arange(150)})
         (tmp_path / split).mkdir()
-        patch_sets.write(tmp_path / split, index, colour, gray[..., None], [150])
+        samples.write_patches(tmp_path / split, index, colour, gray[..., None], [150])
         sets[split], pairs[split] = tmp_path / split, (colour / 255, gray / 255)
     baseline = replace(subject, **sets)
     naive = variant(baseline, tmp_path / "mine", "colour", "colour", simple.build(patch=12, inputs=3, outputs=3))

@@ -1,11 +1,18 @@
-"""Helpers: image files that Pillow can't write, damaged ones, and what is read of them."""
+"""Helpers: image files that Pillow can't write, damaged ones, what is read of them; archives, and a server of files."""
 
+import hashlib
 import io
 import pickle
 import struct
+import tarfile
 import tempfile
+import threading
+import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +69,7 @@ def photo(size: tuple[int, int] = (32, 32), seed: int = 0) -> Image.Image:
     return Image.fromarray(np.clip(slope + rng.integers(0, 20, slope.shape), 0, 255).astype(np.uint8))
 
 
-def png(samples: np.ndarray, depth: int, *chunks: tuple[bytes, bytes]) -> bytes:
+def png_of(samples: np.ndarray, depth: int, *chunks: tuple[bytes, bytes]) -> bytes:
     """A PNG of `(height, width)` gray or `(height, width, channels)` LA, RGB or RGBA; samples below 2**depth."""
     height, width = samples.shape[:2]
     colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[samples.shape[2] if samples.ndim == 3 else 1]
@@ -189,3 +196,85 @@ def with_checksums(damaged: bytes) -> bytes:
         content[end : end + 4] = struct.pack(">I", zlib.crc32(content[place + 4 : end]))[: max(0, len(content) - end)]
         place = end + 4
     return bytes(content)
+
+
+# === Archives ===
+
+
+def png(seed: int) -> bytes:
+    return encoded(Image.fromarray(pixels(seed)), "PNG")
+
+
+def pixels(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+
+
+def zipped(*members: tuple[str | zipfile.ZipInfo, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def tarred(*members: tuple[str | tarfile.TarInfo, bytes], compression: str = "") -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=f"w:{compression}") as archive:  # type: ignore[call-overload]
+        for name, content in members:
+            member = tarfile.TarInfo(name) if isinstance(name, str) else name
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+# === Server ===
+
+Route = Callable[["Handler"], None]
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: "Server"
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        self.server.asked[path] += 1
+        self.server.routes.get(path, lambda handler: handler.send_error(404))(self)
+
+    def give(self, content: bytes, kind: str = "application/octet-stream", length: int | None = None) -> None:
+        """Answer 200; if `length` exceeds the content, the connection closes early."""
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content) if length is None else length))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+class Server(ThreadingHTTPServer):
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.routes: dict[str, Route] = {}
+        self.asked: Counter[str] = Counter()
+        self.over = threading.Event()  # silent routes wait for it
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}{path}"
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.over.set()
+            server.shutdown()
+            thread.join()

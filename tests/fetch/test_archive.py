@@ -25,7 +25,7 @@ from stages.fetch.download import once
 from stages.fetch.photograph import Photograph, Skipped
 from stages.fetch.sources import archive
 from tests.fetch import files
-from tests.fetch.server import pixels, png, sha256, tarred, zipped
+from tests.fetch.files import pixels, png, sha256, tarred, zipped
 
 KINDS = ("zip", "", "gz", "bz2", "xz")
 

@@ -10,7 +10,7 @@ import pytest
 from stages.common.artifacts import ArtifactError
 from stages.fetch import download
 from stages.fetch.download import CACHE, downloaded
-from tests.fetch.server import Handler, Server, png, serving, sha256, zipped
+from tests.fetch.files import Handler, Server, png, serving, sha256, zipped
 
 GOOD = zipped(("a/1.png", png(1)), ("b/2.png", png(2)))
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")

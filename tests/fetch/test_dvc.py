@@ -16,7 +16,7 @@ from stages.fetch.sources import archive, bundled, keras
 from stages.fetch.sources import dvc as repository
 from tests.conftest import Workspace
 from tests.fetch import files
-from tests.fetch.server import pixels, png, zipped
+from tests.fetch.files import pixels, png, zipped
 
 NO_COMMIT = "0123456789012345678901234567890123456789"
 

@@ -1,22 +1,30 @@
-"""Every file below a folder is a photograph, a fault with a reason, or counted."""
+"""Every file below a folder is a photograph, a fault with a reason, or counted, however damaged it is.
+
+`python -m tests.fetch.test_folder FOLDER` writes damaged images, reads them, and prints how many there were, how many
+were read, and the peak memory in MB.
+"""
 
 import errno
 import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
-from grayscale import decode
+from grayscale import batch, decode
+from grayscale.files import Job
 from stages.common.artifacts import ArtifactError
 from stages.fetch.files import plan_files
 from stages.fetch.photograph import Photograph, Plan, Skipped
 from stages.fetch.settings import Split
 from stages.fetch.sources import folder
-from tests.conftest import close_folder
+from tests.conftest import REPOSITORY, close_folder
 from tests.fetch import files
 
 
@@ -143,3 +151,69 @@ def test_transparent_pixels_become_the_matte(tmp_path: Path) -> None:
     wanted = settings(tmp_path).model_copy(update={"matte": [1, 2, 3]})
     photographs, _, _ = read(folder.plan(wanted, Path("unused")))
     assert (photographs["clear.png"].pixels == [1, 2, 3]).all()
+
+
+# === Damaged images ===
+
+EACH = 60  # damaged copies
+
+
+def test_damaged_images_by_the_hundred_are_read_or_named(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.fetch.test_folder", str(tmp_path)]
+    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    count, read, megabytes = map(int, ended.stdout.split())
+    assert count >= 600
+    assert 0 < read < count
+    assert megabytes < 1500
+
+
+def images() -> dict[str, bytes]:
+    """A small photograph in several formats, by extension."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 3
+    extras = {"icc_profile": files.rgb_profile(), "exif": exif}
+    photo = files.photo((40, 30))
+    kinds = {"jpg": "JPEG", "png": "PNG", "tif": "TIFF", "webp": "WEBP", "avif": "AVIF"}
+    deep = Image.fromarray(np.asarray(photo)[..., 0].astype(np.uint16) * 257)
+    return {
+        **{name: files.encoded(photo, kind, **extras) for name, kind in kinds.items()},
+        "bmp": files.encoded(photo, "BMP"),
+        "gif": files.encoded(photo, "GIF"),
+        "16.png": files.encoded(deep, "PNG"),
+        "progressive.jpg": files.encoded(photo, "JPEG", progressive=True, **extras),
+        "jpeg.tif": files.encoded(photo, "TIFF", compression="jpeg", **extras),
+    }
+
+
+def count_read(damaged: list[Path], top: Path) -> int:
+    """The number of files that `fetch` reads; it and the library must name each of the others."""
+    found = list(files.given(plan(top)))
+    assert len(found) == len(damaged)
+    reasons = [item.reason for item in found if isinstance(item, Skipped)]
+    assert all(reasons)
+    assert not any(word in reason for reason in reasons for word in ("/", "0x", "object at"))
+    out = top.with_name("gray")
+    results = batch.run([Job(file, out / f"{file.name}.png") for file in damaged], batch.Choice("bt601", None, 8), 1)
+    failed = [result for result in results.values() if isinstance(result, str)]
+    assert len(list(out.iterdir())) + len(failed) == len(damaged)
+    assert all(failed)
+    return sum(isinstance(item, Photograph) for item in found)
+
+
+def main() -> None:
+    top = Path(sys.argv[1]) / "in"
+    top.mkdir()
+    rng = np.random.default_rng(17)
+    for name, content in images().items():
+        for number, damaged in enumerate(files.mutations(content, EACH, rng)):
+            sums = name.endswith("png") and number % 2  # readers ignore chunks with wrong checksums
+            (top / f"{number:03}.{name}").write_bytes(files.with_checksums(damaged) if sums else damaged)
+    written = sorted(top.iterdir())
+    count = count_read(written, top)
+    most = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())  # ru_maxrss counts the parent, too
+    print(len(written), count, int(most[1]) >> 10 if most else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -14,7 +14,7 @@ from stages.common.artifacts import ArtifactError
 from stages.fetch.photograph import Photograph
 from stages.fetch.sources import keras as source
 from tests.fetch import files
-from tests.fetch.server import serving, tarred
+from tests.fetch.files import serving, tarred
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from stages.common.artifacts import ArtifactError
 from stages.formats import patches
 from stages.formats.patches import PatchSet
-from tests import patch_sets
+from tests import samples
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(4, 12), st.integers(1, 15), st.integers(0, 9))
@@ -68,7 +68,7 @@ def test_a_shard_is_checked_when_it_is_first_read(patch_set: PatchSet, tmp_path:
 def test_few_shards_stay_mapped(tmp_path: Path) -> None:
     levels = np.random.default_rng(0).integers(0, 256, (12 * 500, 12, 12, 1), np.uint8)
     index = pd.DataFrame({"photo": "a", "domain": "b", "row": 0, "column": np.arange(len(levels))})
-    patch_set = patch_sets.write(tmp_path, index, levels.repeat(3, axis=3), levels, shards=[500] * 12)
+    patch_set = samples.write_patches(tmp_path, index, levels.repeat(3, axis=3), levels, shards=[500] * 12)
     numbers = np.random.default_rng(1).permutation(len(levels))
     assert np.array_equal(patch_set.read("colour", numbers)[..., 2], levels[numbers][..., 0])
     for shard in (*range(12), 0, 1, 2, 3, 0, 4):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from grayscale import damage
-from tests import leaves
+from tests import samples
 from tests.grayscale.conftest import compressed, with_noise
 
-PHOTOGRAPHS = [leaves.photograph(seed, 224, 280) for seed in range(3)]
+PHOTOGRAPHS = [samples.leaves(seed, 224, 280) for seed in range(3)]
 OWN = 2.0  # their own noise, gray levels
 
 

@@ -141,15 +141,15 @@ def test_an_rgb_profile_is_converted_to_srgb_in_palettes_and_below_transparency(
 def test_sixteen_bits_are_scaled_not_clipped() -> None:
     levels = np.arange(256, dtype=np.uint16).reshape(16, 16)
     for widened in (levels * 257, levels << 8):  # both ways of widening 8 bits are undone
-        assert np.array_equal(pixels_of(files.png(widened, 16))[..., 0], levels)
+        assert np.array_equal(pixels_of(files.png_of(widened, 16))[..., 0], levels)
     samples = np.array([[0, 255, 256, 257, 0x7FFF, 0x8000, 0xFEFF, 0xFFFF]], np.uint16)
     for content in (
-        files.png(samples, 16),
+        files.png_of(samples, 16),
         files.tiff((samples, {})),
         files.tiff((samples, {}), byteorder=">"),
         files.tiff((0xFFFF - samples, {"photometric": "miniswhite"})),
-        files.png(samples[..., None].repeat(3, axis=-1), 16),
-        files.png(np.stack([samples, np.full_like(samples, 0xFFFF)], axis=-1), 16),
+        files.png_of(samples[..., None].repeat(3, axis=-1), 16),
+        files.png_of(np.stack([samples, np.full_like(samples, 0xFFFF)], axis=-1), 16),
         files.encoded(Image.fromarray(samples), "TIFF", compression="tiff_adobe_deflate"),
     ):
         assert np.array_equal(pixels_of(content), (samples // 256)[..., None].repeat(3, axis=-1))
@@ -159,7 +159,7 @@ def test_sixteen_bits_are_scaled_not_clipped() -> None:
 def test_gray_of_any_depth_covers_black_to_white(depth: int) -> None:
     samples = np.arange(min(2**depth, 16)).reshape(2, -1)
     expected = np.round(samples * 255 / (2**depth - 1))[..., None].repeat(3, axis=-1)
-    assert np.array_equal(pixels_of(files.png(samples, depth)), expected)
+    assert np.array_equal(pixels_of(files.png_of(samples, depth)), expected)
 
 
 def test_bilevel_and_twelve_bit_tiff_cover_black_to_white() -> None:
@@ -195,7 +195,7 @@ def test_the_colour_key_of_a_png_shows_the_matte(depth: int, channels: int) -> N
     key = 2**depth - 1
     samples = np.array([[key, 0]])
     samples = samples if channels == 1 else samples[..., None].repeat(3, axis=-1)
-    found = pixels_of(files.png(samples, depth, (b"tRNS", key.to_bytes(2, "big") * channels)))
+    found = pixels_of(files.png_of(samples, depth, (b"tRNS", key.to_bytes(2, "big") * channels)))
     assert found[0].tolist() == [list(MATTE), [0, 0, 0]]
 
 
@@ -210,8 +210,8 @@ def test_palette_entries_may_be_transparent(kind: str, alpha: int | bytes) -> No
 
 def test_a_16_bit_colour_key_is_compared_in_full_in_gray_and_by_its_upper_bits_in_colour() -> None:
     key, gray = (40000).to_bytes(2, "big"), np.array([[40000, 40001, 65535]])
-    assert pixels_of(files.png(gray, 16, (b"tRNS", key)))[0].tolist() == [[*MATTE], [156] * 3, [255] * 3]
-    found = pixels_of(files.png(gray[..., None].repeat(3, axis=-1), 16, (b"tRNS", key * 3)))
+    assert pixels_of(files.png_of(gray, 16, (b"tRNS", key)))[0].tolist() == [[*MATTE], [156] * 3, [255] * 3]
+    found = pixels_of(files.png_of(gray[..., None].repeat(3, axis=-1), 16, (b"tRNS", key * 3)))
     assert found[0].tolist() == [[*MATTE], [*MATTE], [255] * 3]
 
 
@@ -237,7 +237,7 @@ def test_too_many_pixels_and_none_are_refused_by_the_header(monkeypatch: pytest.
         for width, height in ((199_999_999, 1), (1, 199_999_999)):
             words = f"^too large: {width} × {height} pixels, the limit of a side is 200,000$"
             refused(bitmap(width, height), words)
-        for content in (bitmap(0, 5), files.png(np.zeros((1, 1)), 8).replace(bytes([0, 0, 0, 1]), bytes(4))):
+        for content in (bitmap(0, 5), files.png_of(np.zeros((1, 1)), 8).replace(bytes([0, 0, 0, 1]), bytes(4))):
             refused(content, ".")
 
 

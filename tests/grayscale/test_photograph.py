@@ -14,7 +14,7 @@ from grayscale import damage, models, network, tiles
 from grayscale import photograph as module
 from grayscale.conversions import CONVERSIONS
 from grayscale.core.levels import levels
-from tests import leaves
+from tests import samples
 from tests.grayscale.conftest import clouds, compressed, node, with_noise, write_graph, write_network
 
 
@@ -56,7 +56,7 @@ def test_photographs_larger_than_a_tile_have_no_seams(
 
 
 def test_a_network_gets_the_damage_of_the_whole_photograph(tmp_path: Path) -> None:
-    photograph = leaves.photograph(1, 96, 700)
+    photograph = samples.leaves(1, 96, 700)
     photograph[:, 520:] = with_noise(photograph[:, 520:])  # in the second tile alone
     planes = damage.beside(photograph[:1, :1] / 255, damage.estimate(photograph))
     for place in (3, 6):
@@ -87,11 +87,8 @@ def test_only_damaged_photographs_get_the_variant_for_noise(tmp_path: Path, monk
         write_graph(tmp_path / name / "model.onnx", [node(kind, ["x"], ["y"], axes=[3])])
     monkeypatch.setattr(models, "find", lambda name: tmp_path / name / "model.onnx")
     monkeypatch.setattr(models, "best", lambda: ("clean", "noisy"))
-    photograph = leaves.photograph(1, 224, 280)
-    for damaged in (
-        with_noise(photograph, 5.5),
-        compressed(photograph, quality=10),
-    ):  # above 2.5 levels
+    photograph = samples.leaves(1, 224, 280)
+    for damaged in (with_noise(photograph, 5.5), compressed(photograph, quality=10)):  # above 2.5 levels
         np.testing.assert_array_equal(grayscale.convert(damaged), damaged.min(axis=-1))
     for clean in (photograph, with_noise(photograph, 2.5)):
         np.testing.assert_array_equal(grayscale.convert(clean), (clean.sum(axis=-1, dtype=int) + 1) // 3)

@@ -140,7 +140,7 @@ def test_png_code_points_are_honoured(depth: int, primaries: int, transfer: int)
     samples = RAMPS >> (16 - depth)
     srgb, gamma = (b"sRGB", b"\0"), (b"gAMA", struct.pack(">I", 100_000))
     for others in ([], [srgb, gamma]):
-        content = files.png(samples, depth, *others, (b"cICP", bytes([primaries, transfer, 0, 1])))
+        content = files.png_of(samples, depth, *others, (b"cICP", bytes([primaries, transfer, 0, 1])))
         curve = CURVES[1 if transfer == 6 else transfer]
         near(pixels_of(content), in_srgb(samples / (2**depth - 1), SPACES[primaries], curve))
 
@@ -150,8 +150,8 @@ def test_png_code_points_are_honoured(depth: int, primaries: int, transfer: int)
     [([9, 16, 0, 1], "PQ"), ([9, 18, 0, 1], "HLG"), ([1, 9, 0, 1], "transfer 9"), ([77, 13, 0, 1], "77")],
 )
 def test_unsupported_code_points_are_named(points: list[int], words: str) -> None:
-    refused(files.png(RAMPS >> 8, 8, (b"cICP", bytes(points))), f"{words}.* not supported")
-    refused(files.png(RAMPS >> 8, 8, (b"cICP", bytes([1, 13, 0, 0]))), "full range, which is not supported")
+    refused(files.png_of(RAMPS >> 8, 8, (b"cICP", bytes(points))), f"{words}.* not supported")
+    refused(files.png_of(RAMPS >> 8, 8, (b"cICP", bytes([1, 13, 0, 0]))), "full range, which is not supported")
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
@@ -183,18 +183,18 @@ def test_gamma_and_primaries_are_honoured(depth: int, gamma: float, primaries: t
     chunks += [chromaticities(primaries)] if primaries else []
     curve: Any = colour.models.eotf_sRGB if gamma == 0.45455 and not primaries else lambda x: x ** (1 / gamma)
     expected = in_srgb(samples / (2**depth - 1), ADOBE_RGB if primaries else "sRGB", curve)
-    near(pixels_of(files.png(samples, depth, *chunks)), expected)
+    near(pixels_of(files.png_of(samples, depth, *chunks)), expected)
     if not primaries:
-        gray = files.png(samples[..., 0], depth, *chunks)
+        gray = files.png_of(samples[..., 0], depth, *chunks)
         near(pixels_of(gray), expected[..., :1])
 
 
 def test_a_profile_or_srgb_takes_precedence_over_gamma() -> None:
     gamma, image = (b"gAMA", struct.pack(">I", 100_000)), (RAMPS >> 8).astype(np.uint8)
-    near(pixels_of(files.png(image, 8, (b"sRGB", b"\0"), gamma)), image, 0)
+    near(pixels_of(files.png_of(image, 8, (b"sRGB", b"\0"), gamma)), image, 0)
     with_profile = files.encoded(Image.fromarray(image), "PNG", icc_profile=files.rgb_profile())
     place = with_profile.index(b"iCCP") - 4
-    chunk = files.png(image, 8, gamma)[33 : 33 + 16]
+    chunk = files.png_of(image, 8, gamma)[33 : 33 + 16]
     near(pixels_of(with_profile[:place] + chunk + with_profile[place:]), pixels_of(with_profile), 0)
 
 
@@ -208,7 +208,7 @@ def test_a_profile_or_srgb_takes_precedence_over_gamma() -> None:
     ],
 )
 def test_impossible_values_and_srgb_change_nothing(chunks: list[tuple[bytes, bytes]]) -> None:
-    near(pixels_of(files.png(RAMPS >> 8, 8, *chunks)), RAMPS >> 8, 0)
+    near(pixels_of(files.png_of(RAMPS >> 8, 8, *chunks)), RAMPS >> 8, 0)
 
 
 # === Profiles ===
@@ -218,7 +218,7 @@ LINEAR = files.matrix_profile(1.0)
 
 def with_profile(container: str, samples: np.ndarray, profile: bytes) -> bytes:
     if container == "PNG":
-        return files.png(samples, 8 * samples.itemsize, (b"iCCP", b"x\0\0" + zlib.compress(profile)))
+        return files.png_of(samples, 8 * samples.itemsize, (b"iCCP", b"x\0\0" + zlib.compress(profile)))
     options: dict[str, Any] = {"photometric": "minisblack" if samples.ndim == 2 else "rgb", "iccprofile": profile}
     if container == "TIFF planes":
         samples, options["planarconfig"] = np.moveaxis(samples, -1, 0), "separate"

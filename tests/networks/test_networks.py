@@ -21,7 +21,7 @@ from stages.networks.layers import Sampling
 from stages.networks.registry import NETWORKS
 from stages.train import losses, precision
 from stages.train.build import macs
-from tests import leaves
+from tests import samples
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "bottleneck": {"latent_divisor": 3, "linear": 1},
@@ -228,7 +228,7 @@ def test_the_correction_of_luma_is_proportional_to_the_damage() -> None:
 def test_the_untrained_denoiser_is_far_better_than_luma() -> None:
     rng = np.random.default_rng(1)
     for sigma, gain in ((10, 1.5), (25, 3)):
-        photograph = leaves.photograph(2, 112, 112)
+        photograph = samples.leaves(2, 112, 112)
         noisy = np.rint(np.clip(photograph + rng.normal(0, sigma, photograph.shape), 0, 255)).astype(np.uint8)
         seen = damage.beside(noisy[None] / 255, damage.estimate(noisy))
         target, luma = photograph @ LUMA / 255, noisy @ LUMA / 255
@@ -243,9 +243,9 @@ def test_a_sample_has_the_deviation_of_the_log_variance() -> None:
     keras.utils.set_random_seed(1)
     mean, log_variance = np.full((20000, 2), 3.0), np.log([[4.0, 0.25]]).repeat(20000, axis=0)
     sampling = Sampling()
-    samples = np.asarray(sampling((mean, log_variance), training=True))
-    assert samples.std(axis=0) == pytest.approx([2, 0.5], rel=0.05)
-    assert samples.mean(axis=0) == pytest.approx([3, 3], abs=0.1)
+    drawn = np.asarray(sampling((mean, log_variance), training=True))
+    assert drawn.std(axis=0) == pytest.approx([2, 0.5], rel=0.05)
+    assert drawn.mean(axis=0) == pytest.approx([3, 3], abs=0.1)
     assert np.array_equal(sampling((mean, log_variance), training=False), mean.astype("float32"))
 
 

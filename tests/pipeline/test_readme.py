@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests import leaves
+from tests import samples
 from tests.conftest import INSTALLED, REPOSITORY, Workspace
 
 README = (REPOSITORY / "README.md").read_text()
@@ -65,7 +65,7 @@ def test_every_number_of_peers_is_that_of_their_table() -> None:
 @pytest.mark.long
 def test_the_commands_of_the_readme_work(workspace: Workspace) -> None:
     assert len(COMMANDS) > 10
-    leaves.write(workspace.folder / "holiday", range(2))
+    samples.write_leaves(workspace.folder / "holiday", range(2))
     shutil.copy(workspace.folder / "holiday/walk 0/leaves-000.jpg", workspace.folder / "photo.jpg")
     workspace.commit("Photographs")
     (workspace.folder / ".venv").symlink_to(sys.prefix)

@@ -9,7 +9,7 @@ from scipy import stats
 
 from stages.report import claims
 from stages.report.claims import ANSWER, FAILS, HOLDS, NOT_SHOWN, OPEN, Claim
-from tests.report.made import DESIGNS, NARROW, SCENES, WIDE, studies
+from tests.report.conftest import DESIGNS, NARROW, SCENES, WIDE, studies
 
 
 def changed(study: str, variant: str, **columns: Any) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from stages.report import claims, collect, figures, page, text
-from tests.report import made
+from tests.report.conftest import VARIANTS
 
 
 def verdicts(results: collect.Results) -> list[claims.Claim]:
@@ -65,7 +65,7 @@ def test_the_page_is_whole_at_phone_and_desktop_width(opened: Page, width: int) 
     opened.set_viewport_size({"width": width, "height": 800})
     opened.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
     drawn = opened.eval_on_selector_all("img", "images => images.map(image => image.complete && image.naturalWidth)")
-    assert len(drawn) == 2 + 2 + 2 * len(made.VARIANTS)
+    assert len(drawn) == 2 + 2 + 2 * len(VARIANTS)
     assert all(drawn)
     assert opened.evaluate("document.documentElement.scrollWidth") <= width
     assert "exactly right" in opened.locator("p.answer").inner_text()
@@ -125,7 +125,7 @@ def test_many_photographs_have_no_columns_of_their_own(
     assert "coffee SSIM" in html
     monkeypatch.setattr(figures, "of_results", lambda _: {})
     monkeypatch.setattr(collect, "MOST_PHOTOGRAPHS", 1)
-    many = collect.collect(list(made.VARIANTS), [])
+    many = collect.collect(list(VARIANTS), [])
     assert (len(many.photographs), len(many.origin), many.more) == (0, 1, 1)
     assert "coffee SSIM" not in rendered(many)
     assert "everyday SSIM" in rendered(many)

@@ -7,7 +7,7 @@ import pytest
 
 from stages.report import collect, summary
 from stages.report.collect import SPLITS
-from tests.report import made
+from tests.report.conftest import VARIANTS, studies, table_of_studies, write_results
 
 
 def test_every_method_has_a_row_best_first_and_the_stage_that_scored_it(results: collect.Results) -> None:
@@ -57,7 +57,7 @@ def test_damaged_photographs_are_a_table_of_means_and_intervals(results: collect
 
 
 def test_the_learning_curve_has_a_column_per_number_of_photographs() -> None:
-    table = summary.learning_curve(made.studies()).set_index("variant")
+    table = summary.learning_curve(studies()).set_index("variant")
     clean, noise = ["1", "2", "4"], ["1, noise of 25", "2, noise of 25", "4, noise of 25"]
     assert table.loc["vae", [*clean, *noise]].tolist() == ["27.30", "28.30", "29.50", "25.10", "25.20", "25.40"]
     assert table.loc["vae", "6"] == "30.00"
@@ -75,7 +75,7 @@ def test_beside_peers_the_gain_is_of_the_same_photographs(results: collect.Resul
 
 def test_peers_of_another_network_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    made.write(tmp_path)
+    write_results(tmp_path)
     assert list(collect.peers()) == ["this"]
     (tmp_path / "data/models/denoise/model.onnx").write_bytes(b"another network")
     assert collect.peers() == {}
@@ -96,7 +96,7 @@ def test_seeds_are_told_from_three_runs_on() -> None:
 
 
 def test_studies_that_do_not_go_with_the_results_are_left_out(results: collect.Results, tmp_path: Path) -> None:
-    table = made.table_of_studies()
+    table = table_of_studies()
 
     def kept(row: str, **changed: object) -> set[str]:
         """The variants whose runs are shown if this row is changed."""
@@ -104,11 +104,11 @@ def test_studies_that_do_not_go_with_the_results_are_left_out(results: collect.R
         for column, value in changed.items():
             other.loc[row, column] = value
         other.to_csv(tmp_path / "studies.csv", index=False)
-        found = collect.studies({name: results.evaluations[name] for name in made.VARIANTS}, tmp_path / "studies.csv")
+        found = collect.studies({name: results.evaluations[name] for name in VARIANTS}, tmp_path / "studies.csv")
         assert "made_from" not in found
         return set(found["run"])
 
-    mine = set(table.index[table["variant"].isin(made.VARIANTS)])  # others are of no variant that there is
+    mine = set(table.index[table["variant"].isin(VARIANTS)])  # others are of no variant that there is
     of_simple = set(table.index[table["variant"] == "simple"])
     assert kept("seeds_simple_1") == mine
     for split in SPLITS:  # other patches

@@ -15,8 +15,7 @@ from stages.common.engine import Engine
 from stages.common.settings import Targets
 from stages.formats import manifest, patches
 from stages.targets import cutting
-from tests import leaves
-from tests.formats import packed
+from tests import samples
 
 NAME = '"{}", ä'
 SIDES = ["train", "test", "train", "validation", "train", "train", "test", "train"]
@@ -37,14 +36,14 @@ def content(folder: Path) -> dict[Path, bytes]:
 
 
 def photograph(number: int) -> np.ndarray:
-    pixels = leaves.photograph(number, HEIGHTS[number], 50)
+    pixels = samples.leaves(number, HEIGHTS[number], 50)
     return np.full_like(pixels, 90) if number in FLAT else pixels
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight photographs of mixed splits; one is smaller than a patch, two have no contrast."""
-    return packed.write(tmp_path_factory.mktemp("photos"), {NAME.format(n): photograph(n) for n in range(8)}, SIDES)
+    return samples.pack(tmp_path_factory.mktemp("photos"), {NAME.format(n): photograph(n) for n in range(8)}, SIDES)
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=30), st.integers(1, 60))
@@ -104,14 +103,14 @@ def test_a_patch_with_exactly_the_minimum_contrast_is_kept(tmp_path: Path) -> No
     edge = np.full((24, 48, 3), 95, np.uint8)
     edge[:12, :6] = edge[:12, 12:18] = 105
     edge[12:, :6] = 104  # 4.5
-    photos = packed.write(tmp_path / "photos", dict.fromkeys(manifest.SPLITS, edge), manifest.SPLITS)
+    photos = samples.pack(tmp_path / "photos", dict.fromkeys(manifest.SPLITS, edge), manifest.SPLITS)
     assert cut(photos, tmp_path, conversion="bt601", min_contrast=5.0)["kept"].tolist() == [2, 2, 2]
 
 
 def test_a_split_without_patches_is_named(tmp_path: Path) -> None:
-    photographs = {"train": leaves.photograph(0, 40, 50), "test": leaves.photograph(0, 40, 50)}
+    photographs = {"train": samples.leaves(0, 40, 50), "test": samples.leaves(0, 40, 50)}
     photographs["validation"] = np.full((40, 50, 3), 90, np.uint8)
-    photos = packed.write(tmp_path / "photos", photographs, photographs)
+    photos = samples.pack(tmp_path / "photos", photographs, photographs)
     with pytest.raises(ArtifactError, match=r"no patch is left in split validation; lower targets\.min_contrast"):
         cut(photos, tmp_path)
 

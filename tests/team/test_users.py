@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from stages.common.artifacts import sha256_of
-from tests import leaves
+from tests import samples
 from tests.conftest import Workspace
 from tests.team.conftest import MANUAL, stages_run
 
@@ -158,7 +158,7 @@ def test_stages_replace_links_and_never_write_through_them(ben: Account, cache: 
     assert objects(cache) == before
     ben.run("dvc", "checkout", "--relink", "targets")
     assert target_of(ben, "data/pairs/counts.csv") in before
-    leaves.write(ben.folder, range(1))
+    samples.write_leaves(ben.folder, range(1))
     ben.run("python", "-m", "grayscale", "walk 0/leaves-000.jpg", "--variant", "subpixel", "--output", "gray.png")
 
 

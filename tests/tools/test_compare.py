@@ -14,9 +14,8 @@ from ruamel.yaml import YAML
 from stages.common.artifacts import ArtifactError, write_json, write_table, write_text
 from tests.conftest import Workspace
 from tests.tools.conftest import new_repository
-from tools.compare import __main__ as command
-from tools.compare import compare
-from tools.compare.revisions import Changes, Revision, UnavailableError, changes
+from tools import compare, comparison
+from tools.revisions import Changes, Revision, UnavailableError, changes
 
 COUNTS = {"a": 9, "b": 4, "c": 6}  # patches of each test photograph
 FOLDER, SET = "data/evaluations/simple", "data/evaluations/test_sets/other"
@@ -108,8 +107,8 @@ def here(made: Workspace, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made.folder
 
 
-def compared(old: str, new: str | None = None) -> compare.Comparison:
-    return compare.compare(Revision(old), Revision(new))
+def compared(old: str, new: str | None = None) -> comparison.Comparison:
+    return comparison.compare(Revision(old), Revision(new))
 
 
 def test_a_true_difference_is_reported_with_what_changed(here: Path) -> None:
@@ -125,14 +124,14 @@ def test_a_true_difference_is_reported_with_what_changed(here: Path) -> None:
     assert found.untouched == ["simple"]
     assert found.changes.params == ["variants.subpixel.learning_rate: not set → 0.008"]
     assert found.changes.code == found.changes.data == found.remeasured == []
-    assert command.text(found).splitlines()[2].startswith("Better: subpixel psnr (+2 dB, within the luck of a seed)")
-    assert command.markdown(found).startswith("**Better: subpixel psnr (+2 dB, within")
+    assert compare.text(found).splitlines()[2].startswith("Better: subpixel psnr (+2 dB, within the luck of a seed)")
+    assert compare.markdown(found).startswith("**Better: subpixel psnr (+2 dB, within")
     found = compared("second", "third")
     assert found.remeasured == found.changes.code == ["stages/evaluate/measures.py (evaluate)"]
 
 
 def test_the_workspace_does_not_differ_from_its_commit_until_it_is_edited(here: Path) -> None:
-    assert command.sentence(compared("third")) == "Nothing changed."
+    assert compare.sentence(compared("third")) == "Nothing changed."
     params = (here / "params.yaml").read_text()
     write_text(here / "params.yaml", params.replace("0.008", "0.009"))
     try:
@@ -140,7 +139,7 @@ def test_the_workspace_does_not_differ_from_its_commit_until_it_is_edited(here: 
     finally:
         write_text(here / "params.yaml", params)
     assert found.stale == ["evaluate@subpixel"]
-    assert re.match(r"The results of the workspace \(\w{7} with changes\) are not current", command.sentence(found))
+    assert re.match(r"The results of the workspace \(\w{7} with changes\) are not current", compare.sentence(found))
 
 
 @pytest.mark.parametrize(
@@ -156,7 +155,7 @@ def test_the_command_prints_and_writes_a_comparison_and_reports_damaged_and_miss
 ) -> None:
     monkeypatch.chdir(made.copy(tmp_path / "clone").folder)
     monkeypatch.setattr("sys.argv", ["compare", "first", "--to", "second", "--markdown", "comment.md"])
-    command.main()
+    compare.main()
     assert capsys.readouterr().out.splitlines()[2].startswith("Better: subpixel psnr (+2 dB")
     cache = Path(".dvc/cache/files/md5")
     for path in cache.glob("*/*"):
@@ -165,7 +164,7 @@ def test_the_command_prints_and_writes_a_comparison_and_reports_damaged_and_miss
             path.write_bytes(path.read_bytes()[:-1])
     assert re.search(r"scores.csv is damaged .* `make audit REPAIR=1`", compared("first", "second").missing)
     shutil.rmtree(cache)
-    command.main()
+    compare.main()
     comment = Path("comment.md").read_text()
     assert comment.startswith("**No scores were compared: not all are available here. first (")
     assert "- `variants.subpixel.learning_rate: not set → 0.008`" in comment
@@ -177,7 +176,7 @@ MORE = [1.0, 1.01, 0.99]  # differences that are more than chance
 SOME = [1.0, 1.4, 0.7]
 
 
-def pairs(differences: Mapping[str, list[float]], test_set: str = "", method: str = "simple") -> compare.Pairs:
+def pairs(differences: Mapping[str, list[float]], test_set: str = "", method: str = "simple") -> comparison.Pairs:
     """A measure for each list of differences, one of each photograph."""
     return {
         (test_set, method, measure): pd.DataFrame(
@@ -188,8 +187,8 @@ def pairs(differences: Mapping[str, list[float]], test_set: str = "", method: st
 
 
 def test_tables_of_different_patches_are_not_paired() -> None:
-    def paired(before: pd.DataFrame, after: pd.DataFrame) -> compare.Pairs | None:
-        return compare.paired_tables("", before, after, compare.KEYS["scores.csv"])
+    def paired(before: pd.DataFrame, after: pd.DataFrame) -> comparison.Pairs | None:
+        return comparison.paired_tables("", before, after, comparison.KEYS["scores.csv"])
 
     table = scores("simple")
     shuffled = paired(table, table.sample(frac=1, random_state=1))
@@ -215,7 +214,7 @@ def test_tables_of_different_patches_are_not_paired() -> None:
     ],
 )
 def test_verdicts_are_of_all_scores_together(differences: dict[str, list[float]], verdicts: list[str]) -> None:
-    assert [row.verdict for row in compare.judged(pairs(differences), {})] == verdicts
+    assert [row.verdict for row in comparison.judged(pairs(differences), {})] == verdicts
 
 
 @pytest.mark.parametrize(
@@ -223,9 +222,9 @@ def test_verdicts_are_of_all_scores_together(differences: dict[str, list[float]]
     [([5.0], "one photograph"), ([0.01, 0.01001], "alike")],  # of 30.00000
 )
 def test_one_photograph_and_equal_differences_give_no_verdict(differences: list[float], words: str) -> None:
-    rows = compare.judged(pairs({"psnr": differences}), {})
-    said = command.sentence(compare.Comparison("old", "new", Changes(), rows=rows))
-    assert (rows[0].verdict, command.cells(rows[0])[5]) == ("none", words)
+    rows = comparison.judged(pairs({"psnr": differences}), {})
+    said = compare.sentence(comparison.Comparison("old", "new", Changes(), rows=rows))
+    assert (rows[0].verdict, compare.cells(rows[0])[5]) == ("none", words)
     assert ("A single photograph says nothing about others." in said) == (words == "one photograph")
 
 
@@ -233,7 +232,7 @@ def test_a_difference_that_a_seed_might_make_is_marked() -> None:
     luck = {("simple", "psnr"): 0.5, ("vae", "psnr"): 0.1}
     more = {"psnr": MORE}
     elsewhere = pairs(more, test_set="histology")  # seeds were scored on the test photographs
-    rows = compare.judged({**pairs(more), **pairs(more, method="vae"), **pairs({"e": MORE}), **elsewhere}, luck)
+    rows = comparison.judged({**pairs(more), **pairs(more, method="vae"), **pairs({"e": MORE}), **elsewhere}, luck)
     assert [row.luck for row in rows] == [True, False, False, False]
 
 
@@ -261,20 +260,20 @@ def held(gain: float, photos: str = "1", patches: str = "1", conversion: str = "
 
     targets = {"conversion": conversion, "shard_patches": int(patches)}
     stages = {
-        "targets": stage(compare.PATCHES, patches, targets=targets),
+        "targets": stage(comparison.PATCHES, patches, targets=targets),
         "evaluate@simple": stage("data/evaluations/simple", str(gain)),
         "fetch_set@other": stage("data/test_sets/other", photos, **{"test_sets.other": {"limit": int(photos)}}),
         "evaluate_set@other": stage("data/evaluations/test_sets/other", str(gain), targets=targets),
     }
-    stages["evaluate_set@other"]["deps"] = [{"path": f"{compare.CUTTING}cutting.py", "md5": cut}]
+    stages["evaluate_set@other"]["deps"] = [{"path": f"{comparison.CUTTING}cutting.py", "md5": cut}]
     tables = {SCORES: scores("simple", gain), f"{SET}/scores.csv": scores("simple", -gain)}
     return Held(stages, {**tables, CONTRAST: contrast("simple"), f"{SET}/contrast.csv": contrast("simple")})
 
 
 def test_each_test_set_has_its_own_rows_and_is_refused_by_itself() -> None:
     def refused(**changed: str) -> tuple[dict[str, str], dict[str, str]]:
-        found = compare.compare(held(0), held(3, **changed))
-        assert ("Worse: simple on other psnr (-3 dB)" in command.sentence(found)) == ("other" not in found.refused)
+        found = comparison.compare(held(0), held(3, **changed))
+        assert ("Worse: simple on other psnr (-3 dB)" in compare.sentence(found)) == ("other" not in found.refused)
         return found.refused, {row.test_set: row.verdict for row in found.rows if row.measure == "psnr"}
 
     assert refused() == ({}, {"": "better", "other": "worse"})
@@ -293,27 +292,27 @@ def test_rounding_is_no_difference() -> None:
     for path, table in held(0).tables.items():
         noise = table.select_dtypes("float") * 1e-7
         new.tables[path] = table.assign(**(table[noise.columns] + noise))
-    assert compare.compare(held(0), new).rows == []
+    assert comparison.compare(held(0), new).rows == []
 
 
 def test_a_measure_with_missing_values_is_left_out_and_no_other_is() -> None:
     both, new = held(0), held(3)
     new.tables[SCORES] = new.tables[SCORES].assign(ssim=[float("nan"), *[0.9] * 18], mae=float("nan"))
-    found = compare.compare(held(0), new)
+    found = comparison.compare(held(0), new)
     assert [row.measure for row in found.rows if not row.test_set] == ["psnr", "mse"]
     assert found.unpaired == [f"simple {name}: not a number of every patch or photograph" for name in ("ssim", "mae")]
     both.tables[SCORES] = both.tables[SCORES].assign(mae=float("nan"))
-    assert compare.compare(both, new).unpaired == found.unpaired[:1]
+    assert comparison.compare(both, new).unpaired == found.unpaired[:1]
 
 
 def test_patches_equal_to_their_target_are_left_out_of_psnr_alone() -> None:
     new, table = held(3), scores("simple")
     new.tables[SCORES].loc[1, "psnr"] = np.nan
-    found = {row.measure: row.old for row in compare.compare(held(0), new).rows if not row.test_set}
+    found = {row.measure: row.old for row in comparison.compare(held(0), new).rows if not row.test_set}
     for measure, rows in {"psnr": table.drop(index=1), "mse": table}.items():
         assert found[measure] == pytest.approx(rows.groupby("photo")[measure].mean().mean(), rel=1e-6)
     new.tables[SCORES]["psnr"] = np.nan
-    assert "simple psnr: not a number of every patch or photograph" in compare.compare(held(0), new).unpaired
+    assert "simple psnr: not a number of every patch or photograph" in comparison.compare(held(0), new).unpaired
 
 
 def test_columns_and_tables_that_do_not_match_are_named() -> None:
@@ -321,14 +320,14 @@ def test_columns_and_tables_that_do_not_match_are_named() -> None:
     new.tables[CONTRAST] = new.tables[CONTRAST].iloc[1:]
     new.tables[SCORES] = new.tables[SCORES].assign(lpips=0.1, note="text")
     new.tables[f"{SET}/scores.csv"] = new.tables[f"{SET}/scores.csv"].drop(columns="row")
-    found = compare.compare(held(0), new)
+    found = comparison.compare(held(0), new)
     assert found.unpaired == [
         f"{SCORES}: lpips only in one of the two",
         *(f"{path}: not of the same patches or photographs in both" for path in (CONTRAST, f"{SET}/scores.csv")),
     ]
     assert [row.measure for row in found.rows] == ["psnr", "mse"]
     del new.stages["evaluate_set@other"]
-    assert compare.compare(held(0), new).unpaired[0] == "data/evaluations/test_sets/other: only in held"
+    assert comparison.compare(held(0), new).unpaired[0] == "data/evaluations/test_sets/other: only in held"
 
 
 def test_stages_are_named_by_their_group_even_if_variants_differ() -> None:
@@ -339,17 +338,17 @@ def test_stages_are_named_by_their_group_even_if_variants_differ() -> None:
 
 
 def test_lines_and_lists_of_the_text_are_limited() -> None:
-    rows = compare.judged(pairs({f"e_{number}": MORE for number in range(20)}), {})
+    rows = comparison.judged(pairs({f"e_{number}": MORE for number in range(20)}), {})
     long = Changes(params=["key: " + "value, " * 40], code=["stages/" + "x" * 150 + ".py"])
-    text = command.text(compare.Comparison("old", "new", long, rows=rows))
-    assert max(map(len, text.splitlines())) <= command.WIDTH
+    text = compare.text(comparison.Comparison("old", "new", long, rows=rows))
+    assert max(map(len, text.splitlines())) <= compare.WIDTH
     assert "simple e_11 (+1) and 8 more." in " ".join(text.split())
 
 
 @pytest.mark.parametrize("text", ["`", "x` <b>", "a\n\n# b", "](http://x) **@all** ![](y)", "``` | ~~~"])
 def test_markup_in_params_yaml_is_escaped_in_the_comment(text: str) -> None:
-    found = compare.Comparison("old", "new", Changes(params=[f"fetch.domain: {text}"]), refused={"": text})
-    bold, _, _, _, opened, _, item, *_ = command.markdown(found).splitlines()
+    found = comparison.Comparison("old", "new", Changes(params=[f"fetch.domain: {text}"]), refused={"": text})
+    bold, _, _, _, opened, _, item, *_ = compare.markdown(found).splitlines()
     told = " ".join(text.split())
     assert re.sub(r"\\(.)", r"\1", bold) == f"**The scores of the test photographs can't be compared: {told}.**"
     assert not re.search(r"(?<!\\)[*\[\]<>|#]", bold[2:-2])
@@ -371,4 +370,4 @@ def test_markup_in_params_yaml_is_escaped_in_the_comment(text: str) -> None:
     ],
 )
 def test_holm_by_hand(p: list[float], weights: list[float], significant: list[bool]) -> None:
-    assert compare.holm(np.array(p), np.array(weights)).tolist() == significant
+    assert comparison.holm(np.array(p), np.array(weights)).tolist() == significant

@@ -15,7 +15,7 @@ from stages.evaluate import measures
 from stages.formats.patches import PatchSet
 from stages.networks import simple, subpixel, vae
 from stages.train import batches, fit, losses, precision
-from tests import patch_sets
+from tests import samples
 from tests.train.test_batches import RECIPE
 
 
@@ -44,7 +44,7 @@ def test_training_learns_runs_out_of_patience_and_keeps_the_best_epoch(
     for level in (255, 0):
         gray = np.full((48, 12, 12, 1), level, np.uint8)
         (tmp_path / str(level)).mkdir()
-        sets.append(patch_sets.write(tmp_path / str(level), patch_set.index, patch_set.read("colour"), gray, [48]))
+        sets.append(samples.write_patches(tmp_path / str(level), patch_set.index, patch_set.read("colour"), gray, [48]))
     white, black = sets
     begun: list[int] = []
     begin = batches.TrainingBatches.begin

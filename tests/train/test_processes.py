@@ -1,28 +1,67 @@
-"""Training in processes of its own: kills, replicas, seeds, and sums that do not depend on the processor."""
+"""Training in processes of its own: kills, replicas, seeds, and sums that do not depend on the processor.
+
+`python -m tests.train.test_processes JOBS`, JSON, trains on data/pairs. A job has `network`, `folder` for results,
+`checkpoint`, and optionally `replicas`, `die` (epoch and step after which the process dies, from 0) and changes of the
+recipe. A file beside the checkpoint has a line for each epoch that began.
+"""
 
 import json
+import os
 import platform
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
-import keras
 import numpy as np
 import pytest
 
+from stages.common import settings
+from stages.common.settings import Variant
 from stages.formats.patches import PatchSet
+from stages.train import training
 from tests.conftest import REPOSITORY
 
 FILES = ("model.keras", "curve.csv", "start.keras", "facts.json")
 NETWORKS = ("vae", "simple")
+RECIPE = {"batch": 8, "budget": 3 * 48, "warmup": 48}
+OPTIONS: dict[str, dict[str, Any]] = {"vae": {"latent": 8, "sigma": 0.05}}
+
+
+def train(
+    *, network: str, folder: str, checkpoint: str, replicas: int = 1, die: list[int] | None = None, **changes: Any
+) -> None:
+    fit: Any = import_module("stages.train.fit")
+    sys.modules["stages.train.export"] = Mock()  # no ONNX: test_export checks its bytes
+
+    class Watched(fit.TqdmCallback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            super().on_epoch_begin(epoch, logs)
+            self.epoch = epoch
+            with Path(checkpoint).with_suffix(".epochs").open("a") as file:
+                file.write(f"{epoch}\n")
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            super().on_train_batch_end(batch, logs)
+            if [self.epoch, batch] == die:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    fit.TqdmCallback = Watched
+    params = settings.load(REPOSITORY / "params.yaml").train
+    recipe = {**params.recipe.model_dump(), **RECIPE, "network": network, **OPTIONS.get(network, {}), **changes}
+    how = params.model_copy(update={"replicas": replicas})
+    Path(folder).mkdir()
+    facts = training.train(training.Task(Variant.model_validate(recipe), how, Path(checkpoint)), Path(folder))
+    Path(folder, "facts.json").write_text(json.dumps(facts))
 
 
 def processes(folder: Path, *jobs: dict[str, Any]) -> int:
-    """Run jobs of `tests.train.process` one after the other in a new process; return its exit status."""
+    """Run jobs one after the other in a new process; return its exit status."""
     jobs = tuple({"checkpoint": f"{job['folder']}.kept", **job} for job in jobs)
-    command = [sys.executable, "-m", "tests.train.process", json.dumps(jobs)]
+    command = [sys.executable, "-m", "tests.train.test_processes", json.dumps(jobs)]
     return subprocess.run(command, cwd=folder, env={"PYTHONPATH": str(REPOSITORY)}, check=False).returncode
 
 
@@ -55,6 +94,8 @@ def test_a_killed_training_continues_from_the_last_whole_epoch_to_the_same_bytes
 
 @pytest.mark.long
 def test_two_replicas_train_the_same_network_as_one(trained: Path) -> None:
+    import keras
+
     jobs = [{"network": network, "folder": f"{network}.two", "replicas": 2} for network in NETWORKS]
     assert processes(trained, *jobs) == 0
     for network in NETWORKS:  # gradients are summed in another order
@@ -66,6 +107,8 @@ def test_two_replicas_train_the_same_network_as_one(trained: Path) -> None:
 
 def test_initial_weights_depend_on_the_seed(folder: Path) -> None:
     """The rate is so small that weights stay where they start, except for the sign of zeros."""
+    import keras
+
     start = {"network": "subpixel", "budget": 1, "schedule": "constant", "warmup": 0, "learning_rate": 1e-12}
     assert processes(folder, *({**start, "folder": f"seed.{seed}", "seed": seed} for seed in (1, 2))) == 0
     models = [keras.saving.load_model(folder / f"seed.{seed}/model.keras", compile=False) for seed in (1, 2)]
@@ -89,3 +132,8 @@ def test_sums_have_blocks_for_32_kib_on_every_processor() -> None:
     done = subprocess.run([sys.executable, "-c", BLOCKS], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["336", "504", "336"]
     assert "sums are cut" not in done.stderr
+
+
+if __name__ == "__main__":
+    for job in json.loads(sys.argv[1]):
+        train(**job)

@@ -9,8 +9,8 @@ import numpy as np
 
 from stages.common.artifacts import ArtifactError, write_text
 from stages.evaluate.measures import HEADLINE
-from tools.compare.compare import Comparison, Row, compare
-from tools.compare.revisions import Changes, Revision
+from tools.comparison import Comparison, Row, compare
+from tools.revisions import Changes, Revision
 
 WIDTH = 120  # characters of a line of text
 MOST = 12  # lines of a list in the text, and names in a sentence

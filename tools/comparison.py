@@ -16,7 +16,7 @@ from stages.common.artifacts import DIGITS, ArtifactError
 from stages.evaluate.measures import HEADLINE, MEASURES
 from stages.report import collect, summary
 from tools import trace
-from tools.compare.revisions import Changes, Revision, UnavailableError, changes, parsed
+from tools.revisions import Changes, Revision, UnavailableError, changes, parsed
 
 ERROR = 0.05  # chance that a comparison without any true difference gives a verdict
 HEADLINE_SHARE = 0.8  # of `ERROR`, for the headline measures of patches

@@ -1,1 +1,0 @@
-"""Do two revisions score differently? Intervals, verdicts, and what changed between them."""
