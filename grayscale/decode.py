@@ -84,8 +84,8 @@ def open_upright(path: Path, matte: Matte) -> Image.Image:
     - Transparency: alpha, transparent palette entries, a colour key, and what the first frame of a GIF leaves uncovered
       are composited over `matte`, in encoded values as browsers do.
 
-    Memory: one decoded image of at most 4 bytes a pixel, and a second one while it is turned or its mode changes. A
-    process decodes one file at a time.
+    Memory: one decoded image of at most 4 bytes a pixel, a second one while it is turned or its mode changes, and a
+    third one for 16-bit CMYK. A process decodes one file at a time.
 
     Args:
         path: may hold anything.
@@ -119,7 +119,7 @@ def _decoded(file: BinaryIO) -> _Loaded:
     sixteen = ";16" in raw and raw[:4] in ("RGB;", "RGBX", "RGBA", "LA;1", "CMYK") and tiff.has_lower_bytes(image)
     if profile and raw == GRAY_WITH_ALPHA and not colour.is_gray(profile):
         profile = None  # it does not fit; Pillow gives such gray as RGBA
-    if profile and (colour.is_gray(profile) or sixteen):
+    if profile and (colour.is_gray(profile) or (sixteen and image.mode != "CMYK")):
         numbers = colour.from_profile(profile)
     needed = profile or numbers or image.mode == "CMYK" or "transparency" in image.info
     low = _loaded(file, kind, lower=True)[0] if sixteen and needed else None
@@ -295,7 +295,7 @@ def _in_srgb(loaded: _Loaded, matte: Matte) -> Image.Image:
     if loaded.colour and (image.mode == "L" or loaded.colour.matrix is not None):
         _apply(loaded.colour.srgb, image, loaded.low, loaded.raw, image)
     elif low and (transform or image.mode == "CMYK"):
-        target = Image.new("RGB", image.size)
+        target = Image.new("RGB", image.size) if image.mode == "CMYK" else image
         _apply(functools.partial(_interpolated, transform), image, low, loaded.raw, target)
         image = target
     elif transform:

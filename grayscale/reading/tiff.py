@@ -161,9 +161,10 @@ def needs_libtiff(image: Image.Image) -> bool:
 
 
 def has_lower_bytes(image: Image.Image) -> bool:
-    """Can Pillow unpack the lower bytes of 16-bit samples? Not from compressed planes."""
+    """Can Pillow unpack the lower bytes of 16-bit samples? Not from compressed planes, nor from those of CMYK."""
     found = tags(image)
-    return found.get(Tag.PlanarConfiguration) != SEPARATE or found.get(Tag.Compression, 1) == 1
+    planes = found.get(Tag.PlanarConfiguration) == SEPARATE
+    return not planes or (found.get(Tag.Compression, 1) == 1 and image.mode != "CMYK")
 
 
 def suffix_of_planes(image: Image.Image) -> str:

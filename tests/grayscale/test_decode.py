@@ -6,6 +6,7 @@ import socket
 import struct
 import warnings
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
@@ -117,8 +118,12 @@ def test_a_cmyk_profile_is_converted_from_white_to_black(kind: str) -> None:
 def test_cmyk_without_a_profile_is_subtracted_from_white(bits: int) -> None:
     inks = np.random.default_rng(5).integers(0, 2**bits, (16, 16, 4)).astype(f"u{bits // 8}")
     shares = inks / (2**bits - 1)
-    found = pixels_of(files.tiff((inks, {"photometric": "separated"})))
-    assert np.abs(found - 255 * (1 - shares[..., :3]) * (1 - shares[..., 3:])).max() <= 1
+    expected = 255 * (1 - shares[..., :3]) * (1 - shares[..., 3:])
+    for profile in (None, files.rgb_profile()):  # which does not fit
+        found = pixels_of(files.tiff((inks, {"photometric": "separated", "iccprofile": profile})))
+        assert np.abs(found - expected).max() <= 1
+    planes: dict[str, Any] = {"photometric": "separated", "planarconfig": "separate"}
+    assert np.abs(pixels_of(files.tiff((np.moveaxis(inks, -1, 0), planes))) - expected).max() <= 2
 
 
 def test_an_rgb_profile_is_converted_to_srgb_in_palettes_and_below_transparency() -> None:
