@@ -42,6 +42,7 @@ REASONS = {
     FileNotFoundError: "not there: a symbolic link to nowhere, or removed meanwhile",
     MemoryError: "more memory needed than there is",
 }
+PILLOW_SAYS = {"truncated": "truncated", "unsupported": "of a kind that is not read: save it in another way"}
 Matte = tuple[int, int, int]
 Convert = Callable[[np.ndarray, int], np.ndarray]  # samples and the greatest → sRGB levels
 
@@ -413,5 +414,6 @@ def _faults_as_reasons() -> Iterator[None]:
         raise
     except Exception as error:  # Pillow raises anything for a damaged file
         reasons = (reason for kind, reason in REASONS.items() if isinstance(error, kind))
-        damage = "truncated" if "truncated" in str(error).lower() else "damaged"
+        words = str(error).lower()
+        damage = next((reason for word, reason in PILLOW_SAYS.items() if word in words), "damaged")
         raise DecodeError(next(reasons, damage)) from error

@@ -258,6 +258,12 @@ def test_too_many_pixels_and_none_are_refused_by_the_header(monkeypatch: pytest.
             refused(content, ".")
 
 
+def test_a_whole_file_of_a_rare_kind_is_not_called_damaged() -> None:
+    rare = bytearray(bitmap(4, 4))
+    rare[28] = 2  # bits per pixel
+    refused(bytes(rare), "^of a kind that is not read: save it in another way$")
+
+
 def test_a_reason_has_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # a socket's path must be short
     Path("folder").mkdir()
