@@ -3,13 +3,14 @@
 The content decides the format, never the extension. Pillow gets an explicit list: SVG, EPS, PDF and WMF are not opened.
 """
 
+import functools
 import io
 import os
 import re
 import stat
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageChops, ImageCms, ImageFile, ImageOps, PngImagePlugin, TiffImagePlugin
 
-from grayscale.reading import DecodeError, avif, colour, jpeg, png, tiff
+from grayscale.reading import DecodeError, avif, bmp, colour, jpeg, png, tiff
 from grayscale.reading.colour import Colour
 
 PNG_BIT_DEPTH = 24  # offset in the file; PNG third edition, section 11.2.1
@@ -41,7 +42,9 @@ REASONS = {
     FileNotFoundError: "not there: a symbolic link to nowhere, or removed meanwhile",
     MemoryError: "more memory needed than there is",
 }
+PILLOW_SAYS = {"truncated": "truncated", "unsupported": "of a kind that is not read: save it in another way"}
 Matte = tuple[int, int, int]
+Convert = Callable[[np.ndarray, int], np.ndarray]  # samples and the greatest → sRGB levels
 
 _one_at_a_time = threading.RLock()  # Pillow's limits, warning filters and standard error belong to the process
 
@@ -52,7 +55,7 @@ class _Loaded:
 
     image: Image.Image  # upright
     raw: str  # Pillow's raw mode, by which it unpacked the samples
-    low: Image.Image | None  # the lower bytes of 16-bit colour, if they are needed; Pillow drops them
+    low: Image.Image | None  # the lower bytes of 16-bit samples, if they are needed; Pillow drops them
     profile: bytes | None  # an ICC profile for Pillow to apply, or …
     colour: Colour | None  # … colour that we apply
 
@@ -77,13 +80,13 @@ def open_upright(path: Path, matte: Matte) -> Image.Image:
       compensation. So are code points, gamma and primaries in a PNG, and code points in an AVIF. Without these, or with
       a broken profile or one for another kind of samples, values count as sRGB; CMYK becomes (1 − C)(1 − K).
     - Depth: of 12 and 16 bits the upper 8 are kept, which restores 8-bit values that were shifted or multiplied by 257.
-      Colour stated by curves, a matrix or numbers is converted first. 32-bit and signed samples are refused: no header
-      says which values are black and white.
-    - Transparency: alpha, transparent palette entries, and a colour key (its upper 8 bits in 16-bit RGB) are composited
-      over `matte`, in encoded values as browsers do.
+      Stated colour and CMYK are converted first. 32-bit and signed samples are refused: no header says which values are
+      black and white.
+    - Transparency: alpha, transparent palette entries, a colour key, and what the first frame of a GIF leaves uncovered
+      are composited over `matte`, in encoded values as browsers do.
 
-    Memory: one decoded image of at most 4 bytes a pixel, and a second one while it is turned or its mode changes. A
-    process decodes one file at a time.
+    Memory: one decoded image of at most 4 bytes a pixel, a second one while it is turned or its mode changes, and a
+    third one for 16-bit CMYK. A process decodes one file at a time.
 
     Args:
         path: may hold anything.
@@ -114,21 +117,24 @@ def _decoded(file: BinaryIO) -> _Loaded:
     image, raw = _whole_jpeg(start + file.read()) if kind == "JPEG" else _loaded(file, kind)
     profile, numbers = _stated_colour(image, kind, file)
     # Pillow keeps only the upper bytes of 16-bit colour, and would apply a profile to them.
-    sixteen = ";16" in raw and raw[:4] in ("RGB;", "RGBX", "RGBA", "LA;1") and tiff.has_lower_bytes(image)
-    if profile and (colour.is_gray(profile) or (sixteen and raw != GRAY_WITH_ALPHA)):
+    sixteen = ";16" in raw and raw[:4] in ("RGB;", "RGBX", "RGBA", "LA;1", "CMYK") and tiff.has_lower_bytes(image)
+    if profile and raw == GRAY_WITH_ALPHA and not colour.is_gray(profile):
+        profile = None  # it does not fit; Pillow gives such gray as RGBA
+    if profile and (colour.is_gray(profile) or (sixteen and image.mode != "CMYK")):
         numbers = colour.from_profile(profile)
-    low = _loaded(file, kind, lower=True)[0] if sixteen and numbers else None
-    if kind == "PNG" and "transparency" in image.info:
-        _scale_key(image, start[PNG_BIT_DEPTH])
+    needed = profile or numbers or image.mode == "CMYK" or "transparency" in image.info
+    low = _loaded(file, kind, lower=True)[0] if sixteen and needed else None
+    if kind == "PNG" and image.mode == "L" and "transparency" in image.info:  # Pillow scales the samples only
+        image.info["transparency"] = image.info["transparency"] * 255 // (2 ** start[PNG_BIT_DEPTH] - 1)
     return _Loaded(image, raw, low, profile, numbers)
 
 
-def _loaded(file: BinaryIO, kind: str, lower: bool = False) -> tuple[ImageFile.ImageFile, str]:
+def _loaded(file: BinaryIO, kind: str, lower: bool = False) -> tuple[Image.Image, str]:
     """The upright image and its raw mode; with `lower`, the lower bytes of 16-bit samples instead of the upper."""
     page = tiff.page(file) if kind == "TIFF" else 0
     image = _opened(file, kind, page)
     if kind == "TIFF":
-        tiff.refuse_signed(image)
+        tiff.refuse_unreadable(image)
         if tiff.needs_libtiff(image) and not lower:
             TiffImagePlugin.READ_LIBTIFF = True
             image = _opened(file, kind, page)
@@ -142,12 +148,19 @@ def _loaded(file: BinaryIO, kind: str, lower: bool = False) -> tuple[ImageFile.I
         if not min(image.size):
             raise DecodeError("no pixels: its width or height is zero")
         arguments = image.tile[0].args if image.tile else ""
+        frame = image.tile[0].extents if kind == "GIF" and image.tile else None
         raw = str(arguments if isinstance(arguments, str) or not arguments else arguments[0])
         if lower:
             suffix = tiff.suffix_of_planes(image)
             image.tile = [tile._replace(args=_of_lower_bytes(tile.args, suffix)) for tile in image.tile]
         image.load()
+    if kind == "PNG":
+        last = image.crop((0, image.height - 1, *image.size))
+        if (image.info.get("interlace") or not any(last.tobytes())) and not png.is_whole(file):
+            raise DecodeError("truncated")
     tiff.mend_palette(image)
+    if frame and frame != (0, 0, *image.size):
+        return _uncovered(image, frame), raw
     try:
         ImageOps.exif_transpose(image, in_place=True)
     except MemoryError:
@@ -168,6 +181,13 @@ def _opened(file: BinaryIO, kind: str, page: int) -> ImageFile.ImageFile:
     return image
 
 
+def _uncovered(image: Image.Image, frame: tuple[int, int, int, int]) -> Image.Image:
+    """Transparent around the first frame of a GIF, where Pillow shows the first colour of its palette."""
+    canvas = Image.new("RGBA", image.size)
+    canvas.paste(image.convert("RGBA").crop(frame), frame[:2])
+    return canvas
+
+
 def _of_lower_bytes(arguments: Any, suffix: str) -> Any:
     """A tile's arguments with a raw mode for the lower bytes; for gray with alpha, which has none, for all four bytes.
 
@@ -182,7 +202,7 @@ def _of_lower_bytes(arguments: Any, suffix: str) -> Any:
     return arguments[:-1] + ("B" if little_endian else "L")
 
 
-def _whole_jpeg(content: bytes) -> tuple[ImageFile.ImageFile, str]:
+def _whole_jpeg(content: bytes) -> tuple[Image.Image, str]:
     """A JPEG, refused if it is truncated: Pillow would fill its last scan with gray and say nothing."""
     found = jpeg.layout(content)
     if found.end is None or not found.can_be_checked:
@@ -200,7 +220,7 @@ def _whole_jpeg(content: bytes) -> tuple[ImageFile.ImageFile, str]:
 
 def _stated_colour(image: Image.Image, kind: str, file: BinaryIO) -> tuple[bytes | None, Colour | None]:
     """The file's ICC profile, or its colour in numbers, in the order of PNG third edition, section 4.3."""
-    profile = image.info.get("icc_profile")
+    profile = bmp.profile(file) if kind == "BMP" else image.info.get("icc_profile")
     if kind == "PNG":
         code_points = png.colour(file)
         if code_points is not None:
@@ -212,15 +232,6 @@ def _stated_colour(image: Image.Image, kind: str, file: BinaryIO) -> tuple[bytes
     if kind == "AVIF" and not profile:
         return None, avif.colour(file)
     return profile, None
-
-
-def _scale_key(image: Image.Image, depth: int) -> None:
-    """Scale the colour key of a PNG to 8 bits, as Pillow scales gray of 2 and 4 bits and colour of 16."""
-    key = image.info["transparency"]
-    if image.mode == "L":
-        image.info["transparency"] = key * 255 // (2**depth - 1)
-    elif image.mode == "RGB" and depth == 16:
-        image.info["transparency"] = tuple(value >> 8 for value in key)
 
 
 def _in_eight_bits(loaded: _Loaded) -> _Loaded:
@@ -235,10 +246,29 @@ def _in_eight_bits(loaded: _Loaded) -> _Loaded:
         raise DecodeError(tiff.SIGNED)
     elif image.mode in ("RGBa", "La"):
         loaded.image = image.convert(image.mode.upper())
+    elif image.mode == "LAB":
+        loaded.image, loaded.profile = _from_lab(image), None
+    elif key is not None and loaded.low:
+        image.putalpha(_differs(image, loaded.low, key))
     elif image.mode not in ("L", "LA", "RGB", "RGBA", "CMYK") or key is not None:
         gray, alpha = image.mode in ("1", "L"), image.has_transparency_data
         loaded.image = image.convert(("LA" if alpha else "L") if gray else ("RGBA" if alpha else "RGB"))
     return loaded
+
+
+def _from_lab(image: Image.Image) -> Image.Image:
+    """CIELAB of white D50 as sRGB; Pillow's own conversion is up to 16 levels off."""
+    profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    flags = ImageCms.Flags.NOOPTIMIZE
+    transform = ImageCms.buildTransform(*profiles, "LAB", "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC, flags)
+    return ImageCms.applyTransform(image, transform) or image
+
+
+def _differs(image: Image.Image, low: Image.Image, key: Sequence[int]) -> Image.Image:
+    """White where 16-bit colour, in upper and lower bytes, is not the key."""
+    bands, parts = [*image.split(), *low.split()], [*(value >> 8 for value in key), *(value & 255 for value in key)]
+    masks = [band.point([255] * part + [0] + [255] * (255 - part)) for band, part in zip(bands, parts, strict=True)]
+    return functools.reduce(ImageChops.lighter, masks)
 
 
 def _gray_of_16_bits(image: Image.Image, key: int | None, stated: Colour | None) -> Image.Image:
@@ -261,9 +291,15 @@ def _in_srgb(loaded: _Loaded, matte: Matte) -> Image.Image:
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
     if image.mode == "LA" or (profile and colour.is_gray(profile) and _is_gray(image)):
         image = image.getchannel(0)
+    low = loaded.low if image.mode != "L" else None  # gray by a table is rounded before
+    transform = _transform(profile, "RGB" if low and alpha else image.mode)
     if loaded.colour and (image.mode == "L" or loaded.colour.matrix is not None):
-        _apply(loaded.colour, image, loaded.low, loaded.raw)
-    elif transform := _transform(profile, image.mode):
+        _apply(loaded.colour.srgb, image, loaded.low, loaded.raw, image)
+    elif low and (transform or image.mode == "CMYK"):
+        target = Image.new("RGB", image.size) if image.mode == "CMYK" else image
+        _apply(functools.partial(_interpolated, transform), image, low, loaded.raw, target)
+        image = target
+    elif transform:
         in_place = image.mode in ("RGB", "RGBA")
         image = ImageCms.applyTransform(image, transform, inPlace=in_place) or image  # None if in place
     if alpha:
@@ -280,17 +316,37 @@ def _is_gray(image: Image.Image) -> bool:
     )
 
 
-def _apply(stated: Colour, image: Image.Image, low: Image.Image | None, raw: str) -> None:
-    """Convert an image to sRGB in place, stripe by stripe; its alpha becomes opaque."""
+def _apply(convert: Convert, image: Image.Image, low: Image.Image | None, raw: str, target: Image.Image) -> None:
+    """Convert an image to sRGB in `target`, perhaps itself, stripe by stripe; its alpha becomes opaque."""
+    bands = 4 if image.mode == "CMYK" else 3
     for box in _stripes(image):
         samples = np.asarray(image.crop(box))
+        samples = samples[..., :bands] if samples.ndim == 3 else samples
         if low:
             lower = np.asarray(low.crop(box))
             if raw == GRAY_WITH_ALPHA:
                 samples, lower = lower[..., 0], lower[..., 1]
-            samples = samples.astype(np.uint16) << 8 | (lower if lower.ndim == samples.ndim else lower[..., 0])
-        samples = samples[..., :3] if samples.ndim == 3 else samples
-        image.paste(Image.fromarray(stated.srgb(samples, 65535 if low else 255)), box)
+            lower = lower if lower.ndim == 2 else lower[..., :bands] if samples.ndim == 3 else lower[..., 0]
+            samples = samples.astype(np.uint16) << 8 | lower
+        target.paste(Image.fromarray(convert(samples, 65535 if low else 255)), box)
+
+
+def _interpolated(transform: ImageCms.ImageCmsTransform | None, samples: np.ndarray, full: int) -> np.ndarray:
+    """16-bit RGB or CMYK as sRGB levels, by a transform of 8 bits: tetrahedral interpolation between its results.
+
+    Without `transform`, the samples are CMYK without a profile.
+    """
+    below = samples // 257
+    share = samples / np.float32(257) - below  # of the next of 256 levels
+    weights = -np.diff(np.sort(share)[..., ::-1], prepend=1, append=0)
+    rank = (-share).argsort().argsort()
+    levels = np.zeros((*samples.shape[:2], 3), np.float32)
+    for step in range(samples.shape[-1] + 1):  # one channel after the other goes to its next level
+        corner = np.minimum(below + (rank < step), 255).astype(np.uint8)
+        image = Image.fromarray(corner, "RGB" if corner.shape[-1] == 3 else "CMYK")
+        image = (ImageCms.applyTransform(image, transform) or image) if transform else image.convert("RGB")
+        levels += weights[..., step, None] * np.asarray(image)
+    return np.rint(levels).astype(np.uint8)
 
 
 def _stripes(image: Image.Image) -> Iterator[tuple[int, int, int, int]]:
@@ -311,7 +367,7 @@ def _transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform |
             mode,
             "RGBA" if mode == "RGBA" else "RGB",
             ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION | (ImageCms.Flags.NOOPTIMIZE if colour.has_tables(profile) else 0),
         )
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
         return None
@@ -358,5 +414,6 @@ def _faults_as_reasons() -> Iterator[None]:
         raise
     except Exception as error:  # Pillow raises anything for a damaged file
         reasons = (reason for kind, reason in REASONS.items() if isinstance(error, kind))
-        damage = "truncated" if "truncated" in str(error).lower() else "damaged"
+        words = str(error).lower()
+        damage = next((reason for word, reason in PILLOW_SAYS.items() if word in words), "damaged")
         raise DecodeError(next(reasons, damage)) from error

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ MAX_JPEG_SIDE = 65500  # pixels
 MAX_JPEG_EXIF = 65533  # bytes in one marker
 MAX_NAME = 255  # bytes of a file name, on nearly every file system
 MADE_FROM = "Made from"  # the keyword of an output's text that names its photograph
+HERE = hashlib.sha256(b".").hexdigest()[:12]  # the folder of outputs beside their photographs
 
 
 class FilesError(Exception):
@@ -46,8 +46,9 @@ def plan(inputs: Iterable[Path], output: Path | None, *, folder: bool = False) -
 
     `photo.jpg` becomes `photo.gray.png` beside it; with `output`, that file if the input is one file and `output` has
     an extension, else a file in the folder `output`, which gets the tree of an input folder. Where two photographs
-    would share an output, as `a.jpg` and `a.png` would, their outputs keep the extension: `a.jpg.gray.png`. A
-    photograph that already has an output keeps it.
+    would share an output, as `a.jpg` and `a.png` would, their outputs keep the extension: `a.jpg.gray.png`. Where this
+    is not enough, as for `1/a.jpg` and `2/a.jpg` in one `output`, they get a hash of the photograph's folder as seen
+    from the output: `a.jpg~0123456789ab.gray.png`. A photograph that already has an output keeps it.
 
     Ignored are hidden files in folders, files marked as gray, files in the output folder, and files that were made from
     another photograph. A photograph that is named twice is converted once. `folder`: `output` is a folder, whatever its
@@ -102,43 +103,63 @@ def _photographs(folder: Path, output: Path | None) -> list[Path]:
 
 
 def _targets(places: Mapping[Path, Path]) -> dict[Path, Path]:
-    """Each photograph's output: the one that it has, else its short name if that is free, else its long name."""
-    short = {source: _marked(place, place.stem) for source, place in places.items()}
-    long = {source: _marked(place, place.name) for source, place in places.items()}
-    found = {}
-    for source in places:
-        made = [target for target in (short[source], long[source]) if _original(target) == _recorded(source)]
-        short_is_anothers = _original(short[source]) not in (None, _recorded(source))
-        found[source] = made[0] if made else long[source] if short_is_anothers else short[source]
-    while True:  # a long name may be another photograph's short name
-        keys = {source: str(target).casefold() for source, target in found.items()}  # some file systems ignore case
-        uses = Counter(keys.values())
-        shared = [
-            source
-            for source, target in found.items()
-            if uses[keys[source]] > 1 and target == short[source] and _original(target) != _recorded(source)
-        ]
-        if not shared:
+    """Each photograph's output: the one that it has, else the first of `_names` that no other has or gets."""
+    kept: dict[Path, Path] = {}
+    left: dict[Path, list[Path]] = {}
+    for source, place in places.items():
+        folder = _folder(source.parent, place.parent)
+        owners = {target: _original(target) for target in _names(place, folder)}
+        own = [target for target, owner in owners.items() if owner == _record(source, folder)]
+        if own:
+            kept[source] = own[0]
+        left[source] = [target for target, owner in owners.items() if owner is None] or [*owners][-1:]
+    while True:  # a second name of one photograph may be the first of another, which then takes its own second
+        found = {source: kept.get(source, targets[0]) for source, targets in left.items()}
+        sharing: dict[str, list[Path]] = {}
+        for source, target in found.items():
+            sharing.setdefault(str(target).casefold(), []).append(source)  # some file systems ignore case
+        moved: list[Path] = []
+        for sources in sharing.values():
+            free = [source for source in sources if source not in kept]
+            most = max((len(left[source]) for source in free), default=1)
+            moved += [source for source in free if 1 < len(left[source]) == most and len(sources) > 1]
+        if not moved:
             return found
-        found |= {source: long[source] for source in shared}
+        left |= {source: left[source][1:] for source in moved}
+
+
+def _names(place: Path, folder: str) -> list[Path]:
+    """The names that a photograph's output may have, in order of preference."""
+    return [_marked(place, stem) for stem in (place.stem, place.name, f"{place.name}~{folder}")]
 
 
 def _marked(place: Path, stem: str) -> Path:
     """The output beside `place`; a name that would be too long is cut and gets a hash of all of it."""
     ending, stored = f"{MARK}.png", os.fsencode(stem)
     if len(stored) + len(ending) > MAX_NAME:
-        mark = f"~{hashlib.sha256(os.fsencode(place.name)).hexdigest()[:12]}"
+        mark = f"~{_hash(stem)}"
         stem = stored[: MAX_NAME - len(ending) - len(mark)].decode("utf-8", "ignore") + mark
     return place.with_name(f"{stem}{ending}")
 
 
-def _recorded(source: Path) -> str:
-    """A photograph's name as its output stores it, in ASCII."""
-    return ascii(source.name)[1:-1]
+def _record(source: Path, folder: str) -> str:
+    """What an output stores of its photograph, in ASCII: its name, and its `_folder` if that is another."""
+    name = ascii(source.name)[1:-1]
+    return name if folder == HERE else f"{name}~{folder}"
+
+
+def _folder(source: Path, output: Path) -> str:
+    """A hash of the path from `output` to `source`: it stays if both are moved together, and tells no folder's name."""
+    source, output = source.resolve(), output.resolve()
+    return _hash(os.path.relpath(source, output) if source.drive == output.drive else str(source))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:12]
 
 
 def _original(target: Path) -> str | None:
-    """The name of the photograph that an output was made from, `_recorded`; None if it is not stored or not there."""
+    """The photograph that an output was made from, as `_record` names it; None if it is not stored or not there."""
     try:
         with lenient_pillow(), Image.open(target, formats=["PNG"]) as image:
             return image.info.get(MADE_FROM)
@@ -211,7 +232,7 @@ def write(path: Path, gray: np.ndarray, kept: Mapping[str, Any], source: Path) -
     if kind == "PNG":
         chunks = PngInfo()
         chunks.add(b"sRGB", bytes([1]))  # relative colorimetric
-        chunks.add_text(MADE_FROM, _recorded(source))
+        chunks.add_text(MADE_FROM, _record(source, _folder(source.parent, path.parent)))
         options["pnginfo"] = chunks
     if kind == "JPEG":
         options["quality"] = JPEG_QUALITY

@@ -139,10 +139,19 @@ def page(file: BinaryIO) -> int:
     return first
 
 
-def refuse_signed(image: Image.Image) -> None:
-    """Raise `DecodeError` for signed or float samples, which Pillow may read as unsigned."""
-    if any(kind != UNSIGNED for kind in tags(image).get(Tag.SampleFormat, (UNSIGNED,))):
-        raise DecodeError(SIGNED)
+def refuse_unreadable(image: Image.Image) -> None:
+    """Raise `DecodeError` for what Pillow would show wrong."""
+    found = tags(image)
+    if any(kind != UNSIGNED for kind in found.get(Tag.SampleFormat, (UNSIGNED,))):
+        raise DecodeError(SIGNED)  # as unsigned
+    planes = found.get(Tag.PlanarConfiguration) == SEPARATE
+    if planes and image.mode in ("LA", "La", "LAB"):
+        raise DecodeError("gray with alpha, or Lab, in planes: save it with interleaved samples")
+    offsets = found.get(Tag.StripOffsets) or found.get(Tag.TileOffsets) or ()
+    rows, columns = found.get(Tag.TileLength, found.get(Tag.RowsPerStrip, image.height)), found.get(Tag.TileWidth)
+    parts = -(-image.height // rows) * -(-image.width // (columns or image.width))
+    if len(offsets) < parts * (len(found[Tag.BitsPerSample]) if planes else 1) or 0 in offsets:
+        raise DecodeError("truncated: parts of its pixels are missing")  # Pillow shows black, or the file's header
 
 
 def needs_libtiff(image: Image.Image) -> bool:
@@ -152,9 +161,10 @@ def needs_libtiff(image: Image.Image) -> bool:
 
 
 def has_lower_bytes(image: Image.Image) -> bool:
-    """Can Pillow unpack the lower bytes of 16-bit samples? Not from compressed planes."""
+    """Can Pillow unpack the lower bytes of 16-bit samples? Not from compressed planes, nor from those of CMYK."""
     found = tags(image)
-    return found.get(Tag.PlanarConfiguration) != SEPARATE or found.get(Tag.Compression, 1) == 1
+    planes = found.get(Tag.PlanarConfiguration) == SEPARATE
+    return not planes or (found.get(Tag.Compression, 1) == 1 and image.mode != "CMYK")
 
 
 def suffix_of_planes(image: Image.Image) -> str:

@@ -137,6 +137,31 @@ def _lut8(inputs: int, outputs: int, corners: np.ndarray) -> bytes:
     return head + identity * inputs + corners.tobytes() + identity * outputs
 
 
+def table_profile(mode: str, gamma: float) -> bytes:
+    """An ICC profile of tables: sample ** `gamma`, then the primaries of Adobe RGB (1998), or ink as `lightness`."""
+    corners = np.stack(np.meshgrid(*[[0, 1]] * len(mode), indexing="ij"), axis=-1).reshape(-1, len(mode))
+    if mode == "RGB":
+        return _profile(b"RGB ", [(b"A2B0", _lut16(corners @ ADOBE * 32768, gamma))])
+    neutral = np.full(16, 32768)
+    forth = _lut16(np.stack([lightness(corners) * 652.8, neutral, neutral], axis=-1), gamma)
+    back = _lut16(np.repeat([65535, 0], 4)[:, None].repeat(4, axis=1), 1)
+    return _profile(b"CMYK", [(b"A2B0", forth), (b"A2B1", forth), (b"B2A1", back)], device=b"prtr", space=b"Lab ")
+
+
+def lightness(inks: np.ndarray) -> np.ndarray:
+    """L* of inks in [0, 1] by `table_profile`."""
+    return 100 - inks @ np.array([20, 30, 10, 40])
+
+
+def _lut16(corners: np.ndarray, gamma: float) -> bytes:
+    """A table of ICC.1:2001-04, lut16Type, with 2 points a side."""
+    outputs, inputs = corners.shape[1], len(corners).bit_length() - 1
+    matrix = struct.pack(">9i", *(65536 * value for value in (1, 0, 0, 0, 1, 0, 0, 0, 1)))
+    curve = np.round(65535 * np.linspace(0, 1, 4096) ** gamma).astype(">u2").tobytes()
+    head = b"mft2" + bytes(4) + struct.pack(">BBBB", inputs, outputs, 2, 0) + matrix + struct.pack(">HH", 4096, 2)
+    return head + curve * inputs + np.round(corners).astype(">u2").tobytes() + bytes([0, 0, 255, 255]) * outputs
+
+
 def _xyz(values: tuple[float, ...]) -> bytes:
     return b"XYZ " + bytes(4) + struct.pack(">3i", *(round(value * 65536) for value in values))
 

@@ -6,6 +6,7 @@ import socket
 import struct
 import warnings
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
@@ -113,11 +114,16 @@ def test_a_cmyk_profile_is_converted_from_white_to_black(kind: str) -> None:
     assert found[4].max() <= 2  # black is black, where relative colorimetric alone would leave it gray
 
 
-def test_cmyk_without_a_profile_is_subtracted_from_white() -> None:
-    inks = np.random.default_rng(5).integers(0, 256, (16, 16, 4)).astype(np.uint8)
-    found = pixels_of(files.encoded(Image.fromarray(inks, "CMYK"), "TIFF"))
-    expected = 255 * (1 - inks[..., :3] / 255) * (1 - inks[..., 3:] / 255)
-    assert np.abs(found - expected).max() <= 1
+@pytest.mark.parametrize("bits", [8, 16])
+def test_cmyk_without_a_profile_is_subtracted_from_white(bits: int) -> None:
+    inks = np.random.default_rng(5).integers(0, 2**bits, (16, 16, 4)).astype(f"u{bits // 8}")
+    shares = inks / (2**bits - 1)
+    expected = 255 * (1 - shares[..., :3]) * (1 - shares[..., 3:])
+    for profile in (None, files.rgb_profile()):  # which does not fit
+        found = pixels_of(files.tiff((inks, {"photometric": "separated", "iccprofile": profile})))
+        assert np.abs(found - expected).max() <= 1
+    planes: dict[str, Any] = {"photometric": "separated", "planarconfig": "separate"}
+    assert np.abs(pixels_of(files.tiff((np.moveaxis(inks, -1, 0), planes))) - expected).max() <= 2
 
 
 def test_an_rgb_profile_is_converted_to_srgb_in_palettes_and_below_transparency() -> None:
@@ -208,11 +214,22 @@ def test_palette_entries_may_be_transparent(kind: str, alpha: int | bytes) -> No
     assert np.array_equal(found, over_matte(255.0 * np.eye(3)[None], opacity))
 
 
-def test_a_16_bit_colour_key_is_compared_in_full_in_gray_and_by_its_upper_bits_in_colour() -> None:
+def test_a_16_bit_colour_key_is_compared_in_full() -> None:
     key, gray = (40000).to_bytes(2, "big"), np.array([[40000, 40001, 65535]])
-    assert pixels_of(files.png_of(gray, 16, (b"tRNS", key)))[0].tolist() == [[*MATTE], [156] * 3, [255] * 3]
-    found = pixels_of(files.png_of(gray[..., None].repeat(3, axis=-1), 16, (b"tRNS", key * 3)))
-    assert found[0].tolist() == [[*MATTE], [*MATTE], [255] * 3]
+    linear = (b"gAMA", struct.pack(">I", 100_000))
+    for samples in (gray, gray[..., None].repeat(3, axis=-1)):
+        found = pixels_of(files.png_of(samples, 16, (b"tRNS", key * (samples.ndim * 2 - 3))))
+        assert found[0].tolist() == [[*MATTE], [156] * 3, [255] * 3]
+        found = pixels_of(files.png_of(samples, 16, linear, (b"tRNS", key * (samples.ndim * 2 - 3))))
+        assert found[0].tolist() == [[*MATTE], [round(float(files.to_srgb(np.array(40001 / 65535))))] * 3, [255] * 3]
+
+
+def test_what_the_first_frame_of_a_gif_leaves_uncovered_is_transparent() -> None:
+    content = files.encoded(Image.new("RGB", (8, 8), (255, 0, 0)), "GIF")
+    found = pixels_of(content[:6] + struct.pack("<HH", 10, 9) + content[10:])  # the size of the canvas
+    expected = np.full((9, 10, 3), MATTE)
+    expected[:8, :8] = (255, 0, 0)
+    assert np.array_equal(found, expected)
 
 
 # === Refused files ===
@@ -239,6 +256,12 @@ def test_too_many_pixels_and_none_are_refused_by_the_header(monkeypatch: pytest.
             refused(bitmap(width, height), words)
         for content in (bitmap(0, 5), files.png_of(np.zeros((1, 1)), 8).replace(bytes([0, 0, 0, 1]), bytes(4))):
             refused(content, ".")
+
+
+def test_a_whole_file_of_a_rare_kind_is_not_called_damaged() -> None:
+    rare = bytearray(bitmap(4, 4))
+    rare[28] = 2  # bits per pixel
+    refused(bytes(rare), "^of a kind that is not read: save it in another way$")
 
 
 def test_a_reason_has_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,12 +60,30 @@ def test_the_output_may_be_the_input_folder_or_its_parent(
     assert files.plan([Path("in")], Path(place)) == [Job(Path("in/a.jpg"), Path(place) / "a.gray.png")]
 
 
-def test_two_photographs_are_never_written_to_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    first, second = save(tmp_path / "1/a.jpg"), save(tmp_path / "2/a.jpg")
-    with pytest.raises(FilesError, match="two photographs"):
-        files.plan([first, second], tmp_path / "out")
-    assert files.plan([first, Path("1/a.jpg")], None) == [Job(first, tmp_path / "1/a.gray.png")]  # named twice
+def test_photographs_of_one_name_get_outputs_of_their_own_and_keep_them(tmp_path: Path) -> None:
+    def convert(*names: str) -> list[str]:
+        jobs = files.plan([tmp_path / "here" / name for name in names], tmp_path / "here/out")
+        for job in jobs:
+            if not job.target.exists():
+                files.write(job.target, np.zeros((3, 4), np.uint8), {}, job.source)
+        return [job.target.name for job in jobs]
+
+    for name in ("1/a.jpg", "2/a.jpg", "1/b.jpg", "2/b.jpg", "3/b.jpg", "4/DCIM/c.jpg", "5/DCIM/c.jpg"):
+        save(tmp_path / "here" / name)
+    first, second = convert("1/a.jpg", "2/a.jpg")
+    assert first != second
+    assert {name[:6] + name[18:] for name in (first, second)} == {"a.jpg~.gray.png"}
+    assert (convert("2/a.jpg"), convert("1/a.jpg")) == ([second], [first])
+    assert convert("1/b.jpg") == ["b.gray.png"]
+    assert convert("2/b.jpg") == ["b.jpg.gray.png"]
+    assert convert("3/b.jpg", "2/b.jpg", "1/b.jpg")[1:] == ["b.jpg.gray.png", "b.gray.png"]
+    tree = convert("4", "5")
+    (tmp_path / "here").rename(tmp_path / "there")
+    (tmp_path / "here").symlink_to("there")
+    assert convert("5", "4") == tree[::-1]
+    assert len(list((tmp_path / "here/out").rglob("*.png"))) == 7
+    jobs = files.plan([tmp_path / "here/1/a.jpg"], None)
+    assert jobs == files.plan([tmp_path / "here/1/a.jpg", tmp_path / "here/2/../1/a.jpg"], None)  # named twice
 
 
 def test_photographs_that_would_share_an_output_keep_their_extensions(tmp_path: Path) -> None:

@@ -134,6 +134,7 @@ def test_levels_are_rounded_and_clipped() -> None:
         (np.zeros((4, 4), np.uint8), {}, "height, width, 3"),
         (np.zeros((0, 4, 3), np.uint8), {}, "at least 1 × 1"),
         (np.zeros((4, 4, 3), np.int32), {}, "int32"),
+        (np.full((4, 4, 3), np.nan), {"method": "bt601"}, "NaN"),
         (np.zeros((4, 4, 3), np.uint8), {"method": "bt601", "variant": "simple"}, "exclude"),
         (np.zeros((4, 4, 3), np.uint8), {"method": "bt601", "sigma": 5.0}, "for a network"),
         (np.zeros((4, 4, 3), np.uint8), {"method": "luma"}, "no closed form 'luma'; there are average, bt601"),

@@ -9,9 +9,10 @@ from typing import Any
 import colour
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageCms, PngImagePlugin
 
-from grayscale.reading import jpeg
+from grayscale.reading import jpeg, png
 from tests.fetch import files
 from tests.fetch.files import ADOBE_RGB, in_srgb, pixels_of, refused, tiff
 
@@ -103,6 +104,40 @@ def test_camera_raw_and_lone_thumbnails_are_refused(pages: list[Any], name: str)
     refused(tiff(*pages), "camera raw|thumbnail", name)
 
 
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("photometric", ["minisblack", "cielab"])
+def test_planes_that_pillow_misreads_are_refused(compression: str | None, photometric: Any) -> None:
+    options = {"photometric": photometric, "planarconfig": "separate", "compression": compression}
+    bands = 3 if photometric == "cielab" else 2
+    options |= {"extrasamples": ["unassalpha"] * (2 - bands % 2 - 1)}
+    refused(tiff((np.moveaxis(FULL, -1, 0)[:bands], options)), "in planes: save it with interleaved samples")
+
+
+@pytest.mark.parametrize("tile", [None, (16, 16)])
+def test_a_tiff_without_some_of_its_pixels_is_refused(tile: tuple[int, int] | None) -> None:
+    content = io.BytesIO(tiff((FULL, {**RGB, "rowsperstrip": 16, "tile": tile})))
+    for last in (slice(-1), slice(None)):  # it is missing, or at 0
+        with tifffile.TiffFile(io.BytesIO(content.getvalue()), mode="r+") as file:
+            page = file.pages.first
+            offsets = [*page.dataoffsets[:-1], 0]
+            page.tags["TileOffsets" if tile else "StripOffsets"].overwrite(offsets[last])
+            handle = file.filehandle
+            handle.seek(0)
+            refused(handle.read(), "parts of its pixels are missing")
+
+
+def test_lab_is_converted_to_srgb() -> None:
+    lab = np.random.default_rng(4).uniform([20, -25, -25], [90, 25, 25], (64, 64, 3))
+    samples = np.round(lab * [2.55, 1, 1]).astype(int).astype(np.uint8)
+    white = colour.CCS_ILLUMINANTS["CIE 1931 2 Degree Standard Observer"]["D50"]
+    shown = np.dstack([samples[..., 0] / 2.55, samples[..., 1:].view(np.int8)])
+    xyz = colour.Lab_to_XYZ(shown, white)
+    expected = colour.XYZ_to_RGB(xyz, "sRGB", white, chromatic_adaptation_transform="Bradford")
+    for profile in (None, LINEAR):  # which does not fit
+        options = {"photometric": "cielab", "iccprofile": profile}
+        near(pixels_of(tiff((samples, options))), files.to_srgb(expected))
+
+
 def test_subsampled_colour_in_tiff_is_read() -> None:
     image = files.photo((32, 32))
     content = files.encoded(image, "TIFF", compression="jpeg", quality=95)
@@ -123,6 +158,23 @@ def test_a_png_may_hold_megabytes_of_text_or_profile(kind: str) -> None:
         texts.add_text("Comment", "x" * 3_000_000, zip=kind == "zTXt")
     image = files.photo()
     near(pixels_of(files.encoded(image, "PNG", pnginfo=texts, **options)), np.asarray(image), 0)
+
+
+@pytest.mark.parametrize("depth", [1, 8, 16])
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_a_png_whose_stream_ends_too_early_is_refused(depth: int, interlaced: bool) -> None:
+    samples = np.zeros((47, 61), np.uint8)
+    parts = [samples[y::down, x::across] for x, y, across, down in png.ADAM7] if interlaced else [samples]
+    white = b"".join((b"\0" + b"\xff" * -(-part.shape[1] * depth // 8)) * len(part) for part in parts)  # no filter
+    start = files.png_of(samples, depth)[:28] + bytes([interlaced]) + bytes(4)
+    for missing in (0, 1, 1 + -(-parts[-1].shape[1] * depth // 8)):
+        image = zlib.compress(white[: len(white) - missing])
+        chunks = struct.pack(">I", len(image)) + b"IDAT" + image + bytes(8) + b"IEND" + bytes(4)
+        content = files.with_checksums(start + chunks)
+        if missing:
+            refused(content, "^truncated$")
+        else:
+            near(pixels_of(content), np.full(3, 255), 0)
 
 
 SPACES = {1: "ITU-R BT.709", 9: "ITU-R BT.2020", 11: "DCI-P3", 12: "Display P3", 5: "ITU-R BT.470 - 625", 6: "SMPTE C"}
@@ -237,6 +289,37 @@ def test_16_bit_colour_is_rounded_after_the_profile(container: str, bands: int) 
     near(pixels_of(with_profile(container, samples, LINEAR)), expected)
 
 
+@pytest.mark.parametrize("gamma", [1.0, 1.8, 2.4])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "CMYK"])
+def test_a_profile_of_tables_is_exact(gamma: float, bits: int, mode: str) -> None:
+    full = 2**bits - 1
+    samples = np.random.default_rng(5).integers(full // 10, full, (48, 64, len(mode))).astype(f"u{bits // 8}")
+    if mode == "RGBA":
+        samples[..., 3] = full
+    options: dict[str, Any] = {"photometric": "separated" if mode == "CMYK" else "rgb"}
+    options |= {
+        "extrasamples": ["unassalpha"] * (mode == "RGBA"),
+        "iccprofile": files.table_profile(mode.removesuffix("A"), gamma),
+    }
+    light = (samples / full) ** gamma
+    if mode == "CMYK":
+        expected = files.to_srgb(colour.colorimetry.luminance_CIE1976(files.lightness(light)) / 100)[..., None]
+    else:
+        expected = in_srgb(light[..., :3], ADOBE_RGB, lambda linear: linear)
+    difference = (pixels_of(tiff((samples, options))) - expected) @ [0.299, 0.587, 0.114]
+    near(difference, np.zeros(1), 1.5)  # one level, and the rounding of the result
+
+
+def test_a_profile_in_a_bmp_is_applied() -> None:
+    samples, profile = (RAMPS >> 8).astype(np.uint8), files.rgb_profile()
+    plain = files.encoded(Image.fromarray(samples), "BMP")
+    header = struct.pack("<I", 124) + plain[18:54] + bytes(16) + b"DEBM" + bytes(48)
+    header += struct.pack("<IIII", 4, 124 + len(plain) - 54, len(profile), 0)
+    content = plain[:10] + struct.pack("<I", 14 + 124) + header + plain[54:] + profile
+    near(pixels_of(content), in_srgb(samples / 255, ADOBE_RGB, lambda x: x**files.ADOBE_GAMMA))
+
+
 @pytest.mark.parametrize("container", ["PNG", "TIFF", "TIFF >"])
 @pytest.mark.parametrize("gamma", [1.0, 1.5])
 def test_16_bit_gray_is_rounded_after_the_profile(container: str, gamma: float) -> None:
@@ -293,7 +376,8 @@ def test_srgb_and_a_broken_or_mismatched_profile_change_nothing() -> None:
     for profile in (LINEAR[:200], LINEAR[:300], files.gray_profile(1.5), bytes(500), b"x"):
         for samples in (eight, RAMPS):
             near(pixels_of(with_profile("PNG", samples, profile)), eight, 0)
-    near(pixels_of(with_profile("PNG", RAMP, LINEAR)), RAMP[..., None] >> 8, 0)
+    for gray in (RAMP, np.stack([RAMP, np.full_like(RAMP, 65535)], axis=-1)):
+        near(pixels_of(with_profile("PNG", gray, LINEAR)), RAMP[..., None] >> 8, 0)
 
 
 # === JPEG ===
