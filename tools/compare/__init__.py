@@ -1,1 +1,1 @@
-"""Do two revisions score differently? Intervals, verdicts, and what changed between them."""
+"""Do two revisions score differently? Intervals and verdicts, as Markdown."""
