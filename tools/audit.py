@@ -18,7 +18,7 @@ from dvc.repo import Repo
 from dvc_data.hashfile.hash import file_md5
 from tqdm import tqdm
 
-from tools import LOCK, ToolError, printed, read_lock
+from tools import LOCK, ToolError, output_of, read_lock
 from tools.sharing import remote_url
 
 OBJECT = re.compile(r"[0-9a-f]{32}(\.dir)?")  # the MD5 of the content; other names are unfinished copies
@@ -63,7 +63,7 @@ def main() -> None:
     for store in stores:
         for md5, path in store.corrupt.items():
             print(f"{store.name}: {path}: corrupt; it is {names.get(md5, 'in no output of dvc.lock')}")
-    in_git = printed("git", "ls-files").splitlines()
+    in_git = output_of("git", "ls-files").splitlines()
     faults = 0
     for file, md5, output in files:
         if str(file) not in in_git and file.is_file() and not file.is_symlink() and file_md5(str(file)) != md5:

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tools import LOCK, ToolError, printed, read_lock
+from tools import LOCK, ToolError, output_of, read_lock
 
 SCORES, TABLES = Path("metrics/scores"), Path("data/report")
 CODE = ("stages/", "grayscale/")
@@ -123,22 +123,22 @@ def photographs(manifest: Path) -> Iterator[Link]:
 @cache
 def commit_of(path: Path) -> str:
     """The last commit that changed a file or folder, and whether the file differs from it now."""
-    commit = printed("git", "log", "-1", "--format=%h of %cs", "--", str(path))
-    changed = commit and printed("git", "status", "--porcelain", "--", str(path))
+    commit = output_of("git", "log", "-1", "--format=%h of %cs", "--", str(path))
+    changed = commit and output_of("git", "status", "--porcelain", "--", str(path))
     return (f"commit {commit}" if commit else "not committed") + (", changed since" if changed else "")
 
 
 @cache
 def recorded(md5: str) -> str:
     """The last commit that wrote a hash into dvc.lock."""
-    commit = printed("git", "log", "-1", "--format=%h of %cs", "-S", md5, "--", str(LOCK))
+    commit = output_of("git", "log", "-1", "--format=%h of %cs", "-S", md5, "--", str(LOCK))
     return f"commit {commit}" if commit and md5 in committed_lock() else "not committed"
 
 
 @cache
 def committed_lock() -> str:
     """dvc.lock in the last commit; empty if it has none."""
-    return printed("git", "show", f"HEAD:{LOCK}")
+    return output_of("git", "show", f"HEAD:{LOCK}")
 
 
 if __name__ == "__main__":

@@ -113,24 +113,24 @@ def compared(old: str, new: str | None = None) -> compare.Comparison:
 
 
 def test_a_true_difference_is_reported(here: Path) -> None:
-    found = compared("first", "second")
-    rows = {row.measure: row for row in found.rows}
+    result = compared("first", "second")
+    rows = {row.measure: row for row in result.rows}
     assert list(rows) == ["psnr", "mse"]
-    assert {row.method for row in found.rows} == {"subpixel"}
+    assert {row.method for row in result.rows} == {"subpixel"}
     assert rows["psnr"].verdict == "better"
     assert rows["psnr"].low < 2 < rows["psnr"].high
     assert (rows["psnr"].over_seeds, rows["psnr"].seed_noise) == (1, True)
     assert rows["psnr"].old == pytest.approx(scores("").groupby("photo")["psnr"].mean().mean(), rel=1e-6)
-    assert found.same == 4  # the other measures of subpixel, and simple
-    title, _, said, *_ = command.markdown(found).splitlines()
+    assert result.same == 4  # the other measures of subpixel, and simple
+    title, _, said, *_ = command.markdown(result).splitlines()
     assert re.fullmatch(r"`first \(\w{7}\)` → `second \(\w{7}\)`", title)
-    assert said.startswith("Better: `subpixel` `psnr` (+2 dB, within the noise of a seed)")
+    assert said.startswith("Better: `subpixel` `psnr` (+2 dB, within seed noise)")
 
 
 def test_scores_of_another_evaluation_are_not_compared(here: Path) -> None:
-    found = compared("second", "third")
-    assert (found.rows, found.refused) == ([], {"stages/evaluate": ["simple"]})
-    assert command.sentences(found) == "Not compared, because `stages/evaluate` changed: `simple`."
+    result = compared("second", "third")
+    assert (result.rows, result.refused) == ([], {"stages/evaluate": ["simple"]})
+    assert command.sentences(result) == "Not compared, because `stages/evaluate` changed: `simple`."
 
 
 def test_the_workspace_does_not_differ_from_its_commit_until_it_is_edited(here: Path) -> None:
@@ -138,11 +138,11 @@ def test_the_workspace_does_not_differ_from_its_commit_until_it_is_edited(here: 
     params = (here / "params.yaml").read_text()
     write_text(here / "params.yaml", params.replace("0.008", "0.009"))
     try:
-        found = compared("third")
+        result = compared("third")
     finally:
         write_text(here / "params.yaml", params)
-    assert re.fullmatch(r"workspace \(\w{7} with changes\)", found.new)
-    assert "The results of the workspace are not current (`evaluate@subpixel`): run" in command.sentences(found)
+    assert re.fullmatch(r"workspace \(\w{7} with changes\)", result.new)
+    assert "The results of the workspace are not current (`evaluate@subpixel`): run" in command.sentences(result)
 
 
 @pytest.mark.parametrize(
@@ -288,10 +288,10 @@ def fake(gain: float, **measured_with: str) -> FakeRevision:
 def test_scores_are_compared_if_images_and_evaluation_are_the_same(
     changed: str, refused: dict[str, list[str]], verdicts: dict[str, str]
 ) -> None:
-    found = compare.compare(fake(0), fake(3, **{changed: "2"}))
-    assert found.refused == refused
-    assert {row.test_set: row.verdict for row in found.rows if row.measure == "psnr"} == verdicts
-    assert ("Worse: `simple` on `other` `psnr` (-3 dB)" in command.sentences(found)) == ("other" in verdicts)
+    result = compare.compare(fake(0), fake(3, **{changed: "2"}))
+    assert result.refused == refused
+    assert {row.test_set: row.verdict for row in result.rows if row.measure == "psnr"} == verdicts
+    assert ("Worse: `simple` on `other` `psnr` (-3 dB)" in command.sentences(result)) == ("other" in verdicts)
 
 
 def test_rounding_is_no_difference() -> None:
@@ -305,19 +305,19 @@ def test_rounding_is_no_difference() -> None:
 def test_a_measure_with_missing_values_is_left_out_and_no_other_is() -> None:
     both, new = fake(0), fake(3)
     new.tables[SCORES] = new.tables[SCORES].assign(ssim=[float("nan"), *[0.9] * 18], mae=float("nan"))
-    found = compare.compare(fake(0), new)
-    assert [row.measure for row in found.rows if not row.test_set] == ["psnr", "mse"]
-    assert found.unpaired == [f"simple {name}: not a number of every patch or photograph" for name in ("ssim", "mae")]
+    result = compare.compare(fake(0), new)
+    assert [row.measure for row in result.rows if not row.test_set] == ["psnr", "mse"]
+    assert result.unpaired == [f"simple {name}: not a number of every patch or photograph" for name in ("ssim", "mae")]
     both.tables[SCORES] = both.tables[SCORES].assign(mae=float("nan"))
-    assert compare.compare(both, new).unpaired == found.unpaired[:1]
+    assert compare.compare(both, new).unpaired == result.unpaired[:1]
 
 
 def test_patches_equal_to_their_target_are_left_out_of_psnr_alone() -> None:
     new, table = fake(3), scores("simple")
     new.tables[SCORES].loc[1, "psnr"] = np.nan
-    found = {row.measure: row.old for row in compare.compare(fake(0), new).rows if not row.test_set}
+    result = {row.measure: row.old for row in compare.compare(fake(0), new).rows if not row.test_set}
     for measure, rows in {"psnr": table.drop(index=1), "mse": table}.items():
-        assert found[measure] == pytest.approx(rows.groupby("photo")[measure].mean().mean(), rel=1e-6)
+        assert result[measure] == pytest.approx(rows.groupby("photo")[measure].mean().mean(), rel=1e-6)
     new.tables[SCORES]["psnr"] = np.nan
     assert "simple psnr: not a number of every patch or photograph" in compare.compare(fake(0), new).unpaired
 
@@ -327,20 +327,20 @@ def test_columns_and_tables_that_do_not_match_are_named() -> None:
     new.tables[CONTRAST] = new.tables[CONTRAST].iloc[1:]
     new.tables[SCORES] = new.tables[SCORES].assign(lpips=0.1, note="text")
     new.tables[f"{SET}/scores.csv"] = new.tables[f"{SET}/scores.csv"].drop(columns="row")
-    found = compare.compare(fake(0), new)
-    assert found.unpaired == [
+    result = compare.compare(fake(0), new)
+    assert result.unpaired == [
         f"{SCORES}: lpips only in fake",
         *(f"{path}: not of the same patches or photographs in both" for path in (CONTRAST, f"{SET}/scores.csv")),
     ]
-    assert [row.measure for row in found.rows] == ["psnr", "mse"]
+    assert [row.measure for row in result.rows] == ["psnr", "mse"]
     del new.stages["evaluate_set@other"]
     assert compare.compare(fake(0), new).unpaired[0] == "data/evaluations/test_sets/other: only in fake"
 
 
 def test_columns_are_aligned_and_sentences_limited() -> None:
     rows = compare.judged(pairs({f"e_{number}": MORE for number in range(20)}), {})
-    found = compare.Comparison("old", "new", rows=rows)
-    assert "`simple` `e_11` (+1) and 8 more." in command.sentences(found)
+    result = compare.Comparison("old", "new", rows=rows)
+    assert "`simple` `e_11` (+1) and 8 more." in command.sentences(result)
     assert len({len(line) for line in command.table(rows)}) == 1
 
 

@@ -40,42 +40,46 @@ def main() -> None:
     print(text)
 
 
-def markdown(found: Comparison) -> str:
+def markdown(comparison: Comparison) -> str:
     """The result in a few sentences, the rows that matter, and everything else folded."""
-    important = [row for row in found.rows if row.verdict != "none" or row.measure in HEADLINE]
-    others = [row for row in found.rows if row not in important]
+    important = [row for row in comparison.rows if row.verdict != "none" or row.measure in HEADLINE]
+    others = [row for row in comparison.rows if row not in important]
     folded = {f"{len(others)} more scores that changed": table(others)} if others else {}
-    folded |= {"Not compared": [f"- {code(reason)}" for reason in found.unpaired]} if found.unpaired else {}
-    lines = [f"{code(found.old)} → {code(found.new)}", "", sentences(found), ""]
+    folded |= {"Not compared": [f"- {code(reason)}" for reason in comparison.unpaired]} if comparison.unpaired else {}
+    lines = [f"{code(comparison.old)} → {code(comparison.new)}", "", sentences(comparison), ""]
     lines += [*table(important), ""] if important else []
-    lines += [LEGEND, ""] if found.rows else []
+    lines += [LEGEND, ""] if comparison.rows else []
     for title, body in folded.items():
         lines += [f"<details><summary>{title}</summary>", "", *body, "", "</details>", ""]
     return "\n".join(lines)
 
 
-def sentences(found: Comparison) -> str:
+def sentences(comparison: Comparison) -> str:
     """The result in a few sentences."""
-    parts = [f"No scores were compared: not all are available here. {code(found.missing)}"] if found.missing else []
-    if found.stale:
-        parts.append(f"The results of the workspace are not current ({listed(found.stale)}): run `make repro`.")
-    for reasons, evaluations in found.refused.items():
+    parts = (
+        [f"No scores were compared: not all are available here. {code(comparison.missing)}"]
+        if comparison.missing
+        else []
+    )
+    if comparison.stale:
+        parts.append(f"The results of the workspace are not current ({listed(comparison.stale)}): run `make repro`.")
+    for reasons, evaluations in comparison.refused.items():
         parts.append(f"Not compared, because {code(reasons)} changed: {listed(evaluations)}.")
     for verdict in ("better", "worse"):
-        rows = [row for row in found.rows if row.verdict == verdict]
+        rows = [row for row in comparison.rows if row.verdict == verdict]
         more = f" and {len(rows) - MOST} more" if len(rows) > MOST else ""
         parts += [f"{verdict.capitalize()}: {', '.join(map(named, rows[:MOST]))}{more}."] if rows else []
-    if undecided := sum(row.verdict == "none" for row in found.rows):
-        rest = "all" if undecided == len(found.rows) else "the other"
+    if undecided := sum(row.verdict == "none" for row in comparison.rows):
+        rest = "all" if undecided == len(comparison.rows) else "the other"
         only = f"{rest} {undecided} scores that changed" if undecided > 1 else "one score that changed"
         parts.append(f"No difference that this test set can show: {only}.")
-    if any(row.photographs == 1 for row in found.rows):
+    if any(row.photographs == 1 for row in comparison.rows):
         parts.append("A single photograph says nothing about others.")
-    if found.unpaired:
-        parts.append(f"Evaluations, tables, methods or measures that can't be compared: {len(found.unpaired)}.")
-    if not (found.rows or found.refused or found.missing):
-        every = "Every other score is the same." if found.unpaired else "Every score is the same."
-        parts.append(every if found.same else "There is no score that both have.")
+    if comparison.unpaired:
+        parts.append(f"Evaluations, tables, methods or measures that can't be compared: {len(comparison.unpaired)}.")
+    if not (comparison.rows or comparison.refused or comparison.missing):
+        every = "Every other score is the same." if comparison.unpaired else "Every score is the same."
+        parts.append(every if comparison.same else "There is no score that both have.")
     return " ".join(parts)
 
 
@@ -108,7 +112,7 @@ def cells(row: Row) -> list[str]:
 
 def named(row: Row) -> str:
     """A row in a sentence."""
-    noise = ", within the noise of a seed" if row.seed_noise else ""
+    noise = ", within seed noise" if row.seed_noise else ""
     where = f" on {code(row.test_set)}" if row.test_set else ""
     return f"{code(row.method)}{where} {code(row.measure)} ({row.difference:+.3g}{UNITS.get(row.measure, '')}{noise})"
 

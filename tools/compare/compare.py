@@ -19,7 +19,10 @@ from tools.compare.revisions import EVALUATIONS, Revision, UnavailableError, par
 
 ERROR = 0.05  # chance that a comparison without any true difference gives a verdict
 HEADLINE_SHARE = 0.8  # of `ERROR`, for the headline measures of patches
-KEYS = {"scores.csv": ["photo", "row", "column"], "contrast.csv": ["photo"]}  # of a value, beside its method
+KEYS = {
+    "scores.csv": ["photo", "row", "column"],
+    "contrast.csv": ["photo"],
+}  # columns that identify a value, beside `method`
 RELATIVE, ABSOLUTE = 10.0 ** (1 - DIGITS), 1e-12  # tolerances: rounding is no difference
 SEED_NOISE = 2 * np.sqrt(2)  # standard deviations over seeds: two, of a difference of two runs
 SETS = f"{EVALUATIONS}test_sets/"
@@ -72,37 +75,37 @@ def compare(old: Revision, new: Revision) -> Comparison:
     Raises:
         ArtifactError: DVC can't tell what of the workspace is current.
     """
-    found = Comparison(old.title, new.title, new.stale())
+    result = Comparison(old.title, new.title, new.stale())
     before, after = old.evaluations(), new.evaluations()
     for folder in sorted(before.keys() ^ after.keys()):
-        found.unpaired.append(f"{folder}: only in {(old if folder in before else new).title}")
+        result.unpaired.append(f"{folder}: only in {(old if folder in before else new).title}")
     pairs: Pairs = {}
     for folder in [folder for folder in before if folder in after]:
         if before[folder]["outs"] == after[folder]["outs"]:
-            found.same += 1
+            result.same += 1
         elif reasons := differing(before[folder], after[folder]):
-            found.refused.setdefault(", ".join(reasons), []).append(folder.removeprefix(EVALUATIONS))
+            result.refused.setdefault(", ".join(reasons), []).append(folder.removeprefix(EVALUATIONS))
         else:
             try:
                 scores, unpaired = paired_scores(folder, old, new)
             except UnavailableError as error:
-                found.missing = str(error)
-                return found
-            found.unpaired += unpaired
+                result.missing = str(error)
+                return result
+            result.unpaired += unpaired
             pairs |= {key: values for key, values in scores.items() if key not in pairs}  # PCA is in several folders
     changed: Pairs = {}
     for (test_set, method, measure), values in pairs.items():
         kept = values.dropna() if measure.endswith("psnr") else values  # a patch that equals its target has no PSNR
         if np.allclose(values["old"], values["new"], RELATIVE, ABSOLUTE, equal_nan=True):
-            found.same += 1
+            result.same += 1
         elif len(kept) and np.isfinite(kept).all(axis=None):
             changed[test_set, method, measure] = kept
         else:
             where = f" on {test_set}" if test_set else ""
-            found.unpaired.append(f"{method}{where} {measure}: not a number of every patch or photograph")
+            result.unpaired.append(f"{method}{where} {measure}: not a number of every patch or photograph")
     if changed:
-        found.rows = judged(changed, deviations_over_seeds(new))
-    return found
+        result.rows = judged(changed, deviations_over_seeds(new))
+    return result
 
 
 def differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

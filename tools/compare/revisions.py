@@ -13,7 +13,7 @@ from dvc.config import Config
 from dvc.exceptions import DvcException
 
 from stages.common.artifacts import ArtifactError, read_table
-from tools import printed, read_lock, trace
+from tools import output_of, read_lock, trace
 
 TEXT = ("method", "photo", "domain")  # columns that are never numbers
 PIPELINE, SCORES, EVALUATIONS = "dvc.yaml", "metrics/scores/", "data/evaluations/"
@@ -33,10 +33,12 @@ class Revision:
     def __init__(self, name: str | None = None) -> None:
         """Open a revision, or without a name the workspace; `ArtifactError` if it is unknown or has no usable lock."""
         self.name = name
-        commit = printed("git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name or 'HEAD'}^{{commit}}")
+        commit = output_of(
+            "git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name or 'HEAD'}^{{commit}}"
+        )
         if not commit:
             raise ArtifactError(f"git knows no revision {name!r}; name a commit, branch or tag (`git fetch` first?)")
-        edited = not name and printed("git", "status", "--porcelain", "--untracked-files=no")
+        edited = not name and output_of("git", "status", "--porcelain", "--untracked-files=no")
         based_on = f"{name or 'workspace'} ({commit[:7]}{' with changes' if edited else ''})"
         self.title = commit[:7] if name and commit.startswith(name) else based_on
         current = Config.from_cwd()  # the remote and secrets of today, not those of the old .dvc/config
