@@ -36,7 +36,6 @@ repro: $(RUNTIME) ## rebuild what is not current, and check that all is; JOBS=n,
 	$(if $(filter-out 1,$(JOBS)),$(all-trained))
 	$(DVC) repro
 	@$(DVC) status --quiet || { echo "make repro: not all is current (see dvc status); is the disk full?" >&2; exit 1; }
-	@python -m tools.trace --page data/provenance.html
 study: $(RUNTIME) ## run the studies that are not current, hours on two cores; STUDY=scenes: only one, about 90 minutes; ENGINE=ray
 	@python -m stages.check
 	$(all-trained)
@@ -56,7 +55,6 @@ share: $(RUNTIME) ## upload current results to the remote, with DVC's run cache
 pull: $(RUNTIME) ## download shared results, run the rest, and check that all is current
 	@python -m stages.check
 	@python -m tools.sharing pull
-	@python -m tools.trace --page data/provenance.html
 compare: $(RUNTIME) ## compare results with another revision's: REV=main; MARKDOWN=file: also for a pull request
 	@python -m tools.compare "$${REV:-main}" $${MARKDOWN:+--markdown "$$MARKDOWN"}
 review: $(RUNTIME) ## as on a pull request: rebuild, compare with REV=main, fail if committed results differ from the code's
@@ -66,8 +64,8 @@ review: $(RUNTIME) ## as on a pull request: rebuild, compare with REV=main, fail
 		echo "make review: what is committed is not the result of this code; commit what was built" >&2; exit 1; fi
 comment: ## post the comparison of make review on pull request PR=number, or on this branch's; needs gh 2.69 or newer
 	gh pr comment $${PR:+"$$PR"} --edit-last --create-if-none --body-file "$${MARKDOWN:-comparison.md}"
-trace: $(RUNTIME) ## the inputs of a score: METRIC=subpixel.ssim; without it, of all scores as a page
-	@if test -n "$$METRIC"; then python -m tools.trace "$$METRIC"; else python -m tools.trace --page data/provenance.html; fi
+trace: $(RUNTIME) ## the inputs of a score: METRIC=subpixel.ssim
+	@python -m tools.trace "$$METRIC"
 merge: $(RUNTIME) ## after `git merge` stopped in results: resolve conflicts, and rebuild what neither branch has
 	@python -m tools.merge
 	@$(MAKE) --no-print-directory $(build)

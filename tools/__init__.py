@@ -15,7 +15,7 @@ class ToolError(Exception):
     """A tool stopped; the message says what to do."""
 
 
-def printed(*command: str) -> str:
+def output_of(*command: str) -> str:
     """The output of a command, stripped; its messages and exit code are ignored."""
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 

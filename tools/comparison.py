@@ -1,12 +1,12 @@
-"""Compares the scores of two revisions patch by patch, as DVC stores them, and says which differ by more than chance.
+"""Compares the scores of two revisions patch by patch, and says which differ by more than chance.
 
-The sample is photographs, not patches: those of one photograph are alike, and so are their differences.
+The sample is photographs, not patches: patches of one photograph are alike, and so are their differences.
 """
 
 import json
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,19 +15,19 @@ from scipy import stats
 from stages.common.artifacts import DIGITS, ArtifactError
 from stages.evaluate.measures import HEADLINE, MEASURES
 from stages.report import collect, summary
-from tools import trace
-from tools.revisions import Changes, Revision, UnavailableError, changes, parsed
+from tools.revisions import EVALUATIONS, Revision, UnavailableError, parsed
 
 ERROR = 0.05  # chance that a comparison without any true difference gives a verdict
 HEADLINE_SHARE = 0.8  # of `ERROR`, for the headline measures of patches
-KEYS = {"scores.csv": ["photo", "row", "column"], "contrast.csv": ["photo"]}  # of a value, beside its method
+KEYS = {
+    "scores.csv": ["photo", "row", "column"],
+    "contrast.csv": ["photo"],
+}  # columns that identify a value, beside `method`
 RELATIVE, ABSOLUTE = 10.0 ** (1 - DIGITS), 1e-12  # tolerances: rounding is no difference
-LUCK = 2 * np.sqrt(2)  # standard deviations over seeds: two, of a difference of two runs
-PATCHES, EVALUATIONS = "data/pairs/test", "data/evaluations"
-SETS = f"{EVALUATIONS}/test_sets/"
-CAUSES = 3  # named in a sentence
-CUTTING = "stages/targets/"
-NO_SCORE = ("evaluate.picture_rows:", "targets.shard_patches:")  # params that change no score
+SEED_NOISE = 2 * np.sqrt(2)  # standard deviations over seeds: two, of a difference of two runs
+SETS = f"{EVALUATIONS}test_sets/"
+# Scores are compared only if these dependencies and params of the evaluation, or those below them, are the same.
+MEASURED_WITH = ("data/pairs/test", "data/test_sets/", "stages/evaluate", "stages/targets", "evaluate", "targets")
 
 # By test set ('' for the test photographs), method and measure: `old` and `new` of each patch, indexed by photograph.
 Pairs = dict[tuple[str, str, str], pd.DataFrame]
@@ -47,12 +47,12 @@ class Row:
     low: float  # of the 95 % interval of this row alone; NaN where the spread over photographs is unknown
     high: float
     verdict: str  # better, worse or none; of all rows together
-    seeds: float  # standard deviation of the method's score over seeds; NaN without a study of it
+    over_seeds: float  # standard deviation of the method's score over seeds; NaN without a study of it
 
     @property
-    def luck(self) -> bool:
+    def seed_noise(self) -> bool:
         """Another seed alone might make this difference."""
-        return abs(self.difference) < LUCK * self.seeds
+        return abs(self.difference) < SEED_NOISE * self.over_seeds
 
 
 @dataclass
@@ -61,15 +61,12 @@ class Comparison:
 
     old: str  # title of the revision
     new: str
-    changes: Changes
     stale: list[str] = field(default_factory=list)  # stages of the workspace that are not current
-    refused: dict[str, str] = field(default_factory=dict)  # test set ('': the test photographs) → why
-    untouched: list[str] = field(default_factory=list)  # evaluations that are the same byte for byte
+    refused: dict[str, list[str]] = field(default_factory=dict)  # what differs of `MEASURED_WITH` → evaluations
     rows: list[Row] = field(default_factory=list)  # scores that changed, in the order of their tables
-    same: int = 0  # how many scores of the other evaluations did not
-    unpaired: list[str] = field(default_factory=list)  # tables, methods and measures left out, and why
+    same: int = 0  # number of scores, and of whole evaluations, that did not change
+    unpaired: list[str] = field(default_factory=list)  # evaluations, tables, methods and measures left out, and why
     missing: str = ""  # why no scores could be compared, and what to do
-    remeasured: list[str] = field(default_factory=list)  # changed inputs of evaluations, which may be the only reason
 
 
 def compare(old: Revision, new: Revision) -> Comparison:
@@ -78,54 +75,69 @@ def compare(old: Revision, new: Revision) -> Comparison:
     Raises:
         ArtifactError: DVC can't tell what of the workspace is current.
     """
-    refused = refusals(old, new)
-    same = [path.removeprefix(f"{EVALUATIONS}/") for _, path in folders(old, new) if old.md5(path) == new.md5(path)]
-    found = Comparison(old.title, new.title, changes(old, new), new.stale(), refused, same)
-    try:
-        found.same, changed, found.unpaired = scores(old, new, refused)
-    except UnavailableError as error:
-        found.missing = str(error)
-        return found
+    result = Comparison(old.title, new.title, new.stale())
+    before, after = old.evaluations(), new.evaluations()
+    for folder in sorted(before.keys() ^ after.keys()):
+        result.unpaired.append(f"{folder}: only in {(old if folder in before else new).title}")
+    pairs: Pairs = {}
+    for folder in [folder for folder in before if folder in after]:
+        if before[folder]["outs"] == after[folder]["outs"]:
+            result.same += 1
+        elif reasons := differing(before[folder], after[folder]):
+            result.refused.setdefault(", ".join(reasons), []).append(folder.removeprefix(EVALUATIONS))
+        else:
+            try:
+                scores, unpaired = paired_scores(folder, old, new)
+            except UnavailableError as error:
+                result.missing = str(error)
+                return result
+            result.unpaired += unpaired
+            pairs |= {key: values for key, values in scores.items() if key not in pairs}  # PCA is in several folders
+    changed: Pairs = {}
+    for (test_set, method, measure), values in pairs.items():
+        kept = values.dropna() if measure.endswith("psnr") else values  # a patch that equals its target has no PSNR
+        if np.allclose(values["old"], values["new"], RELATIVE, ABSOLUTE, equal_nan=True):
+            result.same += 1
+        elif len(kept) and np.isfinite(kept).all(axis=None):
+            changed[test_set, method, measure] = kept
+        else:
+            where = f" on {test_set}" if test_set else ""
+            result.unpaired.append(f"{method}{where} {measure}: not a number of every patch or photograph")
     if changed:
-        found.rows = judged(changed, luck_of_seeds(new))
-        found.remeasured = remeasured(old, new, refused)
-    return found
+        result.rows = judged(changed, deviations_over_seeds(new))
+    return result
 
 
-def scores(old: Revision, new: Revision, refused: Collection[str]) -> tuple[int, Pairs, list[str]]:
-    """The number of equal scores, the scores that differ, and what can't be compared, with the reason.
+def differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Which of `MEASURED_WITH` differ between two entries of dvc.lock."""
+    old, new = (
+        {dep["path"]: dep["md5"] for dep in entry.get("deps", [])} | entry.get("params", {}).get("params.yaml", {})
+        for entry in (before, after)
+    )
+    return [name for name in {**old, **new} if name.startswith(MEASURED_WITH) and old.get(name) != new.get(name)]
 
-    Patches that equal their target in either revision have no PSNR and are left out of its comparison.
+
+def paired_scores(folder: str, old: Revision, new: Revision) -> tuple[Pairs, list[str]]:
+    """The scores in the folder of an evaluation that both revisions have, and what only one has.
 
     Raises:
         UnavailableError: a table of one of the revisions is missing or damaged.
     """
     pairs: Pairs = {}
-    unpaired = alone(old, new)
-    for test_set, folder in folders(old, new):
-        if test_set in refused or old.md5(folder) == new.md5(folder):
+    unpaired = []
+    test_set = folder.removeprefix(SETS) if folder.startswith(SETS) else ""
+    for name, keys in KEYS.items():
+        path = f"{folder}/{name}"
+        before, after = old.table(path), new.table(path)
+        scores = paired_tables(test_set, before, after, keys)
+        if scores is None:
+            unpaired.append(f"{path}: not of the same patches or photographs in both")
             continue
-        for name, keys in KEYS.items():
-            path = f"{folder}/{name}"
-            tables = old.table(path), new.table(path)
-            found = paired_tables(test_set, *tables, keys)
-            if found is None:
-                unpaired.append(f"{path}: not of the same patches or photographs in both")
-                continue
-            unpaired += [f"{path}: {name} only in one of the two" for name in unshared(*tables)]
-            pairs |= {key: values for key, values in found.items() if key not in pairs}  # PCA is in several tables
-    changed: Pairs = {}
-    same = 0
-    for (test_set, method, measure), values in pairs.items():
-        kept = values.dropna() if measure.endswith("psnr") else values
-        if np.allclose(values["old"], values["new"], RELATIVE, ABSOLUTE, equal_nan=True):
-            same += 1
-        elif len(kept) and np.isfinite(kept).all(axis=None):
-            changed[test_set, method, measure] = kept
-        else:
-            where = f" on {test_set}" if test_set else ""
-            unpaired.append(f"{method}{where} {measure}: not a number of every patch or photograph")
-    return same, changed, unpaired
+        sides = [dict.fromkeys([*table["method"], *_measures(table)]) for table in (before, after)]
+        alone = [name for name in {**sides[0], **sides[1]} if not all(name in side for side in sides)]
+        unpaired += [f"{path}: {name} only in {(old if name in sides[0] else new).title}" for name in alone]
+        pairs |= scores
+    return pairs, unpaired
 
 
 def paired_tables(test_set: str, before: pd.DataFrame, after: pd.DataFrame, keys: list[str]) -> Pairs | None:
@@ -151,72 +163,31 @@ def paired_tables(test_set: str, before: pd.DataFrame, after: pd.DataFrame, keys
     }
 
 
-def unshared(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
-    """Methods and measures that only one of the tables has."""
-    sides = [dict.fromkeys([*table["method"], *_measures(table)]) for table in (before, after)]
-    return [name for name in {**sides[0], **sides[1]} if not all(name in side for side in sides)]
+def judged(pairs: Pairs, over_seeds: dict[tuple[str, str], float]) -> list[Row]:
+    """Rows with verdicts on all `pairs` together.
 
-
-def alone(old: Revision, new: Revision) -> list[str]:
-    """Evaluations of test sets that only one of the revisions has, each with which."""
-    sides = [{path for path in trace.makers(of.stages) if path.startswith(SETS)} for of in (old, new)]
-    return [f"{path}: only in {(old if path in sides[0] else new).title}" for path in sorted(sides[0] ^ sides[1])]
-
-
-def folders(old: Revision, new: Revision) -> list[tuple[str, str]]:
-    """Test set ('' for the test photographs) and folder of every evaluation that both revisions have."""
-    found = [("", f"{EVALUATIONS}/{name}") for name in ("baselines", *old.variants)]
-    found += [(path.removeprefix(SETS), path) for path in trace.makers(old.stages) if path.startswith(SETS)]
-    return [(name, path) for name, path in found if old.md5(path) and new.md5(path)]
-
-
-def refusals(old: Revision, new: Revision) -> dict[str, str]:
-    """Test set → why its scores in the two revisions are of different images."""
-    found = {}
-    if old.md5(PATCHES) != new.md5(PATCHES):
-        causes = _causes(changes(old, new, ["fetch", "targets"])) or "the params or data of the stage targets"
-        found[""] = f"{PATCHES} differs, because of {causes}"
-    for test_set in [name for name, _ in folders(old, new) if name]:
-        photos = f"data/test_sets/{test_set}"
-        if old.md5(photos) != new.md5(photos):
-            causes = _causes(changes(old, new, [f"fetch_set@{test_set}"])) or "its source's files"
-            found[test_set] = f"{photos} differs, because of {causes}"
-            continue
-        inputs = changes(old, new, [f"evaluate_set@{test_set}"])
-        params = [line for line in inputs.params if line.startswith("targets.") and not line.startswith(NO_SCORE)]
-        code = [line for line in inputs.code if line.startswith(CUTTING)]
-        if causes := _causes(Changes(params=params, code=code)):
-            found[test_set] = f"its patches may differ, because of {causes}"
-    return found
-
-
-def remeasured(old: Revision, new: Revision, refused: Collection[str]) -> list[str]:
-    """Code, params and packages that evaluations use and that differ, except those that change no score."""
-    makers = trace.makers(new.stages)
-    found = changes(old, new, [makers[path] for name, path in folders(old, new) if name not in refused])
-    params = [line for line in found.params if not line.startswith(("variants.", *NO_SCORE))]
-    return [*params, *found.packages, *found.code]
-
-
-def judged(pairs: Pairs, luck: dict[tuple[str, str], float]) -> list[Row]:
-    """Rows with verdicts on all `pairs` together; `luck`: (method, measure) → standard deviation over seeds.
-
-    PSNR and SSIM of patches share 80 % of the error rate, all other measures the rest. `luck` is of the test
-    photographs alone.
+    PSNR and SSIM of patches share 80 % of the error rate, all other measures the rest. `over_seeds` has the standard
+    deviation over seeds on the test photographs by method and measure.
     """
-    first = np.array([measure in HEADLINE for _, _, measure in pairs])
-    weights = np.where(first, HEADLINE_SHARE / max(first.sum(), 1), (1 - HEADLINE_SHARE) / max((~first).sum(), 1))
+    headline = np.array([measure in HEADLINE for _, _, measure in pairs])
+    shares = np.where(
+        headline, HEADLINE_SHARE / max(headline.sum(), 1), (1 - HEADLINE_SHARE) / max((~headline).sum(), 1)
+    )
     means = [values.groupby(level="photo").mean() for values in pairs.values()]
-    tests = [students_t((of["new"] - of["old"]).to_numpy(), RELATIVE * of.abs().to_numpy().max()) for of in means]
-    differs = holm(np.array([p for p, _, _ in tests]), weights)
+    tests = [
+        students_t((mean["new"] - mean["old"]).to_numpy(), RELATIVE * mean.abs().to_numpy().max()) for mean in means
+    ]
+    significant = holm(np.array([p for p, _, _ in tests]), shares)
     rows = []
-    for (test_set, method, measure), of, (_, low, high), differ in zip(pairs, means, tests, differs, strict=True):
-        difference = float((of["new"] - of["old"]).mean())
+    for (test_set, method, measure), mean, (_, low, high), differs in zip(
+        pairs, means, tests, significant, strict=True
+    ):
+        difference = float((mean["new"] - mean["old"]).mean())
         more_is_better = measure not in MEASURES or MEASURES[measure].more_is_better
-        verdict = ("better" if (difference > 0) == more_is_better else "worse") if differ else "none"
-        seeds = np.nan if test_set else luck.get((method, measure), np.nan)
-        old, new = float(of["old"].mean()), float(of["new"].mean())
-        rows.append(Row(test_set, method, measure, old, new, len(of), difference, low, high, verdict, seeds))
+        verdict = ("better" if (difference > 0) == more_is_better else "worse") if differs else "none"
+        seeds = np.nan if test_set else over_seeds.get((method, measure), np.nan)
+        old, new = float(mean["old"].mean()), float(mean["new"].mean())
+        rows.append(Row(test_set, method, measure, old, new, len(mean), difference, low, high, verdict, seeds))
     return rows
 
 
@@ -226,8 +197,9 @@ def students_t(differences: np.ndarray, rounding: float) -> tuple[float, float, 
     It is the bootstrap over photographs corrected for few of them (Hesterberg 2015, What Teachers Should Know About the
     Bootstrap, sections 3.2 and 4.5); percentiles of resamples of three photographs are far too narrow.
 
-    One photograph says nothing about others, nor do photographs whose differences are equal to within `rounding`: two
-    that gain one rounding step each do so by chance every other time. p is 1 then, and the interval NaN.
+    p is 1 and the interval NaN where the spread over photographs is unknown: with one photograph, or where the
+    differences are equal to within `rounding`. Two photographs that each gain one rounding step do so by chance every
+    other time.
     """
     if len(differences) == 1 or differences.std(ddof=1) <= rounding:
         return 1.0, np.nan, np.nan
@@ -244,36 +216,30 @@ def holm(p: np.ndarray, weights: np.ndarray) -> np.ndarray:
     measures are correlated.
     """
     order = np.argsort(p / weights, kind="stable")
-    left = np.cumsum(weights[order][::-1])[::-1]  # of this one and of all that come after it
-    passed = p[order] <= ERROR * weights[order] / left
-    found = np.empty_like(passed)
-    found[order] = np.logical_and.accumulate(passed)
-    return found
+    remaining = np.cumsum(weights[order][::-1])[::-1]  # weight of this one and of all that come after it
+    passed = p[order] <= ERROR * weights[order] / remaining
+    significant = np.empty_like(passed)
+    significant[order] = np.logical_and.accumulate(passed)
+    return significant
 
 
-def luck_of_seeds(revision: Revision) -> dict[tuple[str, str], float]:
+def deviations_over_seeds(revision: Revision) -> dict[tuple[str, str], float]:
     """Variant and measure → standard deviation over at least three seeds in the studies of this revision's results."""
     try:
-        summaries = {name: revision.read(f"{EVALUATIONS}/{name}/summary.json") for name in revision.variants}
-        evaluations = {name: json.loads(text) for name, text in summaries.items()}
-        runs = parsed(revision.git_file(str(collect.STUDIES)), partial(collect.studies, evaluations))
+        variants = [stage.partition("@")[2] for stage in revision.stages if stage.startswith("evaluate@")]
+        summaries = {name: json.loads(revision.read(f"{EVALUATIONS}{name}/summary.json")) for name in variants}
+        runs = parsed(revision.git_file(str(collect.STUDIES)), partial(collect.studies, summaries))
         seeds = runs[runs["study"] == "seeds"].groupby("variant")
     except (ArtifactError, LookupError):  # there is no such table, or it is of other results
         return {}
     return {
-        (str(variant), measure): float(of[measure].std())
-        for variant, of in seeds
-        if len(of) >= summary.ENOUGH_SEEDS
+        (str(variant), measure): float(group[measure].std())
+        for variant, group in seeds
+        if len(group) >= summary.ENOUGH_SEEDS
         for measure in HEADLINE
-        if measure in of
+        if measure in group
     }
 
 
 def _measures(table: pd.DataFrame) -> list[str]:
     return [name for name in table.select_dtypes("number") if name not in ("row", "column")]
-
-
-def _causes(found: Changes) -> str:
-    every = [*found.params, *found.data, *found.packages, *found.code]
-    more = [f"{len(every) - CAUSES} more"] if len(every) > CAUSES else []
-    return "; ".join([*every[:CAUSES], *more])

@@ -36,7 +36,7 @@ def resolve() -> None:
     conflicts = dict.fromkeys(line.split("\t")[1] for line in run("git", "ls-files", "--unmerged").splitlines())
     by_hand = [path for path in conflicts if not any(Path(path).is_relative_to(name) for name in GENERATED)]
     if by_hand:
-        raise ToolError(f"written by hand: {', '.join(by_hand)}. Edit, `git add` them, then run make merge again")
+        raise ToolError(f"resolve {', '.join(by_hand)} by hand, `git add` them, then run make merge again")
     for path in map(Path, conflicts):
         base, ours, theirs = (version(side, path) for side in (1, 2, 3))
         if path in (LOCK, STUDIES) and ours and theirs:
@@ -61,13 +61,13 @@ def three_way(base: dict[str, str], ours: dict[str, str], theirs: dict[str, str]
     If that does not belong to the merged params and code, DVC or `make study` runs it again. The order is that of ours;
     entries that theirs added come last.
     """
-    found = {}
+    entries = {}
     for name in {**ours, **theirs}:
         if name in base and not (name in ours and name in theirs):
             continue
         changed_here = name in ours and ours[name] != base.get(name)
-        found[name] = ours[name] if changed_here or name not in theirs else theirs[name]
-    return found
+        entries[name] = ours[name] if changed_here or name not in theirs else theirs[name]
+    return entries
 
 
 def split_lock(text: str) -> tuple[str, dict[str, str]]:
@@ -93,17 +93,17 @@ def prune() -> None:
 
 
 def version(side: int, path: Path) -> bytes | None:
-    """A file in conflict in the common ancestor (1), on this branch (2) or the other (3); None if it is not there."""
-    done = subprocess.run(["git", "show", f":{side}:{path}"], capture_output=True, check=False)
-    return done.stdout if done.returncode == 0 else None
+    """A file in conflict in the common ancestor (1), on this branch (2) or the other (3); None if it lacks it."""
+    result = subprocess.run(["git", "show", f":{side}:{path}"], capture_output=True, check=False)
+    return result.stdout if result.returncode == 0 else None
 
 
 def run(*command: str) -> str:
     """The output of a command; `ToolError` with its message if it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ToolError(f"{' '.join(command)}: {done.stderr.strip()}")
-    return done.stdout
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise ToolError(f"{' '.join(command)}: {result.stderr.strip()}")
+    return result.stdout
 
 
 if __name__ == "__main__":

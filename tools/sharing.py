@@ -1,18 +1,18 @@
 """Shares results through a DVC remote: `python -m tools.sharing share|pull` (`make share`, `make pull`).
 
-DVC does the work. Added are checks: only current results are shared, a missing folder is no empty remote, one missing
-object does not hold up the others, and a pull ends with current results.
+DVC does the work. This adds checks: only current results are shared, a missing folder is not taken for an empty remote,
+one missing object does not stop the others, and a pull ends with current results.
 """
 
 import argparse
 import subprocess
 from pathlib import Path
 
-from tools import DVC, ToolError, printed
+from tools import DVC, ToolError, output_of
 
 STATUS = ("status", "--quiet", "dvc.yaml")
 REFUSED = 3  # exit code of `stages.common.dvc`
-LACKS = 1  # exit code of `dvc pull` when objects are missing or corrupt; it is 255 when the remote can't be read
+INCOMPLETE = 1  # exit code of `dvc pull` if objects are missing or corrupt; it is 255 if the remote can't be read
 
 
 def main() -> None:
@@ -47,11 +47,11 @@ def pull() -> None:
         ToolError: the remote lacks an object or did not answer, a stage failed, or results are still not current.
     """
     code = dvc("pull")
-    if code == LACKS:
+    if code == INCOMPLETE:
         dvc("checkout", "--allow-missing")  # if one object is missing, dvc pull checks nothing out
         raise ToolError(
-            "the remote lacks what is named above, or holds it corrupt; all else has arrived. Ask whoever made it to "
-            "run make share (or make audit REPAIR=1 if it is corrupt), or run make repro to make it here"
+            "the objects named above are missing or corrupt on the remote; all others have arrived. Ask whoever made "
+            "them to run make share (make audit REPAIR=1 if they are corrupt), or run make repro to make them here"
         )
     if code != 0:
         raise ToolError(
@@ -71,15 +71,15 @@ def dvc(*arguments: str) -> int:
     code = subprocess.run([*DVC, *arguments], check=False).returncode
     if code == REFUSED:
         raise ToolError(
-            "what is named above would be written outside the pipeline's outputs, and was not; find out who wrote it "
-            "to the remote, to dvc.lock or into the cache"
+            "the path named above is outside the pipeline's outputs, so nothing was written to it; find out who put it "
+            "on the remote, into dvc.lock or into the cache"
         )
     return code
 
 
 def remote_url() -> str:
     """URL or absolute path of the default remote; `ToolError` if there is none, or if its folder is missing."""
-    settings = dict(line.split("=", 1) for line in printed(*DVC, "config", "--list").splitlines())
+    settings = dict(line.split("=", 1) for line in output_of(*DVC, "config", "--list").splitlines())
     url = settings.get(f"remote.{settings.get('core.remote')}.url", "")
     if not url:
         raise ToolError("no remote is set up; run make remote URL=… with a folder or URL that the whole team can reach")

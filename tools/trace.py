@@ -1,4 +1,4 @@
-"""Follows a score back to its inputs: `python -m tools.trace subpixel.ssim`, or a page for all of them.
+"""Follows a score back to its inputs: `python -m tools.trace subpixel.ssim` (`make trace METRIC=subpixel.ssim`).
 
 Reads dvc.lock, manifests and git, so it works in a clone without data.
 """
@@ -11,13 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jinja2
-
-from stages.common.artifacts import write_text
-from tools import LOCK, ToolError, printed, read_lock
+from tools import LOCK, ToolError, output_of, read_lock
 
 SCORES, TABLES = Path("metrics/scores"), Path("data/report")
-TEMPLATE = Path(__file__).with_name("provenance.html")
 CODE = ("stages/", "grayscale/")
 
 
@@ -32,15 +28,10 @@ class Link(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.trace", description=__doc__)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("metric", nargs="?", help="<method>.<measure>, such as subpixel.ssim; or <test set>.<method>.…")
-    what.add_argument("--page", type=Path, help="write the chains of all scores to this HTML file")
-    arguments = parser.parse_args()
+    parser.add_argument("metric", help="<method>.<measure>, such as subpixel.ssim; or <test set>.<method>.<measure>")
+    metric = parser.parse_args().metric
     try:
-        if arguments.page:
-            write_text(arguments.page, page())
-        else:
-            print("\n".join(trace(arguments.metric)))
+        print("\n".join(trace(metric)))
     except ToolError as error:
         raise SystemExit(f"trace: {error}") from None
     except FileNotFoundError as error:
@@ -51,54 +42,44 @@ def trace(metric: str) -> Iterator[str]:
     """The lines to print for `<method>.<measure>` or `<test set>.<method>.<measure>`; `ToolError` if there is none."""
     stages = read_lock()
     test_set, method, measure = ["", "", *metric.split(".")][-3:]
-    known = rows(stages, test_set)
-    if measure not in known.get(method, {}):
-        raise ToolError(f"there is no score {metric!r}; write <method>.<measure>; methods are {', '.join(known)}")
-    row = known[method]
-    yield f"{metric} = {row[measure]}"
-    yield f"read from {row['file']}, which is {commit_of(Path(row['file']))}"
-    for stage in upstream(row["stage"], stages):
+    scores = read_scores(stages, test_set)
+    if measure not in scores.get(method, {}):
+        raise ToolError(
+            f"there is no score {metric!r}; name one as METRIC=<method>.<measure>, such as subpixel.ssim; methods are "
+            f"{', '.join(scores)}"
+        )
+    score = scores[method]
+    yield f"{metric} = {score[measure]}"
+    yield f"read from {score['file']}, which is {commit_of(Path(score['file']))}"
+    for stage in upstream(score["stage"], stages):
         yield f"\n{stage}: {stages[stage]['cmd']}"
         for link in links(stages[stage]):
             yield f"  {link.kind:7} {link.name}: {link.value}  {link.commit}".rstrip()
 
 
-def page() -> str:
-    """The chain of every method and the links of every stage, as HTML with an anchor for each."""
-    stages = read_lock()
-    chains = {method: ["report", *upstream(row["stage"], stages)] for method, row in rows(stages).items()}
-    shown = dict.fromkeys(stage for chain in chains.values() for stage in chain)
-    template = jinja2.Template(TEMPLATE.read_text(encoding="utf-8"), autoescape=True, undefined=jinja2.StrictUndefined)
-    return template.render(
-        chains=chains,
-        stages={name: {"cmd": stages[name]["cmd"], "links": list(links(stages[name]))} for name in shown},
-        makers=makers(stages),
-    )
+def read_scores(stages: dict[str, Any], test_set: str = "") -> dict[str, dict[str, Any]]:
+    """Method → its scores, their `file`, and the `stage` that wrote them.
 
-
-def rows(stages: dict[str, Any], test_set: str = "") -> dict[str, dict[str, Any]]:
-    """By method its scores, their `file` and the `stage` that wrote them.
-
-    Those of variants and baselines are in metrics/scores, which git keeps; those of PCA in data/report alone.
+    Scores of variants and baselines are in metrics/scores, which git keeps; those of PCA are only in data/report.
 
     Raises:
-        ToolError: there is no such test set, or dvc.lock lacks a stage that scored a row.
+        ToolError: there is no such test set, or dvc.lock lacks a stage that wrote scores.
     """
-    found: dict[str, dict[str, Any]] = {}
+    scores: dict[str, dict[str, Any]] = {}
     table = TABLES / (f"test_set_{test_set}.csv" if test_set else "methods.csv")
     if table.exists():
         with table.open(encoding="utf-8", newline="") as file:
-            found = {row["method"]: {**row, "file": str(table)} for row in csv.DictReader(file)}
+            scores = {row["method"]: {**row, "file": str(table)} for row in csv.DictReader(file)}
     elif test_set:
         raise ToolError(f"{table} is missing: there is no such test set, or `make repro` has not made it")
     for path in sorted(SCORES.glob("*.json")) if not test_set else ():
         if stage := makers(stages).get(str(path)):
-            score = json.loads(path.read_text(encoding="utf-8"))
-            found[path.stem] = {**found.get(path.stem, {}), **score, "file": str(path), "stage": stage}
-    unknown = [row["stage"] for row in found.values() if row["stage"] not in stages]
+            metrics = json.loads(path.read_text(encoding="utf-8"))
+            scores[path.stem] = {**scores.get(path.stem, {}), **metrics, "file": str(path), "stage": stage}
+    unknown = [score["stage"] for score in scores.values() if score["stage"] not in stages]
     if unknown:
         raise ToolError(f"{LOCK} has no stage {unknown[0]}; run `dvc repro`")
-    return found
+    return scores
 
 
 def upstream(stage: str, stages: dict[str, Any]) -> list[str]:
@@ -106,8 +87,8 @@ def upstream(stage: str, stages: dict[str, Any]) -> list[str]:
     made_by, chain = makers(stages), [stage]
     for name in chain:
         for dep in stages[name]["deps"]:
-            found = (maker for path, maker in made_by.items() if Path(path).is_relative_to(dep["path"]))
-            chain += [maker for maker in dict.fromkeys(found) if maker not in chain]
+            parents = [maker for path, maker in made_by.items() if Path(path).is_relative_to(dep["path"])]
+            chain += [parent for parent in dict.fromkeys(parents) if parent not in chain]
     return chain
 
 
@@ -142,22 +123,22 @@ def photographs(manifest: Path) -> Iterator[Link]:
 @cache
 def commit_of(path: Path) -> str:
     """The last commit that changed a file or folder, and whether the file differs from it now."""
-    commit = printed("git", "log", "-1", "--format=%h of %cs", "--", str(path))
-    changed = commit and printed("git", "status", "--porcelain", "--", str(path))
+    commit = output_of("git", "log", "-1", "--format=%h of %cs", "--", str(path))
+    changed = commit and output_of("git", "status", "--porcelain", "--", str(path))
     return (f"commit {commit}" if commit else "not committed") + (", changed since" if changed else "")
 
 
 @cache
 def recorded(md5: str) -> str:
     """The last commit that wrote a hash into dvc.lock."""
-    commit = printed("git", "log", "-1", "--format=%h of %cs", "-S", md5, "--", str(LOCK))
+    commit = output_of("git", "log", "-1", "--format=%h of %cs", "-S", md5, "--", str(LOCK))
     return f"commit {commit}" if commit and md5 in committed_lock() else "not committed"
 
 
 @cache
 def committed_lock() -> str:
     """dvc.lock in the last commit; empty if it has none."""
-    return printed("git", "show", f"HEAD:{LOCK}")
+    return output_of("git", "show", f"HEAD:{LOCK}")
 
 
 if __name__ == "__main__":

@@ -41,17 +41,17 @@ def build() -> dict[str, dict[str, object]]:
             shutil.copy2(name, source)
         shutil.copytree("grayscale", source / "grayscale", ignore=shutil.ignore_patterns("__pycache__"))
         packed = source / "grayscale" / models.PACKED.name
-        found = {}
+        entries = {}
         for variant, facts in models.trained(here).items():
             file = models.find(variant, here)
             (packed / variant).mkdir(parents=True)
             shutil.copyfile(file, packed / variant / file.name)
-            found[variant] = {**facts, "sha256": models.sha256(file)}
-        (packed / models.LIST).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            entries[variant] = {**facts, "sha256": models.sha256(file)}
+        (packed / models.LIST).write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
         pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
         environment = {**os.environ, "SOURCE_DATE_EPOCH": DATE}
         subprocess.run([*pip, "--wheel-dir", str(here / FOLDER), folder], check=True, env=environment)
-    return found
+    return entries
 
 
 if __name__ == "__main__":

@@ -39,14 +39,6 @@ def corrupt(path: Path) -> bytes:
     return content
 
 
-def repaired(workspace: Workspace) -> str:
-    """The output of a repair, after which no fault is left."""
-    said = done(workspace, "tools.audit", "--repair")
-    done(workspace, "tools.audit")
-    workspace.run("dvc", "status", "--quiet")
-    return said
-
-
 def test_unfinished_copies_and_edited_outputs_are_no_faults(tiny: Workspace) -> None:
     half = tiny.folder / CACHE / "00/.k9GZ3yNBM5XKsPqbF2pLdw.tmp"  # DVC's name for an unfinished copy
     half.parent.mkdir(exist_ok=True)
@@ -58,27 +50,26 @@ def test_unfinished_copies_and_edited_outputs_are_no_faults(tiny: Workspace) -> 
     assert (tiny.folder / "metrics/lines.csv").read_text() == "mine"
 
 
-def test_corrupt_and_missing_objects_are_named_and_restored(tiny: Workspace, remote: Path) -> None:
-    """Files and lists of folders, in the cache and in the remote."""
-    cache, other = tiny.folder / CACHE, "data/models/simple"
-    files = [cache / object_of(tiny, path) for path in (FILE, other)]
-    files += [remote / object_of(tiny, path) for path in (OUT, f"{other}/weights")]
-    damaged = {path: corrupt(path) for path in files}
-    missing = remote / object_of(tiny, f"{other}/name")
-    damaged[missing] = missing.read_bytes()
-    missing.unlink()
-    result = tool(tiny, "tools.audit")
-    assert result.returncode == 1
-    said = repaired(tiny)
-    for path, content in damaged.items():
-        assert f"{path}: {'missing' if path == missing else 'corrupt'}" in result.stdout
-        assert f"{path}: restored from" in said or path == missing
-        assert path.read_bytes() == content
-        assert path.stat().st_mode & 0o777 == 0o444 or path == missing
+def test_corrupt_objects_are_named_and_replaced_from_the_other_side(tiny: Workspace, remote: Path) -> None:
+    """Files and lists of folders, in the cache and on the remote."""
+    names = {FILE: tiny.folder / CACHE, "data/models/simple": tiny.folder / CACHE, OUT: remote}
+    names["data/models/simple/weights"] = remote
+    contents = {store / object_of(tiny, name): corrupt(store / object_of(tiny, name)) for name, store in names.items()}
+    found = tool(tiny, "tools.audit")
+    assert found.returncode == 1
+    assert "corrupt files: 4; make audit REPAIR=1" in found.stderr
+    for (name, store), path in zip(names.items(), contents, strict=True):
+        assert f"{'remote' if store == remote else 'cache'}: {path}: corrupt; it is {name}\n" in found.stdout
+    done(tiny, "tools.audit", "--repair")
+    done(tiny, "tools.audit")
+    assert {path: path.read_bytes() for path in contents} == contents
+    assert {path.stat().st_mode & 0o777 for path in contents} == {0o444}
 
 
 @pytest.mark.long
-def test_a_corrupt_output_is_restored_from_the_remote(tiny: Workspace, remote: Path) -> None:
+def test_an_output_that_was_checked_out_from_a_corrupt_object_is_named_and_restored(
+    tiny: Workspace, remote: Path
+) -> None:
     contents = {}
     for links, variant in {"copy": "vae", "symlink": "simple"}.items():
         file = tiny.folder / f"data/models/{variant}/weights"
@@ -88,19 +79,24 @@ def test_a_corrupt_output_is_restored_from_the_remote(tiny: Workspace, remote: P
         tiny.run("dvc", "checkout", f"train@{variant}")  # gives the corrupt file
         assert file.is_symlink() == (links == "symlink")
     tiny.run("dvc", "status", "--quiet")
-    repaired(tiny)
+    advice = f"workspace: {FILE}: corrupt or edited; delete it, then `dvc checkout {OUT}` restores it\n"
+    assert advice in tool(tiny, "tools.audit", "--repair").stdout
+    (tiny.folder / FILE).unlink()
+    tiny.run("dvc", "checkout", OUT)
+    done(tiny, "tools.audit")
     assert {file: file.read_bytes() for file in contents} == contents
 
 
 @pytest.mark.long
-def test_a_file_without_a_sound_copy_is_deleted_and_made_again(tiny: Workspace, remote: Path) -> None:
-    name = object_of(tiny, FILE)
-    content = corrupt(remote / name)
-    corrupt(tiny.folder / CACHE / name)
+def test_an_object_without_a_sound_copy_is_kept_until_it_is_made_again(tiny: Workspace, remote: Path) -> None:
+    objects = [store / object_of(tiny, FILE) for store in (tiny.folder / CACHE, remote)]
+    content, _ = map(corrupt, objects)
     tiny.run("rm", "-r", OUT)
-    tiny.run("dvc", "checkout")
-    assert "make repro makes them anew, then make share" in refused(tiny, "tools.audit", "--repair")
+    assert "corrupt files: 2; delete objects that have no sound copy" in refused(tiny, "tools.audit", "--repair")
+    for path in objects:
+        path.unlink()
     assert tiny.stages_run() == ["train@vae"]
     assert tiny.run("git", "status", "--porcelain", "dvc.lock").stdout == ""
-    repaired(tiny)
-    assert (remote / name).read_bytes() == (tiny.folder / FILE).read_bytes() == content
+    tiny.run("dvc", "push", "--quiet")
+    done(tiny, "tools.audit")
+    assert objects[0].read_bytes() == (tiny.folder / FILE).read_bytes() == content

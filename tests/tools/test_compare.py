@@ -15,7 +15,7 @@ from stages.common.artifacts import ArtifactError, write_json, write_table, writ
 from tests.conftest import Workspace
 from tests.tools.conftest import new_repository
 from tools import compare, comparison
-from tools.revisions import Changes, Revision, UnavailableError, changes
+from tools.revisions import Revision, UnavailableError
 
 COUNTS = {"a": 9, "b": 4, "c": 6}  # patches of each test photograph
 FOLDER, SET = "data/evaluations/simple", "data/evaluations/test_sets/other"
@@ -111,35 +111,37 @@ def compared(old: str, new: str | None = None) -> comparison.Comparison:
     return comparison.compare(Revision(old), Revision(new))
 
 
-def test_a_true_difference_is_reported_with_what_changed(here: Path) -> None:
-    found = compared("first", "second")
-    rows = {row.measure: row for row in found.rows}
+def test_a_true_difference_is_reported(here: Path) -> None:
+    result = compared("first", "second")
+    rows = {row.measure: row for row in result.rows}
     assert list(rows) == ["psnr", "mse"]
-    assert {row.method for row in found.rows} == {"subpixel"}
+    assert {row.method for row in result.rows} == {"subpixel"}
     assert rows["psnr"].verdict == "better"
     assert rows["psnr"].low < 2 < rows["psnr"].high
-    assert (rows["psnr"].seeds, rows["psnr"].luck) == (1, True)
+    assert (rows["psnr"].over_seeds, rows["psnr"].seed_noise) == (1, True)
     assert rows["psnr"].old == pytest.approx(scores("").groupby("photo")["psnr"].mean().mean(), rel=1e-6)
-    assert found.same == 3  # the other measures of subpixel
-    assert found.untouched == ["simple"]
-    assert found.changes.params == ["variants.subpixel.learning_rate: not set → 0.008"]
-    assert found.changes.code == found.changes.data == found.remeasured == []
-    assert compare.text(found).splitlines()[2].startswith("Better: subpixel psnr (+2 dB, within the luck of a seed)")
-    assert compare.markdown(found).startswith("**Better: subpixel psnr (+2 dB, within")
-    found = compared("second", "third")
-    assert found.remeasured == found.changes.code == ["stages/evaluate/measures.py (evaluate)"]
+    assert result.same == 4  # the other measures of subpixel, and simple
+    title, _, said, *_ = compare.markdown(result).splitlines()
+    assert re.fullmatch(r"`first \(\w{7}\)` → `second \(\w{7}\)`", title)
+    assert said.startswith("Better: `subpixel` `psnr` (+2 dB, within seed noise)")
+
+
+def test_scores_of_another_evaluation_are_not_compared(here: Path) -> None:
+    result = compared("second", "third")
+    assert (result.rows, result.refused) == ([], {"stages/evaluate": ["simple"]})
+    assert compare.sentences(result) == "Not compared, because `stages/evaluate` changed: `simple`."
 
 
 def test_the_workspace_does_not_differ_from_its_commit_until_it_is_edited(here: Path) -> None:
-    assert compare.sentence(compared("third")) == "Nothing changed."
+    assert compare.sentences(compared("third")) == "Every score is the same."
     params = (here / "params.yaml").read_text()
     write_text(here / "params.yaml", params.replace("0.008", "0.009"))
     try:
-        found = compared("third")
+        result = compared("third")
     finally:
         write_text(here / "params.yaml", params)
-    assert found.stale == ["evaluate@subpixel"]
-    assert re.match(r"The results of the workspace \(\w{7} with changes\) are not current", compare.sentence(found))
+    assert re.fullmatch(r"workspace \(\w{7} with changes\)", result.new)
+    assert "The results of the workspace are not current (`evaluate@subpixel`): run" in compare.sentences(result)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +158,9 @@ def test_the_command_prints_and_writes_a_comparison_and_reports_damaged_and_miss
     monkeypatch.chdir(made.copy(tmp_path / "clone").folder)
     monkeypatch.setattr("sys.argv", ["compare", "first", "--to", "second", "--markdown", "comment.md"])
     compare.main()
-    assert capsys.readouterr().out.splitlines()[2].startswith("Better: subpixel psnr (+2 dB")
+    printed = capsys.readouterr().out
+    assert "| `subpixel` | `psnr` (dB) |" in printed
+    assert printed == Path("comment.md").read_text() + "\n"
     cache = Path(".dvc/cache/files/md5")
     for path in cache.glob("*/*"):
         if path.read_bytes().startswith(b"method,photo"):
@@ -165,9 +169,7 @@ def test_the_command_prints_and_writes_a_comparison_and_reports_damaged_and_miss
     assert re.search(r"scores.csv is damaged .* `make audit REPAIR=1`", compared("first", "second").missing)
     shutil.rmtree(cache)
     compare.main()
-    comment = Path("comment.md").read_text()
-    assert comment.startswith("**No scores were compared: not all are available here. first (")
-    assert "- `variants.subpixel.learning_rate: not set → 0.008`" in comment
+    assert "No scores were compared: not all are available here. `` first (" in Path("comment.md").read_text()
 
 
 # === Tables made by hand ===
@@ -219,28 +221,30 @@ def test_verdicts_are_of_all_scores_together(differences: dict[str, list[float]]
 
 @pytest.mark.parametrize(
     ("differences", "words"),
-    [([5.0], "one photograph"), ([0.01, 0.01001], "alike")],  # of 30.00000
+    [([5.0], "one photograph"), ([0.01, 0.01001], "no spread")],  # of 30.00000
 )
 def test_one_photograph_and_equal_differences_give_no_verdict(differences: list[float], words: str) -> None:
     rows = comparison.judged(pairs({"psnr": differences}), {})
-    said = compare.sentence(comparison.Comparison("old", "new", Changes(), rows=rows))
+    said = compare.sentences(comparison.Comparison("old", "new", rows=rows))
     assert (rows[0].verdict, compare.cells(rows[0])[5]) == ("none", words)
     assert ("A single photograph says nothing about others." in said) == (words == "one photograph")
 
 
 def test_a_difference_that_a_seed_might_make_is_marked() -> None:
-    luck = {("simple", "psnr"): 0.5, ("vae", "psnr"): 0.1}
+    over_seeds = {("simple", "psnr"): 0.5, ("vae", "psnr"): 0.1}
     more = {"psnr": MORE}
     elsewhere = pairs(more, test_set="histology")  # seeds were scored on the test photographs
-    rows = comparison.judged({**pairs(more), **pairs(more, method="vae"), **pairs({"e": MORE}), **elsewhere}, luck)
-    assert [row.luck for row in rows] == [True, False, False, False]
+    rows = comparison.judged(
+        {**pairs(more), **pairs(more, method="vae"), **pairs({"e": MORE}), **elsewhere}, over_seeds
+    )
+    assert [row.seed_noise for row in rows] == [True, False, False, False]
 
 
-class Held(Revision):
+class FakeRevision(Revision):
     """A revision with given stages and tables."""
 
     def __init__(self, stages: dict[str, Any], tables: dict[str, Any]) -> None:
-        self.name, self.title, self.stages, self.tables = "held", "held", stages, tables
+        self.name, self.title, self.stages, self.tables = "fake", "fake", stages, tables
 
     def table(self, path: str) -> pd.DataFrame:
         return self.tables[path]
@@ -248,114 +252,112 @@ class Held(Revision):
     def read(self, path: str) -> bytes:
         raise UnavailableError(path)
 
-    def code(self, path: str) -> dict[str, bytes]:
-        return {}
 
+def fake(gain: float, **measured_with: str) -> FakeRevision:
+    """simple scores `gain` dB more on the test photographs, and less on test set `other`.
 
-def held(gain: float, photos: str = "1", patches: str = "1", conversion: str = "bt601", cut: str = "1") -> Held:
-    """simple scores `gain` dB more on the test photographs, and less on test set `other`; the rest are their hashes."""
+    `measured_with`: hashes of the images, the code and the setting of the evaluation.
+    """
+    inputs = {"patches": "1", "photos": "1", "code": "1", "training": "1", "setting": "1", **measured_with}
 
-    def stage(path: str, md5: str, **params: Any) -> dict[str, Any]:
-        return {"outs": [{"path": path, "md5": md5}], "deps": [], "params": {"params.yaml": params}}
+    def stage(folder: str, images: str, hash_: str) -> dict[str, Any]:
+        paths = {images: hash_, "stages/evaluate": inputs["code"], "data/pairs/train": inputs["training"]}
+        return {
+            "outs": [{"path": folder, "md5": str(gain)}],
+            "deps": [{"path": path, "md5": md5} for path, md5 in paths.items()],
+            "params": {"params.yaml": {"evaluate": inputs["setting"], "variants.simple": inputs["training"]}},
+        }
 
-    targets = {"conversion": conversion, "shard_patches": int(patches)}
     stages = {
-        "targets": stage(comparison.PATCHES, patches, targets=targets),
-        "evaluate@simple": stage("data/evaluations/simple", str(gain)),
-        "fetch_set@other": stage("data/test_sets/other", photos, **{"test_sets.other": {"limit": int(photos)}}),
-        "evaluate_set@other": stage("data/evaluations/test_sets/other", str(gain), targets=targets),
+        "evaluate@simple": stage(FOLDER, "data/pairs/test", inputs["patches"]),
+        "evaluate_set@other": stage(SET, "data/test_sets/other", inputs["photos"]),
     }
-    stages["evaluate_set@other"]["deps"] = [{"path": f"{comparison.CUTTING}cutting.py", "md5": cut}]
     tables = {SCORES: scores("simple", gain), f"{SET}/scores.csv": scores("simple", -gain)}
-    return Held(stages, {**tables, CONTRAST: contrast("simple"), f"{SET}/contrast.csv": contrast("simple")})
+    return FakeRevision(stages, {**tables, CONTRAST: contrast("simple"), f"{SET}/contrast.csv": contrast("simple")})
 
 
-def test_each_test_set_has_its_own_rows_and_is_refused_by_itself() -> None:
-    def refused(**changed: str) -> tuple[dict[str, str], dict[str, str]]:
-        found = comparison.compare(held(0), held(3, **changed))
-        assert ("Worse: simple on other psnr (-3 dB)" in compare.sentence(found)) == ("other" not in found.refused)
-        return found.refused, {row.test_set: row.verdict for row in found.rows if row.measure == "psnr"}
-
-    assert refused() == ({}, {"": "better", "other": "worse"})
-    told = "data/test_sets/other differs, because of test_sets.other.limit: 1 → 2"
-    assert refused(photos="2") == ({"other": told}, {"": "better"})
-    told = "data/pairs/test differs, because of targets.shard_patches: 1 → 2"
-    assert refused(patches="2") == ({"": told}, {"other": "worse"})
-    told = "its patches may differ, because of stages/targets/cutting.py (evaluate_set)"
-    assert refused(cut="2") == ({"other": told}, {"": "better"})
-    both, rows = refused(patches="2", conversion="bt709")
-    assert (list(both), rows) == (["", "other"], {})
+@pytest.mark.parametrize(
+    ("changed", "refused", "verdicts"),
+    [
+        ("training", {}, {"": "better", "other": "worse"}),
+        ("patches", {"data/pairs/test": ["simple"]}, {"other": "worse"}),
+        ("photos", {"data/test_sets/other": ["test_sets/other"]}, {"": "better"}),
+        ("code", {"stages/evaluate": ["simple", "test_sets/other"]}, {}),
+        ("setting", {"evaluate": ["simple", "test_sets/other"]}, {}),
+    ],
+)
+def test_scores_are_compared_if_images_and_evaluation_are_the_same(
+    changed: str, refused: dict[str, list[str]], verdicts: dict[str, str]
+) -> None:
+    result = comparison.compare(fake(0), fake(3, **{changed: "2"}))
+    assert result.refused == refused
+    assert {row.test_set: row.verdict for row in result.rows if row.measure == "psnr"} == verdicts
+    assert ("Worse: `simple` on `other` `psnr` (-3 dB)" in compare.sentences(result)) == ("other" in verdicts)
 
 
 def test_rounding_is_no_difference() -> None:
-    new = held(3)
-    for path, table in held(0).tables.items():
+    new = fake(3)
+    for path, table in fake(0).tables.items():
         noise = table.select_dtypes("float") * 1e-7
         new.tables[path] = table.assign(**(table[noise.columns] + noise))
-    assert comparison.compare(held(0), new).rows == []
+    assert comparison.compare(fake(0), new).rows == []
 
 
 def test_a_measure_with_missing_values_is_left_out_and_no_other_is() -> None:
-    both, new = held(0), held(3)
+    both, new = fake(0), fake(3)
     new.tables[SCORES] = new.tables[SCORES].assign(ssim=[float("nan"), *[0.9] * 18], mae=float("nan"))
-    found = comparison.compare(held(0), new)
-    assert [row.measure for row in found.rows if not row.test_set] == ["psnr", "mse"]
-    assert found.unpaired == [f"simple {name}: not a number of every patch or photograph" for name in ("ssim", "mae")]
+    result = comparison.compare(fake(0), new)
+    assert [row.measure for row in result.rows if not row.test_set] == ["psnr", "mse"]
+    assert result.unpaired == [f"simple {name}: not a number of every patch or photograph" for name in ("ssim", "mae")]
     both.tables[SCORES] = both.tables[SCORES].assign(mae=float("nan"))
-    assert comparison.compare(both, new).unpaired == found.unpaired[:1]
+    assert comparison.compare(both, new).unpaired == result.unpaired[:1]
 
 
 def test_patches_equal_to_their_target_are_left_out_of_psnr_alone() -> None:
-    new, table = held(3), scores("simple")
+    new, table = fake(3), scores("simple")
     new.tables[SCORES].loc[1, "psnr"] = np.nan
-    found = {row.measure: row.old for row in comparison.compare(held(0), new).rows if not row.test_set}
+    result = {row.measure: row.old for row in comparison.compare(fake(0), new).rows if not row.test_set}
     for measure, rows in {"psnr": table.drop(index=1), "mse": table}.items():
-        assert found[measure] == pytest.approx(rows.groupby("photo")[measure].mean().mean(), rel=1e-6)
+        assert result[measure] == pytest.approx(rows.groupby("photo")[measure].mean().mean(), rel=1e-6)
     new.tables[SCORES]["psnr"] = np.nan
-    assert "simple psnr: not a number of every patch or photograph" in comparison.compare(held(0), new).unpaired
+    assert "simple psnr: not a number of every patch or photograph" in comparison.compare(fake(0), new).unpaired
 
 
 def test_columns_and_tables_that_do_not_match_are_named() -> None:
-    new = held(3)
+    new = fake(3)
     new.tables[CONTRAST] = new.tables[CONTRAST].iloc[1:]
     new.tables[SCORES] = new.tables[SCORES].assign(lpips=0.1, note="text")
     new.tables[f"{SET}/scores.csv"] = new.tables[f"{SET}/scores.csv"].drop(columns="row")
-    found = comparison.compare(held(0), new)
-    assert found.unpaired == [
-        f"{SCORES}: lpips only in one of the two",
+    result = comparison.compare(fake(0), new)
+    assert result.unpaired == [
+        f"{SCORES}: lpips only in fake",
         *(f"{path}: not of the same patches or photographs in both" for path in (CONTRAST, f"{SET}/scores.csv")),
     ]
-    assert [row.measure for row in found.rows] == ["psnr", "mse"]
+    assert [row.measure for row in result.rows] == ["psnr", "mse"]
     del new.stages["evaluate_set@other"]
-    assert comparison.compare(held(0), new).unpaired[0] == "data/evaluations/test_sets/other: only in held"
+    assert comparison.compare(fake(0), new).unpaired[0] == "data/evaluations/test_sets/other: only in fake"
 
 
-def test_stages_are_named_by_their_group_even_if_variants_differ() -> None:
-    def stages(md5: str, names: str) -> dict[str, Any]:
-        return {f"train@{name}": {"deps": [{"path": "stages/train/fit.py", "md5": md5}]} for name in names}
-
-    assert changes(Held(stages("1", "abc"), {}), Held(stages("2", "bcd"), {})).code == ["stages/train/fit.py (train)"]
-
-
-def test_lines_and_lists_of_the_text_are_limited() -> None:
+def test_columns_are_aligned_and_sentences_limited() -> None:
     rows = comparison.judged(pairs({f"e_{number}": MORE for number in range(20)}), {})
-    long = Changes(params=["key: " + "value, " * 40], code=["stages/" + "x" * 150 + ".py"])
-    text = compare.text(comparison.Comparison("old", "new", long, rows=rows))
-    assert max(map(len, text.splitlines())) <= compare.WIDTH
-    assert "simple e_11 (+1) and 8 more." in " ".join(text.split())
+    result = comparison.Comparison("old", "new", rows=rows)
+    assert "`simple` `e_11` (+1) and 8 more." in compare.sentences(result)
+    assert len({len(line) for line in compare.table(rows)}) == 1
 
 
-@pytest.mark.parametrize("text", ["`", "x` <b>", "a\n\n# b", "](http://x) **@all** ![](y)", "``` | ~~~"])
-def test_markup_in_params_yaml_is_escaped_in_the_comment(text: str) -> None:
-    found = comparison.Comparison("old", "new", Changes(params=[f"fetch.domain: {text}"]), refused={"": text})
-    bold, _, _, _, opened, _, item, *_ = compare.markdown(found).splitlines()
-    told = " ".join(text.split())
-    assert re.sub(r"\\(.)", r"\1", bold) == f"**The scores of the test photographs can't be compared: {told}.**"
-    assert not re.search(r"(?<!\\)[*\[\]<>|#]", bold[2:-2])
-    assert opened == "<details><summary>Params</summary>"
-    fence = item.removeprefix("- ").partition(" ")[0] if "`" in text else "`"
-    assert item.strip("- `").strip() in f"fetch.domain: {told}"
-    assert item.startswith(f"- {fence}") and item.endswith(fence) and fence not in text
+@pytest.mark.parametrize(
+    "name", ["`", "x` <b>", "a\n\n# b", "](http://x) **@all** ![](y)", "``` | ~~~", "\n", "\\|", "\x1b[2J", "``a`"]
+)
+def test_names_from_a_pull_request_are_shown_as_code(name: str) -> None:
+    span = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)  # CommonMark 0.31, section 6.1
+
+    def rendered(name: str) -> str:
+        rows = comparison.judged(pairs({name: MORE, f"{name}_e": [1.0, -1.1, 0.2]}, name, name), {})
+        return compare.markdown(comparison.Comparison(name, name, [name], {name: [name]}, rows, 0, [name], name))
+
+    text = rendered(name)
+    assert not any("|" in content or "\x1b" in content for _, content in span.findall(text))
+    assert re.sub("[ -]+", " ", span.sub("", text)) == re.sub("[ -]+", " ", span.sub("", rendered("simple")))
 
 
 @pytest.mark.parametrize(

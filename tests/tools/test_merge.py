@@ -75,7 +75,7 @@ def test_outputs_of_a_variant_that_one_branch_removed_are_removed_unless_edited(
     (models / "of_my_own").mkdir()
     tiny.run("git", "merge", "ada", ok=False)
     before = lock.read_text()
-    assert "merge: written by hand: params.yaml. Edit" in refused(tiny, "tools.merge")
+    assert "merge: resolve params.yaml by hand, `git add` them" in refused(tiny, "tools.merge")
     assert lock.read_text() == before
     (tiny.folder / "params.yaml").write_text("variants:\n  simple: 12\n")
     tiny.run("git", "add", "params.yaml")

@@ -62,7 +62,7 @@ def test_missing_and_corrupt_objects_are_reported_and_all_others_arrive(clone: W
         path = remote_object(clone, weights)
         path.chmod(0o644)
         path.unlink() if variant == "simple" else path.write_bytes(b"?" + weights[1:])
-    message = "pull: the remote lacks what is named above, or holds it corrupt; all else has arrived"
+    message = "pull: the objects named above are missing or corrupt on the remote; all others have arrived"
     assert message in refused(clone, "tools.sharing", "pull")
     assert (clone.folder / "data/page").exists()
     assert not list((clone.folder / "data/models").glob("*/weights"))
@@ -91,7 +91,7 @@ def test_a_list_with_paths_out_of_its_folder_is_not_checked_out(clone: Workspace
         assert pulled.returncode == REFUSED
         assert "which leads out of it; refused" in pulled.stderr
         assert list(top.rglob("*evil*")) == []
-    message = "pull: what is named above would be written outside the pipeline's outputs"
+    message = "pull: the path named above is outside the pipeline's outputs"
     assert message in refused(clone, "tools.sharing", "pull")
     assert list(top.rglob("*evil*")) == []
 

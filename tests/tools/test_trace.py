@@ -77,10 +77,3 @@ def test_an_unknown_score_or_test_set_is_refused(here: Path, monkeypatch: pytest
     monkeypatch.setattr("sys.argv", ["trace", "subpixel.ssim"])
     with pytest.raises(SystemExit, match=r"^trace: dvc.lock is missing; run `make repro`$"):
         trace.main()
-
-
-def test_the_page_holds_the_chain_of_every_method(here: Path) -> None:
-    page = trace.page()
-    anchors = set(re.findall(r'id="([^"]+)"', page))
-    assert {"subpixel", "luma", "pca_784", "fetch", "report"} <= anchors
-    assert set(re.findall(r'href="#([^"]+)"', page)) <= anchors
