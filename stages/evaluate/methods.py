@@ -64,7 +64,7 @@ class Subject:
     def network(self) -> tuple[ModuleType, Any]:
         """The module `networks` and the model, loaded once in a process."""
         assert self.model
-        return _loaded(self.model, self.settings.threads)
+        return _loaded(self.model, opened(self.test).patch, self.settings.threads)
 
 
 def seen(kind: str, colour: np.ndarray, gray: np.ndarray, levels: tuple[float, ...] | None = None) -> np.ndarray:
@@ -154,9 +154,9 @@ def _of_gray(code: Closed) -> Method:
 
 
 @lru_cache(maxsize=2)  # a network and its start
-def _loaded(path: Path, threads: int) -> tuple[ModuleType, Any]:
+def _loaded(path: Path, patch: int, threads: int) -> tuple[ModuleType, Any]:
     networks = _prepared(threads)
-    return networks, networks.load(path)
+    return networks, networks.load(path, patch)
 
 
 @cache

@@ -1,24 +1,53 @@
 """Runs a trained model and its encoder in float64; scores are then equal on all processors."""
 
+import warnings
+import zipfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 
-from stages.common.artifacts import ArtifactError
-from stages.evaluate import model_file
-from stages.train import precision
+from stages.common.artifacts import ArtifactError, read_json
+from stages.common.settings import Train, Variant
+from stages.train import build, precision
 from stages.train.anysize import Reach, any_size
 
 BATCH = 128  # patches; twice as many are 5 % faster and take 130 MB more
 
 
-def load(path: Path) -> keras.Model:
-    """Load a model file as a float64 model; `ArtifactError` if `model_file` does not allow it."""
-    model_file.check(path)
-    return precision.convert(keras.saving.load_model(path, compile=False), "float64")
+def load(path: Path, patch: int) -> keras.Model:
+    """The network of a model file for patches of `patch` pixels, in float64.
+
+    It is built from the recipe in facts.json beside the file, of which only the weights are read: a hostile file can
+    name no class and no shape. `ArtifactError`: a file is missing, damaged, or of another network.
+    """
+    precision.use("float64")
+    facts = read_json(path.with_name("facts.json"))
+    try:
+        recipe = facts["recipe"]
+        variant = Variant.model_validate({key: recipe[key] for key in recipe if key not in Train.model_fields})
+        model = build.build(variant, patch)
+        model = model.inference() if hasattr(model, "inference") else model
+        _refuse_larger(path, 8 * model.count_params())
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # of layers that are not in the file
+            model.load_weights(path)
+    except Exception as error:  # a damaged or hostile file can raise anything
+        reason = str(error).partition("\n")[0]
+        raise ArtifactError(f"{path}: not the weights of its recipe: {reason}; run `dvc repro`") from error
+    return model
+
+
+def _refuse_larger(path: Path, limit: int) -> None:
+    """Raise `ValueError` if the weights in a file take more memory than `limit` bytes, however well compressed."""
+    sizes: list[int] = []
+    with zipfile.ZipFile(path) as archive, archive.open("model.weights.h5") as member, h5py.File(member) as weights:
+        weights.visititems(lambda _, item: sizes.append(getattr(item, "nbytes", 0)))
+    if sum(sizes) > limit:
+        raise ValueError(f"they take {sum(sizes):,} bytes, more than {limit:,}")
 
 
 def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:
