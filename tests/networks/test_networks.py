@@ -24,7 +24,7 @@ from stages.networks import adaptive
 from stages.networks.layers import Sampling
 from stages.networks.registry import NETWORKS
 from stages.train import losses, precision
-from stages.train.build import macs
+from stages.train.build import any_size, macs
 from tests import leaves
 from tests.conftest import REPOSITORY
 
@@ -160,11 +160,8 @@ def test_a_hostile_model_file_is_refused_in_one_sentence(tmp_path: Path, content
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ([], "list indices"),
         (facts("simple"), "no matching group found"),
         (facts("vae"), "no matching group found"),
-        (facts("subpixel", network="os"), "1 validation error"),
-        (facts("denoise", channels=10**9), "1 validation error"),
         (facts("subpixel", input="gray"), "no matching group found"),
     ],
 )
@@ -174,6 +171,15 @@ def test_a_recipe_of_another_network_is_refused_in_one_sentence(tmp_path: Path, 
     write_json(tmp_path / "facts.json", wrong)
     with pytest.raises(ArtifactError, match=f"^{path}: not the weights of its recipe: [^\\n]*{words}[^\\n]*$"):
         networks.load(path, 28)
+
+
+@pytest.mark.parametrize(
+    "wrong", [[], {"recipe": 1}, facts("subpixel", network="os"), facts("denoise", channels=10**9)]
+)
+def test_wrong_facts_are_refused_in_one_sentence(tmp_path: Path, wrong: Any) -> None:
+    write_json(tmp_path / "facts.json", wrong)
+    with pytest.raises(ArtifactError, match=f"^{tmp_path}/facts.json: not the facts of a network: [^\\n]*$"):
+        networks.load(tmp_path / "model.keras", 28)
 
 
 LOADING = """
@@ -202,6 +208,35 @@ def test_a_trained_model_loads_and_predicts_the_same_with_keras_alone(tmp_path: 
     command = [sys.executable, "-I", "-c", LOADING]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.stdout.split() == sorted(NETWORKS), ended.stderr[-2000:]
+
+
+# === Images of any size ===
+
+
+@pytest.mark.parametrize(("name", "options"), [*((name, {}) for name in NETWORKS), ("denoise", {"blocks": 3})])
+def test_a_network_for_any_size_declares_its_cell_and_margin(name: str, options: dict[str, int]) -> None:
+    precision.use("float64")
+    model = build(name, **options)
+    shapes = [[weight.shape for weight in each.weights] for each in (model, build(name, patch=36, **options))]
+    module = import_module(f"stages.networks.{name}")
+    assert hasattr(module, "reach") == (shapes[0] == shapes[1])
+    if not hasattr(module, "reach"):
+        return
+    cell, margin = module.reach(**{**OPTIONS.get(name, {}), **options})
+    assert margin % cell == 0
+    rng = np.random.default_rng(1)
+    for weight in model.trainable_weights:
+        weight.assign(weight if np.any(weight) else rng.normal(0, 0.1, weight.shape))  # zeros would hide an influence
+    free, side = any_size(model), 2 * margin + 6 * cell
+    image = rng.random((1, side, side, CHANNELS.get(name, 3)))
+    output, middle = predict(free, image), slice(margin + cell, side - margin - cell)
+    other = rng.random(image.shape)
+    other[:, cell:-cell, cell:-cell] = image[:, cell:-cell, cell:-cell]
+    assert np.array_equal(predict(free, other)[:, middle, middle], output[:, middle, middle])
+    tile = predict(free, image[:, cell:-cell, cell:-cell])[:, margin:-margin, margin:-margin]
+    np.testing.assert_allclose(tile, output[:, middle, middle], atol=1e-12)
+    patch = image[:, :28, :28]
+    np.testing.assert_array_equal(predict(free, patch), predict(model, patch))
 
 
 # === Latents ===

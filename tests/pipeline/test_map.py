@@ -172,7 +172,7 @@ def test_every_stage_declares_python_and_the_packages_that_it_imports(name: str,
     packages = set(declared(name, item).packages)
     code = needed_by(name, item)
     if name == "baselines":  # networks are imported for variants only
-        lazily = ("evaluate/networks.py", "train/anysize.py", "train/build.py", "train/precision.py")
+        lazily = ("evaluate/networks.py", "train/build.py", "train/precision.py")
         code -= {*map(Path("stages").joinpath, lazily), *SHARED_BY_NETWORKS}
     if name == "report":  # it uses the names of the measures, not the measures
         code -= {Path("stages/evaluate/measures.py")}
