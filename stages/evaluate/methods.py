@@ -46,7 +46,7 @@ class Subject:
     def predict(self, colour: np.ndarray, gray: np.ndarray) -> np.ndarray:
         """The network's output `(n, side, side, channels)` for colour `(n, side, side, 3)` and gray `(n, side, side)`.
 
-        `ArtifactError`: see `networks.load` and `networks.predict`.
+        `ArtifactError`: see `networks.load`.
         """
         networks, model = self.network()
         return networks.predict(model, seen(self.input, colour, gray, self.levels))
@@ -64,7 +64,7 @@ class Subject:
     def network(self) -> tuple[ModuleType, Any]:
         """The module `networks` and the model, loaded once in a process."""
         assert self.model
-        return _loaded(self.model, self.settings.threads)
+        return _loaded(self.model, opened(self.test).patch, self.settings.threads)
 
 
 def seen(kind: str, colour: np.ndarray, gray: np.ndarray, levels: tuple[float, ...] | None = None) -> np.ndarray:
@@ -82,13 +82,13 @@ def seen(kind: str, colour: np.ndarray, gray: np.ndarray, levels: tuple[float, .
 def whole(subject: Subject, name: str, method: Method, colour: np.ndarray) -> np.ndarray:
     """Convert a whole photograph `(height, width, 3)`, uint8 or float in [0, 1], by the method `name`.
 
-    A network that sees the damage works on large tiles, as in the library (`ArtifactError` if it is bound to the patch
-    size), all other methods on patches; see `tiles.whole`.
+    A network for any size that sees the damage works on large tiles, as in the library, all other methods on patches;
+    see `tiles.whole`.
     """
     reach = None
     if subject.input == "colour_damage" and name == subject.name:
-        networks, model = subject.network()
-        reach = networks.for_any_size(model)[1]
+        assert subject.model
+        reach = subject.network()[0].reach(subject.model)
     return tiles.whole(on_colour(method), colour, opened(subject.test).patch, reach)
 
 
@@ -154,9 +154,9 @@ def _of_gray(code: Closed) -> Method:
 
 
 @lru_cache(maxsize=2)  # a network and its start
-def _loaded(path: Path, threads: int) -> tuple[ModuleType, Any]:
+def _loaded(path: Path, patch: int, threads: int) -> tuple[ModuleType, Any]:
     networks = _prepared(threads)
-    return networks, networks.load(path)
+    return networks, networks.load(path, patch)
 
 
 @cache

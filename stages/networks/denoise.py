@@ -59,6 +59,11 @@ def build(*, patch: int, inputs: int, outputs: int, channels: int, blocks: int) 
     return keras.Model(image, layers.Add(name="output")([filtered, x]), name="denoise")
 
 
+def reach(*, blocks: int, **_: int) -> tuple[int, int]:
+    """Cell and margin, see `stages.networks`."""
+    return 4, 56 + 16 * blocks
+
+
 def _filtered(image: Any) -> tuple[Any, Any, Any]:
     """Filtered luma; features `(patch, patch, 3)` in units of noise; the noise level.
 

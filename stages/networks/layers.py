@@ -63,7 +63,6 @@ class VAE(keras.Model):
         super().__init__(name="vae")
         self.encoder, self.sampling, self.decoder = encoder, sampling, decoder
         self.kl_weight = 2 * sigma**2 / int(np.prod(decoder.output_shape[1:]))
-        self.total = keras.metrics.Mean(name="loss")
         self.reconstruction = keras.metrics.Mean(name="reconstruction")
         self.kl = keras.metrics.Mean(name="kl")  # nats per image
         self.build(encoder.input_shape)
@@ -73,45 +72,26 @@ class VAE(keras.Model):
         self.built = True
 
     def call(self, images: Any, training: bool | None = None) -> Any:
-        z_mean, z_log_var = self.encoder(images, training=training)
-        return self.decoder(self.sampling([z_mean, z_log_var], training=training), training=training)
+        self.code = self.encoder(images, training=training)  # z_mean and z_log_var, for the loss
+        return self.decoder(self.sampling(self.code, training=training), training=training)
 
-    def train_step(self, data: Any) -> dict[str, Any]:
-        images, targets = data
-        with tf.GradientTape() as tape:
-            total, output = self._loss_and_output(images, targets, training=True)
-            scaled = self.optimizer.scale_loss(total / _replicas())  # gradients of replicas are summed
-        gradients = tape.gradient(scaled, self.trainable_variables)
-        self.optimizer.apply(gradients, self.trainable_variables)
-        return self.compute_metrics(images, targets, output)
-
-    def test_step(self, data: Any) -> dict[str, Any]:
-        images, targets = data
-        _, output = self._loss_and_output(images, targets, training=False)
-        return self.compute_metrics(images, targets, output)
-
-    def _loss_and_output(self, images: Any, targets: Any, *, training: bool) -> tuple[Any, Any]:
-        """The mean total loss and the output of a batch; metrics are weighted by the batch size."""
-        z_mean, z_log_var = self.encoder(images, training=training)
-        output = self.decoder(self.sampling([z_mean, z_log_var], training=training), training=training)
-        reconstruction = self.compute_loss(images, targets, output) * _replicas()  # Keras divides by it
-        kl = ops.mean(kl_divergence(*(ops.cast(part, reconstruction.dtype) for part in (z_mean, z_log_var))))
-        total = reconstruction + self.kl_weight * kl
-        size = ops.shape(images)[0]
-        self.total.update_state(total, sample_weight=size)
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """A replica's share of the total loss, as Keras sums the gradients of replicas."""
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        reconstruction = super().compute_loss(x, y, y_pred, sample_weight, training) * replicas  # Keras divides by it
+        kl = ops.mean(kl_divergence(*(ops.cast(part, reconstruction.dtype) for part in self.code)))
+        size = ops.shape(x)[0]
         self.reconstruction.update_state(reconstruction, sample_weight=size)
         self.kl.update_state(kl, sample_weight=size)
-        return total, output
+        return (reconstruction + self.kl_weight * kl) / replicas
 
     def inference(self) -> keras.Model:
         """Image → decoded mean, with the same variables, in layers of Keras: it loads without this repository."""
         image = keras.Input(self.encoder.input_shape[1:], dtype=self.encoder.input.dtype, name="image")
         z_mean, _ = self.encoder(image)
         return keras.Model(image, self.decoder(z_mean), name=self.name)
-
-
-def _replicas() -> int:
-    return int(tf.distribute.get_strategy().num_replicas_in_sync)
 
 
 def kl_divergence(z_mean: Any, z_log_var: Any) -> Any:

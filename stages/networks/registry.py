@@ -1,7 +1,8 @@
 """The networks that params.yaml may name, with their options and the lowest and highest value of each.
 
-`simple` is built by `stages/networks/simple.py`, and so on. The type of the bounds is the type of the option. DVC reads
-this literal as params: a stage depends only on the entry of its own network.
+`simple` is built by `stages/networks/simple.py`, and so on; `stages/networks/__init__.py` says what such a file needs.
+The type of the bounds is the type of the option. DVC reads this literal as params: a stage depends only on the entry of
+its own network.
 """
 
 NETWORKS: dict[str, dict[str, list[float]]] = {

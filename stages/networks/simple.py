@@ -18,3 +18,8 @@ def build(*, patch: int, inputs: int, outputs: int) -> keras.Model:
     x = layers.UpSampling2D(2, name="upsample_2")(x)  # (28, 28, 32)
     x = layers.Conv2D(outputs, 3, padding="same", activation="sigmoid", name="output")(x)  # (28, 28, 1)
     return keras.Model(image, x, name="simple")
+
+
+def reach() -> tuple[int, int]:
+    """Cell and margin, see `stages.networks`."""
+    return 4, 28

@@ -16,3 +16,8 @@ def build(*, patch: int, inputs: int, outputs: int) -> keras.Model:
     x = layers.Conv2D(CELL * CELL, name="latent", **cells)(image)  # (7, 7, 16)
     x = layers.Conv2DTranspose(outputs, name="output", **cells)(x)  # (28, 28, 1)
     return keras.Model(image, x, name="subpixel")
+
+
+def reach() -> tuple[int, int]:
+    """Cell and margin, see `stages.networks`."""
+    return CELL, 2 * CELL

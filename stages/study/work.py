@@ -80,7 +80,7 @@ def _loaded(file: Path, threads: int) -> Any:
         from stages.train import precision
 
     precision.prepare(threads=threads, dtype="float64")
-    return networks.load(file)
+    return networks.load(file, PatchSet(Path("data/pairs/train")).patch)
 
 
 class Chosen(PatchSet):

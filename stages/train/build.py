@@ -1,4 +1,4 @@
-"""Builds the network of a variant for a patch size, and counts its multiply-adds."""
+"""Builds the network of a variant for a patch size or for any size, and counts its multiply-adds."""
 
 import math
 from importlib import import_module
@@ -32,6 +32,20 @@ def resized(model: keras.Model, variant: Variant, patch: int) -> keras.Model:
         raise StageError(f"join is {variant.join}, but the weights of network {variant.network!r} depend on the size")
     other.set_weights(model.get_weights())
     return other
+
+
+def reach(variant: Variant) -> tuple[int, int] | None:
+    """Cell and margin of the network of `variant`, see `stages.networks`; None if it is bound to its patch size."""
+    declared = getattr(import_module(f"stages.networks.{variant.network}"), "reach", None)
+    return declared(**variant.options) if declared else None
+
+
+def any_size(model: keras.Model) -> keras.Model:
+    """The same network for images of any size; it must have a `reach`."""
+    image = keras.Input((None, None, model.input_shape[-1]), dtype=model.input.dtype, name="image")
+    free = keras.models.clone_model(model, input_tensors=image)
+    free.set_weights(model.get_weights())
+    return free
 
 
 def macs(model: keras.Model) -> int:

@@ -17,19 +17,19 @@ from tf2onnx.graph import Node
 from stages.common.artifacts import write_bytes
 from stages.common.stage import StageError
 from stages.common.tensorflow_import import tensorflow_import
-from stages.train.anysize import any_size
+from stages.train.build import any_size
 
 TOLERANCE = 1e-5  # between Keras and ONNX Runtime, of full scale
 AXES = ("batch", "height", "width", "channels")  # names of free axes
 
 
-def export(keras_file: Path, onnx_file: Path) -> None:
+def export(keras_file: Path, onnx_file: Path, reach: tuple[int, int] | None) -> None:
     """`write_onnx` of a stored float32 model in a new process with a fixed hash seed.
 
     The exporter iterates over sets of nodes, and its names depend on earlier exports of the process: both decide which
     of several equal graphs it writes.
     """
-    command = [sys.executable, "-m", "stages.train.export", str(keras_file), str(onnx_file)]
+    command = [sys.executable, "-m", "stages.train.export", str(keras_file), str(onnx_file), *map(str, reach or ())]
     code = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": code, "PYTHONHASHSEED": "0"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -37,23 +37,23 @@ def export(keras_file: Path, onnx_file: Path) -> None:
         raise StageError((done.stderr.strip() or "the export was killed").splitlines()[-1])
 
 
-def write_onnx(path: Path, model: keras.Model) -> None:
+def write_onnx(path: Path, model: keras.Model, reach: tuple[int, int] | None) -> None:
     """Write a float32 model as ONNX: `photograph` → `gray` (or `colour`), in [0, 1], sRGB-encoded.
 
-    `photograph` is `(batch, height, width, channels)`; height and width are the patch or, if the network is fully
-    convolutional, multiples of its cell. The metadata, in pixels, tell the library how to run it: `patch`, and `cell`
-    and `margin` of `Reach` if it is fully convolutional. `StageError`: the exporter does not know a layer, or ONNX
-    Runtime differs from Keras by more than `TOLERANCE`; nothing is written.
+    `photograph` is `(batch, height, width, channels)`; height and width are the patch or, with a `reach`, multiples of
+    its cell. The metadata, in pixels, tell the library how to run it: `patch`, and `cell` and `margin` of `reach`.
+    `StageError`: the exporter does not know a layer, or ONNX Runtime differs from Keras by more than `TOLERANCE`;
+    nothing is written.
     """
     _, patch, _, channels = model.input_shape
-    free = any_size(model)
-    sizes = [(patch, patch)] if free is None else [(patch, patch), (2 * patch, 3 * patch)]
-    network, facts = (model, {}) if free is None else (free[0], free[1]._asdict())
+    sizes = [(patch, patch), (2 * patch, 3 * patch)] if reach else [(patch, patch)]
+    network = any_size(model) if reach else model
+    facts = dict(zip(("patch", "cell", "margin"), (patch, *(reach or ())), strict=False))
     images = [np.random.default_rng(0).random((2, *size, channels), np.float32) for size in sizes]
     with keras.device("cpu:0"):  # a GPU may be less accurate; the call also builds what Keras exports
         expected = [np.asarray(network(image, training=False)) for image in images]
     graph = _canonical(_exported(network), "gray" if model.output_shape[-1] == 1 else "colour")
-    onnx.helper.set_model_props(graph, {name: str(value) for name, value in {"patch": patch, **facts}.items()})
+    onnx.helper.set_model_props(graph, {name: str(value) for name, value in facts.items()})
     try:
         onnx.checker.check_model(graph, full_check=True)
     except onnx.checker.ValidationError as error:  # an operator that ONNX does not have, such as Erfc of exact GELU
@@ -130,6 +130,8 @@ def _canonical(model: onnx.ModelProto, output: str) -> onnx.ModelProto:
 if __name__ == "__main__":
     Node.__hash__ = lambda node: hash(node.name)  # instead of its address
     try:
-        write_onnx(Path(sys.argv[2]), keras.saving.load_model(sys.argv[1], compile=False))
+        source, target, *numbers = sys.argv[1:]
+        known = (int(numbers[0]), int(numbers[1])) if numbers else None
+        write_onnx(Path(target), keras.saving.load_model(source, compile=False), known)
     except StageError as error:
         raise SystemExit(str(error)) from None

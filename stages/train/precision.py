@@ -37,7 +37,7 @@ def prepare(threads: int, dtype: str, seed: int = 0, device: str = "cpu", replic
     keras.config.set_image_data_format("channels_last")  # overrides the user's keras.json
     keras.config.set_epsilon(1e-7)
     keras.utils.set_random_seed(seed)
-    _use(dtype)
+    use(dtype)
     _keep_freed_memory()
 
 
@@ -52,7 +52,7 @@ def strategy(device: str, replicas: int) -> tf.distribute.Strategy:
 
 def convert(model: keras.Model, dtype: str) -> keras.Model:
     """A copy of `model` with weights and computation in `dtype`, which becomes the default for new layers."""
-    _use(dtype)
+    use(dtype)
     config = json.dumps(keras.saving.serialize_keras_object(model))
     config = re.sub('"(float32|float64|mixed_float16|mixed_bfloat16)"', f'"{dtype}"', config)  # each layer has its own
     copy = keras.saving.deserialize_keras_object({**json.loads(config), "compile_config": None})
@@ -60,7 +60,8 @@ def convert(model: keras.Model, dtype: str) -> keras.Model:
     return copy
 
 
-def _use(dtype: str) -> None:
+def use(dtype: str) -> None:
+    """Make `dtype` the default for new layers."""
     keras.config.set_floatx("float64" if dtype == "float64" else "float32")
     keras.config.set_dtype_policy(dtype)
 

@@ -49,9 +49,9 @@ def train(task: Task, folder: Path) -> dict[str, Any]:
     model, curve = trained(task, train, validation, folder / "start.keras")
     write_model(folder / "model.keras", model)
     with tensorflow_import():
-        from stages.train import export
+        from stages.train import build, export
 
-    export.export(folder / "model.keras", folder / "model.onnx")
+    export.export(folder / "model.keras", folder / "model.onnx", build.reach(task.variant))
     write_table(folder / "curve.csv", curve)
     return {
         **facts(task, model, curve, train),

@@ -18,7 +18,7 @@ from grayscale import damage, tiles
 from grayscale.conversions import CONVERSIONS, bt601
 from stages.common.artifacts import ArtifactError, write_json, write_model
 from stages.common.engine import Engine
-from stages.common.settings import Evaluate, Noise
+from stages.common.settings import Evaluate, Noise, Variant, load
 from stages.evaluate import (
     baselines,
     chunks,
@@ -39,9 +39,9 @@ from stages.evaluate.evaluation import Evaluation
 from stages.evaluate.methods import Subject
 from stages.evaluate.test_sets import refuse_known
 from stages.formats.patches import PatchSet
-from stages.networks import denoise, simple, vae
-from stages.train import precision
+from stages.train import build, precision
 from tests import samples
+from tests.conftest import REPOSITORY
 
 HERE = Engine(engine="local", workers=1, address="auto")
 NOISE = Noise(gaussian=[5, 25], correlated=[25], poisson=[100], jpeg=[])
@@ -49,6 +49,7 @@ SETTINGS = Evaluate(threads=2, picture_rows=1, megapixels=4, noise=NOISE, seed=1
 CONDITIONS = ["gaussian_5", "gaussian_25", "correlated_25", "poisson_100"]
 CODES = ["pca_100", "dct_100", "dct_radial_100"]
 PROBES = ["chroma_r2", "chroma_levels", "chroma_excess", "smoothness", "smoothness_reference", "hue_contrast", "noise"]
+VAE: dict[str, Any] = {"network": "vae", "latent": 100, "sigma": 0.1}
 FACTS = {"trainable": 3, "parameters": 4, "epochs": 5, "steps": 6, "macs": 7}
 NONE = pd.DataFrame({"name": [], "domain": []})
 WHOLE = pd.DataFrame({"name": ["meadow", "section"], "domain": ["everyday", "histology"]})
@@ -70,7 +71,7 @@ def patch_set(tmp_path_factory: pytest.TempPathFactory) -> PatchSet:
 def subject(patch_set: PatchSet, monkeypatch: pytest.MonkeyPatch) -> Subject:
     """The baselines; photographs are `Photographs`, in this process."""
     monkeypatch.setattr(shard, "_photos", lambda folder: Photographs())
-    monkeypatch.setattr(precision, "prepare", lambda **_: precision._use("float64"))  # other tests have run TensorFlow
+    monkeypatch.setattr(precision, "prepare", lambda **_: precision.use("float64"))  # other tests have run TensorFlow
     return of_patches(patch_set.folder)
 
 
@@ -87,18 +88,20 @@ class Photographs:
         return levels[list(WHOLE["name"]).index(name)]
 
 
-def variant(subject: Subject, folder: Path, sees: str, makes: str, model: Any) -> Subject:
+def variant(subject: Subject, folder: Path, sees: str, makes: str, network: str, **options: Any) -> Subject:
     """A variant `mine` with an untrained network; before its first step it had half its weights."""
     folder.mkdir(parents=True, exist_ok=True)
-    model = getattr(model, "inference", lambda: model)()
-    write_model(folder / "model.keras", model)
-    weights = model.get_weights()
-    model.set_weights([0.5 * weight if weight.dtype.kind == "f" else weight for weight in weights])
-    write_model(folder / "start.keras", model)
-    model.set_weights(weights)
     restores = sees == "colour_damage"
-    facts = {"recipe": {"input": sees, "target": makes, "degrade": 55.0 if restores else 0}, "curve": 0, **FACTS}
-    write_json(folder / "facts.json", facts)
+    own = {"input": sees, "target": makes, "degrade": 55.0 if restores else 0.0, "network": network, **options}
+    recipe = {**load(REPOSITORY / "params.yaml").train.recipe.model_dump(), **own}
+    write_json(folder / "facts.json", {"recipe": {**recipe, "device": "cpu"}, "curve": 0, **FACTS})
+    model = build.build(Variant(**recipe), 12)
+    model = getattr(model, "inference", lambda: model)()
+    rng = np.random.default_rng(1)
+    weights = [weight if np.any(weight) else rng.normal(0, 0.1, weight.shape) for weight in model.get_weights()]
+    for file, factor in (("start.keras", 0.5), ("model.keras", 1.0)):
+        model.set_weights([factor * weight for weight in weights])
+        write_model(folder / file, model)
     seen: dict[str, Any] = {"input": sees, "target": makes, "restores": restores}
     return replace(subject, name="mine", model=folder / "model.keras", **seen)
 
@@ -227,10 +230,9 @@ def test_chroma_and_smoothness_are_compared_with_codes_of_equal_error(
 def test_a_variant_and_all_its_yardsticks_have_scores_and_probes(
     subject: Subject, patch_set: PatchSet, tmp_path: Path, sees: str, makes: str
 ) -> None:
-    sizes = {"patch": 12, "inputs": 3 if sees == "colour" else 1, "outputs": 3 if makes == "colour" else 1}
     small = makes == "gray"  # else the latent has as many numbers as pixels
-    network = vae.build(latent=100, sigma=0.1, **sizes) if small else simple.build(**sizes)
-    variant(subject, tmp_path, sees, makes, network)
+    network: dict[str, Any] = VAE if small else {"network": "simple"}
+    variant(subject, tmp_path, sees, makes, **network)
     result = evaluation.of_variant("mine", tmp_path, subject, WHOLE, tmp_path / "kept", HERE)
     names = ["mine", *(CODES if small else ["mine_luma", "mine_latent_channel"])]
     found, contrast = check(result, names), check_contrast(result, names)
@@ -252,7 +254,7 @@ def test_a_variant_and_all_its_yardsticks_have_scores_and_probes(
         assert found[name]["probes"]["hue_contrast"] < 1e-3
     if makes == "colour":
         flat = leakage.hues(12).reshape(-1, 12, 12, 3)
-        outputs = networks.predict(networks.load(tmp_path / "model.keras"), flat)
+        outputs = networks.predict(networks.load(tmp_path / "model.keras", 12), flat)
         means = baselines.luma(outputs).mean(axis=(1, 2)).reshape(3, 24)
         assert found["mine_luma"]["probes"]["hue_contrast"] == pytest.approx(255 * means.std(axis=1).mean())
         damaged = found["mine_latent_channel"]["probes"]["noise"]
@@ -262,7 +264,7 @@ def test_a_variant_and_all_its_yardsticks_have_scores_and_probes(
 def at_start(folder: Path, patch_set: PatchSet, sees: str) -> dict[str, Any]:
     """The scores of the network before its first step."""
     colour, gray = patch_set.read("colour") / 255, patch_set.read("gray")[..., 0] / 255
-    model = networks.load(folder / "start.keras")
+    model = networks.load(folder / "start.keras", 12)
     output = networks.predict(model, colour if sees == "colour" else gray[..., None])
     found = scores.averages(scores.measure(gray, scores.planes(output)))
     return {key: pytest.approx(found[key]) for key in ("psnr", "ssim")}
@@ -283,10 +285,7 @@ def test_a_colour_output_keeps_the_contrast_of_its_channels_on_average() -> None
 @pytest.fixture
 def denoiser(subject: Subject, tmp_path: Path) -> Subject:
     """An untrained network that sees the damage."""
-    network = denoise.build(patch=12, inputs=8, outputs=1, channels=4, blocks=1)
-    last = network.get_layer("residual")
-    last.set_weights([np.random.default_rng(1).normal(0, 0.1, weight.shape) for weight in last.get_weights()])
-    return variant(subject, tmp_path, "colour_damage", "gray", network)
+    return variant(subject, tmp_path, "colour_damage", "gray", "denoise", channels=4, blocks=1)
 
 
 def test_a_denoiser_is_scored_with_estimated_and_true_damage_and_before_training(
@@ -310,8 +309,8 @@ def test_a_denoiser_sees_the_damage_of_the_whole_photograph_and_leaves_no_seams(
     photograph = samples.leaves(4, 130, 144)
     levels = damage.estimate(photograph)
     assert denoiser.model
-    of, model = replace(denoiser, levels=tuple(levels)), networks.load(denoiser.model)
-    margin = networks.for_any_size(model)[1].margin
+    of, model = replace(denoiser, levels=tuple(levels)), networks.load(denoiser.model, 12)
+    _, margin = networks.reach(denoiser.model) or (0, 0)
     outputs = []
     for tile in (512, 40):
         monkeypatch.setattr(tiles, "TILE", tile)
@@ -340,9 +339,8 @@ def test_yardsticks_are_fitted_on_training_and_read_outs_on_validation_patches_n
         samples.write_patches(tmp_path / split, index, colour, gray[..., None], [150])
         sets[split], pairs[split] = tmp_path / split, (colour / 255, gray / 255)
     baseline = replace(subject, **sets)
-    naive = variant(baseline, tmp_path / "mine", "colour", "colour", simple.build(patch=12, inputs=3, outputs=3))
-    code = vae.build(patch=12, inputs=3, outputs=1, latent=100, sigma=0.1)
-    small = replace(variant(baseline, tmp_path / "small", "colour", "gray", code), name="small")
+    naive = variant(baseline, tmp_path / "mine", "colour", "colour", "simple")
+    small = replace(variant(baseline, tmp_path / "small", "colour", "gray", **VAE), name="small")
     for each in (baseline, naive, small):
         (tmp_path / each.name).mkdir(exist_ok=True)
         methods.fit(each, tmp_path / each.name)
@@ -352,7 +350,7 @@ def test_yardsticks_are_fitted_on_training_and_read_outs_on_validation_patches_n
     assert found["pca_mean"] == pytest.approx(mean)
     assert np.abs(found["pca_directions"]) == pytest.approx(np.abs(directions), abs=1e-6)
     assert naive.model
-    latent, _ = networks.encode(networks.load(naive.model), pairs["validation"][0])
+    latent, _ = networks.encode(networks.load(naive.model, 12), pairs["validation"][0])
     expected = probes.fit_read_out(probes.latent_and_gray(latent, pairs["validation"][1]))
     assert np.load(tmp_path / "mine" / methods.FITS)["read_out"] == pytest.approx(expected)
 
@@ -399,10 +397,10 @@ def test_latent_facts_do_not_depend_on_chunks(
     subject: Subject, patch_set: PatchSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chunks, "PIXELS", 30 * 144)
-    mine = variant(subject, tmp_path, "colour", "gray", vae.build(patch=12, inputs=3, outputs=1, latent=6, sigma=0.1))
+    mine = variant(subject, tmp_path, "colour", "gray", "vae", latent=6, sigma=0.1)
     facts = evaluation.evaluate(mine, NONE, tmp_path / "kept", HERE).facts
     assert mine.model
-    mean, log_variance = networks.encode(networks.load(mine.model), patch_set.read("colour") / 255)
+    mean, log_variance = networks.encode(networks.load(mine.model, 12), patch_set.read("colour") / 255)
     assert log_variance is not None
     nats = 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance).sum(axis=1).mean()
     assert facts.pop("start") == at_start(tmp_path, patch_set, "colour")
@@ -412,7 +410,7 @@ def test_latent_facts_do_not_depend_on_chunks(
 def test_the_sheet_shows_the_worst_median_and_best_patch(
     subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine = variant(subject, tmp_path, "colour", "gray", simple.build(patch=12, inputs=3, outputs=1))
+    mine = variant(subject, tmp_path, "colour", "gray", "simple")
     pair = Mock(wraps=chunks.pair)
     monkeypatch.setattr(shard, "pair", pair)
     table = evaluation.evaluate(mine, NONE, tmp_path / "kept", HERE).tables["scores"]

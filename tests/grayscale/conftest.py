@@ -45,11 +45,13 @@ def network(variant: str, patch: int) -> Any:
 
 def write_network(folder: Path, variant: str, weights: list[np.ndarray] | None = None) -> Path:
     """`network` for patches of 12 pixels as an ONNX file, by default with its own weights."""
+    from stages.common.settings import load
+    from stages.train.build import reach
     from stages.train.export import write_onnx
 
     path, model = folder / variant / "model.onnx", network(variant, 12)
     model.set_weights(weights or model.get_weights())
-    write_onnx(path, model)
+    write_onnx(path, model, reach(load(REPOSITORY / "params.yaml").variants[variant]))
     return path
 
 

@@ -1,27 +1,32 @@
 """Every network has its shape, size, names and gradients, and can be saved; what each promises beyond that."""
 
+import io
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pytest
 import scipy.fft
 
 from grayscale import damage
-from stages.common.artifacts import write_model
+from stages.common import settings
+from stages.common.artifacts import ArtifactError, write_json, write_model
 from stages.evaluate import networks, probes
 from stages.evaluate.networks import predict
 from stages.networks import adaptive
 from stages.networks.layers import Sampling
 from stages.networks.registry import NETWORKS
 from stages.train import losses, precision
-from stages.train.build import macs
+from stages.train.build import any_size, macs
 from tests import samples
+from tests.conftest import REPOSITORY
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "bottleneck": {"latent_divisor": 3, "linear": 1},
@@ -99,14 +104,82 @@ def test_every_weight_learns(name: str) -> None:
 def test_a_stored_network_computes_in_float64_and_can_be_converted_back(name: str, tmp_path: Path) -> None:
     stored = used(build(name))
     write_model(tmp_path / "model.keras", stored)
-    precision._use("float64")
-    model = networks.load(tmp_path / "model.keras")
+    write_json(tmp_path / "facts.json", facts(name))
+    model = networks.load(tmp_path / "model.keras", 28)
     assert {weight.dtype for weight in model.get_weights() if weight.dtype.kind == "f"} == {np.dtype("float64")}
     exact = predict(model, seen(name))
     assert exact.dtype == networks.encode(model, seen(name))[0].dtype == np.float64
     assert exact == pytest.approx(predict(stored, seen(name).astype("float32")), abs=1e-5)
     back = precision.convert(model, "float32")
     assert all(np.array_equal(a, b) for a, b in zip(stored.get_weights(), back.get_weights(), strict=True))
+
+
+def facts(name: str, **changes: Any) -> dict[str, Any]:
+    own = {"input": "colour_damage" if name in CHANNELS else "colour", "network": name, **OPTIONS.get(name, {})}
+    recipe = settings.load(REPOSITORY / "params.yaml").train.recipe.model_dump()
+    return {"recipe": {**recipe, **own, "device": "cpu", **changes}}
+
+
+KERNEL = "layers/conv2d/vars/0"  # of `subpixel` in a .keras file
+
+
+def keras_file(write: Callable[[h5py.File], object]) -> bytes:
+    """A .keras file with a hostile config, and weights that a function writes."""
+    with io.BytesIO() as content:
+        with h5py.File(content, "w") as file:
+            write(file)
+        with io.BytesIO() as made:
+            with zipfile.ZipFile(made, "w") as archive:
+                archive.writestr("config.json", b"[" * 100_000)
+                archive.writestr("model.weights.h5", content.getvalue())
+            return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "File is not a zip file"),
+        (b"PK", "File is not a zip file"),
+        (keras_file(lambda file: None)[:-400], "File is not a zip file"),
+        (keras_file(lambda file: None), "no matching group found"),
+        (keras_file(lambda file: file.create_group("layers/conv2d/vars")), "no matching group found"),
+        (keras_file(lambda file: file.create_dataset(KERNEL, data=np.zeros((4, 4, 3, 9)))), "no matching group"),
+        (keras_file(lambda file: file.create_dataset(KERNEL, (10**7, 50), chunks=(99, 50))), "they take 2,000,000,000"),
+        (keras_file(lambda file: file.update({KERNEL: h5py.ExternalLink("/etc/passwd", "/")})), "no matching group"),
+        (keras_file(lambda file: file.create_dataset(KERNEL, data=["text"])), "no matching group found"),
+    ],
+)
+def test_a_hostile_model_file_is_refused_in_one_sentence(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "model.keras"
+    path.write_bytes(content)
+    write_json(tmp_path / "facts.json", facts("subpixel"))
+    with pytest.raises(ArtifactError, match=f"^{path}: not the weights of its recipe: [^\\n]*{words}[^\\n]*$"):
+        networks.load(path, 28)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (facts("simple"), "no matching group found"),
+        (facts("vae"), "no matching group found"),
+        (facts("subpixel", input="gray"), "no matching group found"),
+    ],
+)
+def test_a_recipe_of_another_network_is_refused_in_one_sentence(tmp_path: Path, wrong: Any, words: str) -> None:
+    path = tmp_path / "model.keras"
+    write_model(path, build("subpixel"))
+    write_json(tmp_path / "facts.json", wrong)
+    with pytest.raises(ArtifactError, match=f"^{path}: not the weights of its recipe: [^\\n]*{words}[^\\n]*$"):
+        networks.load(path, 28)
+
+
+@pytest.mark.parametrize(
+    "wrong", [[], {"recipe": 1}, facts("subpixel", network="os"), facts("denoise", channels=10**9)]
+)
+def test_wrong_facts_are_refused_in_one_sentence(tmp_path: Path, wrong: Any) -> None:
+    write_json(tmp_path / "facts.json", wrong)
+    with pytest.raises(ArtifactError, match=f"^{tmp_path}/facts.json: not the facts of a network: [^\\n]*$"):
+        networks.load(tmp_path / "model.keras", 28)
 
 
 LOADING = """
@@ -137,6 +210,35 @@ def test_a_trained_model_loads_and_predicts_the_same_with_keras_alone(tmp_path: 
     assert ended.stdout.split() == sorted(NETWORKS), ended.stderr[-2000:]
 
 
+# === Images of any size ===
+
+
+@pytest.mark.parametrize(("name", "options"), [*((name, {}) for name in NETWORKS), ("denoise", {"blocks": 3})])
+def test_a_network_for_any_size_declares_its_cell_and_margin(name: str, options: dict[str, int]) -> None:
+    precision.use("float64")
+    model = build(name, **options)
+    shapes = [[weight.shape for weight in each.weights] for each in (model, build(name, patch=36, **options))]
+    module = import_module(f"stages.networks.{name}")
+    assert hasattr(module, "reach") == (shapes[0] == shapes[1])
+    if not hasattr(module, "reach"):
+        return
+    cell, margin = module.reach(**{**OPTIONS.get(name, {}), **options})
+    assert margin % cell == 0
+    rng = np.random.default_rng(1)
+    for weight in model.trainable_weights:
+        weight.assign(weight if np.any(weight) else rng.normal(0, 0.1, weight.shape))  # zeros would hide an influence
+    free, side = any_size(model), 2 * margin + 6 * cell
+    image = rng.random((1, side, side, CHANNELS.get(name, 3)))
+    output, middle = predict(free, image), slice(margin + cell, side - margin - cell)
+    other = rng.random(image.shape)
+    other[:, cell:-cell, cell:-cell] = image[:, cell:-cell, cell:-cell]
+    assert np.array_equal(predict(free, other)[:, middle, middle], output[:, middle, middle])
+    tile = predict(free, image[:, cell:-cell, cell:-cell])[:, margin:-margin, margin:-margin]
+    np.testing.assert_allclose(tile, output[:, middle, middle], atol=1e-12)
+    patch = image[:, :28, :28]
+    np.testing.assert_array_equal(predict(free, patch), predict(model, patch))
+
+
 # === Latents ===
 
 
@@ -165,7 +267,7 @@ KEEP, SETS, SIDE = 20, 6, 12
 
 
 def small_adaptive(sets: int = SETS) -> adaptive.Adaptive:
-    precision._use("float64")
+    precision.use("float64")
     return build("adaptive", patch=SIDE, latent=KEEP + 1, sets=sets, seed=3)
 
 

@@ -55,7 +55,7 @@ TABLE: dict[str, tuple[Change, set[str]]] = {
     "a shared loss": (comment("stages/train/losses.py"), TRAIN),
     "TensorFlow's version": (replace("environment.yaml", "tensorflow: ", "tensorflow: 99.0.0 # "), {*TRAIN, *EVALUATE}),
     "one variant's params": (params(variants__subpixel__learning_rate=0.03), {"train@subpixel", "report"}),
-    "one network's file": (comment("stages/networks/subpixel.py"), {"train@subpixel"}),
+    "one network's file": (comment("stages/networks/subpixel.py"), {"train@subpixel", "evaluate@subpixel"}),
     "a measure": (comment("stages/evaluate/measures.py"), {"baselines", *EVALUATE, "report"}),
     "the report template": (replace("stages/report/page.html", "<body", "<body "), {"report"}),
     "the README": (comment("README.md"), set()),

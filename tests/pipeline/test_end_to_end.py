@@ -149,7 +149,7 @@ def test_the_command_converts_a_whole_photograph_by_the_best_variant_as_well_as_
     found = scores(first_rebuild)
     other, first = sorted(VARIANTS, key=lambda name: found[name]["psnr"])
     patches = photograph.reshape(rows, PATCH, columns, PATCH, 3).swapaxes(1, 2).reshape(-1, PATCH, PATCH, 3)
-    model = networks.load(first_rebuild.folder / f"data/models/{first}/model.keras")
+    model = networks.load(first_rebuild.folder / f"data/models/{first}/model.keras", PATCH)
     gray = networks.predict(model, patches / 255)[..., 0] * 255
     best = converted()
     assert error(best) < 1.12 * error(gray.reshape(rows, columns, PATCH, PATCH).swapaxes(1, 2).reshape(best.shape))

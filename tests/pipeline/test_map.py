@@ -107,8 +107,10 @@ def needed_by(name: str, item: str | None) -> set[Path]:
     needed = closure(main_file(name)) - BY_KEY
     if name in ("fetch", "fetch_set"):  # sources are imported by name
         needed |= {found for source in Path("stages/fetch/sources").glob("*.py") for found in closure(source)} - BY_KEY
-    if name in ("train", "run"):
+    if name in ("train", "evaluate", "run"):
         needed |= closure(network_file(name, str(item))) | SHARED_BY_NETWORKS
+    if name == "evaluate_set":
+        needed |= {*Path("stages/networks").glob("*.py")} - BY_KEY
     return {file for file in needed if file.name != "__init__.py"}
 
 
@@ -170,8 +172,8 @@ def test_every_stage_declares_python_and_the_packages_that_it_imports(name: str,
     packages = set(declared(name, item).packages)
     code = needed_by(name, item)
     if name == "baselines":  # networks are imported for variants only
-        lazily = ("stages/evaluate/networks.py", "stages/train/anysize.py", "stages/train/precision.py")
-        code -= {*map(Path, lazily), *SHARED_BY_NETWORKS}
+        lazily = ("evaluate/networks.py", "train/build.py", "train/precision.py")
+        code -= {*map(Path("stages").joinpath, lazily), *SHARED_BY_NETWORKS}
     if name == "report":  # it uses the names of the measures, not the measures
         code -= {Path("stages/evaluate/measures.py")}
     used = libraries(code) & set(environment.PACKAGES)

@@ -14,8 +14,7 @@ from grayscale.network import load
 from stages.common import settings
 from stages.common.stage import StageError
 from stages.train import export
-from stages.train.anysize import any_size
-from stages.train.build import CHANNELS
+from stages.train.build import CHANNELS, any_size, reach
 from tests.conftest import REPOSITORY
 from tests.grayscale.conftest import network
 
@@ -35,9 +34,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         file, model = folder / f"{name}.onnx", network(name, PATCH)
         if name == "denoise":  # with some hash seeds, tf2onnx fails on it
             model.save(folder / "model.keras")
-            export.export(folder / "model.keras", file)
+            export.export(folder / "model.keras", file, reach(ALL[name]))
         else:
-            export.write_onnx(file, model)
+            export.write_onnx(file, model, reach(ALL[name]))
         return file
 
     return write
@@ -47,13 +46,12 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 def test_the_library_computes_the_same_as_keras(written: Callable[[str], Path], name: str) -> None:
     found, model = load(written(name), threads=2), network(name, PATCH)
     assert (found.channels, found.patch) == (CHANNELS[ALL[name].input], PATCH)
-    free = any_size(model)
-    assert found.reach == (free[1] if free else None)
-    for side in (PATCH,) if free is None else (PATCH, 5 * PATCH):
+    assert found.reach == reach(ALL[name])
+    for side in (PATCH, 5 * PATCH) if found.reach else (PATCH,):
         image = np.random.default_rng(1).random((3, side, side, 3), np.float32)
         if found.channels > 3:
             image = damage.beside(image, np.array([[0.0, 0.0, 0.0], [3.0, 2.0, 0.0], [40.0, 25.0, 4.0]]))
-        expected = np.asarray((free[0] if free else model)(image, training=False)).clip(0, 1)
+        expected = np.asarray((any_size(model) if found.reach else model)(image, training=False)).clip(0, 1)
         np.testing.assert_allclose(found(image), expected, atol=1e-5)
 
 
@@ -79,7 +77,7 @@ def test_the_bytes_do_not_depend_on_the_hash_seed(tmp_path: Path, monkeypatch: p
     written = set()
     for seed in ("1", "2"):
         monkeypatch.setenv("PYTHONHASHSEED", seed)
-        export.export(tmp_path / "model.keras", tmp_path / "model.onnx")
+        export.export(tmp_path / "model.keras", tmp_path / "model.onnx", (4, 72))
         written.add((tmp_path / "model.onnx").read_bytes())
     assert len(written) == 1
 
@@ -88,11 +86,11 @@ def test_a_failed_export_reports_the_reason(tmp_path: Path) -> None:
     image = keras.Input((12, 12, 3))
     keras.Model(image, keras.layers.Conv2D(1, 1, activation="gelu")(image)).save(tmp_path / "model.keras")
     with pytest.raises(StageError, match="Keras exports this network as invalid ONNX: No Op registered for Erfc"):
-        export.export(tmp_path / "model.keras", tmp_path / "model.onnx")
+        export.export(tmp_path / "model.keras", tmp_path / "model.onnx", None)
 
 
 def test_a_network_that_differs_from_keras_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "TOLERANCE", -1.0)
     with pytest.raises(StageError, match="differs from Keras by"):
-        export.write_onnx(tmp_path / "model.onnx", network("subpixel", PATCH))
+        export.write_onnx(tmp_path / "model.onnx", network("subpixel", PATCH), (4, 8))
     assert not list(tmp_path.iterdir())
