@@ -118,18 +118,21 @@ class Order:
 class ValidationBatches(keras.utils.PyDataset):
     """All validation patches in order, with the same damage in every epoch.
 
-    Batches have nearly equal sizes, so that each replica has a part of the last one.
+    Batches have nearly equal sizes, so that each replica has a part of each. All but the last are multiples of the
+    replicas, and the first must be: Keras averages it over the replicas to build its metrics.
     """
 
-    def __init__(self, patches: PatchSet, recipe: Recipe, dtype: str) -> None:
+    def __init__(self, patches: PatchSet, recipe: Recipe, dtype: str, replicas: int = 1) -> None:
         super().__init__()
-        self._patches, self._pairs = len(patches), Pairs(patches, recipe, dtype)
+        count = max(-(-len(patches) // VALIDATION_BATCH), 2 if len(patches) % replicas else 1)
+        inner = [number * len(patches) // count // replicas * replicas for number in range(count)]
+        self._starts, self._pairs = [*inner, len(patches)], Pairs(patches, recipe, dtype)
 
     def __len__(self) -> int:
-        return -(-self._patches // VALIDATION_BATCH)
+        return len(self._starts) - 1
 
     def __getitem__(self, step: int) -> Batch:
-        numbers = np.arange(*(number * self._patches // len(self) for number in (step, step + 1)))
+        numbers = np.arange(*self._starts[step : step + 2])
         return self._pairs.read(numbers, [np.random.default_rng([VALIDATION, 1 + int(number)]) for number in numbers])
 
 

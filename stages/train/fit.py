@@ -35,7 +35,7 @@ def fit(
     """
     strategy = model.distribute_strategy
     batches = TrainingBatches(train, recipe, model.variable_dtype, strategy.num_replicas_in_sync)
-    unseen = ValidationBatches(validation, recipe, model.variable_dtype)
+    unseen = ValidationBatches(validation, recipe, model.variable_dtype, strategy.num_replicas_in_sync)
     budget, patience, warmup = passes(recipe, batches.patches)
     with strategy.scope():
         model = computed_small(model)  # with the same variables

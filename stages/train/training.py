@@ -76,7 +76,7 @@ def trained(
     """
     variant, settings = task.variant, task.settings
     for split, patches in (("training", train), ("validation", validation)):
-        if len(patches) < settings.replicas:
+        if settings.replicas > 1 and len(patches) < 2 * settings.replicas:
             raise StageError(f"{len(patches)} {split} patches are not enough for train.replicas = {settings.replicas}")
     with tensorflow_import():  # late: an error above should not wait for it
         from stages.train import blocks, build, fit, precision

@@ -67,6 +67,8 @@ def test_batches_are_multiples_of_the_replicas(patch_set: PatchSet) -> None:
     parts = batches.TrainingBatches(patch_set, recipe(batch=20), "float64", replicas=5)
     assert parts.patches == 45
     assert [len(parts[step][0]) for step in range(len(parts))] == [20, 20, 5]
+    unseen = batches.ValidationBatches(patch_set, recipe(), "float64", replicas=5)  # all, but the first evenly
+    assert [len(unseen[step][0]) for step in range(len(unseen))] == [20, 28]
 
 
 def test_validation_has_every_patch_once_in_order(patch_set: PatchSet, monkeypatch: pytest.MonkeyPatch) -> None:

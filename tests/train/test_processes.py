@@ -23,6 +23,7 @@ from stages.common import settings
 from stages.common.settings import Variant
 from stages.formats.patches import PatchSet
 from stages.train import training
+from tests import samples
 from tests.conftest import REPOSITORY
 
 FILES = ("model.keras", "curve.csv", "start.keras", "facts.json")
@@ -67,11 +68,12 @@ def processes(folder: Path, *jobs: dict[str, Any]) -> int:
 
 @pytest.fixture(scope="module")
 def folder(patch_set: PatchSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With patches to train on."""
+    """With patches to train on, and for validation an odd number of them, which replicas cannot share evenly."""
     folder = tmp_path_factory.mktemp("trainings")
-    for split in ("train", "validation"):
-        (folder / "data/pairs").mkdir(parents=True, exist_ok=True)
-        (folder / "data/pairs" / split).symlink_to(patch_set.folder)
+    (folder / "data/pairs/validation").mkdir(parents=True)
+    (folder / "data/pairs/train").symlink_to(patch_set.folder)
+    colour, gray = (patch_set.read(kind)[:47] for kind in ("colour", "gray"))
+    samples.write_patches(folder / "data/pairs/validation", patch_set.index[:47], colour, gray, [47])
     return folder
 
 
