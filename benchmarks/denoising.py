@@ -3,7 +3,7 @@
 `python -m benchmarks.denoising NAME FOLDER` measures the clean photographs of a folder, or without a folder, as
 `test`, the test photographs. It replaces their rows in metrics/peers.csv, which the report shows. `denoise` is blind;
 filters see luma and are told the true strength of its damage. BM3D (Dabov et al. 2007) takes part if the package
-`bm3d` is installed, whose binary is free for non-commercial use only; without it, its rows are gone.
+`bm3d` is installed, whose binary is free for non-commercial use only; without it, its rows stay as they were.
 """
 
 import argparse
@@ -76,16 +76,21 @@ def _rows(photograph: np.ndarray, name: str, kind: str, level: int) -> Iterator[
         output = work()
         rate = gray.size / 1e6 / max(time.process_time() - start, 1e-6)
         found = dict(zip(scores.MEASURES, scores.measure(target, scores.planes(output[None] / 255))[0], strict=True))
-        of = {"kind": kind, "level": level, "method": method, "photo": name}
-        yield {**of, "psnr": found["psnr"], "ssim": found["ssim"], "rate": rate}
+        condition = {"kind": kind, "level": level, "method": method, "photo": name}
+        yield {**condition, "psnr": found["psnr"], "ssim": found["ssim"], "rate": rate}
 
 
 def write(name: str, rows: pd.DataFrame) -> None:
-    """Replace the rows of the photographs `name` in metrics/peers.csv."""
-    rows = rows.round(DIGITS).assign(model=sha256_of(MODEL)[:HEXADECIMALS])
+    """Replace the rows of the photographs `name` in metrics/peers.csv; those of methods not measured now stay."""
+    model = sha256_of(MODEL)[:HEXADECIMALS]
+    rows = rows.round(DIGITS).assign(model=model)
     rows.insert(0, "photographs", name)
-    known = [read_table(PEERS, text=PEERS_TEXT)] if PEERS.exists() else []
-    write_table(PEERS, pd.concat([*(table[table["photographs"] != name] for table in known), rows]))
+    if PEERS.exists():
+        known = read_table(PEERS, text=PEERS_TEXT)
+        here = known["photographs"] == name
+        stay = known[here & ~known["method"].isin(rows["method"])].assign(model=model)  # they do not depend on it
+        rows = pd.concat([known[~here], rows, stay])
+    write_table(PEERS, rows)
 
 
 if __name__ == "__main__":
