@@ -118,6 +118,7 @@ def of_metrics(name: str, summary: dict[str, Any]) -> dict[str, dict[str, float 
         return None if score[key] is None else round(score[key], measures.MEASURES[key].decimals)
 
     if name not in summary["scores"]:
-        return {method: {key: kept(of, key) for key in measures.HEADLINE} for method, of in summary["scores"].items()}
+        scores = summary["scores"].items()
+        return {method: {key: kept(score, key) for key in measures.HEADLINE} for method, score in scores}
     found = {key: kept(summary["scores"][name], key) for key in measures.HEADLINE}
     return {name: {"latent": summary["latent"], **found, "start_psnr": kept(summary["start"], "psnr")}}

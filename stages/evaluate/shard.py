@@ -194,8 +194,8 @@ def _restored(
             subjects = {subject.name: told, f"{subject.name}_start": told.start()}
             if kind == "gaussian" and subject.input == "colour_damage":
                 subjects[f"{subject.name}_told"] = replace(told, levels=tuple(damage.of_noise(level)))
-            used = {name: methods.of(of, fitted)[subject.name] for name, of in subjects.items()}
-            outputs = {name: methods.whole(of, subject.name, used[name], damaged) for name, of in subjects.items()}
+            used = {name: methods.of(each, fitted)[subject.name] for name, each in subjects.items()}
+            outputs = {name: methods.whole(each, subject.name, used[name], damaged) for name, each in subjects.items()}
         else:
             used = methods.of(told, fitted)
             outputs = {name: methods.whole(told, name, method, damaged) for name, method in used.items()}

@@ -193,7 +193,8 @@ def noisy_picture(results: Results) -> np.ndarray:
     rows = results.restored[results.restored["kind"] == "gaussian"]
     level = noise_shown(rows["level"][rows["level"] > 0].unique())
     rows = rows[rows["level"] == level].drop_duplicates("method").set_index("method")
-    shown = {title: png for of in results.pictures.values() for title, png in of.items() if title.startswith("noisy_")}
+    pictures = [picture for made in results.pictures.values() for picture in made.items()]
+    shown = {title: png for title, png in pictures if title.startswith("noisy_")}
     learned = [name for name in results.variants if f"noisy_{name}" in shown]
     panels = {f"noise of {level} gray levels": shown["noisy_colour"]}
     for name in ("luma", "nl_means", *learned):

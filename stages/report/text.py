@@ -21,7 +21,7 @@ BESIDE = (
     "OpenCV's non-local means and BM3D, both of luma and told the true standard deviation of its damage. Means with "
     "95 % intervals."
 )
-FORMS = {name: ".3g" if of.decimals is None else f".{of.decimals}f" for name, of in MEASURES.items()}
+FORMS = {name: ".3g" if measure.decimals is None else f".{measure.decimals}f" for name, measure in MEASURES.items()}
 TITLES = {"trainable": "trainable", "parameters": "parameters", "steps": "steps", "macs": "multiply-adds per patch"}
 
 

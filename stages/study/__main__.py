@@ -16,7 +16,7 @@ from stages.common.artifacts import ArtifactError
 from stages.common.settings import SettingsError, Variant
 from stages.common.stage import StageError, stage
 from stages.study import inputs, runs, table
-from stages.study import work as room
+from stages.study.work import Task, do
 from stages.train import training
 
 
@@ -100,8 +100,8 @@ def do_one(name: str, run: runs.Run, variant: Variant, order: list[str]) -> None
         made_from, data = inputs.made_from(run), inputs.data()
         split = inputs.leave_out(run.leave) if run.leave else None
         patches: dict[str, Any] = {"photographs": run.photographs, "split": split, "model": model}
-        task = room.Task(variant, work["train"], work.keep / "checkpoint", **patches)
-        result = training.done(room.do, task, work.keep, engine.load())
+        task = Task(variant, work["train"], work.keep / "checkpoint", **patches)
+        result = training.done(do, task, work.keep, engine.load())
     facts = {"study": run.study, "run": name, "variant": run.variant, "leave": run.leave, **result.facts}
     row = table.row(facts, {**data, **made_from})
     table.update({name: row}, order)

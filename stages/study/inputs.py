@@ -15,10 +15,9 @@ from typing import Any
 import pandas as pd
 
 from stages.common import settings
-from stages.common import stage as door
 from stages.common.artifacts import read_json, read_table, sha256_of
 from stages.common.settings import Variant
-from stages.common.stage import Declaration
+from stages.common.stage import Declaration, declared, fingerprint
 from stages.formats import manifest
 from stages.formats.patches import PatchSet
 from stages.study import runs
@@ -38,7 +37,7 @@ def declaration(name: str, variant: str) -> Declaration:
         StageError: dvc.yaml has no such stages.
         SettingsError: dvc.yaml or params.yaml is missing or wrong.
     """
-    train, evaluate = (door.declared(stage, variant) for stage in ("train", "evaluate"))
+    train, evaluate = (declared(stage, variant) for stage in ("train", "evaluate"))
     code = [dep for dep in evaluate.deps if dep.parts[0] != "data"]
     deps = [*train.deps, Path("data/pairs/test"), COUNTS, MANIFEST, *_results(variant), Path("stages/study"), *code]
     return Declaration(
@@ -119,7 +118,7 @@ def data() -> dict[str, str]:
 def _of_variant(variant: str) -> str:
     model, evaluation = _results(variant)
     own = replace(declaration("", variant), deps=[Path("stages/study")], packages=[], others={})
-    found = sorted(door.fingerprint(own).items())
+    found = sorted(fingerprint(own).items())
     score = read_json(evaluation)["scores"][variant]
     measured = [*(score[key] for key in MEASURED), *(score["probes"][key] for key in PROBED)]
     return _hash([found, sha256_of(model / "model.keras"), measured])

@@ -97,12 +97,13 @@ class Chosen(PatchSet):
             raise SettingsError(f"no patches of {', '.join(photographs)}")
         self._sets, self.patch = sets, sets[0].patch
         self.index = pd.concat(
-            [of.index.iloc[numbers] for of, numbers in zip(sets, kept, strict=True)], ignore_index=True
+            [patches.index.iloc[numbers] for patches, numbers in zip(sets, kept, strict=True)], ignore_index=True
         )
         self._origin = np.concatenate([np.full(len(numbers), number) for number, numbers in enumerate(kept)])
         self._numbers = np.concatenate(kept)
         inside = [
-            np.searchsorted(numbers, [stop for _, stop in of.shards]) for of, numbers in zip(sets, kept, strict=True)
+            np.searchsorted(numbers, [stop for _, stop in patches.shards])
+            for patches, numbers in zip(sets, kept, strict=True)
         ]
         ends = np.concatenate(
             [found + start for found, start in zip(inside, np.cumsum([0, *map(len, kept)]), strict=False)]

@@ -9,7 +9,7 @@ import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from stages.common import stage as door
+from stages.common import stage as running
 from tests.conftest import VARIANTS, Workspace
 
 Change = Callable[[Workspace], None]
@@ -129,8 +129,8 @@ def hidden(log: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> 
     for stage in {stage for stage, _ in files}:
         outs = [Path(out["path"]) for out in lock[stage]["outs"]]
         building = [out.with_name(f".{out.name}.partial") for out in outs]
-        own = [door.LOCKS / f"{stage}.lock", door.KEPT / stage]
-        allowed = {*ALWAYS, *door.declared(*stage.split("@")).deps, *outs, *building, *own}
+        own = [running.LOCKS / f"{stage}.lock", running.KEPT / stage]
+        allowed = {*ALWAYS, *running.declared(*stage.split("@")).deps, *outs, *building, *own}
         for path in [path for of, path in files if of == stage and not allowed & {path, *path.parents}]:
             package = path.parts[0] in ("stages", "grayscale") and path.name == "__init__.py"  # holds no code
             temporary = re.fullmatch(r"\.\w{16}\.partial", path.name) and path.parent in {out.parent for out in allowed}

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from ruamel.yaml import YAML
 
-from stages.common import stage as door
+from stages.common import stage as running
 from tests.conftest import Workspace, repository_copy
 
 pytestmark = pytest.mark.long
@@ -73,7 +73,7 @@ def test_one_core_an_old_processor_another_place_and_kills_give_the_same_bytes(
     output = ""
     for stage, victim in {"targets": "dvc", "train@simple": "stage", "evaluate@simple": "all"}.items():
         process = workspace.start(*command, **OLD_PROCESSOR, **ELSEWHERE)
-        while not (workspace.folder / door.LOCKS / f"{stage}.lock").exists():
+        while not (workspace.folder / running.LOCKS / f"{stage}.lock").exists():
             assert process.poll() is None, process.communicate()
             time.sleep(0.02)
         kill(psutil.Process(process.pid), victim)
