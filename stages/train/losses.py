@@ -9,7 +9,7 @@ from stages.networks.layers import ROUNDING
 
 PSNR_CAP = 100.0  # dB, of an exact copy
 K1, K2 = 0.01, 0.03
-VISIBLE = 2 / 255**2  # mean squared error of 2 gray levels², 45 dB; smaller errors hardly count in `log_visible`
+VISIBLE = 0.5 / 255**2  # mean squared error of 0.5 gray levels², 51 dB; smaller ones hardly count in `log_visible`
 SIGMA, RADIUS = 1.5, 5  # pixels: SSIM's Gaussian window, 11 × 11
 SSIM_WEIGHT = 5e-3  # of 1 − SSIM; the mean squared error is 1e-3 at 30 dB
 
