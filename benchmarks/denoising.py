@@ -82,15 +82,12 @@ def _rows(photograph: np.ndarray, name: str, kind: str, level: int) -> Iterator[
 
 def write(name: str, rows: pd.DataFrame) -> None:
     """Replace the rows of the photographs `name` in metrics/peers.csv; those of methods not measured now stay."""
-    model = sha256_of(MODEL)[:HEXADECIMALS]
-    rows = rows.round(DIGITS).assign(model=model)
+    rows = rows.round(DIGITS)
     rows.insert(0, "photographs", name)
-    if PEERS.exists():
-        known = read_table(PEERS, text=PEERS_TEXT)
-        here = known["photographs"] == name
-        stay = known[here & ~known["method"].isin(rows["method"])].assign(model=model)  # they do not depend on it
-        rows = pd.concat([known[~here], rows, stay])
-    write_table(PEERS, rows)
+    known = read_table(PEERS, text=PEERS_TEXT) if PEERS.exists() else rows[:0]
+    here = known["photographs"] == name
+    rows = pd.concat([rows, known[here & ~known["method"].isin(rows["method"])]])  # filters that do not depend on it
+    write_table(PEERS, pd.concat([known[~here], rows.assign(model=sha256_of(MODEL)[:HEXADECIMALS])]))
 
 
 if __name__ == "__main__":

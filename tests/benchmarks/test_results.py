@@ -56,7 +56,7 @@ def test_a_quality_counts_as_reached_only_from_where_it_stays() -> None:
         training.reached(curve, 0.95)
 
 
-def test_the_rows_of_other_photographs_stay_in_the_table_of_peers(
+def test_the_rows_of_other_photographs_and_of_filters_that_are_not_installed_stay_in_the_table_of_peers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -64,8 +64,13 @@ def test_the_rows_of_other_photographs_stay_in_the_table_of_peers(
     rows = pd.DataFrame({"kind": "jpeg", "level": 10, "method": "luma", "photo": ["NA", "b"], "psnr": 30.0})
     for name, psnr in [("mine", 30.0), ("yours", 30.0), ("mine", 20.0), ("yours", 10.0)]:
         denoising.write(name, rows.assign(psnr=psnr))
-    found = {name: table["psnr"].tolist() for name, table in peers().items()}
-    assert found == {"mine": [20, 20], "yours": [10, 10]}
+        if psnr == 30:
+            denoising.write(name, rows.assign(method="bm3d", psnr=5.0))
+    found = {name: table.groupby("method")["psnr"].first().to_dict() for name, table in peers().items()}
+    assert found == {"mine": {"luma": 20, "bm3d": 5}, "yours": {"luma": 10, "bm3d": 5}}
+    write_text(denoising.MODEL, "another network")
+    denoising.write("mine", rows)
+    assert {name: set(table["method"]) for name, table in peers().items()} == {"mine": {"luma", "bm3d"}}
 
 
 def test_both_sides_of_the_scoring_benchmark_score_alike() -> None:
