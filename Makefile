@@ -14,10 +14,11 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --fork-strat
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links
 TESTS := pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-# Stages run side by side, with about 1 GB and one thread each; on a cluster, those here only wait.
+# Stages run side by side, the last variant first, since it takes longest, with about 1 GB and one thread each; on a
+# cluster, those here only wait.
 WHERE := $(or $(ENGINE),$(shell sed -n 's/^engine: *\([a-z]*\).*/\1/p' engine.yaml))
 export JOBS ?= $(if $(filter ray,$(WHERE)),8,$(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4))))
-in-parallel = $(DVC) status --json | grep -o '"$(1)@[^"]*"' | xargs -P "$$JOBS" -I '{}' $(DVC) --wait-for-lock repro --single-item '{}'
+in-parallel = $(DVC) status --json | grep -o '"$(1)@[^"]*"' | tac | xargs -P "$$JOBS" -I '{}' $(DVC) --wait-for-lock repro --single-item '{}'
 all-trained = $(DVC) repro targets && $(call in-parallel,train) && $(call in-parallel,evaluate)
 # DVC, except that it writes nothing outside of the outputs in dvc.yaml, whatever a remote says.
 DVC := python -m stages.common.dvc

@@ -82,8 +82,7 @@ def _rows(photograph: np.ndarray, name: str, kind: str, level: int) -> Iterator[
 
 def write(name: str, rows: pd.DataFrame) -> None:
     """Replace the rows of the photographs `name` in metrics/peers.csv; those of methods not measured now stay."""
-    rows = rows.round(DIGITS)
-    rows.insert(0, "photographs", name)
+    rows = pd.concat({name: rows.round(DIGITS)}, names=["photographs"]).reset_index(level=0)
     known = read_table(PEERS, text=PEERS_TEXT) if PEERS.exists() else rows[:0]
     here = known["photographs"] == name
     rows = pd.concat([rows, known[here & ~known["method"].isin(rows["method"])]])  # filters that do not depend on it
