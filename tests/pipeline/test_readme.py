@@ -35,6 +35,11 @@ def test_the_table_of_scores_is_that_of_metrics() -> None:
             assert bool(text) == (key in score), (method, key)
             half_a_digit = 0.500001 * 10 ** -len(text.partition(".")[2])
             assert not text or float(text) == pytest.approx(score[key], abs=half_a_digit), (method, key)
+    shown = re.findall(r"^(metrics/scores/\S+) +(\S+) +(\S+) +(\S+) +(\S+)$", README, flags=re.MULTILINE)
+    assert len(shown) == len(list((REPOSITORY / "metrics/scores").iterdir()))
+    for file, *cells in shown:  # as `dvc metrics show` prints them
+        score = json.loads((REPOSITORY / file).read_text())
+        assert cells == [str(score.get(key, "-")) for key in ("latent", "psnr", "ssim", "start_psnr")], file
 
 
 def test_the_table_of_noise_is_that_of_the_results() -> None:
