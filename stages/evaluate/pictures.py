@@ -30,10 +30,10 @@ def noise_shown(levels: Iterable[int]) -> int:
     return min(levels, key=lambda level: abs(level - NOISE))
 
 
-def middle(image: np.ndarray) -> np.ndarray:
-    """The middle `(height, width, channels)` of an image, at most `CROP` pixels on a side."""
-    row, column = (max(0, (size - CROP) // 2) for size in image.shape[:2])
-    crop = image[row : row + CROP, column : column + CROP]
+def middle(image: np.ndarray, height: int = CROP, width: int = CROP) -> np.ndarray:
+    """The middle of an image, at most `(height, width, channels)`."""
+    row, column = max(0, (image.shape[0] - height) // 2), max(0, (image.shape[1] - width) // 2)
+    crop = image[row : row + height, column : column + width]
     return crop[..., None] if crop.ndim == 2 else crop
 
 

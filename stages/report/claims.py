@@ -36,7 +36,7 @@ class Claim:
     claim: str
     label: str
     sentence: str
-    runs: dict[str, str]  # a few words for each study and variant → its first run in the table of the studies
+    runs: list[str]  # study, variant and the number of runs
 
 
 def decide(studies: pd.DataFrame) -> list[Claim]:
@@ -47,12 +47,12 @@ def decide(studies: pd.DataFrame) -> list[Claim]:
             label, sentence, tables = verdict(studies)
         except NotMeasuredError as missing:
             label, sentence, tables = OPEN, f"This needs {missing}.", []
-        runs = {
-            f"{study} of {variant} ({len(rows)})": str(rows["run"].iloc[0])
+        runs = [
+            f"{study} of {variant} ({len(rows)})"
             for table in tables
             for (study, variant), rows in table.groupby(["study", "variant"], sort=False)
-        }
-        found.append(Claim(claim, label, sentence, runs))
+        ]
+        found.append(Claim(claim, label, sentence, list(dict.fromkeys(runs))))
     return found
 
 

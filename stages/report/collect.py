@@ -12,7 +12,7 @@ from stages.common.artifacts import read_json, read_table, sha256_of
 from stages.report import summary
 
 MODELS, EVALUATIONS = Path("data/models"), Path("data/evaluations")
-TEST_SETS, COUNTS = EVALUATIONS / "test_sets", Path("data/pairs/counts.csv")
+TEST_SETS = EVALUATIONS / "test_sets"
 BASELINES = "baselines"
 STUDIES = Path("metrics/studies.csv")
 PEERS, PEER_OF = Path("metrics/peers.csv"), "denoise"  # other programs' filters, see `benchmarks.denoising`
@@ -21,7 +21,6 @@ HEXADECIMALS = 12  # of that
 SPLITS = ("train", "validation", "test")  # columns of the studies: the start of each patch set's sha256
 ORIGIN = ("made_from", "variant_from")  # the start of a sha256 of what made a run, and of what its variant's runs share
 TEXT = ("photo", "domain")  # columns, whatever stands in them
-MOST_PHOTOGRAPHS = 24  # that have rows or columns of their own
 
 
 @dataclass(frozen=True)
@@ -41,11 +40,8 @@ class Results:
     restored: pd.DataFrame  # of damaged photographs: kind, level, method, photo, domain, psnr, ssim
     restored_sets: dict[str, pd.DataFrame]  # by test set, the same
     peers: dict[str, pd.DataFrame]  # by name of the photographs, see `peers`
-    photographs: pd.DataFrame  # method, photo, patches, and the measures; empty where there are too many photographs
     test_sets: dict[str, pd.DataFrame]  # by name, `methods` of each with its means of `contrast`
     studies: pd.DataFrame  # see `studies`
-    origin: pd.DataFrame  # photo, split, patches, kept, licence, sha256 of the first photographs
-    more: int  # how many further photographs there are
     pictures: dict[str, dict[str, bytes]]  # by evaluation and name, PNG files
 
 
@@ -61,11 +57,6 @@ def collect(variants: list[str], test_sets: list[str]) -> Results:
     runs = studies({name: evaluations[name] for name in variants})
     bands = joined("bands.csv", names, ["method", "low"])
     contrast = joined("contrast.csv", names, ["method", "photo"])
-    counts = read_table(COUNTS, text=("photo",))
-    origin = read_table(EVALUATIONS / BASELINES / "origin.csv", text=("name", "licence"))
-    origin = origin.rename(columns={"name": "photo"})[["photo", "licence", "sha256"]]
-    photographs = joined("photographs.csv", names, ["method", "photo"])
-    few = photographs["photo"].nunique() <= MOST_PHOTOGRAPHS
     return Results(
         variants=variants,
         evaluations=evaluations,
@@ -80,11 +71,8 @@ def collect(variants: list[str], test_sets: list[str]) -> Results:
         restored=joined("restored.csv", names, ["kind", "level", "method", "photo"]),
         restored_sets={name: read_table(TEST_SETS / name / "restored.csv", text=TEXT) for name in test_sets},
         peers=peers(),
-        photographs=photographs if few else photographs.head(0),
         test_sets={name: of_test_set(name, training) for name in test_sets},
         studies=runs,
-        origin=counts.merge(origin, "left", on="photo").head(MOST_PHOTOGRAPHS),
-        more=max(0, len(counts) - MOST_PHOTOGRAPHS),
         pictures=pictures,
     )
 

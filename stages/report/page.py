@@ -1,17 +1,22 @@
 """The report page: one self-contained HTML file."""
 
 import base64
+import io
 from pathlib import Path
-from typing import Any
 
 import jinja2
-import pandas as pd
+import numpy as np
+from PIL import Image
 
+from stages.evaluate.pictures import middle
 from stages.report import figures, summary, text
 from stages.report.claims import Claim
 from stages.report.collect import PEER_OF, Results
 
 TEMPLATE = Path(__file__).with_name("page.html")
+SHOWN = (176, 264)  # pixels of the pictures, rows and columns
+QUALITY = 85  # of their JPEGs
+OF_RUNS = ["study", "run", "latent", "photographs", "psnr", "val_psnr", "ssim", "noise_psnr"]  # columns
 
 
 def render(results: Results, claims: list[Claim]) -> str:
@@ -23,19 +28,18 @@ def render(results: Results, claims: list[Claim]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["uri"] = lambda png: f"data:image/png;base64,{base64.b64encode(png).decode()}"
     axis = summary.latent_axis(results.studies)
+    runs = results.studies[results.studies["study"] != "scenes"]
     tables = {
         "methods": text.methods(results.methods),
-        "domains": text.photographs(of_domains(results.evaluations), "domain"),
-        "photographs": text.photographs(results.photographs, "photo"),
-        "probes": text.cells(results.probes),
+        "domains": text.domains(results.evaluations),
+        "probes": text.cells(results.probes[["method", *summary.PROBES, "detail_limit"]]),
         "contrast": text.cells(summary.means(results.contrast, "method")),
         "conversions": text.cells(summary.means(results.conversions, "conversion")),
         "scenes": summary.scenes(results.studies),
         "axis": text.cells(axis),
-        "studies": text.cells(results.studies),
-        "origin": text.cells(results.origin),
+        "learning_curve": summary.learning_curve(results.studies),
+        "studies": text.cells(runs[OF_RUNS]) if len(runs) else runs,
     }
     return environment.get_template(TEMPLATE.name).render(
         **{name: table.to_dict("records") for name, table in tables.items()},
@@ -53,29 +57,26 @@ def render(results: Results, claims: list[Claim]) -> str:
         test_sets={name: text.methods(table).to_dict("records") for name, table in results.test_sets.items()},
         targets=results.evaluations["baselines"]["targets"],
         figures=figures.of_results(results),
-        drawn_studies=figures.of_studies(results.studies),
+        latent_figure=figures.latent(axis) if len(axis) else "",
     )
 
 
-def compared(results: Results) -> list[tuple[str, str, bytes]]:
-    """The same photograph in colour, as its target, and by each variant, best first: name, numbers and PNG."""
+def compared(results: Results) -> list[tuple[str, str, str]]:
+    """The same photograph in colour, as its target, and by each variant, best first: name, numbers and picture."""
     given, methods = results.pictures["baselines"], results.methods
     return [
-        ("colour", "the photograph", given["photograph_colour"]),
-        ("target", "its gray target", given["photograph_gray"]),
+        ("colour", "the photograph", _jpeg(given["photograph_colour"])),
+        ("target", "its gray target", _jpeg(given["photograph_gray"])),
         *(
-            (name, f"{row['psnr']:.1f} dB, SSIM {row['ssim']:.4f}", results.pictures[name]["photograph"])
+            (name, f"{row['psnr']:.1f} dB, SSIM {row['ssim']:.4f}", _jpeg(results.pictures[name]["photograph"]))
             for name, row in methods[methods.index.isin(results.variants)].iterrows()
         ),
     ]
 
 
-def of_domains(evaluations: dict[str, Any]) -> pd.DataFrame:
-    """A row per method and domain: method, domain, and the measures."""
-    rows = [
-        {"method": method, "domain": domain, **scores}
-        for evaluation in evaluations.values()
-        for method, score in evaluation["scores"].items()
-        for domain, scores in score["domains"].items()
-    ]
-    return pd.DataFrame(rows).drop_duplicates(["method", "domain"])
+def _jpeg(png: bytes) -> str:
+    """The middle of a picture as a data URI."""
+    shown = middle(np.asarray(Image.open(io.BytesIO(png))), *SHOWN)
+    buffer = io.BytesIO()
+    Image.fromarray(shown.squeeze()).save(buffer, "JPEG", quality=QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -46,14 +46,17 @@ def methods(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({**columns, **{name: texts(table[name]) for name in table.columns[after:]}}, index=table.index)
 
 
-def photographs(table: pd.DataFrame, by: str) -> pd.DataFrame:
-    """PSNR and SSIM of each method, a column for each photograph or domain: method, photo, domain, measures → text."""
-    wide = {
-        f"{place} {MEASURES[name].title}": pd.Series(texts(rows[name], FORMS[name]), rows["method"])
-        for place, rows in table.groupby(by, sort=True)
-        for name in HEADLINE
-    }
-    return pd.DataFrame(wide).reindex(table["method"].unique()).rename_axis("method").reset_index()
+def domains(evaluations: dict[str, Any]) -> pd.DataFrame:
+    """PSNR and SSIM as text, a row per method, two columns per domain."""
+    rows: dict[str, dict[str, str]] = {}
+    for evaluation in evaluations.values():
+        for method, score in evaluation["scores"].items():
+            rows[method] = {"method": method} | {
+                f"{domain} {MEASURES[name].title}": texts(pd.Series([found[name]]), FORMS[name])[0]
+                for domain, found in sorted(score["domains"].items())
+                for name in HEADLINE
+            }
+    return pd.DataFrame(list(rows.values()))
 
 
 def cells(table: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ PHOTOS = {"coffee": "everyday", "section": "histology"}
 VARIANTS = {"simple": (28.0, 784, "gray"), "naive": (18.0, 784, "colour"), "adaptive": (38.5, 261, "gray")}
 SPLITS = ("train", "validation", "test")
 INPUTS = {f"data/pairs/{split}": "0" * 64 for split in SPLITS}
-SIZE = (24, 36)  # pixels of the pictures
+SIZE = (240, 360)  # pixels of the pictures
 
 SCENES = [f"scene{number}" for number in range(10)]
 DOMAINS = [*["everyday"] * 8, "histology", "medical"]
@@ -98,16 +98,11 @@ def write_results(folder: Path) -> None:
         codes = {f"{code}_{latent}": 30.0 for code in ("pca", "dct", "dct_radial")} if latent < 784 else {}
         start = {"psnr": 16.0, "ssim": 0.1}
         evaluation(folder, name, {name: psnr, **codes, **read_out}, latent=latent, start=start, **chroma)
-        write_png(folder / f"data/evaluations/{name}/patches.png", pixels(1))
         write_png(folder / f"data/evaluations/{name}/photograph.png", pixels(3 if target == "colour" else 1))
     targets = {"conversion": "bt601", "min_contrast": 5}
     evaluation(folder, "baselines", {"luma": 61.0, "mean_rgb": 35.0, "green": 31.0, "conv1x1": 61.0}, targets=targets)
     baselines = folder / "data/evaluations/baselines"
     write_table(baselines / "conversions.csv", kept(["bt601", "green"], "conversion"))
-    photographs = pd.DataFrame({"photo": list(PHOTOS), "split": "test", "patches": 5, "kept": 4})
-    write_table(folder / "data/pairs/counts.csv", photographs)
-    origin = photographs.assign(licence="CC0", sha256="0" * 64).rename(columns={"photo": "name"})
-    write_table(baselines / "origin.csv", origin[["name", "split", "licence", "sha256"]])
     write_png(baselines / "photograph_colour.png", pixels(3))
     write_png(baselines / "photograph_gray.png", pixels(1))
     (folder / "metrics").mkdir(exist_ok=True)
@@ -181,5 +176,5 @@ def kept(names: list[str], by: str) -> pd.DataFrame:
 
 
 def pixels(channels: int) -> np.ndarray:
-    """A picture that is not flat."""
-    return np.random.default_rng(channels).integers(0, 256, (*SIZE, channels), dtype=np.uint8)
+    """A picture with some noise."""
+    return np.random.default_rng(channels).integers(100, 120, (*SIZE, channels), dtype=np.uint8)

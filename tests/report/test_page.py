@@ -65,13 +65,15 @@ def test_the_page_is_whole_at_phone_and_desktop_width(opened: Page, width: int) 
     opened.set_viewport_size({"width": width, "height": 800})
     opened.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
     drawn = opened.eval_on_selector_all("img", "images => images.map(image => image.complete && image.naturalWidth)")
-    assert len(drawn) == 2 + 2 + 2 * len(VARIANTS)
-    assert all(drawn)
+    assert len(drawn) == 2 + 2 + len(VARIANTS)
+    assert all(0 < pixels <= 264 for pixels in drawn)
     assert opened.evaluate("document.documentElement.scrollWidth") <= width
     assert "exactly right" in opened.locator("p.answer").inner_text()
-    broken = "links => links.map(link => link.getAttribute('href').slice(1)).filter(id => !document.getElementById(id))"
-    assert opened.locator("dl a").count() > 5
-    assert opened.eval_on_selector_all("dl a", broken) == []
+    assert "Runs: scenes of naive (10), scenes of simple (10)." in opened.locator("dd").first.inner_text()
+
+
+def test_the_page_stays_small(html: str) -> None:
+    assert len(html.encode()) < 300_000
 
 
 def test_it_opens_with_the_photograph_and_a_slider_between_two_methods(opened: Page) -> None:
@@ -101,13 +103,6 @@ def test_a_click_on_a_title_sorts_by_number_and_back(opened: Page) -> None:
         assert title.get_attribute("aria-sort") == direction
 
 
-def test_a_link_into_a_folded_part_unfolds_it(opened: Page) -> None:
-    row = opened.locator("#studies-scenes_naive_scene0")
-    assert not row.is_visible()
-    opened.locator("dl a[href='#studies-scenes_naive_scene0']").first.click()
-    row.wait_for(state="visible")
-
-
 def test_results_md_has_a_row_per_method_and_a_verdict_per_claim(results: collect.Results) -> None:
     written = text.results(results, verdicts(results))
     rows = re.findall(r"^\| `(\w+)` \|", written, flags=re.MULTILINE)
@@ -117,18 +112,6 @@ def test_results_md_has_a_row_per_method_and_a_verdict_per_claim(results: collec
     assert rows[: len(results.methods)] == list(results.methods.index)
     assert "| `adaptive` | autoencoder | 261 | 38.500 | 37.5 … 39.5 | 16.000 | 0.38500 |" in written
     assert all(f"- **{claim.claim}** *{claim.label}.* {claim.sentence}" in written for claim in verdicts(results))
-
-
-def test_many_photographs_have_no_columns_of_their_own(
-    results: collect.Results, html: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert "coffee SSIM" in html
-    monkeypatch.setattr(figures, "of_results", lambda _: {})
-    monkeypatch.setattr(collect, "MOST_PHOTOGRAPHS", 1)
-    many = collect.collect(list(VARIANTS), [])
-    assert (len(many.photographs), len(many.origin), many.more) == (0, 1, 1)
-    assert "coffee SSIM" not in rendered(many)
-    assert "everyday SSIM" in rendered(many)
 
 
 def test_luma_is_called_the_target_s_formula_only_where_it_is(
