@@ -161,8 +161,8 @@ def _compression(pieces: np.ndarray) -> float:
     for top, left in ((row, column), (0, 0)):  # blocks of an uncropped photograph start at (0, 0)
         ratios = _ratios(_blocks(luma[:, top:, left:])[_blocks(unclipped[:, top:, left:]).all(axis=1)])
         if len(ratios) > 1:
-            scale = math.sqrt(float(np.median(ratios)))
-            return OF_QUANTIZATION * scale * math.sqrt(scale)  # ratio ** 0.75: coefficients that became 0 were small
+            ratio = float(np.median(ratios))  # to the power of 5 / 8: coefficients that became 0 were small
+            return OF_QUANTIZATION * math.sqrt(ratio) * math.sqrt(math.sqrt(math.sqrt(ratio)))
     return OF_BLOCKING * (below + beside) / 2
 
 

@@ -14,7 +14,7 @@ from grayscale.damage import BLOCK, FULL, LUMA, PLANES, cosines
 
 SAME = {"kernel_size": 3, "padding": "same", "kernel_initializer": "he_normal"}
 HALF = {"kernel_size": 2, "strides": 2}
-SMALL = 1.9  # of a coefficient, in standard deviations of the noise
+SMALL = {"gray": 2.2, "chroma": 2.8}  # of a coefficient, in standard deviations of the noise
 AROUND = 5  # pixels on a side of the mean that is subtracted to get fine detail
 BT601 = LUMA / 1000
 MEAN = np.ones(3) / 3
@@ -79,7 +79,7 @@ def _filtered(image: Any) -> tuple[Any, Any, Any]:
     seen = _waves(layers.Subtract(name="pilot")([gray, first]), "pilot_waves", 1.0, strides=2)
     power = layers.Activation("softsign", name="wiener")(layers.Multiply(name="power")([seen, seen]))  # p² / (1 + p²)
     kept = layers.Multiply(name="kept")([waves, power])
-    gray_noise = _unwaves(layers.Subtract(name="lost")([waves, kept]), "gray_noise", SMALL, strides=2)
+    gray_noise = _unwaves(layers.Subtract(name="lost")([waves, kept]), "gray_noise", SMALL["gray"], strides=2)
     chroma_noise, _ = _shrunk(chroma, "chroma", strides=4)
     level = _fixed(image, "level", _column(gray=FULL / 255))
     taken = [
@@ -104,11 +104,12 @@ def _shrunk(unit: Any, name: str, strides: int) -> tuple[Any, Any]:
     In blocks of 8 × 8 pixels at steps of `strides`, coefficients below `SMALL` are noise, those above twice that are
     not (Gao and Bruce 1997, Statistica Sinica 7; sliding transforms: Yu and Sapiro 2011, IPOL 1).
     """
-    found = _waves(unit, f"{name}_waves", 1 / SMALL, strides)
+    small = SMALL[name]
+    found = _waves(unit, f"{name}_waves", 1 / small, strides)
     inner = layers.Activation("hard_tanh", name=f"{name}_small")(found)
     outer = layers.Activation("hard_tanh", name=f"{name}_medium")(layers.Rescaling(0.5, name=f"{name}_halved")(found))
     noise = layers.Subtract(name=f"{name}_shrunk")([inner, outer])
-    return _unwaves(noise, f"{name}_first" if name == "gray" else f"{name}_noise", 2 * SMALL, strides), found
+    return _unwaves(noise, f"{name}_first" if name == "gray" else f"{name}_noise", 2 * small, strides), found
 
 
 def _waves(plane: Any, name: str, scale: float, strides: int) -> Any:
