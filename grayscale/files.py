@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,29 +104,26 @@ def _photographs(folder: Path, output: Path | None) -> list[Path]:
 
 
 def _targets(places: Mapping[Path, Path]) -> dict[Path, Path]:
-    """Each photograph's output: the one that it has, else the first of `_names` that no other has or gets."""
-    kept: dict[Path, Path] = {}
-    left: dict[Path, list[Path]] = {}
+    """Each photograph's output: the one that it has, else the first of its `_names` that is free for it.
+
+    A name is free if it is no other photograph's output, and no other has it at the same or a later place of its names.
+    """
+    names: dict[Path, list[Path]] = {}
     for source, place in places.items():
         folder = _folder(source.parent, place.parent)
         owners = {target: _original(target) for target in _names(place, folder)}
         own = [target for target, owner in owners.items() if owner == _record(source, folder)]
-        if own:
-            kept[source] = own[0]
-        left[source] = [target for target, owner in owners.items() if owner is None] or [*owners][-1:]
-    while True:  # a second name of one photograph may be the first of another, which then takes its own second
-        found = {source: kept.get(source, targets[0]) for source, targets in left.items()}
-        sharing: dict[str, list[Path]] = {}
-        for source, target in found.items():
-            sharing.setdefault(str(target).casefold(), []).append(source)  # some file systems ignore case
-        moved: list[Path] = []
-        for sources in sharing.values():
-            free = [source for source in sources if source not in kept]
-            most = max((len(left[source]) for source in free), default=1)
-            moved += [source for source in free if 1 < len(left[source]) == most and len(sources) > 1]
-        if not moved:
-            return found
-        left |= {source: left[source][1:] for source in moved}
+        names[source] = own[:1] or [target for target, owner in owners.items() if owner is None] or [*owners][-1:]
+
+    def key(target: Path) -> str:
+        return str(target).casefold()  # some file systems ignore case
+
+    rivals = [Counter(key(target) for targets in names.values() for target in targets[start:]) for start in range(2)]
+    found = {}
+    for source, targets in names.items():
+        free = (target for target, wanted in zip(targets[:-1], rivals, strict=False) if wanted[key(target)] == 1)
+        found[source] = next(free, targets[-1])
+    return found
 
 
 def _names(place: Path, folder: str) -> list[Path]:

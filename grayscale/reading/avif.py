@@ -6,8 +6,6 @@ from typing import BinaryIO
 
 from grayscale.reading.colour import Colour, from_code_points
 
-MAX_META = 1 << 20  # bytes of the box that describes the image
-
 
 def colour(file: BinaryIO) -> Colour | None:
     """The colour that the primary item's box `colr` of type nclx states; None if it is sRGB or not stated.
@@ -16,23 +14,11 @@ def colour(file: BinaryIO) -> Colour | None:
         DecodeError: it is not supported; names it.
     """
     try:
-        points = _code_points(_meta(file))
+        file.seek(0)
+        points = _code_points(dict(_boxes(file.read()))[b"meta"][4:])  # without its version and flags
     except (struct.error, IndexError, KeyError):  # Pillow has read it; a damaged box is ignored
         return None
     return from_code_points(*points) if points else None
-
-
-def _meta(file: BinaryIO) -> bytes:
-    """The content of the box `meta` without its version and flags."""
-    place = 0
-    while True:
-        file.seek(place)
-        size, name = struct.unpack(">I4s", file.read(8))
-        if name == b"meta":
-            return file.read(min(size, MAX_META) - 8)[4:]
-        if size < 8:  # a size of 64 bits, or up to the end: pixels, and no `meta` behind them
-            raise KeyError(name)
-        place += size
 
 
 def _code_points(meta: bytes) -> tuple[int, int] | None:
