@@ -84,15 +84,18 @@ def test_noisy_photographs_are_converted_by_the_network_for_noise(
     assert (code, error.count("is not told how strong noise is")) == (1, 1)
 
 
-def test_a_method_is_the_conversion_of_the_targets_without_pillow_s_limit(
+def test_a_method_is_the_conversion_of_the_targets_over_white_without_pillow_s_limit(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # as its 90 megapixels are below our 200
-    photo = save(tmp_path / "photo.png")
-    assert cli(photo, "--method", "lightness", "--output", tmp_path / "x.png") == (0, "1 converted\n", "")
+    alpha = np.zeros((20, 31), np.uint8)
+    alpha[5:] = 255
+    Image.fromarray(np.dstack([clouds(20, 31), alpha])).save(tmp_path / "photo.png")
+    assert cli(tmp_path / "photo.png", "--method", "lightness") == (0, "1 converted\n", "")
     assert Image.MAX_IMAGE_PIXELS == 100
     monkeypatch.undo()
-    np.testing.assert_array_equal(pixels(tmp_path / "x.png"), lightness(clouds(20, 31)))
+    gray = pixels(tmp_path / "photo.gray.png")
+    np.testing.assert_array_equal(gray, np.where(alpha, lightness(clouds(20, 31)), 255))
 
 
 @pytest.mark.parametrize("target", ["gray.png", "gray.tif"])
@@ -102,15 +105,6 @@ def test_sixteen_bits_come_from_the_unrounded_output(cli: Cli, tmp_path: Path, m
     gray = pixels(tmp_path / target)
     assert np.abs(gray - expected).max() <= 0.51
     assert len(np.unique(gray)) > 256
-
-
-def test_transparent_parts_become_white(cli: Cli, tmp_path: Path) -> None:
-    alpha = np.zeros((20, 31), np.uint8)
-    alpha[5:] = 255
-    Image.fromarray(np.dstack([clouds(20, 31), alpha])).save(tmp_path / "photo.png")
-    cli(tmp_path / "photo.png", "--method", "bt601")
-    gray = pixels(tmp_path / "photo.gray.png")
-    np.testing.assert_array_equal(gray, np.where(alpha, bt601(clouds(20, 31)), 255))
 
 
 def test_a_bad_file_does_not_stop_the_others_and_workers_change_nothing(cli: Cli, tmp_path: Path) -> None:
@@ -181,6 +175,8 @@ def test_existing_outputs_are_skipped_unless_forced(cli: Cli, tmp_path: Path) ->
         (["photo.png", "--method", "bt601", "--output", "photo.png", "--force"], "is the original"),
         (["nowhere\x1b\x9b\u202e\n.png"], r"nowhere\x1b\x9b\u202e\x0a.png: not found"),
         (["empty", "--method", "bt601"], "no image files"),
+        (["photo.png", "--output", "x.webp"], "gray is written as .png"),
+        (["photo.png", "empty", "--output", "photo.png"], "is a file; with several photographs, --output is a folder"),
     ],
 )
 def test_wrong_arguments_are_refused(
