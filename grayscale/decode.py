@@ -204,17 +204,12 @@ def _of_lower_bytes(arguments: Any, suffix: str) -> Any:
 
 def _whole_jpeg(content: bytes) -> tuple[Image.Image, str]:
     """A JPEG, refused if it is truncated: Pillow would fill its last scan with gray and say nothing."""
-    found = jpeg.layout(content)
-    if found.end is None or not found.can_be_checked:
-        return _loaded(io.BytesIO(content), "JPEG")
-    if found.is_one_scan:
-        return _loaded(io.BytesIO(content[: found.end] + jpeg.ONES), "JPEG")
-    if not found.is_complete():
-        raise DecodeError("truncated")
-    image, raw = _loaded(io.BytesIO(content), "JPEG")
-    again, _ = _loaded(io.BytesIO(content[: found.end] + jpeg.NOISE + content[found.end :]), "JPEG")
-    if any(image.crop(box).tobytes() != again.crop(box).tobytes() for box in _stripes(image)):
-        raise DecodeError("truncated")
+    first, *others = jpeg.to_decode(content)
+    image, raw = _loaded(io.BytesIO(first), "JPEG")
+    for other in others:
+        again, _ = _loaded(io.BytesIO(other), "JPEG")
+        if any(image.crop(box).tobytes() != again.crop(box).tobytes() for box in _stripes(image)):
+            raise DecodeError("truncated")
     return image, raw
 
 

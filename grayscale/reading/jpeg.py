@@ -1,7 +1,6 @@
 """Is a JPEG whole? Pillow's decoder fills a truncated scan with gray, and says nothing if an end marker follows."""
 
 import re
-from dataclasses import dataclass, field
 
 from grayscale.reading import DecodeError
 
@@ -19,41 +18,19 @@ ONES = b"\xff\0" * 8
 NOISE = bytes(range(1, 255))
 
 
-@dataclass
-class Layout:
-    """What a JPEG holds up to its end marker."""
+def to_decode(content: bytes) -> tuple[bytes, ...]:
+    """What Pillow should decode in place of a JPEG, so that it notices if the JPEG is truncated.
 
-    frame: int = 0  # the marker of its kind
-    components: bytes = b""  # their numbers
-    # each scan's components, first and last coefficient, and number of low bits that later scans bring
-    scans: list[tuple[bytes, int, int, int]] = field(default_factory=list)
-    end: int | None = None  # the place of the end marker; None if the file is truncated or damaged
+    This is one file, or two that are decoded alike only if the JPEG is whole.
 
-    @property
-    def can_be_checked(self) -> bool:
-        """False for arithmetic coding, which leaves out zeros at the end."""
-        return self.frame in (*SEQUENTIAL, PROGRESSIVE)
-
-    @property
-    def is_one_scan(self) -> bool:
-        return self.frame in SEQUENTIAL and len(self.scans) == 1
-
-    def is_complete(self) -> bool:
-        """Do the scans hold every bit of every coefficient of every component?"""
-        missing = {(component, place) for component in self.components for place in range(64)}
-        for components, first, last, bits in self.scans:
-            if bits == 0:
-                missing -= {(component, place) for component in components for place in range(first, last + 1)}
-        return not missing
-
-
-def layout(content: bytes) -> Layout:
-    """Follow a JPEG from marker to marker; `DecodeError` if it has more than `MAX_SCANS` scans."""
-    found, place = Layout(), 2
+    Raises:
+        DecodeError: scans are missing, or there are more than `MAX_SCANS`.
+    """
+    frame, scans, place = 0, 0, 2
+    missing: set[tuple[int, int]] = set()  # component and coefficient
     while standing := MARKER.match(content, place):
         marker, place = standing[1][0], standing.end()
         if marker == END:
-            found.end = place - 2
             break
         if marker in ALONE:
             continue
@@ -61,12 +38,24 @@ def layout(content: bytes) -> Layout:
         segment = content[place + 2 : place + size]
         place += size
         if marker in FRAMES and len(segment) > 5:
-            found.frame, found.components = marker, segment[6::3][: segment[5]]
+            frame = marker
+            missing = {(component, number) for component in segment[6::3][: segment[5]] for number in range(64)}
         elif marker == SCAN and len(segment) > 3:
-            first, last, bits = segment[-3:]
-            found.scans.append((segment[1:-3:2], first, last, bits & 15))
-            if len(found.scans) > MAX_SCANS:
+            scans += 1
+            if scans > MAX_SCANS:
                 raise DecodeError(f"a JPEG of more than {MAX_SCANS} scans, which would take long")
+            first, last, bits = segment[-3:]
+            if bits & 15 == 0:  # else later scans bring the low bits
+                missing -= {(component, number) for component in segment[1:-3:2] for number in range(first, last + 1)}
             behind = BEHIND_A_SCAN.search(content, place)
             place = behind.end() - 2 if behind else len(content)
-    return found
+    else:
+        return (content,)  # no end marker: Pillow notices that
+    end = place - 2
+    if frame in SEQUENTIAL and scans == 1:
+        return (content[:end] + ONES,)
+    if frame not in (*SEQUENTIAL, PROGRESSIVE):
+        return (content,)  # arithmetic coding leaves out zeros at the end
+    if missing:
+        raise DecodeError("truncated")
+    return content, content[:end] + NOISE + content[end:]
