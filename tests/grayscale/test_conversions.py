@@ -5,7 +5,6 @@ import itertools
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
-from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -163,13 +162,3 @@ def test_an_achromatic_or_flat_photograph_gets_the_weights_nearest_to_bt601() ->
     assert gradient_correlation_weights(gray.repeat(3, axis=2)) == (3, 6, 1)
     assert gradient_correlation_weights(flat) == (3, 6, 1)
     assert np.array_equal(gradient_correlation(gray.repeat(3, axis=2)), gray[..., 0])
-
-
-@settings(max_examples=8)
-@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 99))
-def test_mirrored_and_turned_photographs_get_the_same_weights(height: int, width: int, seed: int) -> None:
-    photograph = smooth(height, width, seed)
-    with patch.object(conversions, "CELLS", 16):
-        weights = gradient_correlation_weights(photograph)
-        for turned in (photograph[::-1], photograph[:, ::-1], np.rot90(photograph), photograph.swapaxes(0, 1)):
-            assert gradient_correlation_weights(turned) == weights

@@ -69,39 +69,37 @@ RGB: dict[str, Any] = {"photometric": "rgb"}
 MARKED: dict[str, Any] = {**RGB, "subfiletype": 1}
 
 
-@pytest.mark.parametrize(
-    ("pages", "expected"),
-    [
-        ([(THUMBNAIL, RGB), (FULL, RGB)], FULL),
-        ([(THUMBNAIL, MARKED), (THUMBNAIL, RGB), (FULL, RGB)], FULL),
-        ([(THUMBNAIL, MARKED), (FULL, RGB)], FULL),
-        ([(THUMBNAIL, RGB), (FULL[:, :20], RGB)], THUMBNAIL),  # of other proportions
-        ([(THUMBNAIL, RGB), (THUMBNAIL * 0, RGB)], THUMBNAIL),  # of the same size
-        ([(FULL, {**RGB, "subifds": 1}), (FULL[::2, ::2], MARKED)], FULL),  # a smaller copy below a page
-    ],
-)
-def test_the_first_page_that_is_no_thumbnail_is_read(pages: list[Any], expected: np.ndarray) -> None:
-    near(pixels_of(tiff(*pages)), expected, 0)
-
-
 SENSOR: dict[str, Any] = {"photometric": 32803, "subfiletype": 0}
 DNG = [(50706, 1, 4, bytes([1, 4, 0, 0]), True)]
 
 
 @pytest.mark.parametrize(
-    "pages",
+    ("expected", "pages"),
     [
-        [(THUMBNAIL, {**RGB, "extratags": DNG})],
-        [(THUMBNAIL, {**MARKED, "subifds": 1}), (FULL[..., 0], SENSOR)],
-        [(THUMBNAIL, {**RGB, "subifds": 1}), (FULL[..., 0], SENSOR)],
-        [(THUMBNAIL, {**RGB, "subifds": 1}), (FULL.repeat(2, 0).repeat(2, 1), RGB)],
-        [(THUMBNAIL, RGB), (FULL[..., 0], SENSOR)],
-        [(THUMBNAIL, MARKED)],
+        (FULL, [(THUMBNAIL, RGB), (FULL, RGB)]),
+        (FULL, [(THUMBNAIL, MARKED), (THUMBNAIL, RGB), (FULL, RGB)]),
+        (FULL, [(THUMBNAIL, MARKED), (FULL, RGB)]),
+        (THUMBNAIL, [(THUMBNAIL, RGB), (FULL[:, :20], RGB)]),  # of other proportions
+        (THUMBNAIL, [(THUMBNAIL, RGB), (THUMBNAIL * 0, RGB)]),  # of the same size
+        (FULL, [(FULL, {**RGB, "subifds": 1}), (FULL[::2, ::2], MARKED)]),  # a smaller copy below a page
+        (None, [(THUMBNAIL, {**RGB, "extratags": DNG})]),
+        (None, [(THUMBNAIL, {**MARKED, "subifds": 1}), (FULL[..., 0], SENSOR)]),
+        (None, [(THUMBNAIL, {**RGB, "subifds": 1}), (FULL[..., 0], SENSOR)]),
+        (None, [(THUMBNAIL, {**RGB, "subifds": 1}), (FULL.repeat(2, 0).repeat(2, 1), RGB)]),
+        (None, [(THUMBNAIL, RGB), (FULL[..., 0], SENSOR)]),
+        (None, [(THUMBNAIL, MARKED)]),
     ],
 )
-@pytest.mark.parametrize("name", ["photo.dng", "photo.tif"])
-def test_camera_raw_and_lone_thumbnails_are_refused(pages: list[Any], name: str) -> None:
-    refused(tiff(*pages), "camera raw|thumbnail", name)
+@pytest.mark.parametrize("options", [{}, {"bigtiff": True}, {"byteorder": ">"}])
+def test_the_first_page_that_is_no_thumbnail_is_read_and_camera_raw_is_refused(
+    expected: np.ndarray | None, pages: list[Any], options: dict[str, Any]
+) -> None:
+    content = tiff(*pages, **options)
+    refused(content, "camera raw", "photo.dng")
+    if expected is None:
+        refused(content, "camera raw|thumbnail")
+    else:
+        near(pixels_of(content), expected, 0)
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
