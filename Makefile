@@ -70,7 +70,7 @@ trace: $(RUNTIME) ## the inputs of a score: METRIC=subpixel.ssim
 merge: $(RUNTIME) ## after `git merge` stopped in results: resolve conflicts, and rebuild what neither branch has
 	@python -m tools.merge
 	@$(MAKE) --no-print-directory $(build)
-	@python -m tools.merge --add
+	@git add --all -- dvc.lock metrics && echo "merge: results are current and added; look at git status, then git commit"
 wheel: $(RUNTIME) ## build the library with the trained networks: dist/*.whl
 	@python -m tools.wheel
 audit: $(RUNTIME) ## hash cache, remote and outputs again, and name corrupt files; REPAIR=1: repair them
