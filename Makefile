@@ -56,7 +56,7 @@ share: $(RUNTIME) ## upload current results to the remote, with DVC's run cache
 pull: $(RUNTIME) ## download shared results, run the rest, and check that all is current
 	@python -m stages.check
 	@python -m tools.sharing pull
-compare: $(RUNTIME) ## compare results with another revision's: REV=main; MARKDOWN=file: also for a pull request
+compare: current ## compare current results with another revision's: REV=main; MARKDOWN=file: also for a pull request
 	@python -m tools.compare "$${REV:-main}" $${MARKDOWN:+--markdown "$$MARKDOWN"}
 review: $(RUNTIME) ## as on a pull request: rebuild, compare with REV=main, fail if committed results differ from the code's
 	@$(MAKE) --no-print-directory $(build)

@@ -59,7 +59,6 @@ class Comparison:
 
     old: str  # title of the revision
     new: str
-    stale: list[str] = field(default_factory=list)  # stages of the workspace that are not current
     refused: dict[str, list[str]] = field(default_factory=dict)  # what differs of `MEASURED_WITH` → evaluations
     unpaired: list[str] = field(default_factory=list)  # evaluations and methods that only one revision has
     rows: list[Row] = field(default_factory=list)  # scores that changed, in the order of their tables
@@ -82,12 +81,8 @@ def main() -> None:
 
 
 def compare(old: Revision, new: Revision) -> Comparison:
-    """Compare the results of two revisions of the repository in the working directory.
-
-    Raises:
-        ArtifactError: DVC can't tell what of the workspace is current.
-    """
-    result = Comparison(old.title, new.title, new.stale())
+    """Compare the recorded results of two revisions of the repository in the working directory."""
+    result = Comparison(old.title, new.title)
     before, after = old.evaluations(), new.evaluations()
     result.unpaired = [folder.removeprefix(EVALUATIONS) for folder in sorted(before.keys() ^ after.keys())]
     changed = [folder for folder in before if folder in after and before[folder]["outs"] != after[folder]["outs"]]
@@ -189,8 +184,6 @@ def sentences(comparison: Comparison) -> str:
     rows, parts = comparison.rows, []
     if comparison.missing:
         parts.append(f"No scores were compared: not all are available here. {comparison.missing}.")
-    if comparison.stale:
-        parts.append(f"The results of the workspace are not current ({listed(comparison.stale)}): run `make repro`.")
     for reasons, evaluations in comparison.refused.items():
         parts.append(f"Not compared, because {reasons} changed: {listed(evaluations)}.")
     if comparison.unpaired:

@@ -54,20 +54,6 @@ class Revision:
         there = f"git switch --detach {self.name} &&"
         return f"run `{there} make pull && git switch -` (without a remote `make repro` instead of `make pull`)"
 
-    def stale(self) -> list[str]:
-        """The workspace's stages whose code, params or data differ from dvc.lock; none of a commit.
-
-        Raises:
-            ArtifactError: DVC can't tell.
-        """
-        if self.name:
-            return []
-        try:
-            status = self._files.repo.status(targets=[PIPELINE])
-        except DvcException as error:
-            raise ArtifactError(f"{self.title}: {error}") from error
-        return [stage for stage, changed in status.items() if _modified(changed)]
-
     def evaluations(self) -> dict[str, dict[str, Any]]:
         """Folder of an evaluation → the entry in dvc.lock of the stage that made it."""
         made_by = makers(self.stages).items()
@@ -82,10 +68,3 @@ class Revision:
             message = f"{self.title}: {path} is not available ({reason}); {self._remedy}, then compare again"
             raise UnavailableError(message) from error
         return pd.read_csv(io.BytesIO(content), dtype=TEXT, keep_default_na=False, na_values=[""])
-
-
-def _modified(changed: Any) -> bool:
-    """Whether an entry of DVC's status reports more than missing files."""
-    if isinstance(changed, dict | list):
-        return any(map(_modified, changed.values() if isinstance(changed, dict) else changed))
-    return changed not in ("deleted", "not in cache")
