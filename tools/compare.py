@@ -24,7 +24,6 @@ SETS = f"{EVALUATIONS}test_sets/"
 MEASURED_WITH = ("data/pairs/test", "data/test_sets/", "stages/evaluate", "stages/targets", "evaluate", "targets")
 METHOD, PATCH = ["test_set", "method"], ["photo", "row", "column"]  # test_set is '' for the test photographs
 HEADER = ("score", "old", "new", "difference", "95 %", "verdict")
-MOST = 12  # names in a sentence
 LEGEND = (
     "Differences are means over photographs, each weighted equally, of the same patches in both revisions. 95 %: the "
     "row's own paired confidence interval over photographs. Verdicts are corrected for all rows together (Holm): where "
@@ -185,12 +184,12 @@ def sentences(comparison: Comparison) -> str:
     if comparison.missing:
         parts.append(f"No scores were compared: not all are available here. {comparison.missing}.")
     for reasons, evaluations in comparison.refused.items():
-        parts.append(f"Not compared, because {reasons} changed: {listed(evaluations)}.")
+        parts.append(f"Not compared, because {reasons} changed: {', '.join(evaluations)}.")
     if comparison.unpaired:
-        parts.append(f"Only in one of both: {listed(comparison.unpaired)}.")
+        parts.append(f"Only in one of both: {', '.join(comparison.unpaired)}.")
     for verdict in ("better", "worse"):
         if names := [row.name for row in rows if row.verdict == verdict]:
-            parts.append(f"{verdict.capitalize()}: {listed(names)}.")
+            parts.append(f"{verdict.capitalize()}: {', '.join(names)}.")
     if undecided := sum(row.verdict == "no difference" for row in rows):
         parts.append(f"No difference that this test set can show: {undecided} of {len(rows)} scores that changed.")
     if any(row.photographs == 1 for row in rows):
@@ -198,11 +197,6 @@ def sentences(comparison: Comparison) -> str:
     if not (rows or comparison.refused or comparison.missing):
         parts.append("Every PSNR and SSIM that both have is the same.")
     return " ".join(parts)
-
-
-def listed(names: list[str]) -> str:
-    """Names in a sentence."""
-    return ", ".join(names[:MOST]) + (f" and {len(names) - MOST} more" if len(names) > MOST else "")
 
 
 def table(rows: list[Row]) -> list[str]:

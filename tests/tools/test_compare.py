@@ -209,12 +209,6 @@ def test_patches_equal_to_their_target_are_left_out() -> None:
     assert compare.judged(indexed(old), indexed(new.assign(psnr=np.nan))) == []
 
 
-def test_columns_are_aligned_and_sentences_limited() -> None:
-    rows = judged(*[MORE] * 20)
-    assert "`m11` psnr and 8 more." in compare.sentences(compare.Comparison("old", "new", rows=rows))
-    assert len({len(line) for line in compare.table(rows)}) == 1
-
-
 @pytest.mark.parametrize(
     ("p", "significant"),
     [
