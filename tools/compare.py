@@ -186,7 +186,7 @@ def sentences(comparison: Comparison) -> str:
     for reasons, evaluations in comparison.refused.items():
         parts.append(f"Not compared, because {reasons} changed: {', '.join(evaluations)}.")
     if comparison.unpaired:
-        parts.append(f"Only in one of both: {', '.join(comparison.unpaired)}.")
+        parts.append(f"Only in one of the two: {', '.join(comparison.unpaired)}.")
     for verdict in ("better", "worse"):
         if names := [row.name for row in rows if row.verdict == verdict]:
             parts.append(f"{verdict.capitalize()}: {', '.join(names)}.")

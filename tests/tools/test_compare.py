@@ -97,7 +97,7 @@ def test_a_true_difference_is_reported(here: Path) -> None:
     assert row.old == pytest.approx(scores("").groupby("photo")["psnr"].mean().mean(), rel=1e-6)
     title, _, said, *_ = compare.markdown(result).splitlines()
     assert re.fullmatch(r"`first \(\w{7}\)` → `second \(\w{7}\)`", title)
-    assert said == "Only in one of both: vae. Better: `subpixel` psnr."
+    assert said == "Only in one of the two: vae. Better: `subpixel` psnr."
 
 
 def test_scores_of_another_evaluation_are_not_compared(here: Path) -> None:

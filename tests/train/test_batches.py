@@ -114,25 +114,20 @@ def test_augmentation_mirrors_and_turns(mirrored: bool, turns: int) -> None:
 
 def test_every_kind_has_its_frequency_and_its_limits() -> None:
     generator, again = rng(), rng()
-    drawn = [degrade.draw(generator, 55) for _ in range(4000)]
-    assert drawn[:40] == [degrade.draw(again, 55) for _ in range(40)]
-    kinds = {
-        "none": [d for d in drawn if d == Damage()],
-        "photons": [d for d in drawn if d.photons],
-        "jpeg": [d for d in drawn if d.quality and not d.sigma],
-        "noise_jpeg": [d for d in drawn if d.quality and d.sigma],
-        "noise": [d for d in drawn if d.sigma and not d.quality],
-    }
-    for kind, share in degrade.KINDS.items():
-        assert len(kinds[kind]) / len(drawn) == pytest.approx(share, abs=0.025)
-    assert 50 < max(d.sigma for d in drawn) <= 55
-    weak = np.median([d.sigma for d in kinds["noise"]])
+    found = pd.DataFrame([degrade.draw(generator, 55) for _ in range(4000)])
+    pd.testing.assert_frame_equal(found[:40], pd.DataFrame([degrade.draw(again, 55) for _ in range(40)]))
+    noisy, counted, compressed = found["sigma"] > 0, found["photons"] > 0, found["quality"] > 0
+    none = (found == Damage()).all(axis=1)
+    shares = {"none": none, "noise": noisy & ~compressed, "photons": counted, "jpeg": compressed & ~noisy}
+    shares["noise_jpeg"] = noisy & compressed
+    assert {kind: rows.mean() for kind, rows in shares.items()} == pytest.approx(degrade.KINDS, abs=0.025)
+    assert 50 < found["sigma"].max() <= 55
+    weak = found["sigma"][shares["noise"]].median()
     assert weak == pytest.approx(55 * 0.5**1.5, rel=0.1)  # weak noise is more frequent than strong
-    assert min(d.photons for d in kinds["photons"]) >= (255 / 55) ** 2
-    compressed = [d for d in drawn if d.quality]
-    qualities = [d.quality for d in compressed]
-    assert (min(qualities), max(qualities)) == (10, 95)
-    assert len({(d.row % 8, d.column % 8) for d in compressed}) == 64
+    assert found["photons"][counted].min() >= (255 / 55) ** 2
+    jpeg = found[compressed]
+    assert (jpeg["quality"].min(), jpeg["quality"].max()) == (10, 95)
+    assert len((jpeg[["row", "column"]] % 8).drop_duplicates()) == 64
 
 
 @pytest.mark.parametrize(
