@@ -33,7 +33,7 @@ LEGEND = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Row:
     """A score that differs between the revisions."""
 
@@ -43,9 +43,10 @@ class Row:
     old: float  # mean over photographs
     new: float
     photographs: int
-    low: float  # of the 95 % interval of this row alone; NaN where the spread over photographs is unknown
+    p: float  # of this row alone; 1, and the 95 % interval NaN, where the spread over photographs is unknown
+    low: float
     high: float
-    verdict: str  # better, worse or no difference; of all rows together
+    verdict: str = "no difference"  # or better or worse, of all rows together
 
     @property
     def name(self) -> str:
@@ -124,22 +125,19 @@ def scores(revision: Revision, folders: list[str]) -> pd.DataFrame:
 def judged(old: pd.DataFrame, new: pd.DataFrame) -> list[Row]:
     """A row for each of the `scores` that differs, with verdicts on all together."""
     both = pd.concat({"old": old, "new": new}, axis="columns", join="inner")
-    means: dict[tuple[str, str, str], pd.DataFrame] = {}
+    rows = []
     for (test_set, method), patches in both.groupby(level=METHOD, sort=False):
         for measure in HEADLINE:
             pair = patches.xs(measure, axis="columns", level=1).dropna()  # a patch equal to its target has no PSNR
-            if not np.allclose(pair["old"], pair["new"], RELATIVE, ABSOLUTE):
-                means[test_set, method, measure] = pair.groupby(level="photo").mean()
-    tests = [students_t(mean["new"] - mean["old"], RELATIVE * mean.abs().max(axis=None)) for mean in means.values()]
-    significant = holm(np.array([p for p, _, _ in tests]))
-    rows = []
-    for (test_set, method, measure), mean, (_, low, high), differs in zip(
-        means, means.values(), tests, significant, strict=True
-    ):
-        old_mean, new_mean = mean.mean()
-        better = (new_mean > old_mean) == MEASURES[measure].more_is_better
-        verdict = ("better" if better else "worse") if differs else "no difference"
-        rows.append(Row(test_set, method, measure, old_mean, new_mean, len(mean), low, high, verdict))
+            if np.allclose(pair["old"], pair["new"], RELATIVE, ABSOLUTE):
+                continue
+            means = pair.groupby(level="photo").mean()
+            p, low, high = students_t(means["new"] - means["old"], RELATIVE * means.abs().max(axis=None))
+            before, after = means["old"].mean(), means["new"].mean()
+            rows.append(Row(test_set, method, measure, before, after, len(means), p, low, high))
+    for row, differs in zip(rows, holm(np.array([row.p for row in rows])), strict=True):
+        if differs:
+            row.verdict = "better" if (row.new > row.old) == MEASURES[row.measure].more_is_better else "worse"
     return rows
 
 
@@ -191,7 +189,7 @@ def sentences(comparison: Comparison) -> str:
         if names := [row.name for row in rows if row.verdict == verdict]:
             parts.append(f"{verdict.capitalize()}: {', '.join(names)}.")
     if undecided := sum(row.verdict == "no difference" for row in rows):
-        parts.append(f"No difference that this test set can show: {undecided} of {len(rows)} scores that changed.")
+        parts.append(f"No difference that these photographs can show: {undecided} of {len(rows)} scores that changed.")
     if any(row.photographs == 1 for row in rows):
         parts.append("A single photograph says nothing about others.")
     if not (rows or comparison.refused or comparison.missing):
