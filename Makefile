@@ -56,7 +56,7 @@ share: $(RUNTIME) ## upload current results to the remote, with DVC's run cache
 pull: $(RUNTIME) ## download shared results, run the rest, and check that all is current
 	@python -m stages.check
 	@python -m tools.sharing pull
-compare: $(RUNTIME) ## compare results with another revision's: REV=main; MARKDOWN=file: also for a pull request
+compare: current ## compare current results with another revision's: REV=main; MARKDOWN=file: also for a pull request
 	@python -m tools.compare "$${REV:-main}" $${MARKDOWN:+--markdown "$$MARKDOWN"}
 review: $(RUNTIME) ## as on a pull request: rebuild, compare with REV=main, fail if committed results differ from the code's
 	@$(MAKE) --no-print-directory $(build)
@@ -70,7 +70,7 @@ trace: $(RUNTIME) ## the inputs of a score: METRIC=subpixel.ssim
 merge: $(RUNTIME) ## after `git merge` stopped in results: resolve conflicts, and rebuild what neither branch has
 	@python -m tools.merge
 	@$(MAKE) --no-print-directory $(build)
-	@python -m tools.merge --add
+	@git add --all -- dvc.lock metrics && echo "merge: results are current and added; look at git status, then git commit"
 wheel: $(RUNTIME) ## build the library with the trained networks: dist/*.whl
 	@python -m tools.wheel
 audit: $(RUNTIME) ## hash cache, remote and outputs again, and name corrupt files; REPAIR=1: repair them

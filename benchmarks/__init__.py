@@ -1,4 +1,4 @@
-"""Speed, memory and growth beside other libraries, as ratios within one run; no result depends on them.
+"""Speed and memory beside other libraries, as ratios within one run; no result depends on them.
 
 Ours and a peer are measured in turn; a row has the median and range of their ratios. Each benchmark is a function,
 `<name>(rounds)`, that returns rows made by `row`.
@@ -18,15 +18,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import psutil
 from tqdm import tqdm
 
-from stages.fetch.sources import bundled
-from stages.formats import manifest
-
-LIST = Path("stages/fetch/bundled.csv")
-PACKAGES = ("dvc", "keras", "numpy", "onnxruntime", "opencv-python-headless", "pillow", "scikit-image", "tensorflow")
+PACKAGES = ("keras", "numpy", "onnxruntime", "opencv-python-headless", "pillow", "scikit-image", "tensorflow")
 MARK = "\n#cost "
 
 # Runs a command and adds a line to stderr: its CPU seconds, and the peak memory in MiB of the largest process in its
@@ -55,13 +50,6 @@ class Cost:
     cpu_seconds: float  # user and system time of all its processes
     mib: float  # peak resident memory of its largest process; pages of mapped files count
     output: str  # its standard output
-
-
-def photographs(split: str = "") -> dict[str, np.ndarray]:
-    """The bundled photographs, or those of a split, by name: `(height, width, 3)` uint8."""
-    table = manifest.read(LIST)
-    chosen = table[(table["split"] == split) | (not split)]
-    return {photo["name"]: bundled.read(photo["name"], photo["source"]) for _, photo in chosen.iterrows()}
 
 
 def row(
@@ -110,12 +98,9 @@ def cpu_seconds(work: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def run(command: Sequence[str], folder: Path = Path()) -> Cost:
-    """Run a command in `folder`, whose modules come first, and say what it took; `BenchmarkError` if it fails."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    surroundings = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "PYTHONPATH": str(folder.absolute())}
-    launched = [sys.executable, "-S", "-c", LAUNCHER, *command]
-    result = subprocess.run(launched, cwd=folder, env=surroundings, capture_output=True, text=True)
+def run(command: Sequence[str]) -> Cost:
+    """Run a command and say what it took; `BenchmarkError` if it fails."""
+    result = subprocess.run([sys.executable, "-S", "-c", LAUNCHER, *command], capture_output=True, text=True)
     if result.returncode:
         said = (result.stdout + result.stderr)[-2000:]
         raise BenchmarkError(f"{' '.join(command)[:200]}: exit code {result.returncode}\n{said}")

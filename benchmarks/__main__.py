@@ -16,11 +16,7 @@ from benchmarks import BenchmarkError, Row, machine
 from stages.common.artifacts import ArtifactError, read_json, write_text
 from stages.common.settings import SettingsError
 
-MODULES = {  # benchmark → module of its function
-    "quality": "training",
-    **dict.fromkeys(("scoring", "convert"), "images"),
-    **dict.fromkeys(("overhead", "growth"), "pipeline"),
-}
+MODULES = {"quality": "training", "scoring": "images", "convert": "images"}  # benchmark → module of its function
 RESULTS = Path("benchmarks/results.json")  # `[median, lowest, highest]` of each figure
 Results = dict[str, dict[str, Any]]
 
@@ -28,7 +24,7 @@ Results = dict[str, dict[str, Any]]
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", choices=MODULES, help="default: all")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (default 5; growth: once)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (default 5)")
     parser.add_argument("--write", action="store_true", help=f"write what was measured to {RESULTS}")
     arguments = parser.parse_args()
     try:

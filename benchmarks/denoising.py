@@ -19,13 +19,15 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks import BenchmarkError, photographs
+from benchmarks import BenchmarkError
 from grayscale.photograph import convert
 from stages.common.artifacts import read_table, sha256_of, write_table
 from stages.evaluate import baselines, noise, scores
+from stages.fetch.sources import bundled
+from stages.formats import manifest
 from stages.report.collect import HEXADECIMALS, PEERS, PEERS_TEXT
 
-MODEL = Path("data/models/denoise/model.onnx")
+LIST, MODEL = Path("stages/fetch/bundled.csv"), Path("data/models/denoise/model.onnx")
 BM3D = [("gaussian", 10), ("gaussian", 25), ("gaussian", 50)]  # where it takes part, at ten seconds per photograph
 CONDITIONS = [("gaussian", 2), *BM3D, ("jpeg", 10), ("jpeg", 20)]
 DIGITS = {"psnr": 3, "ssim": 5, "rate": 4}  # decimals in metrics/peers.csv
@@ -80,6 +82,13 @@ def _rows(photograph: np.ndarray, name: str, kind: str, level: int) -> Iterator[
         yield {**condition, "psnr": found["psnr"], "ssim": found["ssim"], "rate": rate}
 
 
+def test_photographs() -> dict[str, np.ndarray]:
+    """The bundled photographs of the test split by name: `(height, width, 3)` uint8."""
+    table = manifest.read(LIST)
+    chosen = table[table["split"] == "test"]
+    return {photo["name"]: bundled.read(photo["name"], photo["source"]) for _, photo in chosen.iterrows()}
+
+
 def write(name: str, rows: pd.DataFrame) -> None:
     """Replace the rows of the photographs `name` in metrics/peers.csv; those of methods not measured now stay."""
     rows = pd.concat({name: rows.round(DIGITS)}, names=["photographs"]).reset_index(level=0)
@@ -101,6 +110,6 @@ if __name__ == "__main__":
     files = sorted(arguments.folder.iterdir()) if arguments.folder else []
     own = {file.stem: np.asarray(Image.open(file).convert("RGB")) for file in files}
     try:
-        write(arguments.name, compare(own or photographs("test")))
+        write(arguments.name, compare(own or test_photographs()))
     except BenchmarkError as error:
         raise SystemExit(f"benchmarks: {error}") from None

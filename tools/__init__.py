@@ -23,3 +23,8 @@ def output_of(*command: str) -> str:
 def read_lock(text: str | Path = LOCK) -> dict[str, Any]:
     """The stages of a lock file of DVC, given as text or path: name → cmd, deps, params and outs."""
     return dict(YAML(typ="safe").load(text)["stages"])
+
+
+def makers(stages: dict[str, Any]) -> dict[str, str]:
+    """Path of an output → the stage that makes it."""
+    return {out["path"]: name for name, entry in stages.items() for out in entry.get("outs", [])}

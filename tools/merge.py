@@ -1,34 +1,27 @@
-"""Resolves conflicts in generated files: `python -m tools.merge` before the rebuild, `--add` after it (`make merge`).
+"""Resolves conflicts in generated files: `python -m tools.merge`, before the rebuild (`make merge`).
 
 dvc.lock is merged stage by stage, the table of studies run by run: each entry comes from the branch that ran it. Other
 files in metrics are taken from one branch; the rebuild writes them again. Files that people write are never touched.
 """
 
-import argparse
 import re
 import subprocess
 from pathlib import Path
 
 from stages.common import leftovers
 from stages.common.artifacts import write_bytes, write_text
-from tools import DVC, LOCK, ToolError, read_lock
+from tools import LOCK, ToolError
 
 STUDIES = Path("metrics/studies.csv")
 GENERATED = ("dvc.lock", "metrics")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tools.merge", description=__doc__)
-    parser.add_argument("--add", action="store_true", help="after the rebuild: add the generated files to git's index")
     try:
-        if parser.parse_args().add:
-            run("git", "add", "--all", "--", *GENERATED)
-            print("merge: results are current and added; look at `git status`, then `git commit`")
-        else:
-            resolve()
-            prune()
+        resolve()
     except ToolError as error:
         raise SystemExit(f"merge: {error}") from None
+    leftovers.remove()
 
 
 def resolve() -> None:
@@ -39,13 +32,13 @@ def resolve() -> None:
         raise ToolError(f"resolve {', '.join(by_hand)} by hand, `git add` them, then run make merge again")
     for path in map(Path, conflicts):
         base, ours, theirs = (version(side, path) for side in (1, 2, 3))
-        if path in (LOCK, STUDIES) and ours and theirs:
+        if ours is None or theirs is None:
+            path.unlink(missing_ok=True)  # one side removed it; the rebuild decides
+        elif path in (LOCK, STUDIES):
             write_text(path, merged(path, (base or b"").decode(), ours.decode(), theirs.decode()))
             print(f"merge: {path}: each entry is taken from the branch that ran it")
-        elif base is not None and (ours is None or theirs is None):
-            path.unlink(missing_ok=True)  # one side removed it; the rebuild decides
         else:
-            write_bytes(path, ours if ours is not None else theirs or b"")
+            write_bytes(path, ours)
 
 
 def merged(path: Path, base: str, ours: str, theirs: str) -> str:
@@ -80,16 +73,6 @@ def split_table(text: str) -> tuple[str, dict[str, str]]:
     """The header of the table of studies, and its rows by study and run, the first two columns."""
     head, *rows = text.splitlines(keepends=True) or [""]
     return head, {",".join(row.split(",")[:2]): row for row in rows}
-
-
-def prune() -> None:
-    """Remove the outputs of removed variants, and their entries in dvc.lock, which DVC keeps."""
-    leftovers.remove()
-    known = run(*DVC, "stage", "list", "--name-only").split()
-    if dropped := [name for name in read_lock() if name not in known]:
-        head, entries = split_lock(LOCK.read_text(encoding="utf-8"))
-        write_text(LOCK, head + "".join(text for name, text in entries.items() if name in known))
-        print(f"merge: removed {', '.join(dropped)} from {LOCK}")
 
 
 def version(side: int, path: Path) -> bytes | None:

@@ -6,29 +6,21 @@ Reads dvc.lock, manifests and git, so it works in a clone without data.
 import argparse
 import csv
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from tools import LOCK, ToolError, output_of, read_lock
+from tools import LOCK, ToolError, makers, output_of, read_lock
 
-SCORES, TABLES = Path("metrics/scores"), Path("data/report")
+SCORES = Path("metrics/scores")
 CODE = ("stages/", "grayscale/")
-
-
-class Link(NamedTuple):
-    """An input or output of a stage."""
-
-    kind: str  # made, data, code, param, package or photo
-    name: str
-    value: str  # hash, or value of a param
-    commit: str = ""  # the last that changed it, or that recorded its hash in dvc.lock
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.trace", description=__doc__)
-    parser.add_argument("metric", help="<method>.<measure>, such as subpixel.ssim; or <test set>.<method>.<measure>")
+    parser.add_argument("metric", help="<method>.<measure>, as in `dvc metrics show`: subpixel.ssim")
     metric = parser.parse_args().metric
     try:
         print("\n".join(trace(metric)))
@@ -39,47 +31,22 @@ def main() -> None:
 
 
 def trace(metric: str) -> Iterator[str]:
-    """The lines to print for `<method>.<measure>` or `<test set>.<method>.<measure>`; `ToolError` if there is none."""
+    """The lines to print for `<method>.<measure>`; `ToolError` if there is none."""
     stages = read_lock()
-    test_set, method, measure = ["", "", *metric.split(".")][-3:]
-    scores = read_scores(stages, test_set)
-    if measure not in scores.get(method, {}):
+    made_by = makers(stages)
+    method, _, measure = metric.partition(".")
+    files = {file.stem: file for file in sorted(SCORES.glob("*.json")) if str(file) in made_by}
+    scores = json.loads(files[method].read_text(encoding="utf-8")) if method in files else {}
+    if measure not in scores:
         raise ToolError(
             f"there is no score {metric!r}; name one as METRIC=<method>.<measure>, such as subpixel.ssim; methods are "
-            f"{', '.join(scores)}"
+            f"{', '.join(files)}"
         )
-    score = scores[method]
-    yield f"{metric} = {score[measure]}"
-    yield f"read from {score['file']}, which is {commit_of(Path(score['file']))}"
-    for stage in upstream(score["stage"], stages):
+    yield f"{metric} = {scores[measure]}"
+    yield f"read from {files[method]}, which is {commit_of(files[method])}"
+    for stage in upstream(made_by[str(files[method])], stages):
         yield f"\n{stage}: {stages[stage]['cmd']}"
-        for link in links(stages[stage]):
-            yield f"  {link.kind:7} {link.name}: {link.value}  {link.commit}".rstrip()
-
-
-def read_scores(stages: dict[str, Any], test_set: str = "") -> dict[str, dict[str, Any]]:
-    """Method → its scores, their `file`, and the `stage` that wrote them.
-
-    Scores of variants and baselines are in metrics/scores, which git keeps; those of PCA are only in data/report.
-
-    Raises:
-        ToolError: there is no such test set, or dvc.lock lacks a stage that wrote scores.
-    """
-    scores: dict[str, dict[str, Any]] = {}
-    table = TABLES / (f"test_set_{test_set}.csv" if test_set else "methods.csv")
-    if table.exists():
-        with table.open(encoding="utf-8", newline="") as file:
-            scores = {row["method"]: {**row, "file": str(table)} for row in csv.DictReader(file)}
-    elif test_set:
-        raise ToolError(f"{table} is missing: there is no such test set, or `make repro` has not made it")
-    for path in sorted(SCORES.glob("*.json")) if not test_set else ():
-        if stage := makers(stages).get(str(path)):
-            metrics = json.loads(path.read_text(encoding="utf-8"))
-            scores[path.stem] = {**scores.get(path.stem, {}), **metrics, "file": str(path), "stage": stage}
-    unknown = [score["stage"] for score in scores.values() if score["stage"] not in stages]
-    if unknown:
-        raise ToolError(f"{LOCK} has no stage {unknown[0]}; run `dvc repro`")
-    return scores
+        yield from links(stages[stage])
 
 
 def upstream(stage: str, stages: dict[str, Any]) -> list[str]:
@@ -92,32 +59,27 @@ def upstream(stage: str, stages: dict[str, Any]) -> list[str]:
     return chain
 
 
-def makers(stages: dict[str, Any]) -> dict[str, str]:
-    """Path of an output → the stage that makes it."""
-    return {out["path"]: name for name, entry in stages.items() for out in entry.get("outs", [])}
-
-
-def links(entry: dict[str, Any]) -> Iterator[Link]:
-    """The outputs and inputs of a stage in dvc.lock."""
-    for out in entry.get("outs", []):
-        yield Link("made", out["path"], f"md5 {out['md5']}", recorded(out["md5"]))
+def links(entry: dict[str, Any]) -> Iterator[str]:
+    """The outputs and inputs of a stage in dvc.lock, with the commit that changed or recorded each."""
+    for out in entry["outs"]:
+        yield f"  made    {out['path']}: md5 {out['md5']}  {recorded().get(out['md5'], 'not committed')}"
     for dep in entry["deps"]:
         is_code = dep["path"].startswith(CODE)
-        commit = commit_of(Path(dep["path"])) if is_code else recorded(dep["md5"])
-        yield Link("code" if is_code else "data", dep["path"], f"md5 {dep['md5']}", commit)
+        commit = commit_of(Path(dep["path"])) if is_code else recorded().get(dep["md5"], "not committed")
+        yield f"  {'code' if is_code else 'data'}    {dep['path']}: md5 {dep['md5']}  {commit}"
     for file, values in entry.get("params", {}).items():
         for key, value in values.items():
-            yield Link("package" if file == "environment.yaml" else "param", key, str(value))
-            if key == "fetch" or key.startswith("test_sets."):  # only the bundled photographs' manifest is in git
-                manifest = Path(entry["outs"][0]["path"], "manifest.csv")
-                yield from photographs(Path(value["inputs"]) if value["source"] == "bundled" else manifest)
+            yield f"  {'package' if file == 'environment.yaml' else 'param  '} {key}: {value}"
+            if key == "fetch":  # only the bundled photographs' manifest is in git
+                bundled = value["source"] == "bundled"
+                yield from photographs(Path(value["inputs"]) if bundled else Path("data/photos/manifest.csv"))
 
 
-def photographs(manifest: Path) -> Iterator[Link]:
+def photographs(manifest: Path) -> Iterator[str]:
     """The rows of a manifest; none if it is missing."""
     text = manifest.read_text(encoding="utf-8") if manifest.exists() else ""
     for row in csv.DictReader(text.split("\n")):
-        yield Link("photo", f"{row['name']} ({row['split']})", f"sha256 {row['sha256']}", commit_of(manifest))
+        yield f"  photo   {row['name']} ({row['split']}): sha256 {row['sha256']}  {commit_of(manifest)}"
 
 
 @cache
@@ -129,16 +91,11 @@ def commit_of(path: Path) -> str:
 
 
 @cache
-def recorded(md5: str) -> str:
-    """The last commit that wrote a hash into dvc.lock."""
-    commit = output_of("git", "log", "-1", "--format=%h of %cs", "-S", md5, "--", str(LOCK))
-    return f"commit {commit}" if commit and md5 in committed_lock() else "not committed"
-
-
-@cache
-def committed_lock() -> str:
-    """dvc.lock in the last commit; empty if it has none."""
-    return output_of("git", "show", f"HEAD:{LOCK}")
+def recorded() -> dict[str, str]:
+    """Hash in dvc.lock → the commit that wrote it there."""
+    blamed = output_of("git", "blame", "--date=short", str(LOCK))
+    lines = re.findall(r"^\^?(\w+) .* ([\d-]+) +\d+\) +md5: (\S+)$", blamed, flags=re.MULTILINE)
+    return {md5: f"commit {commit[:7]} of {day}" for commit, day, md5 in lines if commit.strip("0")}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Batches for training and validation: order, augmentation, damage."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import keras
 import numpy as np
@@ -36,7 +35,7 @@ class TrainingBatches(keras.utils.PyDataset):
 
     def begin(self, epoch: int) -> None:
         """Start an epoch; epochs count from 1, steps from 0."""
-        self._epoch, self._order = epoch, Order(self._shards, [self._recipe.seed, epoch, 0])
+        self._epoch, self._order = epoch, shuffled(self._shards, [self._recipe.seed, epoch, 0])
 
     def __len__(self) -> int:
         return -(-self.patches // self._recipe.batch)
@@ -47,7 +46,7 @@ class TrainingBatches(keras.utils.PyDataset):
         rng = np.random.default_rng([self._recipe.seed, self._epoch, 1 + step])
         mirrored = rng.random(size) < 0.5 if self._recipe.flips else np.zeros(size, bool)
         turns = rng.integers(0, 4, size) if self._recipe.quarter_turns else np.zeros(size, int)
-        images, targets = self._pairs.read(self._order.numbers(start, start + size), [rng] * size)
+        images, targets = self._pairs.read(self._order[start : start + size], [rng] * size)
         return augment(images, mirrored, turns), augment(targets, mirrored, turns)
 
 
@@ -86,33 +85,18 @@ class Pairs:
         return degrade.damaged(pieces, degrade.draw(rng, self._recipe.degrade), rng)
 
 
-class Order:
-    """The shuffled patches of an epoch. If there are many shards, `WINDOW` random shards at a time are shuffled.
+def shuffled(shards: list[tuple[int, int]], seed: list[int]) -> np.ndarray:
+    """All patches in the random order of an epoch, `(patches,)`; `shards` are (start, stop) numbers of patches.
 
-    Memory holds the numbers of two windows at most.
+    If there are many shards, `WINDOW` random ones at a time are shuffled.
     """
-
-    def __init__(self, shards: list[tuple[int, int]], seed: list[int]) -> None:
-        """`shards` are the (start, stop) numbers of their patches."""
-        self._seed = seed
-        order = np.arange(len(shards))
-        if len(shards) > WINDOW:
-            order = np.random.default_rng(seed).permutation(order)
-        self._windows = [[shards[n] for n in order[start : start + WINDOW]] for start in range(0, len(shards), WINDOW)]
-        self._starts = np.cumsum([0, *(sum(stop - start for start, stop in window) for window in self._windows)])
-        self._window = lru_cache(2)(self._shuffled)
-
-    def numbers(self, start: int, stop: int) -> np.ndarray:
-        """The patches at positions `start` to `stop` − 1 of the order, `(stop − start,)`."""
-        first, last = np.searchsorted(self._starts, [start, stop - 1], side="right") - 1
-        found = np.concatenate([self._window(window) for window in range(first, last + 1)])
-        return found[start - self._starts[first] : stop - self._starts[first]]
-
-    def _shuffled(self, window: int) -> np.ndarray:
-        patches = np.concatenate([np.arange(*shard) for shard in self._windows[window]])
-        # 1 + window, because trailing zeros do not change a seed of NumPy
-        seed = self._seed if len(self._windows) == 1 else [*self._seed, 1 + window]
-        return np.random.default_rng(seed).permutation(patches)
+    if len(shards) <= WINDOW:
+        return np.random.default_rng(seed).permutation(shards[-1][1])
+    order = np.random.default_rng(seed).permutation(len(shards))
+    windows = [order[start : start + WINDOW] for start in range(0, len(order), WINDOW)]
+    numbers = [np.concatenate([np.arange(*shards[shard]) for shard in window]) for window in windows]
+    # from 1, because trailing zeros do not change a seed of NumPy
+    return np.concatenate([np.random.default_rng([*seed, n]).permutation(part) for n, part in enumerate(numbers, 1)])
 
 
 class ValidationBatches(keras.utils.PyDataset):

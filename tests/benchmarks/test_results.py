@@ -3,11 +3,10 @@
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import BenchmarkError, by_turns, denoising, images, row, run, training
+from benchmarks import BenchmarkError, by_turns, denoising, row, run, training
 from benchmarks import __main__ as command
 from stages.common.artifacts import read_json, write_text
 from stages.report.collect import peers
@@ -71,11 +70,6 @@ def test_the_rows_of_other_photographs_and_of_filters_that_are_not_installed_sta
     write_text(denoising.MODEL, "another network")
     denoising.write("mine", rows)
     assert {name: set(table["method"]) for name, table in peers().items()} == {"mine": {"luma", "bm3d"}}
-
-
-def test_both_sides_of_the_scoring_benchmark_score_alike() -> None:
-    pictures = images.pictures(20)
-    assert np.abs(images.ours(*pictures) - images.loop(*pictures)).max() <= images.CLOSE
 
 
 def test_a_command_is_measured_with_its_children_and_its_failure_is_told() -> None:

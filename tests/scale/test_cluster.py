@@ -99,14 +99,6 @@ def test_without_the_token_neither_a_process_nor_a_node_gets_in(cluster: Cluster
         assert "Authentication token is missing or incorrect" in errors
 
 
-def test_a_missing_cluster_is_reported_at_once(cluster: Cluster) -> None:
-    host = cluster.address.split(":")[0]
-    code = f"from stages.common import engine; engine.connected('{host}:9')"
-    _, errors = cluster.start("python", "-c", code).communicate(timeout=20)
-    assert f"StageError: no Ray cluster at {host}:9: " in errors
-    assert "docs/scale.md" in errors
-
-
 def test_stages_and_a_study_give_the_same_bytes_on_a_cluster(
     first_rebuild: Workspace, tmp_path: Path, cluster: Cluster
 ) -> None:

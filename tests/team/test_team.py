@@ -117,3 +117,8 @@ def test_a_review_refuses_metrics_that_the_code_does_not_give(people: dict[str, 
     assert " M metrics/scores/simple.json" in refused.stdout
     assert "make review: what is committed is not the result of this code" in refused.stderr
     assert Path(ada.folder, "comparison.md").exists()
+
+    ada.edit_params(variants__simple__batch=4)
+    refused = ada.run("make", "compare", "REV=HEAD~1", ok=False, MAKEFLAGS=INSTALLED)
+    assert "Running stage 'train@simple'" in refused.stdout
+    assert "make current: run make repro, and commit the result" in refused.stderr

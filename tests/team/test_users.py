@@ -18,7 +18,7 @@ from tests.conftest import Workspace
 from tests.team.conftest import MANUAL, stages_run
 
 GROUP = 4200  # ids need no entry in /etc
-ADA, BEN, COLLECTOR = 4201, 4202, 4203
+ADA, BEN = 4201, 4202
 READS_ALL = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", "--securebits=+no_setuid_fixup")
 PAGE = "stages/report/page.html"
 
@@ -160,42 +160,3 @@ def test_stages_replace_links_and_never_write_through_them(ben: Account, cache: 
     assert target_of(ben, "data/pairs/counts.csv") in before
     samples.write_leaves(ben.folder, range(1))
     ben.run("python", "-m", "grayscale", "walk 0/leaves-000.jpg", "--variant", "subpixel", "--output", "gray.png")
-
-
-def test_a_corrupt_object_of_another_user_is_found_and_made_again(ada: Account, ben: Account) -> None:
-    path = target_of(ben, "data/photos/manifest.csv")
-    content = path.read_bytes()
-    path.write_bytes(content[:-2] + b"?\n")
-    result = ben.run("make", "audit", "RUNTIME=", ok=False)
-    assert f"{path}: corrupt" in result.stdout
-    result = ben.run("make", "audit", "REPAIR=1", "RUNTIME=", ok=False)
-    assert "delete objects that have no sound copy, then make repro" in result.stderr
-    ben.run("rm", "--force", str(path))
-    ben.run("make", "repro", "RUNTIME=")
-    ben.run("make", "audit", "RUNTIME=")
-    assert target_of(ada, "data/photos/manifest.csv").read_bytes() == content
-    ada.run("dvc", "status", "--quiet", "dvc.yaml")
-
-
-def test_only_a_collector_with_every_commit_may_collect(
-    ada: Account, ben: Account, cache: Path, machine: Path, rights: tuple[str, ...]
-) -> None:
-    """The last test: it removes objects that are in use."""
-    ada.commit("What Ada has")
-    before = objects(cache)
-    collector = Account(machine, "collector", COLLECTOR, "022", rights)
-    collector.clone(ada)
-    collector.follow(*(line for line in manual("everyone", cache) if line.startswith("dvc c") and "relink" not in line))
-    collector.follow(*manual("collector", cache))
-    kept = objects(cache)
-    assert kept.items() <= before.items()
-    ada.run("dvc", "status", "--quiet", "dvc.yaml")
-    model = target_of(ada, "data/models/simple/model.keras")
-    assert model in kept
-
-    ben.keep_variants("subpixel")
-    ben.run("python", "-m", "tools.merge")
-    assert not (ben.folder / "data/models/simple").exists()
-    assert objects(cache) == kept
-    ben.run("dvc", "gc", "--workspace", "--force")
-    assert not model.exists()

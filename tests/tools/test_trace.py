@@ -14,25 +14,19 @@ from tests.tools.conftest import new_repository
 from tools import ToolError, trace
 
 LOCK = YAML(typ="safe").load(REPOSITORY / "dvc.lock")["stages"]
-METHODS = (
-    "method,stage,psnr,ssim,mse\nsubpixel,evaluate@subpixel,60,0.9,1e-6\n"
-    "luma,baselines,61,0.9,1e-6\npca_784,evaluate@simple,100,1,0\n"
-)
 
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A committed repository with dvc.lock, scores, the manifest, some code, and the table of the report."""
+    """A committed repository with dvc.lock, scores, the manifest and some code."""
     workspace = new_repository(tmp_path / "workspace")
     monkeypatch.chdir(workspace.folder)
-    for cached in (trace.commit_of, trace.recorded, trace.committed_lock):
+    for cached in (trace.commit_of, trace.recorded):
         cached.cache_clear()
     for name in ("dvc.lock", "stages/fetch/bundled.csv", "stages/networks/subpixel.py"):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPOSITORY / name, name)
     shutil.copytree(REPOSITORY / "metrics/scores", "metrics/scores")
-    Path("data/report").mkdir(parents=True)
-    Path("data/report/methods.csv").write_text(METHODS)
     workspace.commit("First")
     return workspace.folder
 
@@ -51,28 +45,21 @@ def test_a_score_is_traced_to_its_model_code_params_packages_and_photographs(her
     assert re.search(r"^  photo   astronaut \(train\): sha256 \w{64}  commit ", text, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize(
-    ("metric", "stage"),
-    [("luma.psnr", "baselines"), ("pca_784.psnr", "evaluate@simple"), ("subpixel.mse", "evaluate@subpixel")],
-)
-def test_scores_of_the_report_are_traced(here: Path, metric: str, stage: str) -> None:
-    assert f"\n{stage}: python -m stages.evaluate" in "\n".join(trace.trace(metric))
+def test_what_is_not_committed_is_marked(here: Path) -> None:
+    model = LOCK["train@subpixel"]["outs"][0]["md5"]
+    lock = Path("dvc.lock")
+    lock.write_text(lock.read_text().replace(model, "f" * 32))
+    write_json(Path("metrics/scores/luma.json"), {"psnr": 62.0})
+    assert f"  made    data/models/subpixel: md5 {'f' * 32}  not committed" in list(trace.trace("subpixel.psnr"))
+    value, read, stage, *_ = trace.trace("luma.psnr")
+    assert (value, stage) == ("luma.psnr = 62.0", "\nbaselines: python -m stages.evaluate baselines")
+    assert read.endswith(", changed since")
 
 
-def test_a_clone_without_data_traces_the_scores_in_git_and_marks_changed_ones(here: Path) -> None:
-    Path("data/report/methods.csv").unlink()
-    write_json(Path("metrics/scores/subpixel.json"), {"psnr": 62.0})
-    assert "changed since" in list(trace.trace("subpixel.psnr"))[1]
-    assert next(trace.trace("subpixel.psnr")) == "subpixel.psnr = 62.0"
-    with pytest.raises(ToolError, match=r"methods are .*luma, .*subpixel"):
-        next(trace.trace("pca_784.psnr"))
-
-
-def test_an_unknown_score_or_test_set_is_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ToolError, match=r"no score 'subpixel.beauty'.* methods are .*subpixel"):
-        next(trace.trace("subpixel.beauty"))
-    with pytest.raises(ToolError, match=r"test_set_garden.csv is missing"):
-        next(trace.trace("garden.subpixel.psnr"))
+def test_an_unknown_score_is_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for metric in ("subpixel.beauty", "pca_784.psnr"):
+        with pytest.raises(ToolError, match=rf"no score '{metric}'.* methods are .*luma, .*subpixel"):
+            next(trace.trace(metric))
     Path("dvc.lock").unlink()
     monkeypatch.setattr("sys.argv", ["trace", "subpixel.ssim"])
     with pytest.raises(SystemExit, match=r"^trace: dvc.lock is missing; run `make repro`$"):

@@ -80,21 +80,18 @@ def test_validation_has_every_patch_once_in_order(patch_set: PatchSet, monkeypat
     assert np.array_equal(np.concatenate(targets), to_unit(patch_set.read("gray")))
 
 
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=30), st.integers(1, 7))
-def test_an_order_has_every_patch_once_however_it_is_read(sizes: list[int], batch: int) -> None:
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=30))
+def test_an_order_has_every_patch_once(sizes: list[int]) -> None:
     starts = np.cumsum([0, *sizes]).tolist()
-    order = batches.Order(list(pairwise(starts)), [1, 2, 0])
-    read = [order.numbers(start, min(start + batch, starts[-1])) for start in range(0, starts[-1], batch)]
-    assert sorted(np.concatenate(read)) == list(range(starts[-1]))
-    last = batches.Order(list(pairwise(starts)), [1, 2, 0]).numbers(starts[-1] - len(read[-1]), starts[-1])
-    assert np.array_equal(last, read[-1])
+    assert sorted(batches.shuffled(list(pairwise(starts)), [1, 2, 0])) == list(range(starts[-1]))
 
 
 def test_few_shards_are_shuffled_together_and_many_in_windows() -> None:
-    few = batches.Order([(0, 50), (50, 60), (60, 100)], [7, 1, 0])
-    assert np.array_equal(few.numbers(0, 100), np.random.default_rng([7, 1, 0]).permutation(100))
+    few = batches.shuffled([(0, 50), (50, 60), (60, 100)], [7, 1, 0])
+    assert np.array_equal(few, np.random.default_rng([7, 1, 0]).permutation(100))
     shards = [(start, start + 10) for start in range(0, 200, 10)]
-    many, again = (batches.Order(shards, [7, epoch, 0]).numbers(0, 200) for epoch in (1, 2))
+    many, again = (batches.shuffled(shards, [7, epoch, 0]) for epoch in (1, 2))
+    assert many[38:44].tolist() == [144, 182, 62, 157, 15, 11]  # another order gives other weights
     for window in many.reshape(-1, 10 * batches.WINDOW):
         assert len(set(window // 10)) == batches.WINDOW
         assert not np.array_equal(window, np.sort(window))
@@ -118,25 +115,20 @@ def test_augmentation_mirrors_and_turns(mirrored: bool, turns: int) -> None:
 
 def test_every_kind_has_its_frequency_and_its_limits() -> None:
     generator, again = rng(), rng()
-    drawn = [degrade.draw(generator, 55) for _ in range(4000)]
-    assert drawn[:40] == [degrade.draw(again, 55) for _ in range(40)]
-    kinds = {
-        "none": [d for d in drawn if d == Damage()],
-        "photons": [d for d in drawn if d.photons],
-        "jpeg": [d for d in drawn if d.quality and not d.sigma],
-        "noise_jpeg": [d for d in drawn if d.quality and d.sigma],
-        "noise": [d for d in drawn if d.sigma and not d.quality],
-    }
-    for kind, share in degrade.KINDS.items():
-        assert len(kinds[kind]) / len(drawn) == pytest.approx(share, abs=0.025)
-    assert 50 < max(d.sigma for d in drawn) <= 55
-    weak = np.median([d.sigma for d in kinds["noise"]])
+    found = pd.DataFrame([degrade.draw(generator, 55) for _ in range(4000)])
+    pd.testing.assert_frame_equal(found[:40], pd.DataFrame([degrade.draw(again, 55) for _ in range(40)]))
+    noisy, counted, compressed = found["sigma"] > 0, found["photons"] > 0, found["quality"] > 0
+    none = (found == Damage()).all(axis=1)
+    shares = {"none": none, "noise": noisy & ~compressed, "photons": counted, "jpeg": compressed & ~noisy}
+    shares["noise_jpeg"] = noisy & compressed
+    assert {kind: rows.mean() for kind, rows in shares.items()} == pytest.approx(degrade.KINDS, abs=0.025)
+    assert 50 < found["sigma"].max() <= 55
+    weak = found["sigma"][shares["noise"]].median()
     assert weak == pytest.approx(55 * 0.5**1.5, rel=0.1)  # weak noise is more frequent than strong
-    assert min(d.photons for d in kinds["photons"]) >= (255 / 55) ** 2
-    compressed = [d for d in drawn if d.quality]
-    qualities = [d.quality for d in compressed]
-    assert (min(qualities), max(qualities)) == (10, 95)
-    assert len({(d.row % 8, d.column % 8) for d in compressed}) == 64
+    assert found["photons"][counted].min() >= (255 / 55) ** 2
+    jpeg = found[compressed]
+    assert (jpeg["quality"].min(), jpeg["quality"].max()) == (10, 95)
+    assert len((jpeg[["row", "column"]] % 8).drop_duplicates()) == 64
 
 
 @pytest.mark.parametrize(
