@@ -9,10 +9,10 @@ from pathlib import Path
 
 from grayscale.reading.names import shown
 from stages.common import settings
-from stages.common.stage import RWLOCK
 from stages.fetch.settings import read
 from stages.targets.cutting import require_known
 
+RWLOCK = Path(".dvc/tmp/rwlock")  # which DVC process reads and writes what
 KINDS = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 

@@ -3,7 +3,6 @@
 The caller decides what a shard is, engine.py where it runs, and stage.py how long finished shards are kept.
 """
 
-import errno
 import json
 import os
 import shutil
@@ -44,7 +43,7 @@ def run(
     `work` is a function of a module. It takes a task and an empty folder, writes files (no folders) into it, and
     returns facts for JSON. The same task must give the same bytes, and the same `keep`, a folder below `Stage.keep`,
     must always mean the same tasks. `unit` is that of the progress bar. For the rest see `engine.run`; after an error
-    the finished shards stay. `ArtifactError` if the disk is full.
+    the finished shards stay.
     """
     keep.mkdir(parents=True, exist_ok=True)
     for lost in keep.glob(".*.partial"):
@@ -85,10 +84,6 @@ def _do(work: Work, job: tuple[Any, Path]) -> Any:
         except OSError:
             if _finished(folder) is None:  # else a worker that was thought lost has finished this shard
                 raise
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ArtifactError(f"{folder} can't be written: {error.strerror}; free some space") from error
-        raise
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return json.loads(text)["facts"]

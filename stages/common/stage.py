@@ -4,6 +4,7 @@ Outputs appear together, and only if no input changed during the run. An error i
 """
 
 import ctypes
+import errno
 import fcntl
 import hashlib
 import json
@@ -20,8 +21,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from stages.common import environment, settings
 from stages.common.artifacts import ArtifactError, sha256_of
 from stages.common.settings import SettingsError, read_yaml
@@ -29,7 +28,6 @@ from stages.common.settings import SettingsError, read_yaml
 PIPELINE = Path("dvc.yaml")
 LOCKS = Path(".dvc/tmp/stages")
 KEPT = Path(".dvc/tmp/kept")  # unfinished work, by stage and by fingerprint of its inputs
-RWLOCK = Path(".dvc/tmp/rwlock")  # which DVC process reads and writes what, as JSON
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 HASHED_UP_TO = 1 << 20  # bytes; of larger inputs, size and modification time are compared
 
@@ -81,10 +79,10 @@ def stage(name: str, item: str | None = None, *, declaration: Declaration | None
     """Run the body as the stage `name` of dvc.yaml, for the variant or test set `item`.
 
     Outputs from `Stage.out` appear together if the body succeeds and no input changed. `StageError`, `SettingsError`,
-    `ArtifactError` and `EnvironmentDiffersError` end the process with their message and exit code 1. Work that is not
-    in dvc.yaml passes its `declaration`. Only params.yaml is validated; params of other files come as they are.
+    `ArtifactError`, `EnvironmentDiffersError` and a full disk end the process with a message and exit code 1. Work that
+    is not in dvc.yaml passes its `declaration`. Only params.yaml is validated; params of other files come as they are.
     """
-    _die_with_dvc()
+    die_with_parent()
     label = f"{name}@{item}" if item else name
     ended_well = False
     try:
@@ -112,6 +110,12 @@ def stage(name: str, item: str | None = None, *, declaration: Declaration | None
             ended_well = True
     except (StageError, SettingsError, ArtifactError, environment.EnvironmentDiffersError) as error:
         print(f"{label}: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = error.filename or Path.cwd()
+        print(f"{label}: {where}: {error.strerror}; free some space, and run it again", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         print(f"{label}: interrupted; finished work is kept, `dvc repro` continues from there", file=sys.stderr)
@@ -259,23 +263,6 @@ def _alone(label: str) -> Iterator[None]:
 
 
 def die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies; do nothing on other systems."""
+    """Ask Linux to kill this process when its parent dies, so that no stage outlives its DVC."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _die_with_dvc() -> None:
-    """End this process with its parent: an orphan must not overwrite a later result."""
-    die_with_parent()
-    if "DVC_STAGE" in os.environ and _dvc_is_gone():  # it died before the call above
-        raise SystemExit("the DVC that started this stage has ended")
-
-
-def _dvc_is_gone() -> bool:
-    """Whether outputs are locked, but by no ancestor of this process; DVC holds such a lock while it runs a stage."""
-    try:
-        held = json.loads(RWLOCK.read_text(encoding="utf-8"))["write"].values()
-    except (OSError, ValueError, KeyError):
-        return False  # another version of DVC may use another format
-    holders = {holder["pid"] for holder in held}
-    return bool(holders) and holders.isdisjoint(process.pid for process in psutil.Process().parents())

@@ -68,7 +68,7 @@ def read(key: str, given: Photographs) -> Any:
     try:
         settings = model.model_validate(values)
     except ValidationError as error:
-        raise SettingsError("\n".join(explain(str(PARAMS), item, model, key) for item in error.errors())) from error
+        raise SettingsError("\n".join(explain(str(PARAMS), item, key) for item in error.errors())) from error
     if key == "fetch":
         return settings
     if "split" in values:

@@ -86,23 +86,6 @@ def test_a_single_image_is_read(registry: Registry) -> None:
     assert np.array_equal(found.pixels, pixels(4))
 
 
-@pytest.mark.parametrize("name", ["set.zip", "set.tar.gz", "set.tgz", "set"])
-def test_an_archive_is_refused_with_the_source_to_use(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    (tmp_path / "1.png").write_bytes(png(1))
-    kind = "zip" if name == "set.zip" else "gztar"
-    made = shutil.make_archive(str(tmp_path / "made"), kind, tmp_path, "1.png")
-
-    def get(_: object, to: Path) -> None:
-        to.parent.mkdir()
-        shutil.copy(made, to)
-
-    monkeypatch.setattr(repository, "_get", get)
-    with pytest.raises(ArtifactError, match=f"^registry: sets/{name}: .* archive; .* `source: archive`"):
-        read("registry", NO_COMMIT, f"sets/{name}")
-
-
 @pytest.mark.parametrize("leads_to", ["1.png", "."])
 def test_links_would_not_be_read_if_dvc_gave_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leads_to: str

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from stages.common.artifacts import ArtifactError, sha256_of
-from stages.fetch.download import another_hash, downloaded, file_name, once, shown
+from stages.fetch.download import downloaded, file_name, once, shown
 from stages.fetch.files import plan_files
 from stages.fetch.photograph import Plan
 from stages.fetch.settings import ImageFiles
@@ -44,5 +44,8 @@ def _checked(settings: Settings) -> Path:
         raise ArtifactError(f"{path}: no such file; `inputs` must name a zip or tar, or `urls` where to download it")
     found = sha256_of(path)
     if found != settings.sha256:
-        raise ArtifactError(f"{path}: {another_hash(found, settings.sha256)}; get it again, or correct `sha256`")
+        wanted = settings.sha256
+        raise ArtifactError(
+            f"{path}: sha256 is {found[:12]}…, params.yaml says {wanted[:12]}…; get it again, or correct `sha256`"
+        )
     return path

@@ -9,16 +9,13 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
-import zipfile
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from pydantic import Field
 from tqdm import tqdm
 
-from grayscale.decode import IMAGES
 from stages.common.artifacts import ArtifactError
 from stages.common.settings import SettingsError, read_yaml
 from stages.fetch.download import once, shown, without_secrets
@@ -47,16 +44,7 @@ def plan(settings: Settings, keep: Path) -> Plan:
     files, _ = once(keep / "repository", lambda to: _get(settings, to / name))
     if (files / name).is_dir() and not (files / name).is_symlink():
         files = files / name
-    elif (files / name).is_file() and Path(name).suffix.lower() not in IMAGES and _is_archive(files / name):
-        raise ArtifactError(
-            f"{settings.origin}: `path` is a zip or tar archive; name a folder or an image, or get the archive with "
-            f"`dvc get` and use `source: archive` with it as `inputs`"
-        )
     return plan_files(files, settings, source=settings.origin, licence="see the repository")
-
-
-def _is_archive(path: Path) -> bool:
-    return zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
 
 
 def _get(settings: Settings, to: Path) -> None:
