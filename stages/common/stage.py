@@ -8,7 +8,6 @@ import errno
 import fcntl
 import hashlib
 import json
-import os
 import re
 import shutil
 import signal
@@ -22,16 +21,15 @@ from pathlib import Path
 from typing import Any
 
 from stages.common import environment, settings
-from stages.common.artifacts import ArtifactError, sha256_of
+from stages.common.artifacts import ArtifactError
 from stages.common.settings import SettingsError, read_yaml
 
 PIPELINE = Path("dvc.yaml")
 LOCKS = Path(".dvc/tmp/stages")
 KEPT = Path(".dvc/tmp/kept")  # unfinished work, by stage and by fingerprint of its inputs
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-HASHED_UP_TO = 1 << 20  # bytes; of larger inputs, size and modification time are compared
 
-Fingerprint = dict[str, tuple[Any, ...]]
+Fingerprint = dict[str, Any]
 
 
 class StageError(Exception):
@@ -163,32 +161,28 @@ def declared(name: str, item: str | None = None) -> Declaration:
 
 
 def fingerprint(declaration: Declaration) -> Fingerprint:
-    """The state of the inputs: file → sha256, or size and time; param → value. `StageError` if one is missing."""
+    """The state of the inputs: file → size and time; param → value. `StageError` if a file is missing.
+
+    Hashes would not show that a file was edited, read, and then restored.
+    """
     found: Fingerprint = {}
     for dep in declaration.deps:
         if not dep.exists():
             raise StageError(f"{dep}: an input of this stage is missing; run `dvc repro`")
         for path in sorted(dep.rglob("*")) if dep.is_dir() else [dep]:
-            if not path.is_file() or "__pycache__" in path.parts:  # a FIFO would block
-                continue
-            status = path.stat()
-            if status.st_size <= HASHED_UP_TO and os.access(path, os.R_OK):
-                found[str(path)] = (sha256_of(path),)
-            else:
-                found[str(path)] = (status.st_size, status.st_mtime_ns)
+            if path.is_file() and "__pycache__" not in path.parts:
+                found[str(path)] = path.stat().st_size, path.stat().st_mtime_ns
     for file, keys in {settings.PARAMS: declaration.params, **declaration.others}.items():
         params = read_yaml(file)  # not validated: an error in another stage's params must not fail this one
-        found.update({f"{file}: {key}": (_lookup(params, key),) for key in keys})
+        found |= {f"{file}: {key}": _lookup(params, key) for key in keys}
     versions = environment.read()
-    found.update({f"{environment.ENVIRONMENT}: {name}": (versions[name],) for name in declaration.packages})
+    found |= {f"{environment.ENVIRONMENT}: {name}": versions[name] for name in declaration.packages}
     return found
 
 
 def _kept(label: str, inputs: Fingerprint) -> Path:
     """The folder for unfinished work on these inputs; work on other inputs is removed."""
-    # Modification times count, because a file that was edited and restored may have been read in between.
-    times = [(path, Path(path).stat().st_mtime_ns) for path in inputs if Path(path).is_file()]
-    known = json.dumps([sorted(inputs.items()), sorted(times)], default=str)
+    known = json.dumps(inputs, sort_keys=True, default=str)
     mine = KEPT / label / hashlib.sha256(known.encode()).hexdigest()[:16]
     for other in {*mine.parent.glob("*")} - {mine}:
         _remove(other)

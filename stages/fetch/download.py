@@ -1,16 +1,14 @@
-"""Helpers of sources: download files, fill folders once, and show addresses without secrets."""
+"""Helpers of sources: download files, and show addresses without secrets."""
 
 import os
 import re
-import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-from stages.common.artifacts import ArtifactError, read_json, write_json
-from stages.fetch.photograph import Skipped
+from stages.common.artifacts import ArtifactError
 
 CACHE = "AUTOENCODER_GRAYSCALE_CACHE"  # environment variable: folder for downloads, instead of the user's cache
 TRIES = 3  # per URL
@@ -18,7 +16,6 @@ WAIT = 1.0  # seconds before the second try, twice that before the third
 TIMEOUT = 30.0  # seconds without a byte from the server
 TRY_AGAIN = (408, 429)  # temporary HTTP errors below 500: Request Timeout, Too Many Requests (RFC 9110, RFC 6585)
 
-FILES, SKIPPED = "files", "skipped.json"
 URL = re.compile(r"(?P<scheme>[a-z0-9+.-]+://)(?:[^/?#]*@)?(?P<rest>[^?#]*)", re.IGNORECASE)
 SECURE_SHELL = re.compile(r"[^/:]+@(?P<rest>[^/:]+:.+)")  # git's short form, git@host:owner/repository
 
@@ -92,26 +89,3 @@ def _cause(error: BaseException) -> str:
     while deeper := error.__cause__ or error.__context__:
         error = deeper
     return str(error)
-
-
-# === Folders ===
-
-
-def once(folder: Path, fill: Callable[[Path], Iterable[Skipped] | None]) -> tuple[Path, list[Skipped]]:
-    """Fill a folder below `folder`, unless an earlier run has done so; return its path and the faults.
-
-    `folder` lies below `Stage.keep`, so workers see it until the stage has succeeded. `fill` creates the folder that
-    it is given, and may return faults. If it fails, nothing is left.
-    """
-    if not folder.exists():
-        building = folder.with_name(f".{folder.name}.partial")
-        shutil.rmtree(building, ignore_errors=True)  # left by a killed run
-        try:
-            building.mkdir(parents=True)
-            skipped = [(fault.name, fault.reason) for fault in fill(building / FILES) or ()]
-            write_json(building / SKIPPED, skipped)
-            os.sync()  # else a power failure could leave a complete-looking folder of empty files
-            building.rename(folder)
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
-    return folder / FILES, [Skipped(name, reason) for name, reason in read_json(folder / SKIPPED)]

@@ -96,7 +96,7 @@ def test_an_exception_keeps_finished_shards_and_no_partial_one(keep: Path, where
     with pytest.raises(ArtifactError, match=r"^photo-3\.png: damaged") as caught:
         finish(keep, tasks.noise_or_fault, where)
     assert where == ONE or "in noise_or_fault" in str(caught.value.__cause__)  # the traceback of the worker
-    before, finished = tries(keep), [int(path.parent.name) for path in keep.glob("0*/done.json")]
+    before, finished = tries(keep), [int(path.parent.name) for path in keep.glob("0*/.done.json")]
     assert finished
     assert not (keep / "00003").exists()
     finish(keep)
@@ -113,7 +113,7 @@ def test_a_killed_run_is_continued(keep: Path, tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", code, str(keep)], cwd=REPOSITORY, check=False)
     assert ended.returncode == -signal.SIGKILL
     assert len(list(keep.glob(".00003.*.partial"))) == 1
-    before, finished = tries(keep), [int(path.parent.name) for path in keep.glob("0*/done.json")]
+    before, finished = tries(keep), [int(path.parent.name) for path in keep.glob("0*/.done.json")]
     assert finished
     found = finish(keep, tasks.noise_or_kill)
     assert content(found) == content(finish(tmp_path / "other" / "kept"))
@@ -127,9 +127,9 @@ def test_a_damaged_or_incomplete_shard_is_made_again(keep: Path) -> None:
         file.seek(-1, 2)
         file.write(b"\xff" if first[0][1][-1] != 0xFF else b"\x00")  # same length, one byte
     (keep / "00001/noise.npy").unlink()
-    (keep / "00002/done.json").unlink()
+    (keep / "00002/.done.json").unlink()
     for number, text in {3: "{}", 4: "[1]", 5: '{"facts": {'}.items():
-        (keep / f"0000{number}/done.json").write_text(text)
+        (keep / f"0000{number}/.done.json").write_text(text)
     assert content(finish(keep)) == first
     assert tries(keep) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
 

@@ -3,7 +3,6 @@
 import contextlib
 import gzip
 import io
-import shutil
 import stat
 import tarfile
 import tempfile
@@ -21,7 +20,6 @@ from tqdm import tqdm
 
 from stages.common.artifacts import ArtifactError
 from stages.fetch import unpack
-from stages.fetch.download import once
 from stages.fetch.photograph import Photograph, Skipped
 from stages.fetch.sources import archive
 from tests.fetch import files
@@ -271,17 +269,3 @@ def test_an_unpacked_archive_and_its_skipped_members_are_kept_for_the_next_run(t
     again = archive.plan(settings(path, content), tmp_path / "kept")
     assert again.items == first.items == ["a.png", "b.png"]
     assert again.skipped == first.skipped == [Skipped("../up.png", "its name leads out of the archive")]
-
-
-def test_a_partly_filled_folder_is_filled_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def killed(to: Path) -> None:
-        to.mkdir()
-        (to / "half.png").touch()
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # like a kill
-        once(tmp_path / "kept", killed)
-    assert [file.name for file in tmp_path.rglob("*.png")] == ["half.png"]
-    found, _ = once(tmp_path / "kept", Path.mkdir)
-    assert list(found.iterdir()) == list(tmp_path.rglob("*.png")) == []

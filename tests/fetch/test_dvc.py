@@ -92,9 +92,8 @@ def test_links_would_not_be_read_if_dvc_gave_them(
 ) -> None:
     (tmp_path / "1.png").write_bytes(png(1))
 
-    def get(_: object, to: Path) -> None:
-        to.parent.mkdir()
-        to.symlink_to(tmp_path / leads_to)
+    def get(_: object, folder: Path) -> None:
+        (folder / "linked.png").symlink_to(tmp_path / leads_to)
 
     monkeypatch.setattr(repository, "_get", get)
     (found,) = read("registry", NO_COMMIT, "linked.png")
