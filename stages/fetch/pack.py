@@ -62,8 +62,7 @@ def pack(folder: Path, plan: Plan, settings: Source, keep: Path, engine: Engine)
         table["split"] = "test"
     else:
         table["split"] = split.assign(table["split"].tolist(), table["sha256"].tolist(), settings.split)
-    twins = table.loc[table["sha256"].duplicated(keep=False), ["name", "split", "sha256"]]
-    copies = split.copies_across(twins.itertuples(index=False, name=None))
+    copies = split.copies_across(table)
     table = table[~table["name"].isin([copy.name for copy in copies])]
     faults = sorted([*(found for found in skipped if found.fault), *copies], key=lambda fault: fault.name)
     if isinstance(settings, ImageFiles) and settings.strict and faults:

@@ -61,6 +61,8 @@ def test_shards_hold_whole_photographs_in_order_in_files_as_of_numpy(photos: Pat
     assert counts["patches"].tolist() == [12, 20, 12, 20, 0, 64, 16, 28]
     assert counts["photo"].tolist() == [NAME.format(number) for number in range(8)]
     assert counts["kept"][[4, *FLAT]].tolist() == [0, 0, 0]
+    assert cutting.left_out(counts) == "1 of 8 photographs are smaller than a patch: see counts.csv"
+    assert cutting.left_out(counts[:3]) == ""
     first, last = counts["kept"][[0, 2]].sum(), counts["kept"][7]
     train = patches.PatchSet(tmp_path / "train")
     assert train.shards == [(0, first), (first, first + last)]  # the flat one was a shard of its own
@@ -113,15 +115,6 @@ def test_a_split_without_patches_is_named(tmp_path: Path) -> None:
     photos = samples.pack(tmp_path / "photos", photographs, photographs)
     with pytest.raises(ArtifactError, match=r"no patch is left in split validation; lower targets\.min_contrast"):
         cut(photos, tmp_path)
-
-
-@pytest.mark.parametrize(("small", "end"), [(0, ""), (1, "patch: 0"), (20, ", 19"), (60_000, ", 19 and 59980 more")])
-def test_up_to_twenty_small_photographs_are_named(small: int, end: str) -> None:
-    counts = pd.DataFrame({"photo": ["large", *map(str, range(small))], "patches": [2] + [0] * small})
-    line = cutting.left_out(counts)
-    assert line.startswith("left out as smaller than a patch: 0" if small else "")
-    assert line.endswith(end)
-    assert bool(line) == bool(small)
 
 
 def test_an_interrupted_run_continues_with_the_photographs_that_are_not_cut_yet(
