@@ -199,16 +199,6 @@ def test_make_passes_the_engine_on_and_runs_several_clients_of_a_cluster(
 # === Ray, without a cluster ===
 
 
-def test_a_single_process_imports_neither_joblib_nor_ray() -> None:
-    code = (
-        "import sys; from stages.common import engine\n"
-        "where = engine.Engine(engine='local', workers=1, address='head:6379')\n"
-        "print(list(engine.run(abs, [1], where)), {'joblib', 'ray'} & set(sys.modules))"
-    )
-    ended = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    assert ended.stdout == "[1] set()\n"
-
-
 @pytest.mark.parametrize(
     ("address", "mode", "words"),
     [

@@ -17,9 +17,7 @@ from tests.conftest import REPOSITORY, Workspace
     ("section", "changes", "words"),
     [
         ("fetch", {"source": "flickr"}, "params.yaml: fetch.source: unknown source 'flickr'; known are archive"),
-        ("test_sets", {"kodak": {"source": "folder", "inputs": "x", "mate": 1}}, "params.yaml: test_sets.kodak.mate:"),
         ("targets", {"conversion": "bt2020"}, "params.yaml: targets.conversion: unknown conversion 'bt2020'; known"),
-        ("targets", {"patch": 30}, "params.yaml: targets.patch: Input should be a multiple of 4"),
     ],
 )
 def test_invalid_params_are_refused(
