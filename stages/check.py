@@ -8,7 +8,7 @@ from pathlib import Path
 
 from grayscale.reading.names import shown
 from stages.common import settings
-from stages.fetch.settings import read
+from stages.fetch.source import read
 from stages.targets.cutting import require_known
 
 RWLOCK = Path(".dvc/tmp/rwlock")  # which DVC process reads and writes what

@@ -17,8 +17,7 @@ from stages.common import shards
 from stages.common.artifacts import ArtifactError, write_table
 from stages.common.engine import Engine
 from stages.fetch import split
-from stages.fetch.photograph import Photograph, Plan, Skipped
-from stages.fetch.settings import ImageFiles, Source
+from stages.fetch.source import ImageFiles, Photograph, Plan, Skipped, Source
 from stages.formats import manifest
 from stages.formats.container import MANIFEST, join, write
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from stages.fetch.photograph import Skipped
-from stages.fetch.settings import Split
+from stages.fetch.source import Skipped, Split
 from stages.formats.manifest import SPLITS
 
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from grayscale.reading.names import shown
 from stages.common.artifacts import ArtifactError
-from stages.fetch.photograph import Skipped
+from stages.fetch.source import Skipped
 
 CHUNK = 1 << 20  # bytes
 MAX_UNPACKED = 64 << 30  # bytes; a larger set belongs in a folder: an archive is unpacked at every run

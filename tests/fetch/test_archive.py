@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from stages.common.artifacts import ArtifactError
 from stages.fetch import unpack
-from stages.fetch.photograph import Photograph, Skipped
+from stages.fetch.source import Photograph, Skipped
 from stages.fetch.sources import archive
 from tests.fetch import files
 from tests.fetch.files import pixels, png, sha256, tarred, zipped

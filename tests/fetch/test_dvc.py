@@ -11,7 +11,7 @@ import pytest
 
 from stages.common.artifacts import ArtifactError
 from stages.fetch.download import file_name, shown, without_secrets
-from stages.fetch.photograph import Photograph, Skipped
+from stages.fetch.source import Photograph, Skipped
 from stages.fetch.sources import archive, bundled, keras
 from stages.fetch.sources import dvc as repository
 from tests.conftest import Workspace

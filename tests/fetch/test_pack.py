@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from stages.common.artifacts import ArtifactError
 from stages.common.engine import Engine
 from stages.fetch.pack import SHARD_BYTES, SHARD_ITEMS, Packed, grouped, pack
-from stages.fetch.photograph import Photograph, Plan, Skipped
-from stages.fetch.settings import Source, Split
+from stages.fetch.source import Photograph, Plan, Skipped, Source, Split
 from stages.fetch.sources.folder import Settings as Folder
 from stages.formats import container
 

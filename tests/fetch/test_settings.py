@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 
 from stages.common.settings import Photographs, SettingsError
 from stages.fetch import download, pack, unpack
-from stages.fetch.settings import find, known, read
+from stages.fetch.source import find, known, read
 from stages.formats import manifest
 from tests.conftest import REPOSITORY
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.fetch import split
-from stages.fetch.settings import Split
+from stages.fetch.source import Split
 from stages.formats.manifest import SPLITS
 
 HASHES = [hashlib.sha256(number.to_bytes(4, "big")).hexdigest() for number in range(2000)]

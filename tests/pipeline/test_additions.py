@@ -38,8 +38,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.fetch.photograph import Photograph, Plan
-from stages.fetch.settings import Source
+from stages.fetch.source import Photograph, Plan
+from stages.fetch.source import Source
 
 
 class Settings(Source):

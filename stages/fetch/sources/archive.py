@@ -10,8 +10,7 @@ from stages.common.artifacts import ArtifactError, sha256_of
 from stages.common.shards import once
 from stages.fetch.download import downloaded, file_name, shown
 from stages.fetch.files import plan_files
-from stages.fetch.photograph import Plan, Skipped
-from stages.fetch.settings import ImageFiles
+from stages.fetch.source import ImageFiles, Plan, Skipped
 from stages.fetch.unpack import unpack
 
 

@@ -21,8 +21,7 @@ from stages.common.settings import SettingsError, read_yaml
 from stages.common.shards import once
 from stages.fetch.download import shown, without_secrets
 from stages.fetch.files import plan_files
-from stages.fetch.photograph import Plan
-from stages.fetch.settings import ImageFiles
+from stages.fetch.source import ImageFiles, Plan
 
 ERRORS = ("ERROR:", "fatal:", "dvc:")  # how DVC, git and stages.common.dvc begin the reason for a failure
 

@@ -12,8 +12,7 @@ from pydantic import Field
 from stages.common.artifacts import ArtifactError
 from stages.common.tensorflow_import import tensorflow_import
 from stages.fetch.download import TIMEOUT
-from stages.fetch.photograph import Photograph, Plan
-from stages.fetch.settings import Source, Split
+from stages.fetch.source import Photograph, Plan, Source, Split
 
 
 class TrainingHalf(Split):
