@@ -73,17 +73,12 @@ def test_photographs_are_those_of_the_commit_and_no_link_leads_out(registry: Reg
     assert [found.name for found in old] == ["1.png", "2.png", "3.png"]
     assert [found.name for found in new] == ["2.png", "4.png"]
     assert np.array_equal(old[2].pixels, pixels(3))
+    (single,) = read(registry.folder, registry.new, "photographs/4.png")
+    assert (single.name, single.pixels.tolist()) == ("4.png", pixels(4).tolist())
     assert {found.source for found in old} == {"registry: photographs"}  # no path of this machine
     linked = read(registry.folder, registry.new, "linked")  # git gives the path of `secret.png` as the file's content
     assert [item.name for item in linked if isinstance(item, Photograph)] == ["5.png"]
     assert [item.name for item in linked if isinstance(item, Skipped)] == ["folder", "link.png"]
-
-
-@pytest.mark.long
-def test_a_single_image_is_read(registry: Registry) -> None:
-    (found,) = read(registry.folder, registry.new, "photographs/4.png")
-    assert found.name == "4.png"
-    assert np.array_equal(found.pixels, pixels(4))
 
 
 @pytest.mark.parametrize("leads_to", ["1.png", "."])

@@ -100,12 +100,6 @@ def test_a_missing_zip_or_another_photograph_is_named(of_many_zips: tuple[Path, 
         joined.read("08")
 
 
-def test_an_empty_container_has_no_zip(tmp_path: Path) -> None:
-    pack(tmp_path, {})
-    assert {path.name for path in tmp_path.iterdir()} == {"manifest.csv", "shards.csv"}
-    assert (tmp_path / "shards.csv").read_text() == "file,photographs\n"
-
-
 # === The manifest ===
 
 Edit = Callable[[pd.DataFrame], pd.DataFrame]
