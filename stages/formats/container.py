@@ -26,7 +26,7 @@ OPEN = 4  # zips at a time; the number of open files is limited
 
 
 def write(folder: Path, photographs: Iterable[tuple[dict[str, Any], np.ndarray]]) -> None:
-    """Pack photographs, a manifest row and `(height, width, 3)` uint8 each, into one zip in `folder`; no zip if none.
+    """Pack photographs, a manifest row and `(height, width, 3)` uint8 each, into one zip in `folder`.
 
     Memory holds one photograph at a time: they wait in temporary files, because the zip is sorted by name.
     """
@@ -39,9 +39,8 @@ def write(folder: Path, photographs: Iterable[tuple[dict[str, Any], np.ndarray]]
             file = files[_member(row["name"])] = Path(waiting, str(len(rows)))
             Image.fromarray(pixels).save(file, format="PNG")
             del pixels  # or two photographs would be in memory
-        if rows:
-            write_zip(folder / file_name(0), ((member, files[member].read_bytes()) for member in sorted(files)))
-    _write_tables(folder, [pd.DataFrame(rows, columns=manifest.COLUMNS)] if rows else [])
+        write_zip(folder / file_name(0), ((member, files[member].read_bytes()) for member in sorted(files)))
+    _write_tables(folder, [pd.DataFrame(rows, columns=manifest.COLUMNS)])
 
 
 def join(folder: Path, parts: Sequence[tuple[Path, pd.DataFrame]]) -> None:
@@ -68,9 +67,8 @@ def file_name(number: int) -> str:
 
 def _write_tables(folder: Path, tables: Sequence[pd.DataFrame]) -> None:
     """Write the manifest and shards.csv, from the manifest rows of each zip."""
-    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=manifest.COLUMNS)
     held = [(file_name(number), len(rows)) for number, rows in enumerate(tables)]
-    write_table(folder / MANIFEST, table)
+    write_table(folder / MANIFEST, pd.concat(tables, ignore_index=True))
     write_table(folder / SHARDS, pd.DataFrame(held, columns=["file", "photographs"]))
 
 
