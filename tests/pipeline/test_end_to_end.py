@@ -94,6 +94,13 @@ def test_a_second_worker_changes_no_byte_and_leaves_nothing_behind(workspace: Wo
     assert not kept.exists() or list(kept.iterdir()) == []
 
 
+def test_a_stage_without_its_cluster_fails_and_says_so(workspace: Workspace) -> None:
+    command = ("dvc", "repro", "--force", "--single-item", "targets")
+    failed = workspace.run(*command, ok=False, ENGINE="ray", RAY_ADDRESS="127.0.0.1:9", RAY_AUTH_MODE="token")
+    assert failed.returncode != 0
+    assert "targets: no Ray cluster at 127.0.0.1:9: " in failed.stderr
+
+
 def test_the_command_converts_a_whole_photograph_by_the_best_variant(first_rebuild: Workspace, tmp_path: Path) -> None:
     photos = Container(first_rebuild.folder / "data/photos")
     photograph = photos.read(photos.manifest.query("split == 'test'").iloc[0]["name"])
