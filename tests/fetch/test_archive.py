@@ -262,10 +262,13 @@ def test_a_randomly_damaged_archive_is_read_or_refused(content: bytes, changes: 
 
 def test_an_unpacked_archive_and_its_skipped_members_are_kept_for_the_next_run(tmp_path: Path) -> None:
     path = tmp_path / "good.zip"
-    content = zipped(("a.png", png(1)), ("../up.png", png(2)), ("b.png", png(3)))
+    content = zipped(("a.png", png(1)), ("../up.png", png(2)), ("b/b.png", png(3)))
     path.write_bytes(content)
     first = archive.plan(settings(path, content), tmp_path / "kept")
     path.unlink()  # it is not unpacked again
     again = archive.plan(settings(path, content), tmp_path / "kept")
-    assert again.items == first.items == ["a.png", "b.png"]
+    assert again.items == first.items == ["a.png", "b/b.png"]
     assert again.skipped == first.skipped == [Skipped("../up.png", "its name leads out of the archive")]
+    (tmp_path / "kept/archive/00000/b/b.png").write_bytes(b"damaged")
+    with pytest.raises(ArtifactError, match="no such file"):  # to unpack it again
+        archive.plan(settings(path, content), tmp_path / "kept")

@@ -110,7 +110,7 @@ def test_the_command_converts_a_whole_photograph_by_the_best_variant(first_rebui
     grays = []
     for choice in ((), ("--variant", best), ("--variant", other)):
         first_rebuild.run("python", "-m", "grayscale", str(tmp_path / "photo.png"), "--force", *choice)
-        grays.append(np.asarray(Image.open(tmp_path / "photo.gray.png")))
-    errors = [float(np.square(gray - bt601(photograph)).mean()) for gray in grays]
+        grays.append(np.asarray(Image.open(tmp_path / "photo.gray.png"), float))
+    errors = [np.square(gray - bt601(photograph)).mean() for gray in grays]
     assert np.array_equal(grays[0], grays[1])
     assert errors[1] < errors[2]
