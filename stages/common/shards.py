@@ -54,8 +54,8 @@ def run(
     for _, folder in due:
         shutil.rmtree(folder, ignore_errors=True)
     results = engine.run(partial(_do, work), due, where, cpus, gpus)
-    alone = len(tasks) == 1 or None
-    with tqdm(total=len(tasks), initial=len(finished), unit=unit, disable=alone, delay=2, leave=False) as bar:
+    hidden = True if len(tasks) == 1 else None  # None: unless output is a terminal
+    with tqdm(total=len(tasks), initial=len(finished), unit=unit, disable=hidden, delay=2, leave=False) as bar:
         for folder in folders:
             shard = finished.get(folder) or Shard(folder, next(results))
             bar.update(folder not in finished)
