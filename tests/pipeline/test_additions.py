@@ -38,8 +38,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.fetch.source import Photograph, Plan
-from stages.fetch.source import Source
+from stages.fetch.source import Photograph, Plan, Source
 
 
 class Settings(Source):
