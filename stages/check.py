@@ -4,16 +4,14 @@ DVC reads these folders before it starts a stage. It fails on some files without
 """
 
 import os
-import stat
 from pathlib import Path
 
 from grayscale.reading.names import shown
 from stages.common import settings
-from stages.common.stage import RWLOCK
-from stages.fetch.settings import read
+from stages.fetch.source import read
 from stages.targets.cutting import require_known
 
-KINDS = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+RWLOCK = Path(".dvc/tmp/rwlock")  # which DVC process reads and writes what
 
 
 def check() -> None:
@@ -34,15 +32,13 @@ def _unreadable(path: Path) -> str | None:
     """Why DVC can't read a file or folder."""
     try:
         os.fsencode(path.name).decode("utf-8")
-        mode = path.stat().st_mode
+        if path.is_file() or path.is_dir():
+            return None
     except UnicodeDecodeError:
         return "its name is not UTF-8"
-    except FileNotFoundError:
-        return "a symbolic link to nowhere"
-    except OSError as error:  # a loop of links, for one
+    except OSError as error:  # no permission to enter its folder
         return str(error.strerror)
-    kind = KINDS.get(stat.S_IFMT(mode))
-    return kind and (f"a link to {kind}" if path.is_symlink() else kind)
+    return "a link to nowhere, or to no file or folder" if path.is_symlink() else "a FIFO, a socket or a device"
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from grayscale.core.atomic import atomic
@@ -64,14 +63,6 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError) as error:
         raise ArtifactError(f"{path}: {error}; run `dvc repro`") from error
-
-
-def open_array(path: Path, sha256: str) -> np.ndarray:
-    """Memory-map a `.npy` file; `ArtifactError` if it is missing or has another sha256."""
-    found = sha256_of(path)
-    if found != sha256:
-        raise ArtifactError(f"{path}: sha256 is {found[:12]}…, its table says {sha256[:12]}…; the file is damaged")
-    return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def sha256_of(path: Path) -> str:

@@ -34,21 +34,19 @@ class Engine(Section):
     """The content of engine.yaml."""
 
     engine: Literal["local", "ray"]
-    workers: int = Field(ge=1, le=1024)
+    workers: int = Field(ge=1, le=1024, strict=False)  # a variable gives text
     address: str = Field(min_length=1)
 
 
 def load(environ: Mapping[str, str] = os.environ, path: Path = ENGINE) -> Engine:
     """Read engine.yaml and the variables that override it; `SettingsError` names the key and where it was set."""
     raw = read_yaml(path)
-    given: dict[str, Any] = {key: environ[name] for key, name in VARIABLES.items() if environ.get(name)}
-    if given.get("workers", "").isdecimal():
-        given["workers"] = int(given["workers"])
+    given = {key: environ[name] for key, name in VARIABLES.items() if environ.get(name)}
     try:
         return Engine.model_validate({**raw, **given} if isinstance(raw, dict) else raw)
     except ValidationError as error:
         sources: dict[Any, str] = {(key,): f"{VARIABLES[key]} in the environment" for key in given}
-        faults = [explain(sources.get(item["loc"][:1], str(path)), item, Engine) for item in error.errors()]
+        faults = [explain(sources.get(item["loc"][:1], str(path)), item) for item in error.errors()]
         raise SettingsError("\n".join(faults)) from error
 
 

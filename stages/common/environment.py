@@ -4,13 +4,9 @@
 out packages that can't change a result (DVC, test tools), so upgrading those makes no stage stale.
 """
 
-import platform
 import re
-import sys
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-
-from packaging.specifiers import SpecifierSet
 
 from stages.common.artifacts import write_text
 from stages.common.settings import read_yaml
@@ -31,12 +27,12 @@ class EnvironmentDiffersError(Exception):
 def verify(declared: dict[str, str]) -> None:
     """Raise `EnvironmentDiffersError` unless the declared versions are installed; it names each package that differs.
 
-    The form of `declared` is `{"numpy": "2.4.6", "python": ">=3.11,<3.14"}`.
+    The form of `declared` is `{"numpy": "2.4.6", "python": ">=3.11,<3.14"}`; `stages/__init__.py` checks Python.
     """
     faults = []
     for name, wanted in declared.items():
-        found, where = _installed(name)
-        if not (found in SpecifierSet(wanted) if name == "python" else found == wanted):
+        found, where = (wanted, "") if name == "python" else _installed(name)
+        if found != wanted:
             faults.append(f"{name} is {found}{where}, {ENVIRONMENT} says {wanted}")
     if faults:
         raise EnvironmentDiffersError(
@@ -46,9 +42,7 @@ def verify(declared: dict[str, str]) -> None:
 
 
 def _installed(name: str) -> tuple[str, str]:
-    """The version of Python or of a package, and where it was found."""
-    if name == "python":
-        return platform.python_version(), f" in {sys.executable}"
+    """The version of a package, and where it was found."""
     try:
         found = distribution(name)
     except PackageNotFoundError:

@@ -5,8 +5,7 @@ are checked by the stages that use them, and by `python -m stages.check`.
 """
 
 from pathlib import Path
-from types import NoneType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
@@ -222,28 +221,16 @@ def check(raw: Any, source: str) -> Settings:
         raise SettingsError("\n".join(explain(source, item) for item in errors)) from error
 
 
-def explain(source: str, item: Any, model: Any = Settings, section: str = "") -> str:
-    """One line for a pydantic error: the file, the key, what is wrong, what is allowed.
-
-    `model` is what `source`, or the `section` of it with that key, was checked against.
-    """
+def explain(source: str, item: Any, section: str = "") -> str:
+    """One line for a pydantic error: the file, the key, what is wrong. `section` is the key of what was checked."""
     parts = [section, *item["loc"]] if section else item["loc"]
     key = ".".join(str(part) for part in parts if part != "[key]") or "(top level)"
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
-        message = f"unknown key; allowed are {', '.join(_siblings(item['loc'], model))}"
+        message = "unknown key; correct its spelling, or remove it"
     elif item["type"] == "missing":
         message = "missing; it has no default"
     else:
         shown = repr(item["input"])
         message += f" (it is {shown})" if len(shown) < 80 else ""
     return f"{source}: {key}: {message}"
-
-
-def _siblings(location: tuple[Any, ...], model: Any) -> list[str]:
-    """The keys that the section of a location allows."""
-    for part in location[:-1]:
-        model = get_args(model)[1] if get_origin(model) is dict else model.model_fields[part].annotation
-        if get_args(model)[1:] == (NoneType,):
-            model = get_args(model)[0]
-    return list(model.model_fields)

@@ -3,7 +3,6 @@
 The caller decides what a shard is, engine.py where it runs, and stage.py how long finished shards are kept.
 """
 
-import errno
 import json
 import os
 import shutil
@@ -20,7 +19,7 @@ from stages.common import engine
 from stages.common.artifacts import ArtifactError, sha256_of
 from stages.common.engine import Engine
 
-DONE = "done.json"
+DONE = ".done.json"  # hidden, and so no photograph
 
 Work = Callable[[Any, Path], Any]
 
@@ -41,10 +40,10 @@ def run(
 ) -> Iterator[Shard]:
     """Run every task that is not finished yet; yield the shards in the order of the tasks.
 
-    `work` is a function of a module. It takes a task and an empty folder, writes files (no folders) into it, and
-    returns facts for JSON. The same task must give the same bytes, and the same `keep`, a folder below `Stage.keep`,
-    must always mean the same tasks. `unit` is that of the progress bar. For the rest see `engine.run`; after an error
-    the finished shards stay. `ArtifactError` if the disk is full.
+    `work` is a function of a module. It takes a task and an empty folder, writes files into it, and returns facts for
+    JSON. The same task must give the same bytes, and the same `keep`, a folder below `Stage.keep`, must always mean the
+    same tasks. `unit` is that of the progress bar. For the rest see `engine.run`; after an error the finished shards
+    stay.
     """
     keep.mkdir(parents=True, exist_ok=True)
     for lost in keep.glob(".*.partial"):
@@ -55,11 +54,18 @@ def run(
     for _, folder in due:
         shutil.rmtree(folder, ignore_errors=True)
     results = engine.run(partial(_do, work), due, where, cpus, gpus)
-    with tqdm(total=len(tasks), initial=len(finished), unit=unit, disable=None, delay=2, leave=False) as bar:
+    hidden = True if len(tasks) == 1 else None  # None: unless output is a terminal
+    with tqdm(total=len(tasks), initial=len(finished), unit=unit, disable=hidden, delay=2, leave=False) as bar:
         for folder in folders:
             shard = finished.get(folder) or Shard(folder, next(results))
             bar.update(folder not in finished)
             yield shard
+
+
+def once(work: Work, task: Any, keep: Path) -> Shard:
+    """Run a single task in this process, unless it is finished; see `run`."""
+    (shard,) = run(work, [task], keep, Engine(engine="local", workers=1, address="none"))
+    return shard
 
 
 def place(file: Path, target: Path) -> None:
@@ -77,7 +83,8 @@ def _do(work: Work, job: tuple[Any, Path]) -> Any:
     building.mkdir(parents=True)
     try:
         facts = work(task, building)
-        files = {path.name: sha256_of(path) for path in sorted(building.iterdir())}
+        paths = [path for path in sorted(building.rglob("*")) if path.is_file() and not path.is_symlink()]
+        files = {path.relative_to(building).as_posix(): sha256_of(path) for path in paths}
         text = json.dumps({"facts": facts, "files": files})
         (building / DONE).write_text(text, encoding="utf-8")
         try:
@@ -85,10 +92,6 @@ def _do(work: Work, job: tuple[Any, Path]) -> Any:
         except OSError:
             if _finished(folder) is None:  # else a worker that was thought lost has finished this shard
                 raise
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ArtifactError(f"{folder} can't be written: {error.strerror}; free some space") from error
-        raise
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return json.loads(text)["facts"]

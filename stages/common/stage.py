@@ -4,10 +4,10 @@ Outputs appear together, and only if no input changed during the run. An error i
 """
 
 import ctypes
+import errno
 import fcntl
 import hashlib
 import json
-import os
 import re
 import shutil
 import signal
@@ -20,20 +20,21 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from stages.common import environment, settings
-from stages.common.artifacts import ArtifactError, sha256_of
+from stages.common.artifacts import ArtifactError
 from stages.common.settings import SettingsError, read_yaml
 
 PIPELINE = Path("dvc.yaml")
 LOCKS = Path(".dvc/tmp/stages")
 KEPT = Path(".dvc/tmp/kept")  # unfinished work, by stage and by fingerprint of its inputs
-RWLOCK = Path(".dvc/tmp/rwlock")  # which DVC process reads and writes what, as JSON
+DISK = {  # what to do about errors of reading and writing
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some space"),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "make it writable"),
+    errno.EIO: "check the disk",
+}
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-HASHED_UP_TO = 1 << 20  # bytes; of larger inputs, size and modification time are compared
 
-Fingerprint = dict[str, tuple[Any, ...]]
+Fingerprint = dict[str, Any]
 
 
 class StageError(Exception):
@@ -81,10 +82,11 @@ def stage(name: str, item: str | None = None, *, declaration: Declaration | None
     """Run the body as the stage `name` of dvc.yaml, for the variant or test set `item`.
 
     Outputs from `Stage.out` appear together if the body succeeds and no input changed. `StageError`, `SettingsError`,
-    `ArtifactError` and `EnvironmentDiffersError` end the process with their message and exit code 1. Work that is not
-    in dvc.yaml passes its `declaration`. Only params.yaml is validated; params of other files come as they are.
+    `ArtifactError`, `EnvironmentDiffersError` and a full, read-only or broken disk end the process with a message and
+    exit code 1. Work that is not in dvc.yaml passes its `declaration`. Only params.yaml is validated; params of other
+    files come as they are.
     """
-    _die_with_dvc()
+    die_with_parent()
     label = f"{name}@{item}" if item else name
     ended_well = False
     try:
@@ -113,6 +115,12 @@ def stage(name: str, item: str | None = None, *, declaration: Declaration | None
     except (StageError, SettingsError, ArtifactError, environment.EnvironmentDiffersError) as error:
         print(f"{label}: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        where, remedy = error.filename or Path.cwd(), DISK[error.errno]
+        print(f"{label}: {where}: {error.strerror}; {remedy}, and run it again", file=sys.stderr)
+        raise SystemExit(1) from None
     except KeyboardInterrupt:
         print(f"{label}: interrupted; finished work is kept, `dvc repro` continues from there", file=sys.stderr)
         raise SystemExit(130) from None
@@ -130,12 +138,9 @@ def item_of(text: str) -> str:
 
 
 def declared(name: str, item: str | None = None) -> Declaration:
-    """Look up a stage in dvc.yaml; `StageError` for an unknown one lists those that exist."""
-    stages = read_yaml(PIPELINE)["stages"]
-    if name not in stages:
-        raise StageError(f"{PIPELINE} has no stage {name!r}; it has {', '.join(stages)}")
+    """Look up a stage in dvc.yaml; `StageError` for an unknown variant or test set lists those that exist."""
     settings.load()  # reports invalid params before templates need them
-    entry, values = stages[name], read_yaml(settings.PARAMS)
+    entry, values = read_yaml(PIPELINE)["stages"][name], read_yaml(settings.PARAMS)
     if "foreach" in entry:
         group = entry["foreach"].removeprefix("${").removesuffix("}")
         items = values[group]
@@ -159,32 +164,28 @@ def declared(name: str, item: str | None = None) -> Declaration:
 
 
 def fingerprint(declaration: Declaration) -> Fingerprint:
-    """The state of the inputs: file → sha256, or size and time; param → value. `StageError` if one is missing."""
+    """The state of the inputs: file → size and time; param → value. `StageError` if a file is missing.
+
+    Hashes would not show that a file was edited, read, and then restored.
+    """
     found: Fingerprint = {}
     for dep in declaration.deps:
         if not dep.exists():
             raise StageError(f"{dep}: an input of this stage is missing; run `dvc repro`")
         for path in sorted(dep.rglob("*")) if dep.is_dir() else [dep]:
-            if not path.is_file() or "__pycache__" in path.parts:  # a FIFO would block
-                continue
-            status = path.stat()
-            if status.st_size <= HASHED_UP_TO and os.access(path, os.R_OK):
-                found[str(path)] = (sha256_of(path),)
-            else:
-                found[str(path)] = (status.st_size, status.st_mtime_ns)
+            if path.is_file() and "__pycache__" not in path.parts:
+                found[str(path)] = path.stat().st_size, path.stat().st_mtime_ns
     for file, keys in {settings.PARAMS: declaration.params, **declaration.others}.items():
         params = read_yaml(file)  # not validated: an error in another stage's params must not fail this one
-        found.update({f"{file}: {key}": (_lookup(params, key),) for key in keys})
+        found |= {f"{file}: {key}": _lookup(params, key) for key in keys}
     versions = environment.read()
-    found.update({f"{environment.ENVIRONMENT}: {name}": (versions[name],) for name in declaration.packages})
+    found |= {f"{environment.ENVIRONMENT}: {name}": versions[name] for name in declaration.packages}
     return found
 
 
 def _kept(label: str, inputs: Fingerprint) -> Path:
     """The folder for unfinished work on these inputs; work on other inputs is removed."""
-    # Modification times count, because a file that was edited and restored may have been read in between.
-    times = [(path, Path(path).stat().st_mtime_ns) for path in inputs if Path(path).is_file()]
-    known = json.dumps([sorted(inputs.items()), sorted(times)], default=str)
+    known = json.dumps(inputs, sort_keys=True, default=str)
     mine = KEPT / label / hashlib.sha256(known.encode()).hexdigest()[:16]
     for other in {*mine.parent.glob("*")} - {mine}:
         _remove(other)
@@ -259,23 +260,6 @@ def _alone(label: str) -> Iterator[None]:
 
 
 def die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent dies; do nothing on other systems."""
+    """Ask Linux to kill this process when its parent dies, so that no stage outlives its DVC."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _die_with_dvc() -> None:
-    """End this process with its parent: an orphan must not overwrite a later result."""
-    die_with_parent()
-    if "DVC_STAGE" in os.environ and _dvc_is_gone():  # it died before the call above
-        raise SystemExit("the DVC that started this stage has ended")
-
-
-def _dvc_is_gone() -> bool:
-    """Whether outputs are locked, but by no ancestor of this process; DVC holds such a lock while it runs a stage."""
-    try:
-        held = json.loads(RWLOCK.read_text(encoding="utf-8"))["write"].values()
-    except (OSError, ValueError, KeyError):
-        return False  # another version of DVC may use another format
-    holders = {holder["pid"] for holder in held}
-    return bool(holders) and holders.isdisjoint(process.pid for process in psutil.Process().parents())

@@ -5,7 +5,7 @@ import argparse
 from stages.common import engine
 from stages.common.stage import item_of, stage
 from stages.fetch.pack import SKIPPED, pack
-from stages.fetch.settings import find, read
+from stages.fetch.source import find, read
 
 
 def main() -> None:

@@ -1,18 +1,14 @@
-"""Helpers of sources: download files, fill folders once, and show addresses without secrets."""
+"""Helpers of sources: download files, and show addresses without secrets."""
 
 import os
 import re
-import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-from stages.common.artifacts import ArtifactError, read_json, sha256_of, write_json
-from stages.fetch.photograph import Skipped
-from stages.formats.container import faults_named
+from stages.common.artifacts import ArtifactError
 
 CACHE = "AUTOENCODER_GRAYSCALE_CACHE"  # environment variable: folder for downloads, instead of the user's cache
 TRIES = 3  # per URL
@@ -20,7 +16,6 @@ WAIT = 1.0  # seconds before the second try, twice that before the third
 TIMEOUT = 30.0  # seconds without a byte from the server
 TRY_AGAIN = (408, 429)  # temporary HTTP errors below 500: Request Timeout, Too Many Requests (RFC 9110, RFC 6585)
 
-FILES, SKIPPED = "files", "skipped.json"
 URL = re.compile(r"(?P<scheme>[a-z0-9+.-]+://)(?:[^/?#]*@)?(?P<rest>[^?#]*)", re.IGNORECASE)
 SECURE_SHELL = re.compile(r"[^/:]+@(?P<rest>[^/:]+:.+)")  # git's short form, git@host:owner/repository
 
@@ -69,38 +64,21 @@ def downloaded(urls: Sequence[str], sha256: str) -> Path:
     )
 
 
-def another_hash(found: str, wanted: str) -> str:
-    """The message for a file with another sha256 than in params.yaml."""
-    return f"sha256 is {found[:12]}…, params.yaml says {wanted[:12]}…"
-
-
 def _fetched(url: str, sha256: str, attempt: int = 1) -> Path:
     import pooch
 
     pooch.get_logger().setLevel("WARNING")  # at INFO it prints the URL with its password
     cache = os.environ.get(CACHE) or pooch.os_cache("autoencoder-grayscale")
+    download = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=1 << 20, timeout=TIMEOUT)
     try:
-        return Path(pooch.retrieve(url, f"sha256:{sha256}", sha256, cache, downloader=partial(_download, sha256)))
-    except (OSError, ValueError) as error:  # requests raises OSError, and ValueError for malformed URLs
+        return Path(pooch.retrieve(url, f"sha256:{sha256}", sha256, cache, downloader=download))
+    except (OSError, ValueError) as error:  # ValueError for another sha256, and for a malformed URL
         status = getattr(getattr(error, "response", None), "status_code", 0)
-        if attempt == TRIES or (400 <= status < 500 and status not in TRY_AGAIN):
+        final = isinstance(error, ValueError) or (400 <= status < 500 and status not in TRY_AGAIN)
+        if final or attempt == TRIES:
             raise ArtifactError(without_secrets(_cause(error), url)) from error
     time.sleep(WAIT * attempt)
     return _fetched(url, sha256, attempt + 1)
-
-
-def _download(sha256: str, url: str, output: str, _: object) -> None:
-    """Download `url` to `output` and check its sha256: pooch would, but its message does not say what came."""
-    import pooch
-
-    pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=1 << 20, timeout=TIMEOUT)(url, output, None)
-    with Path(output).open("rb") as file:
-        start = file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n").lower()  # after white space and a byte order mark
-    if start.startswith((b"<!doctype html", b"<html")):
-        raise ArtifactError("is an HTML page, not an archive: an error, a login, or a page that links to the file")
-    found = sha256_of(Path(output))
-    if found != sha256:
-        raise ArtifactError(another_hash(found, sha256))
 
 
 def _cause(error: BaseException) -> str:
@@ -110,30 +88,4 @@ def _cause(error: BaseException) -> str:
         return f"{response.status_code} {response.reason}"
     while deeper := error.__cause__ or error.__context__:
         error = deeper
-    if isinstance(error, TimeoutError):
-        return f"silent for {TIMEOUT:g} s"
-    return f"connection closed early: {error}" if "IncompleteRead" in type(error).__name__ else str(error)
-
-
-# === Folders ===
-
-
-def once(folder: Path, fill: Callable[[Path], Iterable[Skipped] | None]) -> tuple[Path, list[Skipped]]:
-    """Fill a folder below `folder`, unless an earlier run has done so; return its path and the faults.
-
-    `folder` lies below `Stage.keep`, so workers see it until the stage has succeeded. `fill` creates the folder that
-    it is given, and may return faults. If it fails, nothing is left. `ArtifactError` if the disk refuses to write.
-    """
-    if not folder.exists():
-        building = folder.with_name(f".{folder.name}.partial")
-        shutil.rmtree(building, ignore_errors=True)  # left by a killed run
-        try:
-            with faults_named(building):
-                building.mkdir(parents=True)
-                skipped = [(fault.name, fault.reason) for fault in fill(building / FILES) or ()]
-                write_json(building / SKIPPED, skipped)
-                os.sync()  # else a power failure could leave a complete-looking folder of empty files
-                building.rename(folder)
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
-    return folder / FILES, [Skipped(name, reason) for name, reason in read_json(folder / SKIPPED)]
+    return str(error)

@@ -12,8 +12,7 @@ from grayscale import decode
 from grayscale.decode import IMAGES
 from grayscale.reading.names import shown, walk
 from stages.common.artifacts import ArtifactError
-from stages.fetch.photograph import Photograph, Plan, Skipped
-from stages.fetch.settings import ImageFiles
+from stages.fetch.source import ImageFiles, Photograph, Plan, Skipped
 from stages.formats.manifest import SPLITS
 
 MACHINE_ERRORS = (

@@ -1,9 +1,11 @@
 """Assign photographs to splits, and find copies in several splits."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from stages.fetch.photograph import Skipped
-from stages.fetch.settings import Split
+import numpy as np
+import pandas as pd
+
+from stages.fetch.source import Skipped, Split
 from stages.formats.manifest import SPLITS
 
 
@@ -27,18 +29,14 @@ def assign(chosen: Sequence[str], hashes: Sequence[str], rule: Split) -> list[st
     return [side or sides[sha256] for side, sha256 in zip(chosen, hashes, strict=True)]
 
 
-def copies_across(rows: Iterable[tuple[str, str, str]]) -> list[Skipped]:
+def copies_across(table: pd.DataFrame) -> list[Skipped]:
     """The photographs to leave out because a later split of `SPLITS` has the same pixels: test, else validation.
 
-    `rows` are name, split and sha256 of each photograph.
+    `table` has the columns name, split and sha256.
     """
-    rows = list(rows)
-    kept: dict[str, tuple[str, str]] = {}
-    for name, side, sha256 in rows:
-        if sha256 not in kept or SPLITS.index(side) > SPLITS.index(kept[sha256][1]):
-            kept[sha256] = name, side
+    latest = table.iloc[np.argsort(-table["split"].map(SPLITS.index).to_numpy(), kind="stable")]
+    kept = latest.drop_duplicates("sha256").set_index("sha256").loc[table["sha256"]]
+    rows = zip(table["name"], table["split"], kept["name"], kept["split"], strict=True)
     return [
-        Skipped(name, f"same pixels as {kept[sha256][0]}, which is in {kept[sha256][1]}")
-        for name, side, sha256 in rows
-        if side != kept[sha256][1]
+        Skipped(name, f"same pixels as {other}, which is in {side}") for name, own, other, side in rows if own != side
     ]

@@ -20,9 +20,9 @@ from typing import Any
 
 from tqdm import tqdm
 
+from grayscale.reading.names import shown
 from stages.common.artifacts import ArtifactError
-from stages.fetch.photograph import Skipped
-from stages.formats.container import faults_named
+from stages.fetch.source import Skipped
 
 CHUNK = 1 << 20  # bytes
 MAX_UNPACKED = 64 << 30  # bytes; a larger set belongs in a folder: an archive is unpacked at every run
@@ -34,12 +34,8 @@ MAX_HEADER = CHUNK  # bytes of a tar header, which tarfile holds in memory
 SMALL = 64 << 20  # bytes; up to this size any ratio is allowed, because drawings compress well
 
 ENCRYPTED = 0x1  # zip: general purpose bit flag (APPNOTE 4.4.4)
-KINDS: dict[Any, str] = {  # of zip and tar members
-    **dict.fromkeys((stat.S_IFLNK, tarfile.SYMTYPE), "a symbolic link"),
-    **dict.fromkeys((stat.S_IFCHR, stat.S_IFBLK, tarfile.CHRTYPE, tarfile.BLKTYPE), "a device"),
-    **dict.fromkeys((stat.S_IFIFO, tarfile.FIFOTYPE), "a FIFO"),
-    tarfile.LNKTYPE: "a hard link",
-}
+SPECIAL = "is no regular file, but a link, a device or a FIFO"
+NAME_TAKEN = (errno.ENAMETOOLONG, errno.EEXIST, errno.EISDIR, errno.ENOTDIR)
 # What Python's modules raise on damaged archives: gzip and bz2 OSError, zipfile NotImplementedError for an unknown
 # version or compression, tarfile RecursionError for headers of headers.
 DAMAGE = (
@@ -58,7 +54,6 @@ def unpack(path: Path, to: Path, name: str) -> Iterator[Skipped]:
     `ArtifactError` if it is neither zip nor tar, is damaged as a whole, exceeds a limit, or can't be written.
     """
     to.mkdir(parents=True, exist_ok=True)
-    seen: set[PurePosixPath] = set()
     try:
         with tqdm(desc="unpacking", unit="B", unit_scale=True, disable=None, delay=2, leave=False) as bar:
             limit = _Limit(name, path.stat().st_size, bar)
@@ -68,9 +63,8 @@ def unpack(path: Path, to: Path, name: str) -> Iterator[Skipped]:
             for number, (member, size, refused, opened) in enumerate(members):
                 if number == MAX_MEMBERS:
                     raise ArtifactError(f"{name}: holds more than {MAX_MEMBERS:,} files; {TRUSTED}")
-                unfit = _unfit(member, size, seen)
-                if reason := refused or unfit or _copy(opened, to / member, limit, zipped):
-                    yield Skipped(member if member.isprintable() else ascii(member)[1:-1], reason)
+                if reason := refused or _unfit(member, size) or _copy(opened, to / member, limit, zipped):
+                    yield Skipped(shown(member), reason)
     except DAMAGE as error:
         raise ArtifactError(f"{name}: neither a zip nor a tar (plain, .gz, .bz2, .xz), or damaged: {error}") from error
 
@@ -81,7 +75,7 @@ def _in_zip(path: Path) -> Iterator[Member]:
             if member.filename.endswith("/"):  # a folder; `is_dir` fails on an empty name
                 continue
             kind = stat.S_IFMT(member.external_attr >> 16)  # 0 unless made on Unix
-            refused = None if kind in (0, stat.S_IFREG) else f"is {KINDS.get(kind, 'no regular file')}"
+            refused = None if kind in (0, stat.S_IFREG) else SPECIAL
             if member.flag_bits & ENCRYPTED:
                 refused = "is encrypted"
             yield member.filename, member.file_size, refused, partial(archive.open, member)
@@ -97,7 +91,7 @@ def _in_tar(path: Path, limit: "_Limit") -> Iterator[Member]:
                 archive.members = []  # type: ignore[attr-defined]  # else it keeps all members and comments
                 archive.pax_headers = {}
                 if not member.isdir():
-                    refused = None if member.isreg() else f"is {KINDS.get(member.type, 'no regular file')}"
+                    refused = None if member.isreg() else SPECIAL
                     refused = "has holes, which may be of any size" if member.issparse() else refused
                     yield member.name, member.size, refused, partial(archive.extractfile, member)
             _check_end(archive)
@@ -140,8 +134,8 @@ def _check_end(archive: tarfile.TarFile) -> None:
         raise tarfile.ReadError("the end mark is missing")
 
 
-def _unfit(name: str, size: int, seen: set[PurePosixPath]) -> str | None:
-    """Why a member of this name and size is not copied; adds it to the names that were `seen`."""
+def _unfit(name: str, size: int) -> str | None:
+    """Why a member of this name and size is not copied."""
     path = PurePosixPath(name)
     reasons = {
         f"has more than {MAX_MEMBER >> 30} GiB, and no photograph has": size > MAX_MEMBER,
@@ -150,16 +144,14 @@ def _unfit(name: str, size: int, seen: set[PurePosixPath]) -> str | None:
         "its name is absolute": path.is_absolute() or re.match("[A-Za-z]:", name),
         "its name leads out of the archive": ".." in path.parts,
         f"lies in more than {MAX_DEPTH} folders": len(path.parts) > MAX_DEPTH,
-        "is the second member of this name": path in seen,
     }
-    seen.add(path)
     return next((reason for reason, applies in reasons.items() if applies), None)
 
 
 def _copy(opened: Callable[[], Any], to: Path, limit: "_Limit", zipped: bool) -> str | None:
     """Write a member; return why it can't be: its name, or damage to this member alone, which only zips can tell."""
     try:
-        with opened() as content, faults_named(to):
+        with opened() as content:
             return _write(_Counted(content, limit) if zipped else content, to)
     except NotImplementedError:
         return "is compressed in a way that is not read"
@@ -172,18 +164,14 @@ def _copy(opened: Callable[[], Any], to: Path, limit: "_Limit", zipped: bool) ->
 def _write(content: Any, to: Path) -> str | None:
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
-        file = to.open("xb")
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            return "its name is too long"
-        if error.errno in (errno.EEXIST, errno.EISDIR, errno.ENOTDIR):
-            return "its name takes a file for a folder, or a folder for a file"
-        raise
-    try:
-        with file:
+        with to.open("xb") as file:
             shutil.copyfileobj(content, file, CHUNK)
+    except OSError as error:  # of writing: `_Counted` turns those of reading into another
+        if error.errno in NAME_TAKEN:
+            return f"its name can't be used: {error.strerror}"
+        raise ArtifactError(f"{to} can't be written: {error.strerror}") from error
     except BaseException:
-        to.unlink()
+        to.unlink(missing_ok=True)
         raise
     return None
 

@@ -6,11 +6,9 @@ photographs) holds the number of photographs in each.
 """
 
 import io
-import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ import pandas as pd
 from PIL import Image, PngImagePlugin
 
 from stages.common.artifacts import ArtifactError, read_table, write_table, write_zip
+from stages.common.shards import place
 from stages.formats import manifest
 
 MANIFEST, SHARDS = "manifest.csv", "shards.csv"
@@ -27,59 +26,37 @@ OPEN = 4  # zips at a time; the number of open files is limited
 
 
 def write(folder: Path, photographs: Iterable[tuple[dict[str, Any], np.ndarray]]) -> None:
-    """Pack photographs, a manifest row and `(height, width, 3)` uint8 each, into one zip in `folder`; no zip if none.
+    """Pack photographs, a manifest row and `(height, width, 3)` uint8 each, into one zip in `folder`.
 
     Memory holds one photograph at a time: they wait in temporary files, because the zip is sorted by name.
-    `ArtifactError` names the file that can't be written, such as on a full disk.
     """
-    path = folder / file_name(0)
-    with faults_named(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        waiting = tempfile.TemporaryDirectory(dir=folder)
+    folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     files: dict[str, Path] = {}  # a repeated name is refused by `manifest.check`
-    with waiting:
+    with tempfile.TemporaryDirectory(dir=folder) as waiting:
         for row, pixels in photographs:
             rows.append(row)
-            file = files[_member(row["name"])] = Path(waiting.name, str(len(rows)))
-            with faults_named(path):
-                Image.fromarray(pixels).save(file, format="PNG")
+            file = files[_member(row["name"])] = Path(waiting, str(len(rows)))
+            Image.fromarray(pixels).save(file, format="PNG")
             del pixels  # or two photographs would be in memory
-        if rows:
-            with faults_named(path):
-                write_zip(path, ((member, files[member].read_bytes()) for member in sorted(files)))
-        _write_tables(folder, [pd.DataFrame(rows, columns=manifest.COLUMNS)] if rows else [])
-
-
-@contextmanager
-def faults_named(path: Path) -> Iterator[None]:
-    """Turn an `OSError` of writing into an `ArtifactError` that names `path`."""
-    try:
-        yield
-    except OSError as error:
-        raise ArtifactError(f"{path} can't be written: {error.strerror}") from error
+        write_zip(folder / file_name(0), ((member, files[member].read_bytes()) for member in sorted(files)))
+    _write_tables(folder, [pd.DataFrame(rows, columns=manifest.COLUMNS)])
 
 
 def join(folder: Path, parts: Sequence[tuple[Path, pd.DataFrame]]) -> None:
-    """Join containers of one zip each into `folder`; `ArtifactError` if something can't be written.
+    """Join containers of one zip each into `folder`.
 
-    A part is the folder of a container and the wanted rows of its manifest, at least one. Zips are moved; those with
+    A part is the folder of a container and the wanted rows of its manifest, at least one. Zips are linked; those with
     unwanted photographs are written again without them.
     """
-    with faults_named(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    unchanged = []
+    folder.mkdir(parents=True, exist_ok=True)
     for number, (part, rows) in enumerate(parts):
         old, new = part / file_name(0), folder / file_name(number)
         with zipfile.ZipFile(old) as archive:
             if len(archive.namelist()) == len(rows):
-                unchanged.append((old, new))
-                continue
-            with faults_named(new):
+                place(old, new)
+            else:
                 write_zip(new, ((member, archive.read(member)) for member in sorted(map(_member, rows["name"]))))
-    for old, new in unchanged:  # last, since a moved shard must be made again after a kill
-        with faults_named(new):
-            shutil.move(old, new)  # a rename, unless the disks differ
     _write_tables(folder, [rows for _, rows in parts])
 
 
@@ -90,12 +67,9 @@ def file_name(number: int) -> str:
 
 def _write_tables(folder: Path, tables: Sequence[pd.DataFrame]) -> None:
     """Write the manifest and shards.csv, from the manifest rows of each zip."""
-    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=manifest.COLUMNS)
     held = [(file_name(number), len(rows)) for number, rows in enumerate(tables)]
-    counts = pd.DataFrame(held, columns=["file", "photographs"])
-    for path, content in ((folder / MANIFEST, table), (folder / SHARDS, counts)):
-        with faults_named(path):
-            write_table(path, content)
+    write_table(folder / MANIFEST, pd.concat(tables, ignore_index=True))
+    write_table(folder / SHARDS, pd.DataFrame(held, columns=["file", "photographs"]))
 
 
 class Container:

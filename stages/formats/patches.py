@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.common.artifacts import ArtifactError, open_array, read_table
+from stages.common.artifacts import ArtifactError, read_table, sha256_of
 
 KINDS = {"colour": 3, "gray": 1}  # kind → channels
 MAPPED = 4  # shards of each kind that stay mapped: 400 MB at 100 MB per pair of files
@@ -115,8 +115,7 @@ class PatchSet:
 
     def _mapped(self, kind: str, shard: int) -> np.ndarray:
         path = self.folder / f"{kind}-{shard:05}.npy"
-        if path in self._checked:
-            return np.load(path, mmap_mode="r", allow_pickle=False)
-        array = open_array(path, self._shards[f"{kind}_sha256"][shard])
+        if path not in self._checked and sha256_of(path) != self._shards[f"{kind}_sha256"][shard]:
+            raise ArtifactError(f"{path}: its sha256 is not the one in shards.csv; the file is damaged")
         self._checked.add(path)
-        return array
+        return np.load(path, mmap_mode="r", allow_pickle=False)

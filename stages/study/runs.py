@@ -115,7 +115,7 @@ def _of_scenes(raw: dict[str, Any], scenes: Sequence[str]) -> dict[str, dict[str
     try:
         study = Scenes.model_validate(raw[SCENES])
     except ValidationError as error:
-        faults = [settings.explain(str(PARAMS), item, model=Scenes, section=SCENES) for item in error.errors()]
+        faults = [settings.explain(str(PARAMS), item, section=SCENES) for item in error.errors()]
         raise SettingsError("\n".join(faults)) from error
     return {
         f"{SCENES}_{variant}_{_as_name(scene)}": {"study": SCENES, "variant": variant, "leave": scene}

@@ -23,7 +23,6 @@ from stages.formats.container import Container
 from stages.formats.patches import KINDS
 
 PIXELS = 1 << 18  # of patches cut at a time; they fit into the cache of a core
-NAMED = 20  # photographs in a message
 
 
 def require_known(conversion: str) -> None:
@@ -83,10 +82,9 @@ def plan(sizes: Sequence[int], most: int) -> list[tuple[int, int]]:
 
 
 def left_out(counts: pd.DataFrame) -> str:
-    """A line that names the photographs smaller than a patch, or an empty string."""
-    small = counts.loc[counts["patches"] == 0, "photo"].tolist()
-    more = f" and {len(small) - NAMED} more" if len(small) > NAMED else ""
-    return f"left out as smaller than a patch: {', '.join(small[:NAMED])}{more}" if small else ""
+    """A line with the number of photographs smaller than a patch, or an empty string."""
+    small = (counts["patches"] == 0).sum()
+    return f"{small} of {len(counts)} photographs are smaller than a patch: see counts.csv" if small else ""
 
 
 def _pack(filled: Sequence[Shard], folder: Path) -> None:

@@ -22,7 +22,7 @@ import tifffile
 from PIL import Image
 
 from grayscale import decode
-from stages.fetch.photograph import Photograph, Plan, Skipped
+from stages.fetch.source import Photograph, Plan, Skipped
 
 MATTE = (10, 200, 90)
 D50 = (0.9642, 1.0, 0.8249)

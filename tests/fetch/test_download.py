@@ -69,11 +69,10 @@ def test_temporary_failures_are_retried(server: Server, monkeypatch: pytest.Monk
         (lambda h: h.send_error(404), 1, "404 Not Found"),
         (lambda h: h.send_error(429), 3, "429 Too Many Requests"),
         (lambda h: h.send_error(500), 3, "500 Internal Server Error"),
-        (lambda h: h.give(GOOD[:100], length=len(GOOD)), 3, "connection closed early"),
-        (falls_silent, 3, "silent for 0.5 s"),
+        (lambda h: h.give(GOOD[:100], length=len(GOOD)), 3, "IncompleteRead"),
+        (falls_silent, 3, "timed out"),
         (lambda h: h.connection.close(), 3, "Remote end closed connection"),
-        (lambda h: h.give(b"\n <!DOCTYPE html><p>Log in", "text/html"), 1, "is an HTML page, not an archive"),
-        (lambda h: h.give(b"PK another"), 1, f"sha256 is {sha256(b'PK another')[:12]}…"),
+        (lambda h: h.give(b"PK another"), 1, "SHA256 hash of downloaded file"),
     ],
 )
 def test_a_failed_download_says_what_each_url_gave_and_leaves_nothing(

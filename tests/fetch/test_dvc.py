@@ -11,7 +11,7 @@ import pytest
 
 from stages.common.artifacts import ArtifactError
 from stages.fetch.download import file_name, shown, without_secrets
-from stages.fetch.photograph import Photograph, Skipped
+from stages.fetch.source import Photograph, Skipped
 from stages.fetch.sources import archive, bundled, keras
 from stages.fetch.sources import dvc as repository
 from tests.conftest import Workspace
@@ -73,34 +73,12 @@ def test_photographs_are_those_of_the_commit_and_no_link_leads_out(registry: Reg
     assert [found.name for found in old] == ["1.png", "2.png", "3.png"]
     assert [found.name for found in new] == ["2.png", "4.png"]
     assert np.array_equal(old[2].pixels, pixels(3))
+    (single,) = read(registry.folder, registry.new, "photographs/4.png")
+    assert (single.name, single.pixels.tolist()) == ("4.png", pixels(4).tolist())
     assert {found.source for found in old} == {"registry: photographs"}  # no path of this machine
     linked = read(registry.folder, registry.new, "linked")  # git gives the path of `secret.png` as the file's content
     assert [item.name for item in linked if isinstance(item, Photograph)] == ["5.png"]
     assert [item.name for item in linked if isinstance(item, Skipped)] == ["folder", "link.png"]
-
-
-@pytest.mark.long
-def test_a_single_image_is_read(registry: Registry) -> None:
-    (found,) = read(registry.folder, registry.new, "photographs/4.png")
-    assert found.name == "4.png"
-    assert np.array_equal(found.pixels, pixels(4))
-
-
-@pytest.mark.parametrize("name", ["set.zip", "set.tar.gz", "set.tgz", "set"])
-def test_an_archive_is_refused_with_the_source_to_use(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    (tmp_path / "1.png").write_bytes(png(1))
-    kind = "zip" if name == "set.zip" else "gztar"
-    made = shutil.make_archive(str(tmp_path / "made"), kind, tmp_path, "1.png")
-
-    def get(_: object, to: Path) -> None:
-        to.parent.mkdir()
-        shutil.copy(made, to)
-
-    monkeypatch.setattr(repository, "_get", get)
-    with pytest.raises(ArtifactError, match=f"^registry: sets/{name}: .* archive; .* `source: archive`"):
-        read("registry", NO_COMMIT, f"sets/{name}")
 
 
 @pytest.mark.parametrize("leads_to", ["1.png", "."])
@@ -109,9 +87,8 @@ def test_links_would_not_be_read_if_dvc_gave_them(
 ) -> None:
     (tmp_path / "1.png").write_bytes(png(1))
 
-    def get(_: object, to: Path) -> None:
-        to.parent.mkdir()
-        to.symlink_to(tmp_path / leads_to)
+    def get(_: object, folder: Path) -> None:
+        (folder / "linked.png").symlink_to(tmp_path / leads_to)
 
     monkeypatch.setattr(repository, "_get", get)
     (found,) = read("registry", NO_COMMIT, "linked.png")

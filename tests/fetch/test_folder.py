@@ -21,8 +21,7 @@ from grayscale import batch, decode
 from grayscale.files import Job
 from stages.common.artifacts import ArtifactError
 from stages.fetch.files import plan_files
-from stages.fetch.photograph import Photograph, Plan, Skipped
-from stages.fetch.settings import Split
+from stages.fetch.source import Photograph, Plan, Skipped, Split
 from stages.fetch.sources import folder
 from tests.conftest import REPOSITORY, close_folder
 from tests.fetch import files

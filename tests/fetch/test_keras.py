@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from stages.common.artifacts import ArtifactError
-from stages.fetch.photograph import Photograph
+from stages.fetch.source import Photograph
 from stages.fetch.sources import keras as source
 from tests.fetch import files
 from tests.fetch.files import serving, tarred

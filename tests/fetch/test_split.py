@@ -2,11 +2,12 @@
 
 import hashlib
 
+import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.fetch import split
-from stages.fetch.settings import Split
+from stages.fetch.source import Split
 from stages.formats.manifest import SPLITS
 
 HASHES = [hashlib.sha256(number.to_bytes(4, "big")).hexdigest() for number in range(2000)]
@@ -55,7 +56,8 @@ def test_removing_photographs_moves_no_other_if_no_split_becomes_empty() -> None
 
 @given(rows)
 def test_without_the_dropped_copies_no_pixels_are_in_two_splits(rows: list[tuple[str, str, str]]) -> None:
-    dropped = {copy.name: copy.reason for copy in split.copies_across(rows)}
+    table = pd.DataFrame(rows, columns=["name", "split", "sha256"])
+    dropped = {copy.name: copy.reason for copy in split.copies_across(table)}
     kept = [row for row in rows if row[0] not in dropped]
     for pixels in {sha256 for _, _, sha256 in rows}:
         before = {side for _, side, sha256 in rows if sha256 == pixels}

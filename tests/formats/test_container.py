@@ -1,11 +1,8 @@
 """Packed photographs of any name are read as they were written; an invalid manifest is refused."""
 
-import resource
-import signal
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -101,33 +98,6 @@ def test_a_missing_zip_or_another_photograph_is_named(of_many_zips: tuple[Path, 
         joined.read("06")
     with pytest.raises(ArtifactError, match="photograph '08' has sha256"):
         joined.read("08")
-
-
-def test_an_empty_container_has_no_zip(tmp_path: Path) -> None:
-    pack(tmp_path, {})
-    assert {path.name for path in tmp_path.iterdir()} == {"manifest.csv", "shards.csv"}
-    assert (tmp_path / "shards.csv").read_text() == "file,photographs\n"
-
-
-@contextmanager
-def files_no_larger_than(size: int) -> Iterator[None]:
-    """Like a full disk."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
-
-
-@pytest.mark.parametrize("size", [0, 5_000, 60_100, 60_500])  # of a PNG, of the zip, of its directory
-def test_a_failed_write_is_named_and_leaves_nothing(tmp_path: Path, size: int) -> None:
-    refused = pytest.raises(ArtifactError, match=r"photographs-00000\.zip can't be written: File too")
-    with files_no_larger_than(size), refused:
-        pack(tmp_path, A_AND_B)
-    assert list(tmp_path.iterdir()) == []
 
 
 # === The manifest ===

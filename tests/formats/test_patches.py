@@ -58,7 +58,7 @@ def test_a_shard_is_checked_when_it_is_first_read(patch_set: PatchSet, tmp_path:
     damaged = PatchSet(folder)
     assert np.array_equal(damaged.read("gray", np.arange(20)), patch_set.read("gray", np.arange(20)))
     for _ in range(2):
-        with pytest.raises(ArtifactError, match=r"gray-00001\.npy: sha256 is .*damaged"):
+        with pytest.raises(ArtifactError, match=r"gray-00001\.npy: its sha256 is not .*damaged"):
             damaged.read("gray", np.array([20]))
     with pytest.raises(ArtifactError, match="colour-00002"):
         damaged.read("colour", np.array([47]))

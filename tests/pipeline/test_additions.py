@@ -38,8 +38,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.fetch.photograph import Photograph, Plan
-from stages.fetch.settings import Source
+from stages.fetch.source import Photograph, Plan, Source
 
 
 class Settings(Source):

@@ -86,14 +86,3 @@ def test_one_core_an_old_processor_another_place_and_kills_give_the_same_bytes(
     workspace.run("dvc", "status", "--quiet", "dvc.yaml")
     assert workspace.run("git", "status", "--porcelain").stdout == ""
     assert list((workspace.folder / "data").rglob(".*.partial")) == []
-
-
-def test_two_rebuilds_in_one_workspace_do_no_harm(workspace: Workspace) -> None:
-    workspace.edit_params(targets__min_contrast=6)
-    both = [workspace.start("dvc", "repro", "targets") for _ in range(2)]
-    ends = [(process.communicate(), process.returncode) for process in both]
-    assert 0 in [code for _, code in ends], ends
-    for (_, errors), code in ends:
-        assert code == 0 or re.search("is busy, it is being blocked by|another DVC process is running", errors), errors
-    assert workspace.stages_run("targets") == []
-    assert list((workspace.folder / "data").rglob(".*.partial")) == []

@@ -7,10 +7,10 @@ from typing import Annotated
 from pydantic import Field
 
 from stages.common.artifacts import ArtifactError, sha256_of
-from stages.fetch.download import another_hash, downloaded, file_name, once, shown
+from stages.common.shards import once
+from stages.fetch.download import downloaded, file_name, shown
 from stages.fetch.files import plan_files
-from stages.fetch.photograph import Plan
-from stages.fetch.settings import ImageFiles
+from stages.fetch.source import ImageFiles, Plan, Skipped
 from stages.fetch.unpack import unpack
 
 
@@ -30,10 +30,19 @@ def plan(settings: Settings, keep: Path) -> Plan:
 
     `ArtifactError` if it is missing, has another sha256, or is refused by `downloaded` or `unpack`.
     """
-    name = file_name(settings.urls[0]) if settings.urls else Path(settings.inputs).name  # the same for all mirrors
-    files, skipped = once(keep / "archive", lambda to: unpack(_checked(settings), to, name))
-    found = plan_files(files, settings, source=name, licence="see the archive")
-    return replace(found, skipped=[*skipped, *found.skipped])
+    unpacked = once(_unpacked, settings, keep / "archive")
+    found = plan_files(unpacked.folder, settings, source=_name(settings), licence="see the archive")
+    return replace(found, skipped=[*(Skipped(*fault) for fault in unpacked.facts), *found.skipped])
+
+
+def _unpacked(settings: Settings, folder: Path) -> list[tuple[str, str]]:
+    """Unpack the archive below a folder; return what was skipped, and why."""
+    return [(fault.name, fault.reason) for fault in unpack(_checked(settings), folder, _name(settings))]
+
+
+def _name(settings: Settings) -> str:
+    """The same for all mirrors."""
+    return file_name(settings.urls[0]) if settings.urls else Path(settings.inputs).name
 
 
 def _checked(settings: Settings) -> Path:
@@ -44,5 +53,8 @@ def _checked(settings: Settings) -> Path:
         raise ArtifactError(f"{path}: no such file; `inputs` must name a zip or tar, or `urls` where to download it")
     found = sha256_of(path)
     if found != settings.sha256:
-        raise ArtifactError(f"{path}: {another_hash(found, settings.sha256)}; get it again, or correct `sha256`")
+        wanted = settings.sha256
+        raise ArtifactError(
+            f"{path}: sha256 is {found[:12]}…, params.yaml says {wanted[:12]}…; get it again, or correct `sha256`"
+        )
     return path

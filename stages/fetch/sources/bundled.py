@@ -8,8 +8,7 @@ import numpy as np
 from pydantic import model_validator
 
 from stages.common.artifacts import ArtifactError
-from stages.fetch.photograph import Photograph, Plan
-from stages.fetch.settings import Source
+from stages.fetch.source import Photograph, Plan, Source
 from stages.formats import manifest
 
 STEREO = ("motorcycle_left", "motorcycle_right")

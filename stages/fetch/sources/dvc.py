@@ -9,22 +9,19 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
-import zipfile
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from pydantic import Field
 from tqdm import tqdm
 
-from grayscale.decode import IMAGES
 from stages.common.artifacts import ArtifactError
 from stages.common.settings import SettingsError, read_yaml
-from stages.fetch.download import once, shown, without_secrets
+from stages.common.shards import once
+from stages.fetch.download import shown, without_secrets
 from stages.fetch.files import plan_files
-from stages.fetch.photograph import Plan
-from stages.fetch.settings import ImageFiles
+from stages.fetch.source import ImageFiles, Plan
 
 ERRORS = ("ERROR:", "fatal:", "dvc:")  # how DVC, git and stages.common.dvc begin the reason for a failure
 
@@ -43,26 +40,22 @@ class Settings(ImageFiles):
 
 def plan(settings: Settings, keep: Path) -> Plan:
     """The files in the folder `path` of a repository, or the one file `path`; `ArtifactError` if that fails."""
-    name = PurePosixPath(settings.path).name or "files"  # "." has none
-    files, _ = once(keep / "repository", lambda to: _get(settings, to / name))
-    if (files / name).is_dir() and not (files / name).is_symlink():
-        files = files / name
-    elif (files / name).is_file() and Path(name).suffix.lower() not in IMAGES and _is_archive(files / name):
-        raise ArtifactError(
-            f"{settings.origin}: `path` is a zip or tar archive; name a folder or an image, or get the archive with "
-            f"`dvc get` and use `source: archive` with it as `inputs`"
-        )
+    files = once(_get, settings, keep / "repository").folder
+    below = files / _name(settings)
+    if below.is_dir() and not below.is_symlink():
+        files = below
     return plan_files(files, settings, source=settings.origin, licence="see the repository")
 
 
-def _is_archive(path: Path) -> bool:
-    return zipfile.is_zipfile(path) or tarfile.is_tarfile(path)
+def _name(settings: Settings) -> str:
+    return PurePosixPath(settings.path).name or "files"  # "." has none
 
 
-def _get(settings: Settings, to: Path) -> None:
-    to.parent.mkdir()
-    with tempfile.TemporaryDirectory(dir=to.parent.parent) as folder:
-        clone = Path(folder) / "clone"
+def _get(settings: Settings, folder: Path) -> None:
+    """Get `path` into `folder`."""
+    to = folder / _name(settings)
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        clone = Path(temporary) / "clone"
         origin = str(Path(settings.url).absolute()) if Path(settings.url).exists() else settings.url
         no_links = ["-c", "core.symlinks=false", "-c", "protocol.ext.allow=never"]
         _run(settings, ["git", *no_links, "clone", "--quiet", "--no-checkout", "--", origin, str(clone)], to)

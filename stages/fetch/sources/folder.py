@@ -4,8 +4,7 @@ from pathlib import Path
 
 from stages.common.artifacts import ArtifactError
 from stages.fetch.files import plan_files
-from stages.fetch.photograph import Plan
-from stages.fetch.settings import ImageFiles
+from stages.fetch.source import ImageFiles, Plan
 
 
 class Settings(ImageFiles):

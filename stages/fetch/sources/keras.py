@@ -2,7 +2,7 @@
 
 import socket
 import sys
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,9 +11,8 @@ from pydantic import Field
 
 from stages.common.artifacts import ArtifactError
 from stages.common.tensorflow_import import tensorflow_import
-from stages.fetch.download import TIMEOUT, once
-from stages.fetch.photograph import Photograph, Plan
-from stages.fetch.settings import Source, Split
+from stages.fetch.download import TIMEOUT
+from stages.fetch.source import Photograph, Plan, Source, Split
 
 
 class TrainingHalf(Split):
@@ -36,45 +35,32 @@ class Settings(Source):
         return self.dataset
 
 
-def plan(settings: Settings, keep: Path) -> Plan:
+def plan(settings: Settings, _: Path) -> Plan:
     """The first `images` of Keras's training half, and the same share of its test half.
 
-    Without a split, it is the first `images` of the test half alone. They are saved below `keep`, so that workers need
-    no Keras. `ArtifactError` if Keras can't download or read the data set.
+    Without a split, it is the first `images` of the test half alone. The plan holds the pixels, at most 184 MB, so that
+    workers need no Keras. `ArtifactError` if Keras can't download or read the data set.
     """
-    folder, _ = once(keep / "keras", lambda to: _save(settings, to))
-    files = [path for half in ("train", "test") if (path := folder / f"{half}.npy").exists()]
-    items = [(path, number) for path in files for number in range(len(_images(path)))]
-    return Plan(partial(_read, settings), items, [0] * len(items))
-
-
-def _save(settings: Settings, to: Path) -> None:
     train, test = _load(settings.dataset)
     if settings.split is None:
         halves = {"test": test[: settings.images]}
     else:
         share = max(1, settings.images * len(test) // len(train))
         halves = {"train": train[: settings.images], "test": test[:share]}
-    to.mkdir()
-    for half, images in halves.items():
-        np.save(to / f"{half}.npy", images, allow_pickle=False)
+    items = [(half, number, image) for half, images in halves.items() for number, image in enumerate(images)]
+    return Plan(partial(_photograph, settings), items, [0] * len(items))
 
 
-def _read(settings: Settings, item: tuple[Path, int]) -> Photograph:
-    path, number = item
+def _photograph(settings: Settings, item: tuple[str, int, np.ndarray]) -> Photograph:
+    half, number, pixels = item
     return Photograph(
-        name=f"{path.stem}-{number:05}",
-        pixels=np.array(_images(path)[number]),
+        name=f"{half}-{number:05}",
+        pixels=pixels,
         source=f"keras.datasets.{settings.dataset}",
         licence="none stated",
         domain=settings.domain,
-        split="test" if path.stem == "test" else None,
+        split="test" if half == "test" else None,
     )
-
-
-@lru_cache(maxsize=2)
-def _images(path: Path) -> np.ndarray:
-    return np.load(path, mmap_mode="r")
 
 
 def _load(dataset: str) -> tuple[np.ndarray, np.ndarray]:

@@ -1,13 +1,56 @@
-"""The keys and defaults that sources of photographs share; a source is a module, found by its name."""
+"""What a source of photographs is: a module, found by its name, with `Settings` and a function `plan`.
+
+`Settings` are its keys in params.yaml. A plan is a list of items to read; each gives a photograph, or a reason why not.
+"""
 
 import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
 from stages.common.settings import PARAMS, Photographs, Section, SettingsError, explain
 from stages.fetch import sources
+
+# === Plans ===
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A photograph and what its manifest row says of it."""
+
+    name: str  # unique in its set; for a file, its path below the folder, with `/`
+    pixels: np.ndarray  # (height, width, 3) uint8, sRGB, upright
+    source: str  # its package, folder, archive or repository, without paths of this machine
+    licence: str
+    domain: str  # everyday, histology, …; scores are also given by domain
+    split: str | None = None  # if the source decides
+    scene: str | None = None  # photographs of one scene share a split; None: only copies form a scene
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that gives no photograph."""
+
+    name: str
+    reason: str  # the same on every machine
+    fault: bool = True  # False for files that are no images, such as text; they are only counted
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a source has to read, picklable; making a plan decodes no photograph."""
+
+    read: Callable[[Any], Photograph | Skipped]  # reads an item
+    items: Sequence[Any]
+    sizes: Sequence[int]  # bytes of each item's file; 0 for small items, which are only counted
+    skipped: Sequence[Skipped] = ()  # files that are not read
+
+
+# === Settings ===
 
 
 class Split(Section):
@@ -68,7 +111,7 @@ def read(key: str, given: Photographs) -> Any:
     try:
         settings = model.model_validate(values)
     except ValidationError as error:
-        raise SettingsError("\n".join(explain(str(PARAMS), item, model, key) for item in error.errors())) from error
+        raise SettingsError("\n".join(explain(str(PARAMS), item, key) for item in error.errors())) from error
     if key == "fetch":
         return settings
     if "split" in values:
