@@ -20,7 +20,7 @@ from stages.common.artifacts import read_json
 from stages.common.engine import Engine
 from stages.common.settings import Evaluate
 from stages.common.shards import Shard
-from stages.evaluate import frequency, leakage, methods, noise, pictures, probes, reference, scores, shard
+from stages.evaluate import frequency, leakage, methods, noise, probes, reference, scores, shard
 from stages.evaluate.chunks import opened, spans
 from stages.evaluate.measures import HEADLINE
 from stages.evaluate.methods import Subject
@@ -39,7 +39,7 @@ class Evaluation:
     tables: dict[str, pd.DataFrame]  # by file: scores, quantiles, photographs, bands, contrast, restored, conversions
     scores: dict[str, dict[str, Any]]  # by method: means, interval over photographs, probes
     facts: dict[str, Any]  # of the summary, besides the methods
-    pictures: dict[str, np.ndarray]  # by file, `(height, width, channels)` uint8
+    pictures: dict[str, np.ndarray]  # by file, `(height, width)` or `(height, width, 3)` uint8
 
     def summary(self) -> dict[str, Any]:
         """The content of summary.json."""
@@ -69,11 +69,6 @@ def evaluate(subject: Subject, photographs: pd.DataFrame, keep: Path, engine: En
     result.tables["restored"] = pd.DataFrame(restored, columns=[*scores.RESTORED, *frequency.COLUMNS])
     if subject.model:
         result.facts = {"latent": fitted.facts["latent"], **result.facts}
-        table = result.tables["scores"]
-        ssim = table["ssim"][table["method"] == subject.name].to_numpy()
-        numbers = pictures.ranks(ssim, subject.settings.picture_rows).reshape(-1)
-        sheet = partial(shard.sheet, subject, fitted.folder)
-        rest += shards.run(sheet, [(numbers, ssim[numbers])], keep / "sheet", engine, cpus=cpus)
     result.pictures = {path.stem: np.load(path) for found in rest for path in sorted(found.folder.glob("*.npy"))}
     return result
 

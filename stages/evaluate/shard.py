@@ -24,7 +24,7 @@ from stages.evaluate import (
     reference,
     scores,
 )
-from stages.evaluate.chunks import opened, pair, spans
+from stages.evaluate.chunks import opened, pair
 from stages.evaluate.decolorization import Pairs
 from stages.evaluate.methods import Method, Subject
 from stages.evaluate.moments import Moments
@@ -58,14 +58,6 @@ def measure(subject: Subject, fitted: Path, task: Chunk | Photograph, folder: Pa
     if isinstance(task, Photograph):
         return _photograph(subject, fitted, task, folder)
     return _chunk(subject, methods.of(subject, fitted), task, folder)
-
-
-def sheet(subject: Subject, fitted: Path, task: tuple[np.ndarray, np.ndarray], folder: Path) -> None:
-    """Draw the worst, median and best patches; the task is their numbers, group by group, and their SSIM."""
-    numbers, ssim = task
-    colour, targets = pair(opened(subject.test), numbers)
-    output = methods.of(subject, fitted)[subject.name](colour, targets)
-    np.save(folder / "patches.npy", pictures.patch_sheet(colour, targets, output, ssim))
 
 
 # === Test patches ===
@@ -147,7 +139,6 @@ def _of_network(subject: Subject, colour: np.ndarray, gray: np.ndarray, photos: 
 
 def _photograph(subject: Subject, fitted: Path, task: Photograph, folder: Path) -> dict[str, Any]:
     """Facts: rows of `contrast`, `restored` and, for the baselines, `conversions`. Pictures are written as .npy."""
-    patch = opened(subject.test).patch
     colour = _photos(subject.photos).read(task.name)
     subject = replace(subject, levels=tuple(damage.estimate(colour)))
     used = methods.of(subject, fitted)
@@ -157,13 +148,18 @@ def _photograph(subject: Subject, fitted: Path, task: Photograph, folder: Path) 
     def row(output: np.ndarray) -> dict[str, Any]:
         return {"photo": task.name, "domain": task.domain, **of_whole(to_unit(target), pairs, output)}
 
-    contrast = [{"method": name, **row(methods.whole(subject, name, method, colour))} for name, method in used.items()]
-    conversions = []
+    contrast, conversions, pictured = [], [], {}
     if subject.model is None:
-        contrast.insert(0, {"method": "target", **row(to_unit(target))})
+        contrast.append({"method": "target", **row(to_unit(target))})
         conversions = [{"conversion": name, **row(to_unit(convert(colour)))} for name, convert in CONVERSIONS.items()]
+        pictured = {"photograph_colour": colour, "photograph_gray": target}
+    for name, method in used.items():
+        output = methods.whole(subject, name, method, colour)
+        contrast.append({"method": name, **row(output)})
+        if name == subject.name:
+            pictured = {"photograph": levels(output, bits=8)}
     if task.shown:
-        for title, picture in _shown(subject, used, colour, target, patch).items():
+        for title, picture in pictured.items():
             np.save(folder / f"{title}.npy", picture)
     restored = _restored(subject, fitted, task, colour, to_unit(target), folder) if subject.restores else []
     return {"contrast": contrast, "conversions": conversions, "restored": restored}
@@ -233,23 +229,6 @@ def of_whole(target: np.ndarray, pairs: Pairs, output: np.ndarray) -> dict[str, 
         for plane in scores.planes(output[None])
     ]
     return pd.DataFrame(rows).mean().to_dict()
-
-
-def _shown(
-    subject: Subject, used: dict[str, Method], colour: np.ndarray, target: np.ndarray, patch: int
-) -> dict[str, np.ndarray]:
-    """Pictures by title, `(height, width, channels)` uint8: the output, or for the baselines input and target."""
-    corners = patches.grid(target.shape[0], target.shape[1], patch, patch)
-    if subject.model is None:
-        height, width = corners.max(axis=0) + patch
-        return {"photograph_colour": colour[:height, :width], "photograph_gray": target[:height, :width, None]}
-    pieces = []
-    for start, stop in spans(len(corners), patch):
-        tile = to_unit(patches.cut(colour, corners[start:stop], patch))
-        gray = to_unit(patches.cut(target[..., None], corners[start:stop], patch))[..., 0]
-        output = levels(used[subject.name](tile, gray), bits=8)
-        pieces.append(output if output.ndim == 4 else output[..., None])
-    return {"photograph": patches.join(np.concatenate(pieces), corners)}
 
 
 @lru_cache(maxsize=1)

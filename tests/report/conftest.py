@@ -98,7 +98,6 @@ def write_results(folder: Path) -> None:
         codes = {f"{code}_{latent}": 30.0 for code in ("pca", "dct", "dct_radial")} if latent < 784 else {}
         start = {"psnr": 16.0, "ssim": 0.1}
         evaluation(folder, name, {name: psnr, **codes, **read_out}, latent=latent, start=start, **chroma)
-        write_png(folder / f"data/evaluations/{name}/patches.png", pixels(1))
         write_png(folder / f"data/evaluations/{name}/photograph.png", pixels(3 if target == "colour" else 1))
     targets = {"conversion": "bt601", "min_contrast": 5}
     evaluation(folder, "baselines", {"luma": 61.0, "mean_rgb": 35.0, "green": 31.0, "conv1x1": 61.0}, targets=targets)
@@ -182,4 +181,4 @@ def kept(names: list[str], by: str) -> pd.DataFrame:
 
 def pixels(channels: int) -> np.ndarray:
     """A picture that is not flat."""
-    return np.random.default_rng(channels).integers(0, 256, (*SIZE, channels), dtype=np.uint8)
+    return np.random.default_rng(channels).integers(0, 256, (*SIZE, channels), dtype=np.uint8).squeeze()
