@@ -14,20 +14,17 @@ from grayscale.core.levels import levels, to_unit
 from stages.evaluate import (
     baselines,
     decolorization,
-    frequency,
     leakage,
     measures,
     methods,
     noise,
     pictures,
     probes,
-    reference,
     scores,
 )
-from stages.evaluate.chunks import opened, pair
+from stages.evaluate.chunks import Moments, opened, pair
 from stages.evaluate.decolorization import Pairs
 from stages.evaluate.methods import Method, Subject
-from stages.evaluate.moments import Moments
 from stages.formats import patches
 from stages.formats.container import Container
 
@@ -66,34 +63,30 @@ def measure(subject: Subject, fitted: Path, task: Chunk | Photograph, folder: Pa
 def _chunk(subject: Subject, used: dict[str, Method], chunk: Chunk, folder: Path) -> dict[str, Any]:
     """Facts: the number of `planes` by method, and the names of the `arrays`. Arrays:
 
-    `scores` `(methods, n, measures)`; `noise` `(methods, conditions, n, measures)`; sums over patches: `error`
-    `(methods, bands)`, `detail` `(bands,)`, `variation` `(methods,)`, `target_variation` `()`, and of the codes of
-    `reference` `reference_mse` and `reference_variation` `(sizes,)`; `triangles` `(photographs, …)` of all methods,
-    then of these codes. Of a network `start` `(n, measures)`; of a colour output the sums `chroma_of_input` and
-    `chroma_of_output`; of a variational autoencoder the sum `kl_nats` and the latent's moments, `latent_…`.
+    `scores` `(methods, n, measures)`; `noise` `(methods, conditions, n, measures)`; `probes.sums`; `triangles`
+    `(photographs, …)` of all methods, then of `probes.codes_of`; of a network `start` `(n, measures)` and `of_network`,
+    with the parts of its moments as `latent_…`.
     """
     test = opened(subject.test)
     colour, targets = pair(test, np.arange(chunk.start, chunk.stop))
     photos = test.index["photo"][chunk.start : chunk.stop].to_numpy()
     used = {name: by_photo(method, photos) for name, method in used.items()}
     outputs = {name: scores.planes(method(colour, targets)) for name, method in used.items()}
-    residuals = {name: planes - targets for name, planes in outputs.items()}
-    blind = reference.outputs(targets)
+    codes = probes.codes_of(targets)
     arrays: dict[str, Any] = {
         "scores": [scores.measure(targets, planes) for planes in outputs.values()],
-        "detail": frequency.energies(targets),
-        "error": [np.mean([frequency.energies(plane) for plane in planes], axis=0) for planes in residuals.values()],
-        "target_variation": noise.variation(targets[None]),
-        "variation": [noise.variation(planes) for planes in outputs.values()],
-        "reference_mse": [measures.mse(targets, plane).sum() for plane in blind],
-        "reference_variation": [noise.variation(plane[None]) for plane in blind],
-        "triangles": leakage.triangles(photos, colour, np.concatenate([*residuals.values(), blind - targets])),
+        **probes.sums(targets, outputs.values(), codes),
+        "triangles": leakage.triangles(photos, colour, np.concatenate([*outputs.values(), codes]) - targets),
     }
     planes = {name: len(output) for name, output in outputs.items()}
-    del outputs, residuals, blind  # frees memory for the noise
+    del outputs, codes  # frees memory for the noise
     arrays["noise"] = _under_noise(subject, used, chunk, colour, targets)
     if subject.model:
-        arrays |= _of_network(subject, colour, targets, photos)
+        at_start = by_photo(subject.start().predict, photos)(colour, targets)
+        arrays["start"] = scores.measure(targets, scores.planes(at_start))
+        arrays |= of_network(subject, colour, targets)
+        if latent := arrays.pop("latent", None):
+            arrays |= {f"latent_{part}": value for part, value in vars(latent).items()}
     np.savez(folder / ARRAYS, allow_pickle=False, **arrays)
     return {"planes": planes, "arrays": list(arrays)}
 
@@ -118,20 +111,22 @@ def _under_noise(
     return np.stack(found, axis=1)
 
 
-def _of_network(subject: Subject, colour: np.ndarray, gray: np.ndarray, photos: np.ndarray) -> dict[str, Any]:
-    at_start = scores.planes(by_photo(subject.start().predict, photos)(colour, gray))
-    arrays: dict[str, Any] = {"start": scores.measure(gray, at_start)}
+def of_network(subject: Subject, colour: np.ndarray, gray: np.ndarray) -> dict[str, Any]:
+    """Sums over patches that only some networks have.
+
+    These are `kl_nats` and the `Moments` of the `latent` of a variational autoencoder, and `chroma_of_input` and
+    `chroma_of_output` of a colour output.
+    """
+    found: dict[str, Any] = {}
     networks, model = subject.network()
     if networks.is_variational(model):
         latent, log_variance = subject.encode(colour, gray)
         assert log_variance is not None
-        moments = Moments.of(latent)
-        arrays["kl_nats"] = probes.kl_nats(latent, log_variance).sum()
-        arrays |= {f"latent_{part}": value for part, value in vars(moments).items()}
+        found |= {"kl_nats": probes.kl_nats(latent, log_variance).sum(), "latent": Moments.of(latent)}
     if subject.target == "colour":
-        arrays["chroma_of_input"] = measures.chroma(colour).sum()
-        arrays["chroma_of_output"] = measures.chroma(subject.predict(colour, gray)).sum()
-    return arrays
+        found["chroma_of_input"] = measures.chroma(colour).sum()
+        found["chroma_of_output"] = measures.chroma(subject.predict(colour, gray)).sum()
+    return found
 
 
 # === Whole photographs ===
@@ -179,7 +174,7 @@ def _restored(
     corners = patches.grid(target.shape[0], target.shape[1], patch, patch)
 
     def energies(image: np.ndarray) -> np.ndarray:
-        return frequency.energies(patches.cut(image[..., None], corners, patch)[..., 0])
+        return probes.energies(patches.cut(image[..., None], corners, patch)[..., 0])
 
     detail = energies(target)
     for kind, level in [("gaussian", 0), *noise.conditions(subject.settings.noise)]:
@@ -209,8 +204,8 @@ def _restored(
             row = {"kind": kind, "level": level, "method": name, "photo": task.name, "domain": task.domain}
             rows.append(row | dict(zip(scores.MEASURES, measured, strict=True)))
             if shown:
-                bands = frequency.bands(name, energies(planes[0, 0] - target), detail, len(corners) * patch**2)
-                rows[-1] |= dict(zip(frequency.COLUMNS, bands["relative_error_db"], strict=True))
+                bands = probes.bands(name, energies(planes[0, 0] - target), detail, len(corners) * patch**2)
+                rows[-1] |= dict(zip(probes.COLUMNS, bands["relative_error_db"], strict=True))
     return rows
 
 

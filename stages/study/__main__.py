@@ -9,7 +9,6 @@ import argparse
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from stages.common import engine
 from stages.common.artifacts import ArtifactError
@@ -77,13 +76,8 @@ def not_current(wanted: dict[str, runs.Run]) -> list[str]:
         StageError: an input of the runs is missing.
         SettingsError: params.yaml, studies.yaml or dvc.yaml is missing or wrong.
     """
-    rows, data = table.read(), inputs.data()
-    due = []
-    for name, run in wanted.items():
-        now = {**data, **inputs.made_from(run)}
-        if {key: rows.get(name, {}).get(key) for key in now} != now:
-            due.append(name)
-    return due
+    rows = table.read()
+    return [name for name, run in wanted.items() if not inputs.origin(run).items() <= rows.get(name, {}).items()]
 
 
 def do_one(name: str, run: runs.Run, variant: Variant, order: list[str]) -> None:
@@ -97,13 +91,12 @@ def do_one(name: str, run: runs.Run, variant: Variant, order: list[str]) -> None
     """
     model = inputs.shipped(run, variant)
     with stage("run", name, declaration=inputs.declaration(name, run.variant)) as work:
-        made_from, data = inputs.made_from(run), inputs.data()
+        origin = inputs.origin(run)
         split = inputs.leave_out(run.leave) if run.leave else None
-        patches: dict[str, Any] = {"photographs": run.photographs, "split": split, "model": model}
-        task = Task(variant, work["train"], work.keep / "checkpoint", **patches)
+        task = Task(variant, work["train"], work.keep / "checkpoint", run.photographs, split, model)
         result = training.done(do, task, work.keep, engine.load())
     facts = {"study": run.study, "run": name, "variant": run.variant, "leave": run.leave, **result.facts}
-    row = table.row(facts, {**data, **made_from})
+    row = table.row(facts, origin)
     table.update({name: row}, order)
     print(f"run@{name}: test PSNR {row['psnr']} dB, SSIM {row['ssim']}")
 

@@ -1,8 +1,8 @@
 """The inputs of a run: what training and scoring of its variant declare, and the patches.
 
 Studies are not DVC stages, so `dvc status` and `dvc repro` are about the pipeline alone. Their inputs are those that
-dvc.yaml declares for the variant. `made_from` and `data` identify them in a row of the table, by the pipeline's model
-and scores of the variant: an edit of code that changes neither leaves the runs current.
+dvc.yaml declares for the variant. `origin` identifies them in a row of the table, by the pipeline's model and scores of
+the variant: an edit of code that changes neither leaves the runs current.
 """
 
 import hashlib
@@ -58,16 +58,18 @@ def shipped(run: Run, variant: Variant) -> Path | None:
     return _results(run.variant)[0] if same else None
 
 
-def made_from(run: Run) -> dict[str, str]:
-    """`made_from`, the start of a sha256 of a run's inputs except patches; `variant_from`, the part of its variant.
+def origin(run: Run) -> dict[str, str]:
+    """The start of the sha256 of each split's patches; `made_from`, that of a run's other inputs; `variant_from`, the
+    part of its variant.
 
     Raises:
-        ArtifactError, StageError: the pipeline's results of the variant are missing.
+        ArtifactError, StageError: data/pairs or the pipeline's results of the variant are missing.
         SettingsError: params.yaml, studies.yaml or dvc.yaml is missing or wrong.
     """
     variant = _of_variant(run.variant)
     split = leave_out(run.leave) if run.leave else {}
-    return {"made_from": _hash([variant, run.model_dump(), split]), "variant_from": variant}
+    made_from = _hash([variant, run.model_dump(), split])
+    return {**_data(), "made_from": made_from, "variant_from": variant}
 
 
 def scenes() -> list[str]:
@@ -105,12 +107,8 @@ def _hash(found: Any) -> str:
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:HEXADECIMALS]
 
 
-def data() -> dict[str, str]:
-    """The start of each patch set's sha256, by split.
-
-    Raises:
-        ArtifactError: data/pairs is not there, or not whole.
-    """
+@cache
+def _data() -> dict[str, str]:
     return {split: PatchSet(Path(f"data/pairs/{split}")).sha256[:HEXADECIMALS] for split in SPLITS}
 
 

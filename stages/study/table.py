@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.common.artifacts import ArtifactError, write_text
+import pandas as pd
+
+from stages.common.artifacts import ArtifactError, write_table
 from stages.common.stage import LOCKS
 
 TABLE = Path("metrics/studies.csv")
@@ -45,12 +47,7 @@ def update(new: Rows, order: Sequence[str]) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         known = {**read(), **new}
         rows = {name: known[name] for name in order if name in known}
-        columns = list(dict.fromkeys(column for row in rows.values() for column in row))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows.values())
-        write_text(TABLE, text.getvalue())
+        write_table(TABLE, pd.DataFrame(list(rows.values())).fillna(""))
 
 
 def row(facts: dict[str, Any], origin: dict[str, str]) -> dict[str, str]:
@@ -62,7 +59,7 @@ def row(facts: dict[str, Any], origin: dict[str, str]) -> dict[str, str]:
 
     Args:
         facts: as `stages.study.work.do` returns them, with study, run, variant and leave.
-        origin: `data` and `made_from` of `stages.study.inputs`.
+        origin: see `stages.study.inputs.origin`.
     """
     recipe, scores, end, probes = (facts[key] for key in ("recipe", "scores", "end", "probes"))
     keys = ("study", "run", "variant", "leave", "domain", "latent", "photographs", "patches")

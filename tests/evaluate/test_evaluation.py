@@ -16,7 +16,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from grayscale import damage, tiles
 from grayscale.conversions import CONVERSIONS, bt601
-from stages.common.artifacts import ArtifactError, write_json, write_model
+from stages.common.artifacts import ArtifactError
 from stages.common.engine import Engine
 from stages.common.settings import Evaluate, Noise, Variant, load
 from stages.evaluate import (
@@ -24,14 +24,12 @@ from stages.evaluate import (
     chunks,
     decolorization,
     evaluation,
-    frequency,
     leakage,
     measures,
     methods,
     networks,
     noise,
     probes,
-    reference,
     scores,
     shard,
 )
@@ -39,7 +37,6 @@ from stages.evaluate.evaluation import Evaluation
 from stages.evaluate.methods import Subject
 from stages.evaluate.test_sets import refuse_known
 from stages.formats.patches import PatchSet
-from stages.train import build, precision
 from tests import samples
 from tests.conftest import REPOSITORY
 
@@ -71,7 +68,6 @@ def patch_set(tmp_path_factory: pytest.TempPathFactory) -> PatchSet:
 def subject(patch_set: PatchSet, monkeypatch: pytest.MonkeyPatch) -> Subject:
     """The baselines; photographs are `Photographs`, in this process."""
     monkeypatch.setattr(shard, "_photos", lambda folder: Photographs())
-    monkeypatch.setattr(precision, "prepare", lambda **_: precision.use("float64"))  # other tests have run TensorFlow
     return of_patches(patch_set.folder)
 
 
@@ -90,18 +86,10 @@ class Photographs:
 
 def variant(subject: Subject, folder: Path, sees: str, makes: str, network: str, **options: Any) -> Subject:
     """A variant `mine` with an untrained network; before its first step it had half its weights."""
-    folder.mkdir(parents=True, exist_ok=True)
     restores = sees == "colour_damage"
     own = {"input": sees, "target": makes, "degrade": 55.0 if restores else 0.0, "network": network, **options}
-    recipe = {**load(REPOSITORY / "params.yaml").train.recipe.model_dump(), **own}
-    write_json(folder / "facts.json", {"recipe": {**recipe, "device": "cpu"}, "curve": 0, **FACTS})
-    model = build.build(Variant(**recipe), 12)
-    model = getattr(model, "inference", lambda: model)()
-    rng = np.random.default_rng(1)
-    weights = [weight if np.any(weight) else rng.normal(0, 0.1, weight.shape) for weight in model.get_weights()]
-    for file, factor in (("start.keras", 0.5), ("model.keras", 1.0)):
-        model.set_weights([factor * weight for weight in weights])
-        write_model(folder / file, model)
+    recipe = Variant(**{**load(REPOSITORY / "params.yaml").train.recipe.model_dump(), **own})
+    samples.write_network(folder, recipe, FACTS)
     seen: dict[str, Any] = {"input": sees, "target": makes, "restores": restores}
     return replace(subject, name="mine", model=folder / "model.keras", **seen)
 
@@ -202,7 +190,7 @@ def test_filters_are_scored_on_whole_damaged_photographs(of_baselines: Evaluatio
         psnr = table["psnr"].xs(name, level="photo")
         assert psnr["gaussian", 25, "luma"] == pytest.approx(20 * np.log10(255 / 25 / 0.668), abs=1)
         assert all(psnr["gaussian", 25, method] > psnr["gaussian", 25, "luma"] + 1 for method in baselines.FILTERS)
-    bands = table[[*frequency.COLUMNS]].dropna()
+    bands = table[[*probes.COLUMNS]].dropna()
     assert bands.index.droplevel(["method", "photo"]).unique().tolist() == [("gaussian", 25)]
     noise, filtered = (bands.xs(name, level="method").mean() for name in ("luma", "sliding_dct"))
     assert noise.is_monotonic_increasing  # white noise relative to detail that falls with frequency
@@ -215,14 +203,14 @@ def test_chroma_and_smoothness_are_compared_with_codes_of_equal_error(
 ) -> None:
     found = of_baselines.scores["green"]["probes"]
     colour, gray = patch_set.read("colour") / 255, patch_set.read("gray")[..., 0] / 255
-    photos, codes = patch_set.index["photo"].to_numpy(), reference.outputs(gray)
+    photos, codes = patch_set.index["photo"].to_numpy(), probes.codes_of(gray)
     triangles = dict(zip(pd.unique(photos), leakage.triangles(photos, colour, codes - gray), strict=True))
     chroma = [leakage.of_triangles(triangles, slice(size, size + 1))["chroma_levels"] for size in range(len(codes))]
     rough = [measures.total_variation(code).mean() / measures.total_variation(gray).mean() for code in codes]
     error, errors = np.square(colour[..., 1] - gray).mean(), np.square(codes - gray).mean(axis=(1, 2, 3))
-    floor = reference.at(error, errors, np.array(chroma), exact=0)
+    floor = probes.at_error(error, errors, np.array(chroma), exact=0)
     assert found["chroma_levels"] - found["chroma_excess"] == pytest.approx(floor)
-    assert found["smoothness_reference"] == pytest.approx(reference.at(error, errors, np.array(rough), exact=1))
+    assert found["smoothness_reference"] == pytest.approx(probes.at_error(error, errors, np.array(rough), exact=1))
 
 
 @pytest.mark.parametrize(("sees", "makes"), [("colour", "gray"), ("gray", "gray"), ("colour", "colour")])
