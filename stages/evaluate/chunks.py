@@ -29,18 +29,9 @@ def pairs(split: PatchSet) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     return (pair(split, np.arange(*span)) for span in spans(len(split), split.patch))
 
 
-def grays(split: PatchSet) -> Iterator[np.ndarray]:
-    """Gray `(n, side, side)` in [0, 1] of each chunk of a patch set."""
-    return (_gray(split, np.arange(*span)) for span in spans(len(split), split.patch))
-
-
 def pair(split: PatchSet, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Colour `(n, side, side, 3)` and gray `(n, side, side)` in [0, 1] of the patches `numbers`."""
-    return to_unit(split.read("colour", numbers)), _gray(split, numbers)
-
-
-def _gray(split: PatchSet, numbers: np.ndarray) -> np.ndarray:
-    return to_unit(split.read("gray", numbers))[..., 0]
+    return to_unit(split.read("colour", numbers)), to_unit(split.read("gray", numbers))[..., 0]
 
 
 @functools.lru_cache(maxsize=1)  # closes the previous one

@@ -15,7 +15,7 @@ from stages.common.settings import Evaluate
 from stages.common.tensorflow_import import tensorflow_import
 from stages.evaluate import baselines, leakage, probes
 from stages.evaluate.baselines import Closed
-from stages.evaluate.chunks import grays, of_all, opened, pair, pairs
+from stages.evaluate.chunks import of_all, opened, pair, pairs
 
 BASELINES = "baselines"
 FITS = "fits.npz"
@@ -106,7 +106,8 @@ def fit(subject: Subject, folder: Path) -> dict[str, Any]:
         facts["latent"] = int(np.prod(latent.shape[1:]))
         fits = {"latent": np.array(facts["latent"])}
         if facts["latent"] < train.patch**2:
-            mean, directions = baselines.fit_pca(grays(train), len(train), facts["latent"])
+            grays = (gray for _, gray in pairs(train))
+            mean, directions = baselines.fit_pca(grays, len(train), facts["latent"])
             fits |= {"pca_mean": mean, "pca_directions": directions}
         if subject.target == "colour" and latent.ndim == 4:  # (n, rows, columns, channels)
             seen = pairs(opened(subject.validation))

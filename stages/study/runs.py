@@ -51,8 +51,7 @@ class Run(Section):
 def _check(name: str, raw: Any, checked: Settings) -> tuple[Run, Variant]:
     """The run `name` of studies.yaml, and its variant of params.yaml with the changes.
 
-    Raises:
-        SettingsError: the run is invalid; one line per fault, with the file and the key.
+    `SettingsError` has a line per fault, with the file and the key.
     """
     key, variants = f"{PARAMS}: runs.{name}", checked.variants
     try:
@@ -77,11 +76,7 @@ def _check(name: str, raw: Any, checked: Settings) -> tuple[Run, Variant]:
 def load(scenes: Sequence[str] = ()) -> dict[str, tuple[Run, Variant]]:
     """Read and check params.yaml and all of studies.yaml: name → run and complete variant, in the file's order.
 
-    Args:
-        scenes: of the photographs, in the order of their manifest; see `stages.study.inputs.scenes`.
-
-    Raises:
-        SettingsError: a file is missing, not YAML, or invalid; names each key.
+    `scenes` are those of the photographs, in the order of their manifest. `SettingsError` names each key that is wrong.
     """
     checked = settings.load()
     try:

@@ -44,10 +44,8 @@ class Task(training.Task):
 def do(task: Task, folder: Path) -> dict[str, Any]:
     """Train on data/pairs unless there is a model, and score. Returns facts; `folder` stays empty.
 
-    Raises:
-        SettingsError: there are fewer photographs, or the chosen ones have no patches.
-        ArtifactError: patches or the model are missing or damaged.
-        StageError: see `training.trained`.
+    `SettingsError`: there are fewer photographs, or the chosen ones have no patches; `ArtifactError`: patches or the
+    model are missing or damaged; `StageError`: see `training.trained`.
     """
     with TemporaryDirectory(dir=folder) as name:
         scratch = Path(name)
@@ -85,9 +83,7 @@ def patch_sets(task: Task, folder: Path) -> dict[str, Path]:
 def choose(sets: Sequence[PatchSet], photographs: Collection[str], folder: Path) -> Path:
     """Write the patches of chosen photographs of several patch sets into `folder`, in the order of the sets.
 
-    Raises:
-        SettingsError: there are no such patches.
-        ArtifactError: a file is missing or damaged.
+    `SettingsError` if there are none.
     """
     folder.mkdir()
     index: list[pd.DataFrame] = []
@@ -135,13 +131,8 @@ def train(task: Task, sets: dict[str, Path], folder: Path) -> tuple[dict[str, An
 def measured(task: Task, sets: dict[str, Path], folder: Path) -> dict[str, Any]:
     """Latent size, scores and probes of a network, and the scores of all yardsticks on the test patches.
 
-    Args:
-        task: its training.
-        sets: the folders of train, to which yardsticks are fitted, validation and test.
-        folder: holds the network if the task has none; the fits are written into it.
-
-    Raises:
-        ArtifactError: patches or the model are missing or damaged.
+    `sets` are the folders of train, to which yardsticks are fitted, validation and test. `folder` is for the fits, and
+    holds the network unless the task does.
     """
     kinds = Noise(gaussian=[NOISE], correlated=[], poisson=[], jpeg=[])
     settings = Evaluate(threads=task.settings.threads, megapixels=1, noise=kinds, seed=1)
@@ -171,11 +162,7 @@ def measured(task: Task, sets: dict[str, Path], folder: Path) -> dict[str, Any]:
 
 
 def averages(method: Method, split: PatchSet, level: int = 0) -> dict[str, Any]:
-    """`scores.averages` of a method over the patches of a split, with noise of so many gray levels on the colour.
-
-    Raises:
-        ArtifactError: patches are missing or damaged.
-    """
+    """`scores.averages` of a method over the patches of a split, with noise of so many gray levels on the colour."""
     chunks = []
     for number, (own, colour, gray) in enumerate(_chunks(method, split)):
         seen = (colour, gray)
