@@ -23,6 +23,7 @@ from stages.train import training
 
 NETWORK = "network"  # beside the names of yardsticks
 NOISE = 25  # gray levels: the standard deviation of what is added to red, green and blue
+SEED = 1  # of the noise
 HALF = -3.0  # dB
 
 
@@ -135,8 +136,9 @@ def measured(task: Task, sets: dict[str, Path], folder: Path) -> dict[str, Any]:
     holds the network unless the task does.
     """
     kinds = Noise(gaussian=[NOISE], correlated=[], poisson=[], jpeg=[])
-    settings = Evaluate(threads=task.settings.threads, megapixels=1, noise=kinds, seed=1)
-    formulae = Subject(sets["test"], Path(), "", settings, train=sets["train"], validation=sets["validation"])
+    settings = Evaluate(threads=task.settings.threads, megapixels=1, noise=kinds, seed=SEED)
+    photos, conversion = Path(), ""  # whole photographs are not scored
+    formulae = Subject(sets["test"], photos, conversion, settings, train=sets["train"], validation=sets["validation"])
     model, seen, target = (task.model or folder) / "model.keras", task.variant.input, task.variant.target
     mine = replace(formulae, name=NETWORK, model=model, input=seen, target=target)
     used: dict[str, Method] = {}
@@ -167,7 +169,7 @@ def averages(method: Method, split: PatchSet, level: int = 0) -> dict[str, Any]:
     for number, (own, colour, gray) in enumerate(_chunks(method, split)):
         seen = (colour, gray)
         if level:
-            noisy = noise.noisy(colour, "gaussian", level, [1, number])
+            noisy = noise.noisy(colour, "gaussian", level, [SEED, number])
             seen = (noisy, baselines.luma(noisy))
         chunks.append(scores.measure(gray, scores.planes(own(*seen))))
     return scores.averages(np.concatenate(chunks))
@@ -184,7 +186,7 @@ def _probes(subject: Subject, network: Method, test: PatchSet) -> dict[str, Any]
     chunks = []
     for own, colour, gray in _chunks(network, test):
         planes = scores.planes(own(colour, gray))
-        mse = measures.mse(gray, planes.mean(axis=0)).sum()
+        mse = measures.mse(gray, planes.mean(axis=0)).sum()  # in evaluate, the mean of the channels' errors
         sums = probes.sums(gray, [planes], probes.codes_of(gray))
         chunks.append({"mse": mse, **sums, **shard.of_network(subject, colour, gray)})
     total = {key: functools.reduce(operator.add, (chunk[key] for chunk in chunks)) for key in chunks[0]}
