@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-from stages.common.artifacts import sha256_of
+from stages.common.artifacts import sha256_of, write_json, write_model
+from stages.common.settings import Variant
 from stages.formats import container, manifest
 from stages.formats.patches import PatchSet
 
@@ -91,3 +93,21 @@ def write_patches(
         start += patches
     pd.DataFrame(rows).to_csv(folder / "shards.csv", index=False)
     return PatchSet(folder)
+
+
+# === Networks ===
+
+
+def write_network(folder: Path, variant: Variant, facts: dict[str, Any]) -> None:
+    """Write an untrained network for patches of 12 pixels; before its first step it had half its weights."""
+    from stages.train import build  # late: most tests need no TensorFlow
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "facts.json", {"recipe": {**variant.model_dump(), "device": "cpu"}, "curve": 0, **facts})
+    model = build.build(variant, 12)
+    model = getattr(model, "inference", lambda: model)()
+    rng = np.random.default_rng(1)
+    weights = [weight if np.any(weight) else rng.normal(0, 0.1, weight.shape) for weight in model.get_weights()]
+    for file, factor in (("start.keras", 0.5), ("model.keras", 1.0)):
+        model.set_weights([factor * weight for weight in weights])
+        write_model(folder / file, model)

@@ -132,10 +132,9 @@ class Noise(Section):
 
 
 class Evaluate(Section):
-    """How methods are scored, and what the pictures show."""
+    """How methods are scored."""
 
     threads: int = Field(ge=1, le=64)
-    picture_rows: int = Field(ge=1, le=16)
     megapixels: float = Field(gt=0)
     noise: Noise
     seed: int = Field(ge=0, lt=2**31)

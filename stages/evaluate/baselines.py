@@ -12,7 +12,7 @@ import numpy as np
 from scipy.fft import dctn, idctn
 
 from grayscale.conversions import BT601
-from stages.evaluate.moments import Moments
+from stages.evaluate.chunks import Moments
 
 WEIGHT_DECIMALS = 9  # of a fitted weight: the digits after them depend on the processor
 NO_VARIANCE = 1e-12  # relative to the largest variance; below this is rounding

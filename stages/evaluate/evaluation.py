@@ -20,11 +20,10 @@ from stages.common.artifacts import read_json
 from stages.common.engine import Engine
 from stages.common.settings import Evaluate
 from stages.common.shards import Shard
-from stages.evaluate import frequency, leakage, methods, noise, pictures, probes, reference, scores, shard
-from stages.evaluate.chunks import opened, spans
+from stages.evaluate import leakage, methods, noise, probes, scores, shard
+from stages.evaluate.chunks import Moments, of_all, opened, spans
 from stages.evaluate.measures import HEADLINE
 from stages.evaluate.methods import Subject
-from stages.evaluate.moments import Moments, of_all
 from stages.evaluate.scores import Interval
 from stages.evaluate.shard import Chunk, Photograph
 from stages.formats.patches import PatchSet
@@ -39,7 +38,7 @@ class Evaluation:
     tables: dict[str, pd.DataFrame]  # by file: scores, quantiles, photographs, bands, contrast, restored, conversions
     scores: dict[str, dict[str, Any]]  # by method: means, interval over photographs, probes
     facts: dict[str, Any]  # of the summary, besides the methods
-    pictures: dict[str, np.ndarray]  # by file, `(height, width, channels)` uint8
+    pictures: dict[str, np.ndarray]  # by file, `(height, width)` or `(height, width, 3)` uint8
 
     def summary(self) -> dict[str, Any]:
         """The content of summary.json."""
@@ -66,14 +65,9 @@ def evaluate(subject: Subject, photographs: pd.DataFrame, keep: Path, engine: En
     rows = {name: [row for whole in rest for row in whole.facts[name]] for name in ("contrast", "conversions")}
     result.tables |= {name: pd.DataFrame(found) for name, found in rows.items() if found}
     restored = [row for whole in rest for row in whole.facts["restored"]]
-    result.tables["restored"] = pd.DataFrame(restored, columns=[*scores.RESTORED, *frequency.COLUMNS])
+    result.tables["restored"] = pd.DataFrame(restored, columns=[*scores.RESTORED, *probes.COLUMNS])
     if subject.model:
         result.facts = {"latent": fitted.facts["latent"], **result.facts}
-        table = result.tables["scores"]
-        ssim = table["ssim"][table["method"] == subject.name].to_numpy()
-        numbers = pictures.ranks(ssim, subject.settings.picture_rows).reshape(-1)
-        sheet = partial(shard.sheet, subject, fitted.folder)
-        rest += shards.run(sheet, [(numbers, ssim[numbers])], keep / "sheet", engine, cpus=cpus)
     result.pictures = {path.stem: np.load(path) for found in rest for path in sorted(found.folder.glob("*.npy"))}
     return result
 
@@ -123,7 +117,7 @@ def _of_patches(
         tables["scores"].append(table)
         tables["quantiles"].append(scores.quantiles(table))
         tables["photographs"].append(photographs)
-        tables["bands"].append(frequency.bands(name, error[number], detail, len(test) * test.patch**2))
+        tables["bands"].append(probes.bands(name, error[number], detail, len(test) * test.patch**2))
         under_noise = [scores.averages(each) for each in noisy[number]]
         found[name] = {
             **scores.summarise(table),
@@ -148,20 +142,20 @@ def _of_patches(
 def _beside_codes(
     chunks: Sequence[Shard], patches: int, triangles: dict[str, np.ndarray], first: int
 ) -> Callable[[float, float, float], dict[str, float]]:
-    """A function that compares a method's chroma and total variation with codes of equal error (see `reference`).
+    """A function that compares a method's chroma and total variation with codes of equal error (see `probes`).
 
     The residuals of the codes are the planes from `first` on.
     """
     target = float(_sum(chunks, "target_variation")) / patches
     variations = _sum(chunks, "reference_variation") / patches
     errors = _sum(chunks, "reference_mse") / patches
-    smooth = np.array([noise.smoothness(float(each), target) for each in variations])
+    smooth = np.array([probes.smoothness(float(each), target) for each in variations])
     planes = [slice(number, number + 1) for number in range(first, first + len(variations))]
     chroma = np.array([leakage.of_triangles(triangles, plane)["chroma_levels"] for plane in planes])
     return lambda mse, chroma_levels, variation: {
-        "chroma_excess": chroma_levels - reference.at(mse, errors, chroma, exact=0),
-        "smoothness": noise.smoothness(variation, target),
-        "smoothness_reference": reference.at(mse, errors, smooth, exact=1),
+        "chroma_excess": chroma_levels - probes.at_error(mse, errors, chroma, exact=0),
+        "smoothness": probes.smoothness(variation, target),
+        "smoothness_reference": probes.at_error(mse, errors, smooth, exact=1),
     }
 
 

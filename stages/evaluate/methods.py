@@ -1,5 +1,6 @@
 """The scored methods as functions: closed forms and a 1 × 1 convolution, or a network with PCA, DCT and read-outs."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
@@ -14,8 +15,7 @@ from stages.common.settings import Evaluate
 from stages.common.tensorflow_import import tensorflow_import
 from stages.evaluate import baselines, leakage, probes
 from stages.evaluate.baselines import Closed
-from stages.evaluate.chunks import grays, opened, pair, pairs
-from stages.evaluate.moments import of_all
+from stages.evaluate.chunks import of_all, opened, pair, pairs
 
 BASELINES = "baselines"
 FITS = "fits.npz"
@@ -106,7 +106,8 @@ def fit(subject: Subject, folder: Path) -> dict[str, Any]:
         facts["latent"] = int(np.prod(latent.shape[1:]))
         fits = {"latent": np.array(facts["latent"])}
         if facts["latent"] < train.patch**2:
-            mean, directions = baselines.fit_pca(grays(train), len(train), facts["latent"])
+            grays = (gray for _, gray in pairs(train))
+            mean, directions = baselines.fit_pca(grays, len(train), facts["latent"])
             fits |= {"pca_mean": mean, "pca_directions": directions}
         if subject.target == "colour" and latent.ndim == 4:  # (n, rows, columns, channels)
             seen = pairs(opened(subject.validation))
@@ -161,8 +162,10 @@ def _loaded(path: Path, patch: int, threads: int) -> tuple[ModuleType, Any]:
 
 @cache
 def _prepared(threads: int) -> ModuleType:
+    has_trained = "tensorflow" in sys.modules  # in a study; training has prepared it
     with tensorflow_import():  # late: the baselines need no TensorFlow
         from stages.evaluate import networks
         from stages.train import precision
-    precision.prepare(threads=threads, dtype="float64")
+    if not has_trained:
+        precision.prepare(threads=threads, dtype="float64")
     return networks

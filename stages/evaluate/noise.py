@@ -1,4 +1,4 @@
-"""Adds noise to colour patches; measures the smoothness of outputs."""
+"""Adds noise to colour patches."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -7,8 +7,6 @@ import numpy as np
 from PIL import Image
 
 from stages.common.settings import Noise
-from stages.evaluate import measures
-from stages.evaluate.scores import ROUNDING
 
 
 def conditions(settings: Noise) -> Iterator[tuple[str, int]]:
@@ -41,13 +39,3 @@ def _jpeg(patch: np.ndarray, quality: int) -> np.ndarray:
     with io.BytesIO() as file:
         Image.fromarray(patch).save(file, "JPEG", quality=quality, subsampling="4:2:0")
         return np.asarray(Image.open(file))
-
-
-def variation(planes: np.ndarray) -> float:
-    """Total variation of `(channels, n, side, side)`: the mean over channels of the sum over patches."""
-    return float(np.mean([measures.total_variation(plane).sum() for plane in planes]))
-
-
-def smoothness(outputs: float, targets: float) -> float:
-    """Total variation of the outputs relative to the targets, both means over patches; below 1 is smoother."""
-    return 0.0 if outputs < ROUNDING else outputs / max(targets, ROUNDING)

@@ -14,20 +14,17 @@ from grayscale.core.levels import levels, to_unit
 from stages.evaluate import (
     baselines,
     decolorization,
-    frequency,
     leakage,
     measures,
     methods,
     noise,
     pictures,
     probes,
-    reference,
     scores,
 )
-from stages.evaluate.chunks import opened, pair, spans
+from stages.evaluate.chunks import Moments, opened, pair
 from stages.evaluate.decolorization import Pairs
 from stages.evaluate.methods import Method, Subject
-from stages.evaluate.moments import Moments
 from stages.formats import patches
 from stages.formats.container import Container
 
@@ -60,48 +57,36 @@ def measure(subject: Subject, fitted: Path, task: Chunk | Photograph, folder: Pa
     return _chunk(subject, methods.of(subject, fitted), task, folder)
 
 
-def sheet(subject: Subject, fitted: Path, task: tuple[np.ndarray, np.ndarray], folder: Path) -> None:
-    """Draw the worst, median and best patches; the task is their numbers, group by group, and their SSIM."""
-    numbers, ssim = task
-    colour, targets = pair(opened(subject.test), numbers)
-    output = methods.of(subject, fitted)[subject.name](colour, targets)
-    np.save(folder / "patches.npy", pictures.patch_sheet(colour, targets, output, ssim))
-
-
 # === Test patches ===
 
 
 def _chunk(subject: Subject, used: dict[str, Method], chunk: Chunk, folder: Path) -> dict[str, Any]:
     """Facts: the number of `planes` by method, and the names of the `arrays`. Arrays:
 
-    `scores` `(methods, n, measures)`; `noise` `(methods, conditions, n, measures)`; sums over patches: `error`
-    `(methods, bands)`, `detail` `(bands,)`, `variation` `(methods,)`, `target_variation` `()`, and of the codes of
-    `reference` `reference_mse` and `reference_variation` `(sizes,)`; `triangles` `(photographs, …)` of all methods,
-    then of these codes. Of a network `start` `(n, measures)`; of a colour output the sums `chroma_of_input` and
-    `chroma_of_output`; of a variational autoencoder the sum `kl_nats` and the latent's moments, `latent_…`.
+    `scores` `(methods, n, measures)`; `noise` `(methods, conditions, n, measures)`; `probes.sums`; `triangles`
+    `(photographs, …)` of all methods, then of `probes.codes_of`; of a network `start` `(n, measures)` and `of_network`,
+    with the parts of its moments as `latent_…`.
     """
     test = opened(subject.test)
     colour, targets = pair(test, np.arange(chunk.start, chunk.stop))
     photos = test.index["photo"][chunk.start : chunk.stop].to_numpy()
     used = {name: by_photo(method, photos) for name, method in used.items()}
     outputs = {name: scores.planes(method(colour, targets)) for name, method in used.items()}
-    residuals = {name: planes - targets for name, planes in outputs.items()}
-    blind = reference.outputs(targets)
+    codes = probes.codes_of(targets)
     arrays: dict[str, Any] = {
         "scores": [scores.measure(targets, planes) for planes in outputs.values()],
-        "detail": frequency.energies(targets),
-        "error": [np.mean([frequency.energies(plane) for plane in planes], axis=0) for planes in residuals.values()],
-        "target_variation": noise.variation(targets[None]),
-        "variation": [noise.variation(planes) for planes in outputs.values()],
-        "reference_mse": [measures.mse(targets, plane).sum() for plane in blind],
-        "reference_variation": [noise.variation(plane[None]) for plane in blind],
-        "triangles": leakage.triangles(photos, colour, np.concatenate([*residuals.values(), blind - targets])),
+        **probes.sums(targets, outputs.values(), codes),
+        "triangles": leakage.triangles(photos, colour, np.concatenate([*outputs.values(), codes]) - targets),
     }
     planes = {name: len(output) for name, output in outputs.items()}
-    del outputs, residuals, blind  # frees memory for the noise
+    del outputs, codes  # frees memory for the noise
     arrays["noise"] = _under_noise(subject, used, chunk, colour, targets)
     if subject.model:
-        arrays |= _of_network(subject, colour, targets, photos)
+        at_start = by_photo(subject.start().predict, photos)(colour, targets)
+        arrays["start"] = scores.measure(targets, scores.planes(at_start))
+        arrays |= of_network(subject, colour, targets)
+        if latent := arrays.pop("latent", None):
+            arrays |= {f"latent_{part}": value for part, value in vars(latent).items()}
     np.savez(folder / ARRAYS, allow_pickle=False, **arrays)
     return {"planes": planes, "arrays": list(arrays)}
 
@@ -126,20 +111,22 @@ def _under_noise(
     return np.stack(found, axis=1)
 
 
-def _of_network(subject: Subject, colour: np.ndarray, gray: np.ndarray, photos: np.ndarray) -> dict[str, Any]:
-    at_start = scores.planes(by_photo(subject.start().predict, photos)(colour, gray))
-    arrays: dict[str, Any] = {"start": scores.measure(gray, at_start)}
+def of_network(subject: Subject, colour: np.ndarray, gray: np.ndarray) -> dict[str, Any]:
+    """Sums over patches that only some networks have.
+
+    These are `kl_nats` and the `Moments` of the `latent` of a variational autoencoder, and `chroma_of_input` and
+    `chroma_of_output` of a colour output.
+    """
+    found: dict[str, Any] = {}
     networks, model = subject.network()
     if networks.is_variational(model):
         latent, log_variance = subject.encode(colour, gray)
         assert log_variance is not None
-        moments = Moments.of(latent)
-        arrays["kl_nats"] = probes.kl_nats(latent, log_variance).sum()
-        arrays |= {f"latent_{part}": value for part, value in vars(moments).items()}
+        found |= {"kl_nats": probes.kl_nats(latent, log_variance).sum(), "latent": Moments.of(latent)}
     if subject.target == "colour":
-        arrays["chroma_of_input"] = measures.chroma(colour).sum()
-        arrays["chroma_of_output"] = measures.chroma(subject.predict(colour, gray)).sum()
-    return arrays
+        found["chroma_of_input"] = measures.chroma(colour).sum()
+        found["chroma_of_output"] = measures.chroma(subject.predict(colour, gray)).sum()
+    return found
 
 
 # === Whole photographs ===
@@ -147,7 +134,6 @@ def _of_network(subject: Subject, colour: np.ndarray, gray: np.ndarray, photos: 
 
 def _photograph(subject: Subject, fitted: Path, task: Photograph, folder: Path) -> dict[str, Any]:
     """Facts: rows of `contrast`, `restored` and, for the baselines, `conversions`. Pictures are written as .npy."""
-    patch = opened(subject.test).patch
     colour = _photos(subject.photos).read(task.name)
     subject = replace(subject, levels=tuple(damage.estimate(colour)))
     used = methods.of(subject, fitted)
@@ -157,13 +143,18 @@ def _photograph(subject: Subject, fitted: Path, task: Photograph, folder: Path) 
     def row(output: np.ndarray) -> dict[str, Any]:
         return {"photo": task.name, "domain": task.domain, **of_whole(to_unit(target), pairs, output)}
 
-    contrast = [{"method": name, **row(methods.whole(subject, name, method, colour))} for name, method in used.items()]
-    conversions = []
+    contrast, conversions, pictured = [], [], {}
     if subject.model is None:
-        contrast.insert(0, {"method": "target", **row(to_unit(target))})
+        contrast.append({"method": "target", **row(to_unit(target))})
         conversions = [{"conversion": name, **row(to_unit(convert(colour)))} for name, convert in CONVERSIONS.items()]
+        pictured = {"photograph_colour": colour, "photograph_gray": target}
+    for name, method in used.items():
+        output = methods.whole(subject, name, method, colour)
+        contrast.append({"method": name, **row(output)})
+        if name == subject.name:
+            pictured = {"photograph": levels(output, bits=8)}
     if task.shown:
-        for title, picture in _shown(subject, used, colour, target, patch).items():
+        for title, picture in pictured.items():
             np.save(folder / f"{title}.npy", picture)
     restored = _restored(subject, fitted, task, colour, to_unit(target), folder) if subject.restores else []
     return {"contrast": contrast, "conversions": conversions, "restored": restored}
@@ -183,7 +174,7 @@ def _restored(
     corners = patches.grid(target.shape[0], target.shape[1], patch, patch)
 
     def energies(image: np.ndarray) -> np.ndarray:
-        return frequency.energies(patches.cut(image[..., None], corners, patch)[..., 0])
+        return probes.energies(patches.cut(image[..., None], corners, patch)[..., 0])
 
     detail = energies(target)
     for kind, level in [("gaussian", 0), *noise.conditions(subject.settings.noise)]:
@@ -213,8 +204,8 @@ def _restored(
             row = {"kind": kind, "level": level, "method": name, "photo": task.name, "domain": task.domain}
             rows.append(row | dict(zip(scores.MEASURES, measured, strict=True)))
             if shown:
-                bands = frequency.bands(name, energies(planes[0, 0] - target), detail, len(corners) * patch**2)
-                rows[-1] |= dict(zip(frequency.COLUMNS, bands["relative_error_db"], strict=True))
+                bands = probes.bands(name, energies(planes[0, 0] - target), detail, len(corners) * patch**2)
+                rows[-1] |= dict(zip(probes.COLUMNS, bands["relative_error_db"], strict=True))
     return rows
 
 
@@ -233,23 +224,6 @@ def of_whole(target: np.ndarray, pairs: Pairs, output: np.ndarray) -> dict[str, 
         for plane in scores.planes(output[None])
     ]
     return pd.DataFrame(rows).mean().to_dict()
-
-
-def _shown(
-    subject: Subject, used: dict[str, Method], colour: np.ndarray, target: np.ndarray, patch: int
-) -> dict[str, np.ndarray]:
-    """Pictures by title, `(height, width, channels)` uint8: the output, or for the baselines input and target."""
-    corners = patches.grid(target.shape[0], target.shape[1], patch, patch)
-    if subject.model is None:
-        height, width = corners.max(axis=0) + patch
-        return {"photograph_colour": colour[:height, :width], "photograph_gray": target[:height, :width, None]}
-    pieces = []
-    for start, stop in spans(len(corners), patch):
-        tile = to_unit(patches.cut(colour, corners[start:stop], patch))
-        gray = to_unit(patches.cut(target[..., None], corners[start:stop], patch))[..., 0]
-        output = levels(used[subject.name](tile, gray), bits=8)
-        pieces.append(output if output.ndim == 4 else output[..., None])
-    return {"photograph": patches.join(np.concatenate(pieces), corners)}
 
 
 @lru_cache(maxsize=1)

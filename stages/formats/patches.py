@@ -38,16 +38,6 @@ def cut(image: np.ndarray, corners: np.ndarray, patch: int) -> np.ndarray:
     return windows[corners[:, 0], corners[:, 1], 0]
 
 
-def join(patches: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """The inverse of `cut` for a full grid without overlap: the image `(height, width, channels)`."""
-    patch = patches.shape[1]
-    height, width = corners.max(axis=0) + patch
-    image = np.zeros((height, width, patches.shape[3]), patches.dtype)
-    for piece, (row, column) in zip(patches, corners, strict=True):
-        image[row : row + patch, column : column + patch] = piece
-    return image
-
-
 def contrast(gray: np.ndarray) -> np.ndarray:
     """Standard deviation `(n,)` of each gray patch `(n, patch, patch, 1)` uint8, in gray levels of 255."""
     return gray.astype(np.float64).std(axis=(1, 2, 3))

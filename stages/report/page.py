@@ -78,5 +78,5 @@ def _jpeg(png: bytes) -> str:
     """The middle of a picture as a data URI."""
     shown = middle(np.asarray(Image.open(io.BytesIO(png))), *SHOWN)
     buffer = io.BytesIO()
-    Image.fromarray(shown.squeeze()).save(buffer, "JPEG", quality=QUALITY)
+    Image.fromarray(shown).save(buffer, "JPEG", quality=QUALITY)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

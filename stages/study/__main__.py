@@ -9,7 +9,6 @@ import argparse
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from stages.common import engine
 from stages.common.artifacts import ArtifactError
@@ -41,17 +40,9 @@ def main() -> None:
 
 
 def do_all(wanted: dict[str, runs.Run], study: str | None, jobs: int) -> None:
-    """Run what is not current, each run in its own process. A failed run does not stop the others.
+    """Run what is not current of all runs or of one study, each run in its own process, `jobs` at a time.
 
-    Args:
-        wanted: all runs of all studies.
-        study: the only one to run; None: all.
-        jobs: runs at a time.
-
-    Raises:
-        StageError: names the runs that failed.
-        ArtifactError: data/pairs, the pipeline's results or the table of runs are missing or damaged.
-        SettingsError: params.yaml, studies.yaml or dvc.yaml is missing or wrong.
+    A failed run does not stop the others; `StageError` names those that failed.
     """
     mine = {name: run for name, run in wanted.items() if study in (None, run.study)}
     due = not_current(mine)
@@ -70,40 +61,24 @@ def do_all(wanted: dict[str, runs.Run], study: str | None, jobs: int) -> None:
 
 
 def not_current(wanted: dict[str, runs.Run]) -> list[str]:
-    """The runs without a row, or with a row that was made from something else.
-
-    Raises:
-        ArtifactError: data/pairs, the pipeline's results or the table of runs are missing or damaged.
-        StageError: an input of the runs is missing.
-        SettingsError: params.yaml, studies.yaml or dvc.yaml is missing or wrong.
-    """
-    rows, data = table.read(), inputs.data()
-    due = []
-    for name, run in wanted.items():
-        now = {**data, **inputs.made_from(run)}
-        if {key: rows.get(name, {}).get(key) for key in now} != now:
-            due.append(name)
-    return due
+    """The runs without a row, or with a row that was made from something else."""
+    rows = table.read()
+    return [name for name, run in wanted.items() if not inputs.origin(run).items() <= rows.get(name, {}).items()]
 
 
 def do_one(name: str, run: runs.Run, variant: Variant, order: list[str]) -> None:
     """Train and score one run, and write its row; `order` is that of the rows.
 
     A run that changes nothing uses the pipeline's model.
-
-    Raises:
-        SettingsError: engine.yaml is wrong, or no patches are left of the chosen photographs.
-        ArtifactError, StageError: an input is missing or damaged; see also `stages.train.training.done`.
     """
     model = inputs.shipped(run, variant)
     with stage("run", name, declaration=inputs.declaration(name, run.variant)) as work:
-        made_from, data = inputs.made_from(run), inputs.data()
+        origin = inputs.origin(run)
         split = inputs.leave_out(run.leave) if run.leave else None
-        patches: dict[str, Any] = {"photographs": run.photographs, "split": split, "model": model}
-        task = Task(variant, work["train"], work.keep / "checkpoint", **patches)
+        task = Task(variant, work["train"], work.keep / "checkpoint", run.photographs, split, model)
         result = training.done(do, task, work.keep, engine.load())
     facts = {"study": run.study, "run": name, "variant": run.variant, "leave": run.leave, **result.facts}
-    row = table.row(facts, {**data, **made_from})
+    row = table.row(facts, origin)
     table.update({name: row}, order)
     print(f"run@{name}: test PSNR {row['psnr']} dB, SSIM {row['ssim']}")
 

@@ -1,8 +1,9 @@
 """The inputs of a run: what training and scoring of its variant declare, and the patches.
 
 Studies are not DVC stages, so `dvc status` and `dvc repro` are about the pipeline alone. Their inputs are those that
-dvc.yaml declares for the variant. `made_from` and `data` identify them in a row of the table, by the pipeline's model
-and scores of the variant: an edit of code that changes neither leaves the runs current.
+dvc.yaml declares for the variant. `origin` identifies them in a row of the table, by the pipeline's model and scores of
+the variant: an edit of code that changes neither leaves the runs current. `SettingsError`, `ArtifactError` or
+`StageError` if a file is missing or wrong.
 """
 
 import hashlib
@@ -31,12 +32,7 @@ HEXADECIMALS = 12  # of each sha256 in the table
 
 
 def declaration(name: str, variant: str) -> Declaration:
-    """The inputs that the run `name` of a variant may use: those of `train` and `evaluate` except photographs.
-
-    Raises:
-        StageError: dvc.yaml has no such stages.
-        SettingsError: dvc.yaml or params.yaml is missing or wrong.
-    """
+    """The inputs that the run `name` of a variant may use: those of `train` and `evaluate` except photographs."""
     train, evaluate = (declared(stage, variant) for stage in ("train", "evaluate"))
     code = [dep for dep in evaluate.deps if dep.parts[0] != "data"]
     deps = [*train.deps, Path("data/pairs/test"), COUNTS, MANIFEST, *_results(variant), Path("stages/study"), *code]
@@ -49,44 +45,30 @@ def declaration(name: str, variant: str) -> Declaration:
 
 
 def shipped(run: Run, variant: Variant) -> Path | None:
-    """The folder of the pipeline's model if the run changes nothing, else None.
-
-    Raises:
-        SettingsError: params.yaml is missing or wrong.
-    """
+    """The folder of the pipeline's model if the run changes nothing, else None."""
     same = variant == settings.load().variants[run.variant] and not (run.photographs or run.leave)
     return _results(run.variant)[0] if same else None
 
 
-def made_from(run: Run) -> dict[str, str]:
-    """`made_from`, the start of a sha256 of a run's inputs except patches; `variant_from`, the part of its variant.
+def origin(run: Run) -> dict[str, str]:
+    """The columns of a row that tell what the run was made from, each the start of a sha256.
 
-    Raises:
-        ArtifactError, StageError: the pipeline's results of the variant are missing.
-        SettingsError: params.yaml, studies.yaml or dvc.yaml is missing or wrong.
+    They are those of the patches of each split, `made_from`, that of all else, and `variant_from`, its variant's part.
     """
     variant = _of_variant(run.variant)
     split = leave_out(run.leave) if run.leave else {}
-    return {"made_from": _hash([variant, run.model_dump(), split]), "variant_from": variant}
+    made_from = _hash([variant, run.model_dump(), split])
+    return {**_data(), "made_from": made_from, "variant_from": variant}
 
 
 def scenes() -> list[str]:
-    """The scenes that have patches, in the order of the manifest; none if there are too few to leave one out.
-
-    Raises:
-        ArtifactError: data/photos or data/pairs is not there.
-    """
+    """The scenes that have patches, in the order of the manifest; none if there are too few to leave one out."""
     found = list(dict.fromkeys(_photographs()["scene"]))
     return found if len(found) > 1 + HELD_BACK else []
 
 
 def leave_out(scene: str) -> dict[str, list[str]]:
-    """The photographs by split: `scene` is the test, the next two scenes are for validation, all others for training.
-
-    Raises:
-        ArtifactError: data/photos or data/pairs is not there.
-        ValueError: there is no such scene.
-    """
+    """The photographs by split: `scene` is the test, the next two scenes are validation, all others are training."""
     photographs = _photographs()
     order = list(dict.fromkeys(photographs["scene"]))
     start = order.index(scene)
@@ -105,12 +87,8 @@ def _hash(found: Any) -> str:
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:HEXADECIMALS]
 
 
-def data() -> dict[str, str]:
-    """The start of each patch set's sha256, by split.
-
-    Raises:
-        ArtifactError: data/pairs is not there, or not whole.
-    """
+@cache
+def _data() -> dict[str, str]:
     return {split: PatchSet(Path(f"data/pairs/{split}")).sha256[:HEXADECIMALS] for split in SPLITS}
 
 

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from stages.common import settings
-from stages.common.settings import Name, Section, SettingsError, Train, Variant
+from stages.common.settings import Name, Section, Settings, SettingsError, Variant
 
 PARAMS = Path("studies.yaml")
 
-NAME = TypeAdapter(Name)
 SCENES = "scenes"
 
 Study = Literal["seeds", "latent", "photographs", "loss", "sigma", "control", "augmentation", "original", "scenes"]
@@ -24,6 +23,13 @@ class Scenes(Section):
 
     variants: list[str] = Field(min_length=1)
     at_most: int = Field(ge=1)
+
+
+class Studies(Section):
+    """The content of studies.yaml; each run is checked with its variant."""
+
+    runs: dict[Name, Any] = Field(min_length=1)
+    scenes: Scenes | None = None
 
 
 class Run(Section):
@@ -42,24 +48,13 @@ class Run(Section):
         return dict(self.model_extra or {})
 
 
-def check(name: str, raw: Any, variants: dict[str, Variant], train: Train) -> tuple[Run, Variant]:
-    """Validate the run `name` as it is written in studies.yaml.
+def _check(name: str, raw: Any, checked: Settings) -> tuple[Run, Variant]:
+    """The run `name` of studies.yaml, and its variant of params.yaml with the changes.
 
-    Args:
-        name: its key.
-        raw: its value.
-        variants: those of params.yaml, or at least that of the run.
-        train: that of params.yaml.
-
-    Returns:
-        The run, and its variant with the changes.
-
-    Raises:
-        SettingsError: the run is invalid; one line per fault, with the file and the key.
+    `SettingsError` has a line per fault, with the file and the key.
     """
-    key = f"{PARAMS}: runs.{name}"
+    key, variants = f"{PARAMS}: runs.{name}", checked.variants
     try:
-        NAME.validate_python(name)
         run = Run.model_validate(raw)
         if run.variant not in variants:
             raise SettingsError(
@@ -69,7 +64,7 @@ def check(name: str, raw: Any, variants: dict[str, Variant], train: Train) -> tu
         if "network" in run.overrides:
             raise SettingsError(f"{key}.network: a run keeps the network of its variant; name another variant")
         changed = Variant.model_validate({**variant.model_dump(), **run.overrides})
-        train.require_equal_parts(f"runs.{name}", changed.batch)
+        checked.train.require_equal_parts(f"runs.{name}", changed.batch)
         return run, changed
     except ValidationError as error:
         faults = [settings.explain(str(PARAMS), item, section=f"runs.{name}") for item in error.errors()]
@@ -81,26 +76,19 @@ def check(name: str, raw: Any, variants: dict[str, Variant], train: Train) -> tu
 def load(scenes: Sequence[str] = ()) -> dict[str, tuple[Run, Variant]]:
     """Read and check params.yaml and all of studies.yaml: name → run and complete variant, in the file's order.
 
-    Args:
-        scenes: of the photographs, in the order of their manifest; see `stages.study.inputs.scenes`.
-
-    Raises:
-        SettingsError: a file is missing, not YAML, or invalid; names each key.
+    `scenes` are those of the photographs, in the order of their manifest. `SettingsError` names each key that is wrong.
     """
-    checked, raw = settings.load(), settings.read_yaml(PARAMS)
-    if (
-        not isinstance(raw, dict)
-        or not isinstance(raw.get("runs"), dict)
-        or not raw["runs"]
-        or {*raw} - {"runs", SCENES}
-    ):
-        raise SettingsError(
-            f"{PARAMS}: must have the key `runs` with at least one run under it, and may have `{SCENES}`"
-        )
+    checked = settings.load()
+    try:
+        studies = Studies.model_validate(settings.read_yaml(PARAMS))
+    except ValidationError as error:
+        faults = [settings.explain(str(PARAMS), item) for item in error.errors()]
+        raise SettingsError("\n".join(faults)) from error
+    entries = {**studies.runs, **(_of_scenes(studies.scenes, scenes) if studies.scenes else {})}
     found, faults = {}, []
-    for name, run in {**raw["runs"], **_of_scenes(raw, scenes)}.items():
+    for name, run in entries.items():
         try:
-            found[name] = check(name, run, checked.variants, checked.train)
+            found[name] = _check(name, run, checked)
         except SettingsError as error:
             faults.append(str(error))
     if faults:
@@ -108,15 +96,8 @@ def load(scenes: Sequence[str] = ()) -> dict[str, tuple[Run, Variant]]:
     return found
 
 
-def _of_scenes(raw: dict[str, Any], scenes: Sequence[str]) -> dict[str, dict[str, str]]:
+def _of_scenes(study: Scenes, scenes: Sequence[str]) -> dict[str, dict[str, str]]:
     """The runs of the study of scenes by name: one for each of its variants and each of the first scenes."""
-    if SCENES not in raw:
-        return {}
-    try:
-        study = Scenes.model_validate(raw[SCENES])
-    except ValidationError as error:
-        faults = [settings.explain(str(PARAMS), item, section=SCENES) for item in error.errors()]
-        raise SettingsError("\n".join(faults)) from error
     return {
         f"{SCENES}_{variant}_{_as_name(scene)}": {"study": SCENES, "variant": variant, "leave": scene}
         for scene in scenes[: study.at_most]  # scene by scene, so that a stopped study has some of every variant

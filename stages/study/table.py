@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.common.artifacts import ArtifactError, write_text
+import pandas as pd
+
+from stages.common.artifacts import ArtifactError, write_table
 from stages.common.stage import LOCKS
 
 TABLE = Path("metrics/studies.csv")
@@ -21,11 +23,7 @@ Rows = dict[str, dict[str, str]]
 
 
 def read() -> Rows:
-    """The rows by run, as text; none if there is no table.
-
-    Raises:
-        ArtifactError: the file is not a table of runs.
-    """
+    """The rows by run, as text; none if there is no table; `ArtifactError` if it is not one of runs."""
     if not TABLE.exists():
         return {}
     rows = list(csv.DictReader(io.StringIO(TABLE.read_text(encoding="utf-8"))))
@@ -35,22 +33,13 @@ def read() -> Rows:
 
 
 def update(new: Rows, order: Sequence[str]) -> None:
-    """Replace or add rows, and drop those of runs that are not in `order`. Processes may do this concurrently.
-
-    Raises:
-        ArtifactError: the file is not a table of runs.
-    """
+    """Replace or add rows, and drop those of runs that are not in `order`. Processes may do this concurrently."""
     LOCKS.mkdir(parents=True, exist_ok=True)
     with (LOCKS / "studies.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         known = {**read(), **new}
         rows = {name: known[name] for name in order if name in known}
-        columns = list(dict.fromkeys(column for row in rows.values() for column in row))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows.values())
-        write_text(TABLE, text.getvalue())
+        write_table(TABLE, pd.DataFrame(list(rows.values())).fillna(""))
 
 
 def row(facts: dict[str, Any], origin: dict[str, str]) -> dict[str, str]:
@@ -60,9 +49,8 @@ def row(facts: dict[str, Any], origin: dict[str, str]) -> dict[str, str]:
     augmented, and on validation patches. `end_` and `half_` are from the training curve, after all epochs and half of
     them. `luma_` … `dct_radial_` are of yardsticks on the test patches, codes at the run's latent size.
 
-    Args:
-        facts: as `stages.study.work.do` returns them, with study, run, variant and leave.
-        origin: `data` and `made_from` of `stages.study.inputs`.
+    `facts` are those of `stages.study.work.do`, with study, run, variant and leave; `origin` is that of
+    `stages.study.inputs`.
     """
     recipe, scores, end, probes = (facts[key] for key in ("recipe", "scores", "end", "probes"))
     keys = ("study", "run", "variant", "leave", "domain", "latent", "photographs", "patches")

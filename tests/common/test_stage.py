@@ -128,12 +128,12 @@ def test_unfinished_work_survives_until_success_or_until_an_input_is_touched(fol
     os.utime(folder / "code.py", ns=(0, (folder / "code.py").stat().st_mtime_ns + 1))
     kept = keep_something()
     assert kept != old  # another version may have been read in between
-    edit("params.yaml", "picture_rows: 3", "picture_rows: 4")  # of another stage
+    edit("params.yaml", "megapixels: 4", "megapixels: 5")  # of another stage
     with stage("work") as work:
         assert work.keep == kept
         assert (work.keep / "shard").read_text() == "done"
         work.out("data/result").mkdir(parents=True)
-        edit("params.yaml", "picture_rows: 4", "picture_rows: many")  # invalid, but of another stage
+        edit("params.yaml", "megapixels: 5", "megapixels: many")  # invalid, but of another stage
     assert (folder / "data/result").exists()
     assert list((folder / ".dvc/tmp/kept").iterdir()) == []
 

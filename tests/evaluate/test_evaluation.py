@@ -16,7 +16,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from grayscale import damage, tiles
 from grayscale.conversions import CONVERSIONS, bt601
-from stages.common.artifacts import ArtifactError, write_json, write_model
+from stages.common.artifacts import ArtifactError
 from stages.common.engine import Engine
 from stages.common.settings import Evaluate, Noise, Variant, load
 from stages.evaluate import (
@@ -24,14 +24,12 @@ from stages.evaluate import (
     chunks,
     decolorization,
     evaluation,
-    frequency,
     leakage,
     measures,
     methods,
     networks,
     noise,
     probes,
-    reference,
     scores,
     shard,
 )
@@ -39,13 +37,12 @@ from stages.evaluate.evaluation import Evaluation
 from stages.evaluate.methods import Subject
 from stages.evaluate.test_sets import refuse_known
 from stages.formats.patches import PatchSet
-from stages.train import build, precision
 from tests import samples
 from tests.conftest import REPOSITORY
 
 HERE = Engine(engine="local", workers=1, address="auto")
 NOISE = Noise(gaussian=[5, 25], correlated=[25], poisson=[100], jpeg=[])
-SETTINGS = Evaluate(threads=2, picture_rows=1, megapixels=4, noise=NOISE, seed=1)
+SETTINGS = Evaluate(threads=2, megapixels=4, noise=NOISE, seed=1)
 CONDITIONS = ["gaussian_5", "gaussian_25", "correlated_25", "poisson_100"]
 CODES = ["pca_100", "dct_100", "dct_radial_100"]
 PROBES = ["chroma_r2", "chroma_levels", "chroma_excess", "smoothness", "smoothness_reference", "hue_contrast", "noise"]
@@ -71,7 +68,6 @@ def patch_set(tmp_path_factory: pytest.TempPathFactory) -> PatchSet:
 def subject(patch_set: PatchSet, monkeypatch: pytest.MonkeyPatch) -> Subject:
     """The baselines; photographs are `Photographs`, in this process."""
     monkeypatch.setattr(shard, "_photos", lambda folder: Photographs())
-    monkeypatch.setattr(precision, "prepare", lambda **_: precision.use("float64"))  # other tests have run TensorFlow
     return of_patches(patch_set.folder)
 
 
@@ -90,18 +86,10 @@ class Photographs:
 
 def variant(subject: Subject, folder: Path, sees: str, makes: str, network: str, **options: Any) -> Subject:
     """A variant `mine` with an untrained network; before its first step it had half its weights."""
-    folder.mkdir(parents=True, exist_ok=True)
     restores = sees == "colour_damage"
     own = {"input": sees, "target": makes, "degrade": 55.0 if restores else 0.0, "network": network, **options}
-    recipe = {**load(REPOSITORY / "params.yaml").train.recipe.model_dump(), **own}
-    write_json(folder / "facts.json", {"recipe": {**recipe, "device": "cpu"}, "curve": 0, **FACTS})
-    model = build.build(Variant(**recipe), 12)
-    model = getattr(model, "inference", lambda: model)()
-    rng = np.random.default_rng(1)
-    weights = [weight if np.any(weight) else rng.normal(0, 0.1, weight.shape) for weight in model.get_weights()]
-    for file, factor in (("start.keras", 0.5), ("model.keras", 1.0)):
-        model.set_weights([factor * weight for weight in weights])
-        write_model(folder / file, model)
+    recipe = Variant(**{**load(REPOSITORY / "params.yaml").train.recipe.model_dump(), **own})
+    samples.write_network(folder, recipe, FACTS)
     seen: dict[str, Any] = {"input": sees, "target": makes, "restores": restores}
     return replace(subject, name="mine", model=folder / "model.keras", **seen)
 
@@ -171,8 +159,7 @@ def test_baselines_have_probes_and_those_of_luma_are_clean(of_baselines: Evaluat
     assert green["smoothness"] > green["smoothness_reference"] + 0.1
     noisy = ["noisy_clean", "noisy_colour", "noisy_luma", "noisy_nl_means"]
     assert sorted(of_baselines.pictures) == [*noisy, "photograph_colour", "photograph_gray"]
-    meadow = Photographs().read("meadow")[:24, :36]
-    assert (of_baselines.pictures["photograph_gray"] == bt601(meadow)[..., None]).all()
+    assert (of_baselines.pictures["photograph_gray"] == bt601(Photographs().read("meadow"))).all()
 
 
 def test_whole_photographs_have_scores_of_methods_target_and_conversions(of_baselines: Evaluation) -> None:
@@ -203,7 +190,7 @@ def test_filters_are_scored_on_whole_damaged_photographs(of_baselines: Evaluatio
         psnr = table["psnr"].xs(name, level="photo")
         assert psnr["gaussian", 25, "luma"] == pytest.approx(20 * np.log10(255 / 25 / 0.668), abs=1)
         assert all(psnr["gaussian", 25, method] > psnr["gaussian", 25, "luma"] + 1 for method in baselines.FILTERS)
-    bands = table[[*frequency.COLUMNS]].dropna()
+    bands = table[[*probes.COLUMNS]].dropna()
     assert bands.index.droplevel(["method", "photo"]).unique().tolist() == [("gaussian", 25)]
     noise, filtered = (bands.xs(name, level="method").mean() for name in ("luma", "sliding_dct"))
     assert noise.is_monotonic_increasing  # white noise relative to detail that falls with frequency
@@ -216,14 +203,14 @@ def test_chroma_and_smoothness_are_compared_with_codes_of_equal_error(
 ) -> None:
     found = of_baselines.scores["green"]["probes"]
     colour, gray = patch_set.read("colour") / 255, patch_set.read("gray")[..., 0] / 255
-    photos, codes = patch_set.index["photo"].to_numpy(), reference.outputs(gray)
+    photos, codes = patch_set.index["photo"].to_numpy(), probes.codes_of(gray)
     triangles = dict(zip(pd.unique(photos), leakage.triangles(photos, colour, codes - gray), strict=True))
     chroma = [leakage.of_triangles(triangles, slice(size, size + 1))["chroma_levels"] for size in range(len(codes))]
     rough = [measures.total_variation(code).mean() / measures.total_variation(gray).mean() for code in codes]
     error, errors = np.square(colour[..., 1] - gray).mean(), np.square(codes - gray).mean(axis=(1, 2, 3))
-    floor = reference.at(error, errors, np.array(chroma), exact=0)
+    floor = probes.at_error(error, errors, np.array(chroma), exact=0)
     assert found["chroma_levels"] - found["chroma_excess"] == pytest.approx(floor)
-    assert found["smoothness_reference"] == pytest.approx(reference.at(error, errors, np.array(rough), exact=1))
+    assert found["smoothness_reference"] == pytest.approx(probes.at_error(error, errors, np.array(rough), exact=1))
 
 
 @pytest.mark.parametrize(("sees", "makes"), [("colour", "gray"), ("gray", "gray"), ("colour", "colour")])
@@ -239,7 +226,7 @@ def test_a_variant_and_all_its_yardsticks_have_scores_and_probes(
     assert {name: result.facts[name] for name in FACTS} == FACTS
     assert result.facts["latent"] == (100 if small else 144)
     assert result.facts["start"] == at_start(tmp_path, patch_set, sees)
-    assert result.pictures["photograph"].shape == (24, 36, 3 if makes == "colour" else 1)
+    assert result.pictures["photograph"].shape == ((30, 41, 3) if makes == "colour" else (30, 41))
     meadow = Photographs().read("meadow")
     gray = patch_set.read("gray")[..., 0] / 255
     codes = baselines.codes(100, baselines.fit_pca([gray], len(gray), 100)) if small else {}
@@ -405,16 +392,3 @@ def test_latent_facts_do_not_depend_on_chunks(
     nats = 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance).sum(axis=1).mean()
     assert facts.pop("start") == at_start(tmp_path, patch_set, "colour")
     assert facts == {"latent": 6, "kl_nats": pytest.approx(nats), "active_units": int((mean.var(axis=0) > 0.01).sum())}
-
-
-def test_the_sheet_shows_the_worst_median_and_best_patch(
-    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mine = variant(subject, tmp_path, "colour", "gray", "simple")
-    pair = Mock(wraps=chunks.pair)
-    monkeypatch.setattr(shard, "pair", pair)
-    table = evaluation.evaluate(mine, NONE, tmp_path / "kept", HERE).tables["scores"]
-    ssim = table["ssim"][table["method"] == "mine"].to_numpy()
-    every, sheet = (call.args[1] for call in pair.call_args_list)
-    assert len(every) == 100
-    assert ssim[sheet].tolist() == [ssim.min(), np.sort(ssim)[49], ssim.max()]

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.evaluate import baselines, frequency, measures, noise, probes, reference
-from stages.evaluate.moments import Moments, of_all
+from stages.evaluate import baselines, measures, noise, probes
+from stages.evaluate.chunks import Moments, of_all
 from tests import samples
 
 RNG = np.random.default_rng(17)
@@ -16,32 +16,32 @@ TARGETS = np.random.default_rng(3).integers(0, 256, (5, 12, 12)) / 255
 
 
 def errors(targets: np.ndarray, outputs: np.ndarray) -> list[float]:
-    error, target = frequency.energies(outputs - targets), frequency.energies(targets)
-    return frequency.bands("m", error, target, targets.size)["relative_error_db"].tolist()
+    error, target = probes.energies(outputs - targets), probes.energies(targets)
+    return probes.bands("m", error, target, targets.size)["relative_error_db"].tolist()
 
 
 def test_a_wave_is_in_the_band_of_its_frequency_and_a_checkerboard_in_the_last() -> None:
     side, pixel = 28, np.arange(28) + 0.5
     for halves in (1, 5, 10, 27):  # half waves per patch: a basis function of the DCT-II
         wave = np.tile(np.cos(np.pi * halves * pixel / side), (side, 1))
-        energies = frequency.energies(wave[None])
+        energies = probes.energies(wave[None])
         band = int(energies.argmax())
-        assert frequency.EDGES[band] <= halves / (2 * side) < frequency.EDGES[band + 1]
+        assert probes.EDGES[band] <= halves / (2 * side) < probes.EDGES[band + 1]
         assert energies[band] == pytest.approx(np.square(wave).sum())
         assert np.delete(energies, band) == pytest.approx(np.zeros(7), abs=1e-9)
-        assert frequency.energies(wave.T[None]) == pytest.approx(energies, abs=1e-9)
+        assert probes.energies(wave.T[None]) == pytest.approx(energies, abs=1e-9)
     checkerboard = np.indices((12, 12)).sum(axis=0)[None] % 2
-    assert int(frequency.energies(checkerboard).argmax()) == 7
+    assert int(probes.energies(checkerboard).argmax()) == 7
 
 
 def test_errors_are_relative_to_the_target_and_finite() -> None:
     targets, flat = RNG.random((5, 12, 12)), np.full((5, 12, 12), 0.5)
     assert errors(targets, 0.9 * targets) == pytest.approx([-20] * 8)  # a tenth of the amplitude
     for same in (targets, targets + 0.2):  # the mean does not count
-        assert errors(targets, same) == [frequency.FLOOR] * 8
-    assert errors(flat, flat) == [frequency.FLOOR] * 8
+        assert errors(targets, same) == [probes.FLOOR] * 8
+    assert errors(flat, flat) == [probes.FLOOR] * 8
     assert np.isfinite(errors(flat, targets)).all()
-    table = frequency.bands("m", np.ones(8), np.ones(8), 1)
+    table = probes.bands("m", np.ones(8), np.ones(8), 1)
     assert (table["low"][1:].to_numpy() == table["high"][:-1].to_numpy()).all()
 
 
@@ -49,8 +49,8 @@ def test_errors_are_relative_to_the_target_and_finite() -> None:
 
 
 def test_sizes_of_codes_are_powers_of_two_below_the_pixels_and_outputs_are_rounded() -> None:
-    assert len(reference.outputs(np.zeros((1, 16, 16)))) == 8  # 1 … 128, not 256
-    found = reference.outputs(TARGETS)
+    assert len(probes.codes_of(np.zeros((1, 16, 16)))) == 8  # 1 … 128, not 256
+    found = probes.codes_of(TARGETS)
     assert found.shape == (8, 5, 12, 12)
     assert 255 * found[0] == pytest.approx(np.rint(255 * TARGETS.mean(axis=(1, 2)))[:, None, None] + 0 * TARGETS)
     code = np.clip(baselines.dct(TARGETS, 64, radial=True), 0, 1)
@@ -62,7 +62,7 @@ def test_sizes_of_codes_are_powers_of_two_below_the_pixels_and_outputs_are_round
 def test_values_are_interpolated_at_the_root_mean_squared_error() -> None:
     errors, values = np.array([0.16, 0.04, 0.01]), np.array([8.0, 6.0, 1.0])  # roots 0.4, 0.2 and 0.1
     expected = {0: 0.5, 0.0025: 0.75, 0.01: 1, 0.0225: 3.5, 0.09: 7, 0.16: 8, 1: 8}
-    assert {mse: reference.at(mse, errors, values, exact=0.5) for mse in expected} == pytest.approx(expected)
+    assert {mse: probes.at_error(mse, errors, values, exact=0.5) for mse in expected} == pytest.approx(expected)
 
 
 # === Latents ===
@@ -137,7 +137,7 @@ def test_jpeg_agrees_with_another_encoder(quality: int) -> None:
 
 
 def smoothness(targets: np.ndarray, planes: np.ndarray) -> float:
-    return noise.smoothness(noise.variation(planes) / len(targets), noise.variation(targets[None]) / len(targets))
+    return probes.smoothness(probes.variation(planes) / len(targets), probes.variation(targets[None]) / len(targets))
 
 
 def test_smoothness_is_a_ratio_of_means_over_patches_and_finite_for_flat_images() -> None:

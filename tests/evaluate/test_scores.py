@@ -134,10 +134,3 @@ def test_the_interval_is_students_without_missing_values(values: list[float]) ->
         expected = known.confidence_interval(0.95)
         assert (found.mean, found.low, found.high) == pytest.approx((np.mean(values), expected.low, expected.high))
         assert Interval.of(pd.Series(values), share=2).low == pytest.approx(known.confidence_interval(0.975).low)
-
-
-@pytest.mark.parametrize("photographs", [3, 10])
-def test_the_interval_covers_the_mean_95_times_in_100(photographs: int) -> None:
-    draws = np.random.default_rng(photographs).normal(30, 4, (2000, photographs))
-    intervals = [Interval.of(pd.Series(values)) for values in draws]
-    assert 0.93 < np.mean([found.low < 30 < found.high for found in intervals]) < 0.97

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from stages.common.artifacts import write_json, write_table
-from stages.evaluate import frequency, scores
+from stages.evaluate import probes, scores
 from stages.evaluate.decolorization import MEASURES as KEPT
 from stages.evaluate.pictures import write_png
 from stages.report import collect, summary
@@ -132,14 +132,13 @@ def evaluation(folder: Path, name: str, methods: dict[str, float], **facts: Any)
         score = scores.summarise(table)
         ends = {key: {"mean": score[key], "low": score[key] - 1, "high": score[key] + 1} for key in ("psnr", "ssim")}
         noise = {condition: {"psnr": 20.0, "ssim": 0.5} for condition in ("gaussian_5", "gaussian_25", "jpeg_30")}
-        probes = dict.fromkeys(summary.PROBES, 0.5)
-        found[method] = {**score, "interval": ends, "probes": {**probes, "noise": noise}}
+        found[method] = {**score, "interval": ends, "probes": {**dict.fromkeys(summary.PROBES, 0.5), "noise": noise}}
     write_json(to / "summary.json", {**facts, "inputs": INPUTS, "environment": {}, "scores": found})
     write_table(to / "quantiles.csv", pd.concat(map(scores.quantiles, tables)))
     write_table(to / "photographs.csv", pd.concat(map(scores.by_photograph, tables)))
-    ones = np.ones(len(frequency.EDGES) - 1)
-    write_table(to / "bands.csv", pd.concat([frequency.bands(method, ones * 0.1, ones, 1) for method in methods]))
-    columns = [*scores.RESTORED, *frequency.COLUMNS]
+    ones = np.ones(len(probes.EDGES) - 1)
+    write_table(to / "bands.csv", pd.concat([probes.bands(method, ones * 0.1, ones, 1) for method in methods]))
+    columns = [*scores.RESTORED, *probes.COLUMNS]
     damaged = pd.DataFrame(restored(methods) if name == "baselines" else [], columns=columns)
     write_table(to / "restored.csv", damaged)
     write_table(to / "contrast.csv", kept(["target", *methods] if name == "baselines" else list(methods), "method"))
@@ -150,7 +149,7 @@ def restored(methods: dict[str, float]) -> list[dict[str, Any]]:
     return [
         {"kind": "gaussian", "level": level, "method": method, "photo": photo, "domain": domain}
         | {"psnr": 25.0 + number if level else None, "ssim": 0.5 if level else 1.0}
-        | (dict.fromkeys(frequency.COLUMNS, -3.0 - number) if level else {})
+        | (dict.fromkeys(probes.COLUMNS, -3.0 - number) if level else {})
         for method in methods
         for level in (0, 25)
         for number, (photo, domain) in enumerate(PHOTOS.items())
@@ -177,4 +176,4 @@ def kept(names: list[str], by: str) -> pd.DataFrame:
 
 def pixels(channels: int) -> np.ndarray:
     """A picture with some noise."""
-    return np.random.default_rng(channels).integers(100, 120, (*SIZE, channels), dtype=np.uint8)
+    return np.random.default_rng(channels).integers(100, 120, (*SIZE, channels), dtype=np.uint8).squeeze()

@@ -40,8 +40,7 @@ FACTS: dict[str, Any] = {
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(inputs, "data", lambda: DATA)
-    monkeypatch.setattr(inputs, "made_from", lambda run: {"made_from": f"of {run.variant} {run.overrides['seed']}"})
+    monkeypatch.setattr(inputs, "origin", lambda run: {**DATA, "made_from": f"{run.variant} {run.overrides['seed']}"})
     return tmp_path
 
 
@@ -58,7 +57,7 @@ def test_a_row_says_what_was_run_what_it_scored_and_from_what() -> None:
 
 def test_a_run_is_due_exactly_when_its_row_was_made_from_something_else(folder: Path) -> None:
     assert study.not_current(RUNS) == list(RUNS)  # no table yet
-    made = {name: table.row({**FACTS, "run": name}, {**DATA, **inputs.made_from(run)}) for name, run in RUNS.items()}
+    made = {name: table.row({**FACTS, "run": name}, inputs.origin(run)) for name, run in RUNS.items()}
     table.update(made, list(RUNS))
     assert study.not_current(RUNS) == []
     again = {**RUNS, "seeds_vae_1": run("vae", seed=2)}
@@ -105,15 +104,18 @@ def test_made_from_moves_with_settings_and_with_what_the_pipeline_makes_of_the_v
 
     def made_from(changed: runs.Run = RUNS["seeds_vae_1"]) -> str:
         inputs._of_variant.cache_clear()
-        return inputs.made_from(changed)["made_from"]
+        return inputs.origin(changed)["made_from"]
 
+    for split in inputs.SPLITS:
+        write(Path(f"data/pairs/{split}/index.csv"), split)
+        write(Path(f"data/pairs/{split}/shards.csv"), "patches\n1\n")
     write(model, "weights")
     write(summary, json.dumps({"scores": {"vae": score}}))
     seen = [made_from()]
-    of_variant = inputs.made_from(RUNS["seeds_vae_1"])["variant_from"]
+    of_variant = inputs.origin(RUNS["seeds_vae_1"])["variant_from"]
     other = run("vae", seed=1, photographs=2)
     seen.append(made_from(other))
-    assert inputs.made_from(other)["variant_from"] == of_variant
+    assert inputs.origin(other)["variant_from"] == of_variant
     params = settings.PARAMS.read_text()
     for file, old, new in (
         (settings.PARAMS, params, params.replace("seed: 1 ", "seed: 7 ")),

@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from stages.common.settings import SettingsError
+from stages.common.settings import SettingsError, Variant, load
 from stages.formats.patches import PatchSet
-from stages.study.work import Chosen, averages, first, yardsticks
+from stages.study.inputs import SPLITS
+from stages.study.work import Task, choose, first, measured
 from tests import samples
-from tests.conftest import Workspace
+from tests.conftest import REPOSITORY, Workspace
 
 ORDER = ("zebra", "apple", "mango", "kiwi")
 
@@ -49,39 +50,42 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["mango", "kiwi"], [6, 7, 8, 9, 10], [(0, 3), (3, 5)]),  # of two sets
     ],
 )
-def test_chosen_photographs_read_like_a_patch_set(
-    folder: Path, other: Path, photographs: list[str], numbers: list[int], shards: list[tuple[int, int]]
+def test_chosen_photographs_are_a_patch_set(
+    folder: Path, other: Path, tmp_path: Path, photographs: list[str], numbers: list[int], shards: list[tuple[int, int]]
 ) -> None:
-    chosen = Chosen([PatchSet(folder), PatchSet(other)], photographs)
+    chosen = PatchSet(choose([PatchSet(folder), PatchSet(other)], photographs, tmp_path / "chosen"))
     assert (len(chosen), chosen.shards, chosen.patch) == (len(numbers), shards, 12)
     assert chosen.read("gray")[:, 0, 0, 0].tolist() == numbers
-    backwards = chosen.read("colour", np.arange(len(numbers))[::-1])
-    assert backwards[:, 0, 0, 2].tolist() == numbers[::-1]
+    assert chosen.read("colour")[:, 0, 0, 2].tolist() == numbers
     assert chosen.index["photo"].unique().tolist() == [name for name in ORDER if name in photographs]
-    with pytest.raises(IndexError):
-        chosen.read("gray", np.array([len(numbers)]))
 
 
-def test_photographs_that_are_not_there_are_refused(folder: Path) -> None:
+def test_photographs_that_are_not_there_are_refused(folder: Path, tmp_path: Path) -> None:
     assert first(PatchSet(folder), 2) == ["zebra", "apple"]
     with pytest.raises(SettingsError, match=r"photographs is 4; .* has 3$"):
         first(PatchSet(folder), 4)
     with pytest.raises(SettingsError, match="no patches of kiwi"):
-        Chosen([PatchSet(folder)], ["kiwi"])
+        choose([PatchSet(folder)], ["kiwi"], tmp_path / "chosen")
 
 
 def test_yardsticks_are_formulae_and_codes_of_as_many_numbers(tmp_path: Path) -> None:
     colour = np.random.default_rng(1).integers(0, 256, (20, 12, 12, 3), np.uint8)
     gray = np.rint(colour @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)[..., None]
     index = pd.DataFrame({"photo": "a", "domain": "everyday", "row": 0, "column": range(20)})
-    train = samples.write_patches(tmp_path, index, colour, gray, shards=[20])
-    formulae = ["luma", "mean_rgb", "conv1x1"]
-    assert list(yardsticks(train, 144)) == formulae  # a code of as many numbers as pixels is the identity
-    found = {name: averages(method, train) for name, method in yardsticks(train, 100).items()}
-    assert list(found) == [*formulae, "pca", "dct", "dct_radial"]
-    assert found["luma"]["exact"] == 1
-    assert found["pca"]["mse"] < min(found["dct"]["mse"], found["dct_radial"]["mse"])  # fitted on these patches
-    assert averages(yardsticks(train, 144)["luma"], train, level=25)["psnr"] < 30
+    patches = samples.write_patches(tmp_path, index, colour, gray, shards=[20]).folder
+    settings = load(REPOSITORY / "params.yaml").train
+    variant = Variant(**{**settings.recipe.model_dump(), "network": "vae", "latent": 100, "sigma": 0.1})
+    samples.write_network(tmp_path / "model", variant, {})
+    task = Task(variant, settings, tmp_path / "checkpoint", model=tmp_path / "model")
+    found = measured(task, dict.fromkeys(SPLITS, patches), tmp_path)
+    yardsticks = found["yardsticks"]
+    assert list(yardsticks) == ["luma", "mean_rgb", "conv1x1", "pca", "dct", "dct_radial"]
+    assert yardsticks["luma"]["exact"] == 1
+    assert yardsticks["luma"]["noise_psnr"] < 30
+    assert yardsticks["pca"]["mse"] < min(yardsticks[code]["mse"] for code in ("dct", "dct_radial"))  # fitted to these
+    assert (found["latent"], found["domain"]) == (100, "everyday")
+    assert found["scores"]["train"] == found["scores"]["test"]
+    assert found["probes"]["kl_nats"] > 0
 
 
 # === make study ===
