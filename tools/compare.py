@@ -5,6 +5,7 @@ and so are their differences.
 """
 
 import argparse
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from grayscale.reading.names import shown
 from stages.common.artifacts import DIGITS, ArtifactError, write_text
 from stages.evaluate.measures import HEADLINE, MEASURES
 from tools.revisions import EVALUATIONS, Revision, UnavailableError
@@ -50,7 +52,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        return f"`{self.method}`" + (f" on `{self.test_set}`" if self.test_set else "") + f" {self.measure}"
+        return code(self.method) + (f" on {code(self.test_set)}" if self.test_set else "") + f" {self.measure}"
 
 
 @dataclass
@@ -180,11 +182,11 @@ def sentences(comparison: Comparison) -> str:
     """The result in a few sentences."""
     rows, parts = comparison.rows, []
     if comparison.missing:
-        parts.append(f"No scores were compared: not all are available here. {comparison.missing}.")
+        parts.append(f"No scores were compared: not all are available here. {code(comparison.missing)}.")
     for reasons, evaluations in comparison.refused.items():
-        parts.append(f"Not compared, because {reasons} changed: {', '.join(evaluations)}.")
+        parts.append(f"Not compared, because {code(reasons)} changed: {', '.join(map(code, evaluations))}.")
     if comparison.unpaired:
-        parts.append(f"Only in one of the two: {', '.join(comparison.unpaired)}.")
+        parts.append(f"Only in one of the two: {', '.join(map(code, comparison.unpaired))}.")
     for verdict in ("better", "worse"):
         if names := [row.name for row in rows if row.verdict == verdict]:
             parts.append(f"{verdict.capitalize()}: {', '.join(names)}.")
@@ -210,6 +212,13 @@ def cells(row: Row) -> tuple[str, ...]:
     unknown = "one photograph" if row.photographs == 1 else "no spread"
     interval = unknown if np.isnan(row.low) else f"{row.low:+.2g} … {row.high:+.2g}"
     return row.name, f"{row.old:.5g}", f"{row.new:.5g}", f"{row.new - row.old:+.3g}", interval, row.verdict
+
+
+def code(text: str) -> str:
+    """Text as code in one line of Markdown. All names pass here: a pull request may put markup into them."""
+    line = shown(" ".join(text.split())).replace("|", "¦")  # | ends a cell of a table, even in code
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    return f"{fence} {line} {fence}" if len(fence) > 1 else f"`{line}`"
 
 
 if __name__ == "__main__":

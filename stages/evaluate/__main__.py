@@ -24,8 +24,6 @@ def main() -> None:
         out = work.out(f"data/evaluations/{name}")
         for file, table in result.tables.items():
             write_table(out / f"{file}.csv", table)
-        if name == BASELINES:
-            write_table(out / "origin.csv", Container(PHOTOS).manifest[["name", "split", "licence", "sha256"]])
         summary = result.summary()
         write_json(out / "summary.json", summary)
         for method, metrics in scores.of_metrics(name, summary).items():

@@ -40,7 +40,6 @@ def main() -> None:
             tables = filter(len, (result.tables[file] for result in results.values()))
             write_table(out / f"{file}.csv", pd.concat(tables, ignore_index=True).drop_duplicates(key))
         write_table(out / "counts.csv", counts)
-        write_table(out / "origin.csv", photos[["name", "source", "licence", "sha256"]])
         write_json(out / "summary.json", {name: result.summary() for name, result in results.items()})
     print(f"evaluate_set@{name}: {counts['kept'].sum()} patches of {(counts['kept'] > 0).sum()} photographs")
     if line := left_out(counts):

@@ -16,7 +16,7 @@ def main() -> None:
         write_png(work.out("metrics/result.png"), figures.result_picture(results))
         write_png(work.out("metrics/noisy.png"), figures.noisy_picture(results))
         out = work.out("data/report")
-        tables = {  # that the plots of DVC, `make compare` and `make trace` read
+        tables = {  # for DVC's plots, and for people
             "methods": results.methods,
             "probes": results.probes,
             "curves": results.curves,

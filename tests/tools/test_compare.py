@@ -97,13 +97,13 @@ def test_a_true_difference_is_reported(here: Path) -> None:
     assert row.old == pytest.approx(scores("").groupby("photo")["psnr"].mean().mean(), rel=1e-6)
     title, _, said, *_ = compare.markdown(result).splitlines()
     assert re.fullmatch(r"`first \(\w{7}\)` → `second \(\w{7}\)`", title)
-    assert said == "Only in one of the two: vae. Better: `subpixel` psnr."
+    assert said == "Only in one of the two: `vae`. Better: `subpixel` psnr."
 
 
 def test_scores_of_another_evaluation_are_not_compared(here: Path) -> None:
     result = compared("second", "third")
     assert (result.rows, result.refused) == ([], {"stages/evaluate": ["simple"]})
-    assert compare.sentences(result) == "Not compared, because stages/evaluate changed: simple."
+    assert compare.sentences(result) == "Not compared, because `stages/evaluate` changed: `simple`."
 
 
 def test_the_workspace_does_not_differ_from_its_commit(here: Path) -> None:
@@ -128,7 +128,7 @@ def test_the_command_prints_and_writes_a_comparison_and_reports_missing_results(
     assert printed == Path("comment.md").read_text() + "\n"
     shutil.rmtree(".dvc/cache/files/md5")
     compare.main()
-    assert "No scores were compared: not all are available here. first (" in Path("comment.md").read_text()
+    assert "No scores were compared: not all are available here. `` first (" in Path("comment.md").read_text()
 
 
 # === Tables made by hand ===
@@ -199,6 +199,18 @@ def test_rounding_is_no_difference_and_only_what_both_have_is_compared() -> None
     (row,) = compare.judged(indexed(old, "other"), indexed(new.sample(frac=1, random_state=1), "other"))
     assert (row.name, row.verdict) == ("`simple` on `other` psnr", "better")
     assert compare.judged(indexed(old), indexed(old.assign(column=1 + old["column"]))) == []
+
+
+@pytest.mark.parametrize("name", ["a\n\n# b", "`a` @b", "a|b", "a\x1b[31m\u202e"])
+def test_names_from_a_pull_request_stay_code_in_their_line(name: str) -> None:
+    rows = compare.judged(indexed(scores(name)), indexed(scores(name, 3)))
+    found = compare.Comparison("old", "new", {name: [name]}, [name], rows, name)
+    _, _, told, _, head, _, row, *_ = compare.markdown(found).split("\n")
+    assert re.sub(r"(`+).+?(?<!`)\1(?!`)", "NAME", told) == (
+        "No scores were compared: not all are available here. NAME. Not compared, because NAME changed: NAME. "
+        "Only in one of the two: NAME. Better: NAME psnr."
+    )
+    assert (row.count("|"), row.isprintable()) == (head.count("|"), True)
 
 
 def test_patches_equal_to_their_target_are_left_out() -> None:
