@@ -95,11 +95,11 @@ def _data() -> dict[str, str]:
 @cache
 def _of_variant(variant: str) -> str:
     model, evaluation = _results(variant)
-    own = replace(declaration("", variant), deps=[Path("stages/study")], packages=[], others={})
-    found = sorted(fingerprint(own).items())
+    code = {path.name: sha256_of(path) for path in sorted(Path(__file__).parent.glob("*.py"))}
+    params = fingerprint(replace(declaration("", variant), deps=[], packages=[], others={}))
     score = read_json(evaluation)["scores"][variant]
     measured = [*(score[key] for key in MEASURED), *(score["probes"][key] for key in PROBED)]
-    return _hash([found, sha256_of(model / "model.keras"), measured])
+    return _hash([code, params, sha256_of(model / "model.keras"), measured])
 
 
 def _results(variant: str) -> tuple[Path, Path]:
