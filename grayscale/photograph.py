@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from grayscale import conversions, damage, models, tiles
 from grayscale.conversions import BT601, CONVERSIONS
@@ -23,7 +24,7 @@ float32 in [0, 1]. `read` as in `tiles.blended`."""
 
 
 def convert(
-    photograph: np.ndarray,
+    photograph: ArrayLike,
     *,
     variant: str | None = None,
     method: str | None = None,
@@ -33,7 +34,8 @@ def convert(
     """Convert a photograph by a variant, a closed form or a model file; by default, by the best variant for it.
 
     Args:
-        photograph: `(height, width, 3)`, sRGB: uint8, or float in [0, 1]; for closed forms rounded to 8 bits.
+        photograph: `(height, width, 3)`, sRGB: uint8, or float in [0, 1]; for closed forms rounded to 8 bits. A Pillow
+            image of mode RGB will do.
         variant: a trained one, packed with the library or found in the clone; see `models.find`.
         method: a closed form, one of `grayscale.conversions.CONVERSIONS`.
         model: a `.onnx` file that the training wrote.
@@ -49,6 +51,7 @@ def convert(
         ModelError: the model is missing, damaged, or no network for photographs; or `sigma` is given and the network
             does not use it.
     """
+    photograph = np.asarray(photograph)
     if photograph.ndim != 3 or photograph.shape[2] != 3 or photograph.size == 0:
         raise ValueError(f"a photograph is (height, width, 3), at least 1 × 1; this is {photograph.shape}")
     if photograph.dtype != np.uint8 and not np.issubdtype(photograph.dtype, np.floating):

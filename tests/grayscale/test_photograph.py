@@ -8,6 +8,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import grayscale
 from grayscale import damage, models, network, tiles
@@ -100,7 +101,9 @@ def test_only_damaged_photographs_get_the_variant_for_noise(tmp_path: Path, monk
 def test_closed_forms_are_those_of_the_targets_on_the_whole_photograph(method: str) -> None:
     photograph = clouds(600, 1000)  # more than one stripe
     expected = CONVERSIONS[method](photograph)
-    np.testing.assert_array_equal(grayscale.convert(photograph, method=method), expected)
+    forms: list[Any] = [photograph, Image.fromarray(photograph)]
+    for given in forms:
+        np.testing.assert_array_equal(grayscale.convert(given, method=method), expected)
     fractions = grayscale.convert((photograph / 255).astype(np.float32), method=method)
     assert fractions.dtype == np.float32
     np.testing.assert_allclose(fractions, expected / 255, atol=1e-7)
@@ -134,12 +137,13 @@ def test_levels_are_rounded_and_clipped() -> None:
         (np.zeros((4, 4), np.uint8), {}, "height, width, 3"),
         (np.zeros((0, 4, 3), np.uint8), {}, "at least 1 × 1"),
         (np.zeros((4, 4, 3), np.int32), {}, "int32"),
+        (Image.new("L", (4, 4)), {}, "height, width, 3"),
         (np.full((4, 4, 3), np.nan), {"method": "bt601"}, "NaN"),
         (np.zeros((4, 4, 3), np.uint8), {"method": "bt601", "variant": "simple"}, "exclude"),
         (np.zeros((4, 4, 3), np.uint8), {"method": "bt601", "sigma": 5.0}, "for a network"),
         (np.zeros((4, 4, 3), np.uint8), {"method": "luma"}, "no closed form 'luma'; there are average, bt601"),
     ],
 )
-def test_invalid_arguments_are_refused(photograph: np.ndarray, choice: dict[str, Any], message: str) -> None:
+def test_invalid_arguments_are_refused(photograph: Any, choice: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         grayscale.convert(photograph, **choice)
