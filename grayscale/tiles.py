@@ -1,7 +1,7 @@
 """Apply a function of square tiles to photographs of any size, without seams. Nothing here knows of networks."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -10,10 +10,13 @@ import numpy as np
 from grayscale.core.levels import to_unit
 
 TILE = 512  # side of large tiles, pixels; rounded down to a multiple of the cell
+BORDER = 28  # pixels around a photograph that large tiles see, mirrored; rounded up to a multiple of the cell
 PIXELS_AT_ONCE = 1 << 18  # per call of `convert`; affects memory, not results
 
 Convert = Callable[[np.ndarray], np.ndarray]
 Read = Callable[[int, int], np.ndarray]
+Task = Callable[[], np.ndarray]
+Window = tuple[int, np.ndarray, slice]
 
 
 def whole(convert: Convert, photograph: np.ndarray, patch: int, reach: tuple[int, int] | None = None) -> np.ndarray:
@@ -45,14 +48,12 @@ def rows(
 
     Args:
         patch: side of a patch in pixels, even.
-        reach: if `convert` takes any size, the cell, which must divide the side of a tile, and the margin of `cropped`.
+        reach: if `convert` takes any size, the cell and the margin of `cropped`.
     """
     if reach is None:
         return blended(convert, read, height, width, patch, threads=threads)
     cell, margin = reach
-    cells = min(TILE, max(height, width) + cell - 1) // cell
-    side = max(1, cells) * cell + 2 * margin
-    return cropped(convert, read, height, width, side, margin, threads=threads)
+    return cropped(convert, read, height, width, max(1, TILE // cell) * cell, margin, cell, threads=threads)
 
 
 def blended(
@@ -77,12 +78,25 @@ def blended(
     """
     step = side // 2
     window = np.sin(np.pi * (np.arange(side) + 0.5) / side) ** 2
+    lefts = np.arange(0, width + step, step)  # of patches, counted from the leftmost
+    columns = _mirrored(-step, lefts[-1] + side - step, width)
+    at_once = max(1, PIXELS_AT_ONCE // side**2)
+    parts = np.array_split(lefts, range(at_once, len(lefts), at_once))
+
+    def work(stripe: np.ndarray, part: np.ndarray) -> np.ndarray:
+        return convert(np.stack([stripe[:, left : left + side] for left in part]))
+
+    def tasks() -> Iterator[tuple[int, list[Task]]]:
+        for top in range(-step, height, step):
+            stripe = _read(read, _mirrored(top, top + side, height))[:, columns]
+            yield top, [partial(work, stripe, part) for part in parts]
+
     sums: np.ndarray | None = None  # weighted, of the rows that are not finished
-    for top, lefts, parts in _rows_of_tiles(convert, read, height, width, side, None, threads):
-        for part, outputs in zip(lefts, parts, strict=True):
+    for top, found in _one_ahead(tasks(), threads):
+        for part, outputs in zip(parts, found, strict=True):
             weights = np.outer(window, window).astype(outputs.dtype).reshape(side, side, *[1] * (outputs.ndim - 3))
             if sums is None:
-                sums = np.zeros((side, lefts[-1][-1] + side, *outputs.shape[3:]), outputs.dtype)
+                sums = np.zeros((side, lefts[-1] + side, *outputs.shape[3:]), outputs.dtype)
             for left, output in zip(part, outputs, strict=True):
                 sums[:, left : left + side] += weights * output
         assert sums is not None
@@ -93,52 +107,56 @@ def blended(
 
 
 def cropped(
-    convert: Convert, read: Read, height: int, width: int, side: int, margin: int, *, threads: int = 1
+    convert: Convert, read: Read, height: int, width: int, side: int, margin: int, cell: int = 1, *, threads: int = 1
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Convert in tiles if each output pixel depends only on input at most `margin` pixels away; else as `blended`.
+    """Convert in tiles of `side` pixels if each output pixel depends only on input at most `margin` pixels away.
 
-    The margin of each converted tile is cut off, so the result is that of the photograph in one piece. `side` is more
-    than twice the margin.
+    Each tile is converted with that margin, which is cut off, so the result is that of the photograph in one piece.
+    That piece has a mirrored `BORDER`, or the margin if that is less. The side and the margin are multiples of `cell`,
+    as are the sides of what `convert` gets. See `blended` for the rest.
     """
-    step, inner = side - 2 * margin, slice(margin, side - margin)
-    for top, _, parts in _rows_of_tiles(convert, read, height, width, side, margin, threads):
-        kept = np.concatenate([outputs[:, inner, inner] for outputs in parts])  # (n, step, step)
-        first = top + margin
-        yield first, kept.swapaxes(0, 1).reshape(step, -1, *kept.shape[3:])[: height - first, :width]
+    columns = list(_windows(width, side, margin, cell))
+
+    def work(stripe: np.ndarray, rows: slice, window: Window) -> np.ndarray:
+        _, seen, kept = window
+        return convert(stripe[None, :, seen])[0, rows, kept]
+
+    def tasks() -> Iterator[tuple[int, list[Task]]]:
+        for top, seen, kept in _windows(height, side, margin, cell):
+            stripe = _read(read, seen)
+            yield top, [partial(work, stripe, kept, window) for window in columns]
+
+    for top, found in _one_ahead(tasks(), threads):
+        yield top, np.concatenate(found, axis=1)
 
 
-def _rows_of_tiles(
-    convert: Convert, read: Read, height: int, width: int, side: int, margin: int | None, threads: int
-) -> Iterator[tuple[int, list[np.ndarray], list[np.ndarray]]]:
-    """Convert tiles that overlap by half, or by two margins.
+def _windows(size: int, side: int, margin: int, cell: int) -> Iterator[Window]:
+    """Of each tile along one dimension of a photograph its start, the pixels that it sees, and the part to keep."""
+    border = min(margin, -(-BORDER // cell) * cell)
+    end = -(-size // cell) * cell + border
+    for start in range(0, size, side):
+        first, last = max(start - margin, -border), min(start + side + margin, end)
+        yield start, _mirrored(first, last, size), slice(start - first, min(start + side, size) - first)
 
-    Yields for each row of tiles its top, and for each part of the row the left edges of its tiles, counted from the
-    leftmost, and their outputs. The next row is converted meanwhile.
-    """
-    start, step, cut = (-(side // 2), side // 2, 0) if margin is None else (-margin, side - 2 * margin, margin)
-    lefts = np.arange(0, width - cut - start, step)
-    before, after = _mirrored(start, 0, width), _mirrored(width, start + lefts[-1] + side, width)  # columns
-    at_once = max(1, PIXELS_AT_ONCE // side**2)
-    parts = np.array_split(lefts, range(at_once, len(lefts), at_once))
 
-    def work(stripe: np.ndarray, part: np.ndarray) -> np.ndarray:
-        return convert(np.stack([stripe[:, left : left + side] for left in part]))
+def _read(read: Read, rows: np.ndarray) -> np.ndarray:
+    """Rows by number, in any order."""
+    first = rows.min()
+    return read(first, rows.max() + 1)[rows - first]
 
+
+def _one_ahead(rows: Iterable[tuple[int, list[Task]]], threads: int) -> Iterator[tuple[int, list[np.ndarray]]]:
+    """The results of each row's tasks; those of the next row are computed meanwhile."""
     pool = ThreadPoolExecutor(threads) if threads > 1 else None  # Keras keeps state per thread: one is the caller's
-    waiting: deque[tuple[int, list[Callable[[], np.ndarray]]]] = deque()
+    waiting: deque[tuple[int, list[Task]]] = deque()
     try:
-        for top in range(start, height - cut, step):
-            rows = _mirrored(top, top + side, height)
-            first = rows.min()
-            stripe = read(first, rows.max() + 1)[rows - first]
-            stripe = np.concatenate([stripe[:, before], stripe, stripe[:, after]], axis=1)
-            tasks = [partial(work, stripe, part) for part in parts]
-            waiting.append((top, [pool.submit(task).result for task in tasks] if pool else [*tasks]))
+        for top, tasks in rows:
+            waiting.append((top, [pool.submit(task).result for task in tasks] if pool else tasks))
             if len(waiting) > 1:
                 ready, results = waiting.popleft()
-                yield ready, parts, [result() for result in results]
+                yield ready, [result() for result in results]
         for ready, results in waiting:
-            yield ready, parts, [result() for result in results]
+            yield ready, [result() for result in results]
     finally:
         if pool:
             pool.shutdown(cancel_futures=True)

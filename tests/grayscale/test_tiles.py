@@ -8,6 +8,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import scipy.ndimage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,12 +43,14 @@ def test_the_identity_returns_the_photograph(height: int, width: int, margin: in
             np.testing.assert_array_equal(cropped(convert, photograph, side, margin), photograph[part])
 
 
-@pytest.mark.parametrize("stripes", [tiles.blended, partial(tiles.cropped, margin=4)])
-def test_stripes_come_from_top_to_bottom_and_read_a_row_of_tiles_at_a_time(stripes: Callable[..., Any]) -> None:
+@pytest.mark.parametrize(("stripes", "most"), [(tiles.blended, PATCH), (partial(tiles.cropped, margin=4), PATCH + 8)])
+def test_stripes_come_from_top_to_bottom_and_read_a_row_of_tiles_at_a_time(
+    stripes: Callable[..., Any], most: int
+) -> None:
     photograph = photo(333, 50)
     read = Mock(side_effect=lambda top, bottom: photograph[top:bottom])
     parts = list(stripes(lambda colour: colour[..., 0], read, 333, 50, PATCH))
-    assert max(bottom - top for (top, bottom), _ in read.call_args_list) == PATCH
+    assert max(bottom - top for (top, bottom), _ in read.call_args_list) == most
     assert max(len(rows) for _, rows in parts) <= PATCH
     assert [top for top, _ in parts] == [0, *np.cumsum([len(rows) for _, rows in parts])[:-1]]
 
@@ -57,7 +60,26 @@ def test_the_photograph_is_mirrored_at_its_edges() -> None:
     row = np.arange(3, dtype=np.uint8).reshape(1, 3, 1).repeat(3, axis=2)
     cropped(convert, row, 8, 2)
     first = convert.call_args_list[0].args[0]
-    assert first[0, 0, :, 0].tolist() == [1, 0, 0, 1, 2, 2, 1, 0]
+    assert first[0, 0, :, 0].tolist() == [1, 0, 0, 1, 2, 2, 1]
+
+
+@pytest.mark.parametrize("side", [12, 24, 60])
+def test_tiles_are_parts_of_the_photograph_in_one_piece(side: int) -> None:
+    margin, cell, pixels = 40, 4, np.random.default_rng(side).integers(0, 9, (70, 110, 3))
+    pieces = []
+
+    def means(tile: np.ndarray) -> np.ndarray:  # of all pixels in the margin, and zeros beyond the edges
+        pieces.append(tile.shape[1:3])
+        return scipy.ndimage.uniform_filter(tile[..., 0] * 81.0**2, (1, 81, 81), mode="constant").round()
+
+    def stripes(side: int) -> np.ndarray:
+        found = tiles.cropped(means, lambda top, bottom: pixels[top:bottom], 70, 110, side, margin, cell)
+        return np.concatenate([rows for _, rows in found])
+
+    whole = stripes(120)
+    assert pieces == [(72 + 2 * tiles.BORDER, 112 + 2 * tiles.BORDER)]
+    np.testing.assert_array_equal(stripes(side), whole)
+    assert {size % cell for piece in pieces for size in piece} == {0}
 
 
 @pytest.mark.parametrize("threads", [1, 3])
