@@ -174,7 +174,7 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 def markdown(comparison: Comparison) -> str:
     """The result in a few sentences and a table."""
-    lines = [f"`{comparison.old}` → `{comparison.new}`", "", sentences(comparison), ""]
+    lines = [f"{code(comparison.old)} → {code(comparison.new)}", "", sentences(comparison), ""]
     return "\n".join([*lines, *table(comparison.rows), "", LEGEND, ""] if comparison.rows else lines)
 
 

@@ -32,13 +32,13 @@ def resolve() -> None:
         raise ToolError(f"resolve {', '.join(by_hand)} by hand, `git add` them, then run make merge again")
     for path in map(Path, conflicts):
         base, ours, theirs = (version(side, path) for side in (1, 2, 3))
-        if ours is None or theirs is None:
-            path.unlink(missing_ok=True)  # one side removed it; the rebuild decides
-        elif path in (LOCK, STUDIES):
+        if ours and theirs and path in (LOCK, STUDIES):
             write_text(path, merged(path, (base or b"").decode(), ours.decode(), theirs.decode()))
             print(f"merge: {path}: each entry is taken from the branch that ran it")
+        elif base and not (ours and theirs):
+            path.unlink(missing_ok=True)  # one side removed it; the rebuild decides
         else:
-            write_bytes(path, ours)
+            write_bytes(path, ours or theirs or b"")  # of one side only: a renamed file
 
 
 def merged(path: Path, base: str, ours: str, theirs: str) -> str:

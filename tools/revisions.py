@@ -1,5 +1,6 @@
 """Reads the results of a revision from git and DVC."""
 
+import hashlib
 import io
 from typing import Any
 
@@ -16,7 +17,7 @@ TEXT = {"method": str, "photo": str}  # columns that are never numbers
 
 
 class UnavailableError(ArtifactError):
-    """A result of a revision is missing here; the message says what to do."""
+    """A result of a revision is missing here or damaged; the message says what to do."""
 
 
 class Revision:
@@ -60,9 +61,12 @@ class Revision:
         return {path: self.stages[stage] for path, stage in made_by if path.startswith(EVALUATIONS)}
 
     def table(self, path: str) -> pd.DataFrame:
-        """A CSV file of an evaluation; `UnavailableError` if it is missing."""
+        """A CSV file of an evaluation; `UnavailableError` if it is missing or damaged."""
+        data = self._files.repo.datafs
         try:
-            content = bytes(self._files.repo.datafs.cat_file(path))
+            content = bytes(data.cat_file(path))
+            if hashlib.md5(content, usedforsecurity=False).hexdigest() != data.info(path)["md5"]:
+                raise ArtifactError("damaged, see `make audit`")
         except Exception as error:  # each kind of remote has its own
             reason = " ".join(str(error).split())
             message = f"{self.title}: {path} is not available ({reason}); {self._remedy}, then compare again"

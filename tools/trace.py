@@ -93,7 +93,8 @@ def commit_of(path: Path) -> str:
 @cache
 def recorded() -> dict[str, str]:
     """Hash in dvc.lock → the commit that wrote it there."""
-    blamed = output_of("git", "blame", "--date=short", str(LOCK))
+    plain = ("-c", "blame.coloring=none", "-c", "blame.blankBoundary=false")  # whatever the user's settings are
+    blamed = output_of("git", *plain, "blame", "--date=short", str(LOCK))
     lines = re.findall(r"^\^?(\w+) .* ([\d-]+) +\d+\) +md5: (\S+)$", blamed, flags=re.MULTILINE)
     return {md5: f"commit {commit[:7]} of {day}" for commit, day, md5 in lines if commit.strip("0")}
 

@@ -1,6 +1,7 @@
 """Figures of the report as SVG, and the pictures of the README."""
 
 import io
+from collections.abc import Sized
 
 import matplotlib
 import numpy as np
@@ -40,7 +41,7 @@ def curves(table: pd.DataFrame, colour: list[str]) -> str:
     figure, (axes,) = _figure(3.6)
     for variant, rows in table.groupby("variant", sort=False):
         label = f"{variant} (against colour)" if variant in colour else str(variant)
-        (line,) = axes.plot(rows["epoch"], rows["val_psnr"], label=label)
+        (line,) = axes.plot(rows["epoch"], rows["val_psnr"], marker=_marker(rows), label=label)
         axes.plot(rows["epoch"], rows["psnr"], linestyle="--", linewidth=0.8, color=line.get_color())
     axes.set(xlabel="epoch", ylabel="PSNR (dB)")
     return _svg(figure, legend=True)
@@ -65,7 +66,8 @@ def noise(table: pd.DataFrame) -> str:
     axes.set_prop_cycle(color=matplotlib.color_sequences["tab20"])
     for _, row in table.iterrows():
         style = "-" if row["kind"] == "autoencoder" else "--"
-        axes.plot(list(columns), row[list(columns.values())].astype(float), style, label=row["method"])
+        psnr = row[list(columns.values())].astype(float)
+        axes.plot(list(columns), psnr, style, marker=_marker(columns), label=row["method"])
     axes.set(xlabel="standard deviation of the noise (gray levels)", ylabel="PSNR (dB)", xticks=list(columns))
     return _svg(figure, legend=True)
 
@@ -137,6 +139,11 @@ def _figure(height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
     """A figure with `columns` axes side by side, `height` inches high."""
     figure = Figure(figsize=(9, height), layout="constrained")
     return figure, list(figure.subplots(1, columns, squeeze=False)[0])
+
+
+def _marker(points: Sized) -> str:
+    """The marker of a line: a dot where there is a single point, which a line would not show."""
+    return "." if len(points) == 1 else ""
 
 
 def _svg(figure: Figure, legend: bool = False) -> str:

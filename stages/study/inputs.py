@@ -84,7 +84,7 @@ def _photographs() -> pd.DataFrame:
 
 
 def _hash(found: Any) -> str:
-    return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:HEXADECIMALS]
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:HEXADECIMALS]
 
 
 @cache

@@ -123,6 +123,13 @@ def test_luma_is_called_the_target_s_formula_only_where_it_is(
     assert "its own formula" not in rendered(results)
 
 
+def test_a_single_point_is_drawn() -> None:
+    epoch = pd.DataFrame({"variant": ["simple"], "epoch": [1], "psnr": [29.0], "val_psnr": [30.0]})
+    level = pd.DataFrame({"method": ["luma"], "kind": [""], "noise_gaussian_25_psnr": [20.0]})
+    for svg in (figures.curves(epoch, []), figures.noise(level)):
+        assert re.search(r'<g clip-path="[^"]*">\s*<use ', svg)
+
+
 def test_only_gaussian_noise_is_drawn_by_its_level() -> None:
     probes = {"method": ["luma"], "kind": [""], "noise_gaussian_5_psnr": [30.0], "noise_gaussian_25_psnr": [20.0]}
     others = {"noise_psnr": [40.0], "noise_jpeg_10_psnr": [40.0]}

@@ -128,6 +128,9 @@ def test_made_from_moves_with_settings_and_with_what_the_pipeline_makes_of_the_v
     assert len(set(seen)) == len(seen)
     write(Path("environment.yaml"), Path("environment.yaml").read_text() + "# said in passing\n")
     write(summary, json.dumps({"scores": {"vae": {**score, "more": 1}}, "more": 2}))
+    pipeline = Path("dvc.yaml").read_text()
+    write(Path("dvc.yaml"), pipeline.replace("params: [train, 'variants.${key}'", "params: ['variants.${key}', train"))
+    assert Path("dvc.yaml").read_text() != pipeline
     assert made_from() == seen[0]
 
 

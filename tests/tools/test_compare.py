@@ -126,6 +126,12 @@ def test_the_command_prints_and_writes_a_comparison_and_reports_missing_results(
     printed = capsys.readouterr().out
     assert "| `subpixel` psnr |" in printed
     assert printed == Path("comment.md").read_text() + "\n"
+    for file in Path(".dvc/cache/files/md5").rglob("*"):
+        if b",method," in (content := file.read_bytes() if file.is_file() else b""):
+            file.unlink()
+            file.write_bytes(content.replace(b",3", b",4"))  # still a table
+    compare.main()
+    assert "scores.csv is not available (damaged, see `make audit`); run `git" in Path("comment.md").read_text()
     shutil.rmtree(".dvc/cache/files/md5")
     compare.main()
     assert "No scores were compared: not all are available here. `` first (" in Path("comment.md").read_text()
@@ -204,8 +210,9 @@ def test_rounding_is_no_difference_and_only_what_both_have_is_compared() -> None
 @pytest.mark.parametrize("name", ["a\n\n# b", "`a` @b", "a|b", "a\x1b[31m\u202e"])
 def test_names_from_a_pull_request_stay_code_in_their_line(name: str) -> None:
     rows = compare.judged(indexed(scores(name)), indexed(scores(name, 3)))
-    found = compare.Comparison("old", "new", {name: [name]}, [name], rows, name)
-    _, _, told, _, head, _, row, *_ = compare.markdown(found).split("\n")
+    found = compare.Comparison(name, "new", {name: [name]}, [name], rows, name)
+    title, _, told, _, head, _, row, *_ = compare.markdown(found).split("\n")
+    assert title.endswith(" → `new`")
     assert re.sub(r"(`+).+?(?<!`)\1(?!`)", "NAME", told) == (
         "No scores were compared: not all are available here. NAME. Not compared, because NAME changed: NAME. "
         "Only in one of the two: NAME. Better: NAME psnr."

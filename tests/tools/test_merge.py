@@ -65,3 +65,13 @@ def test_outputs_of_a_variant_that_one_branch_removed_are_removed_unless_edited(
     (tiny.folder / "params.yaml").write_text("variants: {}\n")
     assert done(tiny, "tools.merge") == ""
     assert (models / "simple/weights").exists()
+
+
+def test_scores_that_both_branches_renamed_are_kept(tiny: Workspace) -> None:
+    for name in ("ada", "ben"):
+        tiny.run("git", "switch", "--quiet", "--create", name, "main")
+        tiny.run("git", "mv", "metrics/lines.csv", f"metrics/{name}.csv")
+        tiny.commit(name)
+    assert "rename/rename" in tiny.run("git", "merge", "ada", ok=False).stdout
+    done(tiny, "tools.merge")
+    assert sorted(path.name for path in (tiny.folder / "metrics").glob("*.csv")) == ["ada.csv", "ben.csv"]

@@ -28,6 +28,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shutil.copy(REPOSITORY / name, name)
     shutil.copytree(REPOSITORY / "metrics/scores", "metrics/scores")
     workspace.commit("First")
+    for key, value in {"coloring": "highlightRecent", "blankBoundary": "true"}.items():
+        workspace.run("git", "config", f"blame.{key}", value)  # of some users
     return workspace.folder
 
 
