@@ -14,6 +14,7 @@ from pathlib import Path
 
 from grayscale import models
 from grayscale.models import ModelError
+from stages.common import settings
 
 FOLDER = Path("dist")
 FILES = ("pyproject.toml", "README.md", "LICENSE")
@@ -42,7 +43,10 @@ def build() -> dict[str, dict[str, object]]:
         shutil.copytree("grayscale", source / "grayscale", ignore=shutil.ignore_patterns("__pycache__"))
         packed = source / "grayscale" / models.PACKED.name
         entries = {}
+        variants = settings.load().variants  # dvc.lock keeps removed ones
         for variant, facts in models.trained(here).items():
+            if variant not in variants:
+                continue
             file = models.find(variant, here)
             (packed / variant).mkdir(parents=True)
             shutil.copyfile(file, packed / variant / file.name)

@@ -14,7 +14,7 @@ from stages.report.claims import Claim
 from stages.report.collect import PEER_OF, Results
 
 TEMPLATE = Path(__file__).with_name("page.html")
-SHOWN = (176, 264)  # pixels of the pictures, rows and columns
+SHOWN = (160, 240)  # pixels of the pictures, rows and columns
 QUALITY = 85  # of their JPEGs
 OF_RUNS = ["study", "run", "latent", "photographs", "psnr", "val_psnr", "ssim", "noise_psnr"]  # columns
 

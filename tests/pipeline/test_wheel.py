@@ -47,6 +47,11 @@ def on_a_terminal(command: list[str], folder: Path) -> str:
 
 
 def test_the_wheel_alone_converts_a_folder_with_a_progress_bar(workspace: Workspace, tmp_path: Path) -> None:
+    lock = workspace.folder / "dvc.lock"
+    entry = re.search(r"  train@simple:\n(    .*\n)+", lock.read_text())
+    assert entry
+    with lock.open("a") as file:
+        file.write(entry[0].replace("simple", "removed"))
     workspace.run("make", "wheel", "RUNTIME=")
     (wheel,) = workspace.folder.glob("dist/*.whl")
     the_networks_are_those_of_the_lock(workspace, wheel)
@@ -72,9 +77,10 @@ def test_the_wheel_alone_converts_a_folder_with_a_progress_bar(workspace: Worksp
 
 
 def the_networks_are_those_of_the_lock(workspace: Workspace, wheel: Path) -> None:
-    """The wheel holds all networks of dvc.lock, with its hashes, and only the library's code."""
+    """The wheel holds all variants in dvc.lock, with its hashes, without a removed one, and only the library's code."""
     stages = YAML(typ="safe").load(workspace.folder / "dvc.lock")["stages"]
     folders = {name[6:]: stage["outs"][0]["md5"] for name, stage in stages.items() if name.startswith("train@")}
+    del folders["removed"]
     with zipfile.ZipFile(wheel) as archive:
         packed = json.loads(archive.read("grayscale/trained/list.json"))
         assert {name: model["folder"] for name, model in packed.items()} == folders

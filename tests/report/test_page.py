@@ -66,7 +66,7 @@ def test_the_page_is_whole_at_phone_and_desktop_width(opened: Page, width: int) 
     opened.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
     drawn = opened.eval_on_selector_all("img", "images => images.map(image => image.complete && image.naturalWidth)")
     assert len(drawn) == 2 + 2 + len(VARIANTS)
-    assert all(0 < pixels <= 264 for pixels in drawn)
+    assert all(0 < pixels <= 240 for pixels in drawn)
     assert opened.evaluate("document.documentElement.scrollWidth") <= width
     assert "exactly right" in opened.locator("p.answer").inner_text()
     assert "Runs: scenes of naive (10), scenes of simple (10)." in opened.locator("dd").first.inner_text()
