@@ -106,7 +106,7 @@ def _photographs(folder: Path, output: Path | None) -> list[Path]:
 def _targets(places: Mapping[Path, Path]) -> dict[Path, Path]:
     """Each photograph's output: the one that it has, else the first of its `_names` that is free for it.
 
-    A name is free if it is no other photograph's output, and no other has it at the same or a later place of its names.
+    A name is free if it is no other photograph's output, and no other has it with as many or fewer names after it.
     """
     names: dict[Path, list[Path]] = {}
     for source, place in places.items():
@@ -118,11 +118,11 @@ def _targets(places: Mapping[Path, Path]) -> dict[Path, Path]:
     def key(target: Path) -> str:
         return str(target).casefold()  # some file systems ignore case
 
-    rivals = [Counter(key(target) for targets in names.values() for target in targets[start:]) for start in range(2)]
+    rivals = {least: Counter(key(target) for some in names.values() for target in some[-least:]) for least in (2, 3)}
     found = {}
     for source, targets in names.items():
-        free = (target for target, wanted in zip(targets[:-1], rivals, strict=False) if wanted[key(target)] == 1)
-        found[source] = next(free, targets[-1])
+        numbered = zip(range(len(targets), 1, -1), targets, strict=False)  # from the end; the last is always free
+        found[source] = next((target for left, target in numbered if rivals[left][key(target)] == 1), targets[-1])
     return found
 
 

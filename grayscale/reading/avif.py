@@ -15,8 +15,9 @@ def colour(file: BinaryIO) -> Colour | None:
     """
     try:
         file.seek(0)
-        points = _code_points(dict(_boxes(file.read()))[b"meta"][4:])  # without its version and flags
-    except (struct.error, IndexError, KeyError):  # Pillow has read it; a damaged box is ignored
+        meta = next(content for name, content in _boxes(file.read()) if name == b"meta")
+        points = _code_points(meta[4:])  # without its version and flags
+    except (struct.error, IndexError, KeyError, StopIteration):  # Pillow has read it; a damaged box is ignored
         return None
     return from_code_points(*points) if points else None
 

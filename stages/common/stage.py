@@ -29,7 +29,9 @@ LOCKS = Path(".dvc/tmp/stages")
 KEPT = Path(".dvc/tmp/kept")  # unfinished work, by stage and by fingerprint of its inputs
 DISK = {  # what to do about errors of reading and writing
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free some space"),
-    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "make it writable"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "change its permissions"),
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR), "make it a folder"),  # such as a link to a disk that is not mounted
+    errno.EROFS: "make it writable",
     errno.EIO: "check the disk",
 }
 PR_SET_PDEATHSIG = 1  # linux/prctl.h

@@ -168,7 +168,7 @@ def _write(content: Any, to: Path) -> str | None:
             shutil.copyfileobj(content, file, CHUNK)
     except OSError as error:  # of writing: `_Counted` turns those of reading into another
         if error.errno in NAME_TAKEN:
-            return f"its name can't be used: {error.strerror}"
+            return "its name is too long, or taken by another member"
         raise ArtifactError(f"{to} can't be written: {error.strerror}") from error
     except BaseException:
         to.unlink(missing_ok=True)

@@ -40,7 +40,7 @@ def check(table: pd.DataFrame, where: str, needed: Sequence[str] = SPLITS) -> No
     if unknown := sorted(set(table["split"].astype(str)) - set(SPLITS)):
         raise ArtifactError(f"{where}: unknown split {', '.join(unknown)}; it must be one of {', '.join(SPLITS)}")
     if empty := [split for split in needed if split not in set(table["split"])]:
-        raise ArtifactError(f"{where}: no photograph in split {', '.join(empty)}; each needs at least one")
+        raise ArtifactError(f"{where}: no photograph in split {', '.join(empty)}; add some, or change the split")
     sides = table.groupby("scene")["split"].nunique()
     if leaking := sides[sides > 1].index.tolist():
         raise ArtifactError(f"{where}: scene {', '.join(map(str, leaking))} is in more than one split")

@@ -84,7 +84,7 @@ def plan(sizes: Sequence[int], most: int) -> list[tuple[int, int]]:
 def left_out(counts: pd.DataFrame) -> str:
     """A line with the number of photographs smaller than a patch, or an empty string."""
     small = (counts["patches"] == 0).sum()
-    return f"{small} of {len(counts)} photographs are smaller than a patch: see counts.csv" if small else ""
+    return f"{small} of {len(counts)} photographs are smaller than a patch; see data/pairs/counts.csv" if small else ""
 
 
 def _pack(filled: Sequence[Shard], folder: Path) -> None:

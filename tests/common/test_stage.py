@@ -85,6 +85,8 @@ def test_outputs_appear_when_the_stage_succeeds(folder: Path) -> None:
         (EnvironmentDiffersError("no luck"), 1, "no luck"),
         (OSError(errno.ENOSPC, "disk full", "data/x"), 1, "data/x: disk full; free some space, and run it again"),
         (OSError(errno.EROFS, "read-only", "data/x"), 1, "data/x: read-only; make it writable, and run it again"),
+        (OSError(errno.EACCES, "refused", "data/x"), 1, "data/x: refused; change its permissions, and run it again"),
+        (OSError(errno.EEXIST, "exists", "data"), 1, "data: exists; make it a folder, and run it again"),
         (KeyboardInterrupt(), 130, "interrupted; finished work is kept, `dvc repro` continues from there"),
     ],
 )

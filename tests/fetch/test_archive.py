@@ -151,7 +151,8 @@ def odd_members() -> dict[str, tuple[bytes, list[str], dict[str, str]]]:
     stored[stored.index(b"IDAT") + 40] ^= 1
     lie = zipped(("a.bmp", bytes(2 << 20))).replace((2 << 20).to_bytes(4, "little"), (1 << 10).to_bytes(4, "little"))
     names = [("a", png(1)), ("a/b.png", png(2)), (long, png(3)), ("1.png", png(4)), ("./1.png", b"another")]
-    unfit = {"a": "no image", "a/b.png": "File exists", long: "name too long", "./1.png": "File exists"}
+    taken = "its name is too long, or taken by another member"
+    unfit = {"a": "no image", "a/b.png": taken, long: taken, "./1.png": taken}
     reason = {"special.png": "no regular file"}
     kinds = tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, stat.S_IFLNK, stat.S_IFIFO
     return {
@@ -162,6 +163,7 @@ def odd_members() -> dict[str, tuple[bytes, list[str], dict[str, str]]]:
         "unknown compression": (patched(8, 10, b"\x61\x00"), [], {"x": "compressed in a way that is not read"}),
         "no name": (patched(26, 28, b"\x00\x00\x01\x00"), [], {"": ""}),  # its byte counts as an extra field
         "zero byte": (tarred(("f.png", png(1)), (zero, png(2))), ["f.png"], {"a\\x00b.png": "holds a zero byte"}),
+        "name of ours": (zipped((".done.json/2.png", png(2)), ("1.png", png(1))), ["1.png"], {}),
         "holes": (sparse, ["1.png"], {"holes.bmp": "has holes, which may be of any size"}),
         "line break": (tarred(("two\nlines.png", png(1))), [], {"two\\x0alines.png": "control characters"}),
         "no UTF-8": (tarred(("caf\udce9.png", png(1))), [], {"caf\\xe9.png": "control characters or bytes"}),
@@ -269,6 +271,6 @@ def test_an_unpacked_archive_and_its_skipped_members_are_kept_for_the_next_run(t
     again = archive.plan(settings(path, content), tmp_path / "kept")
     assert again.items == first.items == ["a.png", "b/b.png"]
     assert again.skipped == first.skipped == [Skipped("../up.png", "its name leads out of the archive")]
-    (tmp_path / "kept/archive/00000/b/b.png").write_bytes(b"damaged")
+    (tmp_path / "kept/archive/00000/files/b/b.png").write_bytes(b"damaged")
     with pytest.raises(ArtifactError, match="no such file"):  # to unpack it again
         archive.plan(settings(path, content), tmp_path / "kept")

@@ -90,7 +90,7 @@ def test_the_message_lists_the_first_faults_and_the_table_all(tmp_path: Path) ->
         ([], "photos: no photograph in it; docs/sources.md says what is read"),
         ([Skipped("a.txt", "no image", fault=False)], "1 files are no images by their extension"),
         ([Skipped("a.jpg", "empty file")], "a.jpg: empty file"),
-        (shades([0]), "no photograph in split"),
+        (shades([0]), "; add some, or change the split"),
         ([photograph(f"{n}.png", n // 2) for n in range(50)] + [photograph("1.png", 9)], "listed twice: 1.png"),
     ],
 )

@@ -124,7 +124,7 @@ def test_the_bundled_test_split_has_everyday_photographs_and_histology(listed: p
         (lambda t: t.drop(columns="licence"), "no column licence"),
         (lambda t: pd.concat([t, t.iloc[:1]]), "listed twice: astronaut"),
         (lambda t: t.assign(split="holdout"), "unknown split holdout"),
-        (lambda t: t[t["split"] != "validation"], "no photograph in split validation"),
+        (lambda t: t[t["split"] != "validation"], "no photograph in split validation; add some"),
         (lambda t: t.assign(scene="all"), "scene all is in more than one split"),
     ],
 )

@@ -73,6 +73,7 @@ BESIDE = [
     ("a.jpg a.png a.jpg.png", "a a.png a.jpg"),
     ("a.png a.jpg.png a.webp", "a.png a.jpg a.webp"),  # a is that of a.jpg
     ("b.jpg c.jpg C.png d.jpg d.png d.jpg.png", "b c.jpg C.png d.jpg d.png d.jpg.png"),
+    ("b.png b.png.png", "b.png b.png.png"),  # no hash: only the first name of b.png is taken
 ]
 IN_ONE_FOLDER = [
     ("1/a.jpg 2/a.jpg", "a.jpg~ a.jpg~"),

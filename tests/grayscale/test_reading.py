@@ -212,6 +212,7 @@ def test_avif_code_points_are_honoured_or_named(mode: str) -> None:
     plain = pixels_of(content)
     for primaries, transfer in ((12, 13), (9, 1), (1, 8)):
         told = content[:place] + struct.pack(">HH", primaries, transfer) + content[place + 4 :]
+        told += struct.pack(">I4s", 8, b"meta")  # of two such boxes, readers take the first
         near(pixels_of(told), in_srgb(plain / 255, SPACES[primaries], CURVES[transfer]))
     refused(content[:place] + struct.pack(">HH", 9, 16) + content[place + 4 :], "PQ")
     near(pixels_of(content[:place] + struct.pack(">HH", 2, 2) + content[place + 4 :]), plain, 0)

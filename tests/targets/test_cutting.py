@@ -62,7 +62,7 @@ def test_shards_hold_whole_photographs_in_order_in_files_as_of_numpy(photos: Pat
     assert counts["patches"].tolist() == [12, 20, 12, 20, 0, 64, 16, 28]
     assert counts["photo"].tolist() == [NAME.format(number) for number in range(8)]
     assert counts["kept"][[4, *FLAT]].tolist() == [0, 0, 0]
-    assert cutting.left_out(counts) == "1 of 8 photographs are smaller than a patch: see counts.csv"
+    assert cutting.left_out(counts) == "1 of 8 photographs are smaller than a patch; see data/pairs/counts.csv"
     assert cutting.left_out(counts[:3]) == ""
     first, last = counts["kept"][[0, 2]].sum(), counts["kept"][7]
     train = patches.PatchSet(tmp_path / "train")

@@ -13,6 +13,8 @@ from stages.fetch.files import plan_files
 from stages.fetch.source import ImageFiles, Plan, Skipped
 from stages.fetch.unpack import unpack
 
+FILES = "files"  # a folder of its own: members of an archive may have any name, also that of shards.DONE
+
 
 class Settings(ImageFiles):
     """`inputs` is the archive, unless there are `urls`."""
@@ -31,13 +33,13 @@ def plan(settings: Settings, keep: Path) -> Plan:
     `ArtifactError` if it is missing, has another sha256, or is refused by `downloaded` or `unpack`.
     """
     unpacked = once(_unpacked, settings, keep / "archive")
-    found = plan_files(unpacked.folder, settings, source=_name(settings), licence="see the archive")
+    found = plan_files(unpacked.folder / FILES, settings, source=_name(settings), licence="see the archive")
     return replace(found, skipped=[*(Skipped(*fault) for fault in unpacked.facts), *found.skipped])
 
 
 def _unpacked(settings: Settings, folder: Path) -> list[tuple[str, str]]:
     """Unpack the archive below a folder; return what was skipped, and why."""
-    return [(fault.name, fault.reason) for fault in unpack(_checked(settings), folder, _name(settings))]
+    return [(fault.name, fault.reason) for fault in unpack(_checked(settings), folder / FILES, _name(settings))]
 
 
 def _name(settings: Settings) -> str:
