@@ -46,12 +46,14 @@ def network(variant: str, patch: int) -> Any:
 def write_network(folder: Path, variant: str, weights: list[np.ndarray] | None = None) -> Path:
     """`network` for patches of 12 pixels as an ONNX file, by default with its own weights."""
     from stages.common.settings import load
+    from stages.train import export
     from stages.train.build import reach
-    from stages.train.export import write_onnx
 
+    # As in the process in which training exports: ordered by addresses, the graph came out wrong once.
+    export.Node.__hash__ = lambda node: hash(node.name)
     path, model = folder / variant / "model.onnx", network(variant, 12)
     model.set_weights(weights or model.get_weights())
-    write_onnx(path, model, reach(load(REPOSITORY / "params.yaml").variants[variant]))
+    export.write_onnx(path, model, reach(load(REPOSITORY / "params.yaml").variants[variant]))
     return path
 
 
