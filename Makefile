@@ -79,7 +79,7 @@ test: $(DEV) ## linters, types and tests; about 5 minutes on two cores
 	@$(MAKE) --no-print-directory --jobs 2 lint tests
 tests: $(DEV)
 	$(TESTS)
-test-all: $(DEV) ## the other tests: servers, a cluster, README's commands, kills, rebuilds; about 15 minutes
+test-all: $(DEV) ## the other tests: servers, a cluster, README's commands, kills, rebuilds; about 8 minutes
 	$(TESTS) -m long
 ci: ## what CI runs on a clean clone: install what tests need, run all, check that results are current
 	bash .ci/run
