@@ -16,7 +16,7 @@ PIXELS_AT_ONCE = 1 << 18  # per call of `convert`; affects memory, not results
 Convert = Callable[[np.ndarray], np.ndarray]
 Read = Callable[[int, int], np.ndarray]
 Task = Callable[[], np.ndarray]
-Window = tuple[int, np.ndarray, slice]
+Window = tuple[int, int, int, slice]
 
 
 def whole(convert: Convert, photograph: np.ndarray, patch: int, reach: tuple[int, int] | None = None) -> np.ndarray:
@@ -79,7 +79,7 @@ def blended(
     step = side // 2
     window = np.sin(np.pi * (np.arange(side) + 0.5) / side) ** 2
     lefts = np.arange(0, width + step, step)  # of patches, counted from the leftmost
-    columns = _mirrored(-step, lefts[-1] + side - step, width)
+    right = lefts[-1] + side - step - width
     at_once = max(1, PIXELS_AT_ONCE // side**2)
     parts = np.array_split(lefts, range(at_once, len(lefts), at_once))
 
@@ -88,7 +88,7 @@ def blended(
 
     def tasks() -> Iterator[tuple[int, list[Task]]]:
         for top in range(-step, height, step):
-            stripe = _read(read, _mirrored(top, top + side, height))[:, columns]
+            stripe = _stripe(read, top, top + side, height, step, right)
             yield top, [partial(work, stripe, part) for part in parts]
 
     sums: np.ndarray | None = None  # weighted, of the rows that are not finished
@@ -116,33 +116,39 @@ def cropped(
     as are the sides of what `convert` gets. See `blended` for the rest.
     """
     columns = list(_windows(width, side, margin, cell))
+    (_, leftmost, _, _), (_, _, rightmost, _) = columns[0], columns[-1]
 
     def work(stripe: np.ndarray, rows: slice, window: Window) -> np.ndarray:
-        _, seen, kept = window
-        return convert(stripe[None, :, seen])[0, rows, kept]
+        _, left, right, kept = window
+        return convert(stripe[None, :, left - leftmost : right - leftmost])[0, rows, kept]
 
     def tasks() -> Iterator[tuple[int, list[Task]]]:
-        for top, seen, kept in _windows(height, side, margin, cell):
-            stripe = _read(read, seen)
-            yield top, [partial(work, stripe, kept, window) for window in columns]
+        for start, top, bottom, kept in _windows(height, side, margin, cell):
+            stripe = _stripe(read, top, bottom, height, -leftmost, rightmost - width)
+            yield start, [partial(work, stripe, kept, window) for window in columns]
 
     for top, found in _one_ahead(tasks(), threads):
         yield top, np.concatenate(found, axis=1)
 
 
 def _windows(size: int, side: int, margin: int, cell: int) -> Iterator[Window]:
-    """Of each tile along one dimension of a photograph its start, the pixels that it sees, and the part to keep."""
+    """Of each tile along one dimension of a photograph: start, bounds of what it sees, part of that to keep.
+
+    Bounds below 0 and above `size` are beyond the photograph.
+    """
     border = min(margin, -(-BORDER // cell) * cell)
     end = -(-size // cell) * cell + border
     for start in range(0, size, side):
         first, last = max(start - margin, -border), min(start + side + margin, end)
-        yield start, _mirrored(first, last, size), slice(start - first, min(start + side, size) - first)
+        yield start, first, last, slice(start - first, min(start + side, size) - first)
 
 
-def _read(read: Read, rows: np.ndarray) -> np.ndarray:
-    """Rows by number, in any order."""
+def _stripe(read: Read, top: int, bottom: int, height: int, left: int, right: int) -> np.ndarray:
+    """Rows `top` … `bottom` − 1 of a photograph, with `left` and `right` more columns; mirrored beyond its edges."""
+    rows = _mirrored(top, bottom, height)
     first = rows.min()
-    return read(first, rows.max() + 1)[rows - first]
+    stripe = read(first, rows.max() + 1)[rows - first]
+    return np.pad(stripe, ((0, 0), (left, right), (0, 0)), "symmetric")
 
 
 def _one_ahead(rows: Iterable[tuple[int, list[Task]]], threads: int) -> Iterator[tuple[int, list[np.ndarray]]]:
