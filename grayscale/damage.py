@@ -57,7 +57,7 @@ def estimate(photograph: np.ndarray) -> np.ndarray:
         photograph: `(height, width, 3)` uint8; or `(n, height, width, 3)`, pieces of one photograph that were
             compressed separately or cut at multiples of `BLOCK` pixels.
     """
-    pieces = photograph.reshape(-1, *photograph.shape[-3:]).astype(np.int32)
+    pieces = photograph.reshape(-1, *photograph.shape[-3:])
     gray, chroma = _noise(pieces)
     compression = _compression(pieces)
     return np.array([math.hypot(gray, compression), chroma, compression])
@@ -108,15 +108,15 @@ def beside(colour: np.ndarray, levels: np.ndarray) -> np.ndarray:
 def _noise(pieces: np.ndarray) -> tuple[float, float]:
     """Standard deviations of the noise in the mean of the channels and in `CHROMA`, gray levels.
 
-    `pieces` is `(n, height, width, 3)` int32.
+    `pieces` is `(n, height, width, 3)` uint8.
     """
     rows, columns = (side // (2 * CELL) for side in pieces.shape[1:3])
     if not len(pieces) * rows * columns:
         return 0.0, 0.0
     pieces = pieces[:, : rows * 2 * CELL, : columns * 2 * CELL]
-    clipped = _by_cell(((pieces == 0) | (pieces == 255)).sum(axis=3, dtype=np.int32), 2 * CELL)
-    sums, of_gray = _pairs(pieces @ GRAY)
-    _, of_chroma = _pairs(pieces @ CHROMA)
+    clipped = _by_cell(_weighted((pieces == 0) | (pieces == 255), GRAY), 2 * CELL)
+    sums, of_gray = _pairs(_weighted(pieces, GRAY))
+    _, of_chroma = _pairs(_weighted(pieces, CHROMA))
     _, of_coarse = _pairs(sums)
     detail = _by_cell(np.abs(np.diff(sums, axis=1, append=0)), CELL, skip=1)
     detail += _by_cell(np.abs(np.diff(sums, axis=2, append=0)).swapaxes(1, 2), CELL, skip=1).swapaxes(1, 2)
@@ -133,6 +133,12 @@ def _noise(pieces: np.ndarray) -> tuple[float, float]:
         trusted = max(0.0, TEXTURE[1] * gray - coarse) / ((TEXTURE[1] - TEXTURE[0]) * gray) if gray else 0.0
         gray = min(gray, trusted * gray + (1 - trusted) * OF_CHROMA * chroma)
     return gray, chroma
+
+
+def _weighted(pieces: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The weighted sum of the channels `(…, 3)`, int32; much faster than a product with so short an axis."""
+    first, second, third = (pieces[..., channel] * weights[channel] for channel in range(3))
+    return first + second + third
 
 
 def _pairs(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -153,10 +159,10 @@ def _compression(pieces: np.ndarray) -> float:
 
     It follows from the quantization steps if they can be found; most encoders' tables are multiples of `TABLE`. If not,
     because the photograph is small or was changed, it follows from the steps at block borders, which are larger in
-    texture. `pieces` is `(n, height, width, 3)` int32.
+    texture. `pieces` is `(n, height, width, 3)` uint8.
     """
-    luma = pieces @ LUMA
-    unclipped = np.all((pieces > 0) & (pieces < 255), axis=3)
+    luma = _weighted(pieces, LUMA)
+    unclipped = _weighted((pieces == 0) | (pieces == 255), GRAY) == 0
     (below, row), (beside, column) = _blocking(luma.swapaxes(1, 2)), _blocking(luma)
     for top, left in ((row, column), (0, 0)):  # blocks of an uncropped photograph start at (0, 0)
         ratios = _ratios(_blocks(luma[:, top:, left:])[_blocks(unclipped[:, top:, left:]).all(axis=1)])
