@@ -16,7 +16,7 @@ LOCK = Path("requirements.lock")
 PYTHON = ">=3.11,<3.14"
 PACKAGES = (
     "h5py", "jinja2", "keras", "matplotlib", "ml-dtypes", "numpy", "onnx", "onnxruntime", "pandas", "pillow",
-    "scikit-image", "scikit-learn", "scipy", "tensorflow", "tf2onnx",
+    "pywavelets", "scikit-image", "scikit-learn", "scipy", "tensorflow", "tf2onnx",
 )  # fmt: skip
 
 

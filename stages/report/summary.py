@@ -25,7 +25,7 @@ CODED = tuple(f"{code}_" for code in CODES)
 NUMBERS = (
     "start_psnr", "start_ssim", "gain", "psnr", "psnr_low", "psnr_high", "ssim_low", "ssim_high", "psnr_of_mean_mse",
 )  # fmt: skip
-FILTERS = ("tv", "nl_means", "sliding_dct")  # classical, see `stages.evaluate.baselines`
+FILTERS = ("tv", "nl_means", "wavelet", "sliding_dct")  # classical, see `stages.evaluate.baselines`
 SPECTRUM = "error beside the target in dB, by spatial frequency from … cycles per pixel, at {kind} {level}"
 AUTOENCODER, READ_OUT, BASELINE = "autoencoder", "read-out", "baseline"
 

@@ -178,7 +178,8 @@ def test_every_stage_declares_python_and_the_packages_that_it_imports(name: str,
         code -= {Path("stages/evaluate/measures.py")}
     used = libraries(code) & set(environment.PACKAGES)
     assert {"python", *used} <= packages
-    assert packages - used - {"python", "h5py", "ml-dtypes", "keras", "tensorflow", "tf2onnx"} == set()
+    indirect = {"h5py", "ml-dtypes", "keras", "pywavelets", "tensorflow", "tf2onnx"}  # of other packages
+    assert packages - used - {"python"} <= indirect
     assert ("tensorflow" in packages) == (name in {"train", "evaluate", "evaluate_set", "run"})
 
 
