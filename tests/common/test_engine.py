@@ -161,9 +161,10 @@ WHOLE = "engine: local\nworkers: 1\naddress: auto\n"
 @pytest.mark.parametrize(
     ("text", "environment", "message"),
     [
-        (WHOLE, {"WORKERS": "0"}, "WORKERS in the environment: workers: .* greater than or equal to 1 .it is '0'."),
+        (WHOLE, {"WORKERS": "0"}, "WORKERS in the environment: workers: .* greater than or equal to 1 .it is 0."),
         (WHOLE, {"ENGINE": "dask"}, "ENGINE in the environment: engine: .* 'local' or 'ray' .it is 'dask'."),
         (WHOLE.replace("1", "1.5"), {"ENGINE": "ray"}, "engine.yaml: workers: "),
+        (WHOLE.replace("1", "true"), {}, "engine.yaml: workers: .* valid integer .it is True."),
         (WHOLE + "engines: ray", {}, "engine.yaml: engines: unknown key"),
         ("- local", {}, "engine.yaml: "),
     ],

@@ -3,7 +3,6 @@
 import json
 import math
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -231,11 +230,11 @@ def test_a_variant_and_all_its_yardsticks_have_scores_and_probes(
     gray = patch_set.read("gray")[..., 0] / 255
     codes = baselines.codes(100, baselines.fit_pca([gray], len(gray), 100)) if small else {}
     for name, code in codes.items():
-        rebuilt = tiles.whole(partial(lambda code, colour: code(baselines.luma(colour)), code), meadow, 12)
+        rebuilt = tiles.whole(methods.on_colour(code), meadow, 12)
         rounded = scores.planes(rebuilt[None])[0, 0]
         expected = decolorization.contrast(decolorization.pairs_of(meadow, SETTINGS.seed), rounded)
         assert contrast.loc[(name, "meadow")].to_dict() == pytest.approx(expected)
-        assert found[name]["mse"] == pytest.approx(np.square(scores.planes(code(gray))[0] - gray).mean())
+        assert found[name]["mse"] == pytest.approx(np.square(scores.planes(code(gray, gray))[0] - gray).mean())
         assert found[name]["probes"]["noise"]["gaussian_25"]["psnr"] < found[name]["psnr"] - 1
     for name in codes if sees == "colour" else names:  # these see luma only
         assert found[name]["probes"]["hue_contrast"] < 1e-3
