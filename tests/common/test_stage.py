@@ -186,11 +186,10 @@ def test_an_unknown_variant_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         door.declared("train", "simpel")
 
 
-def test_params_of_another_file_are_passed_on_and_compared(folder: Path, capsys: Capsys) -> None:
+def test_params_of_another_file_are_compared(folder: Path, capsys: Capsys) -> None:
     Path("studies.yaml").write_text("runs:\n  small: {variant: simple, seed: 2}\n  other: {variant: vae}\n")
     run = door.Declaration([Path("code.py")], ["variants.simple"], ["python"], {Path("studies.yaml"): ["runs.small"]})
     with stage("run", "small", declaration=run) as work:
-        assert work["runs.small"] == {"variant": "simple", "seed": 2}
         assert work["variants.simple"].network == "simple"
         edit("studies.yaml", "vae", "subpixel")  # of another run
     with pytest.raises(SystemExit), stage("run", "small", declaration=run):

@@ -145,12 +145,3 @@ def test_a_scene_is_left_out_with_all_of_its_photographs(folder: Path) -> None:
     assert inputs.leave_out("five") == {"test": ["e"], "validation": ["a", "b", "c"], "train": ["d"]}
     write_table(inputs.COUNTS, counts[counts["photo"] != "e"])
     assert inputs.scenes() == []  # nothing would be left to train on
-
-
-def test_the_committed_table_has_known_runs_on_one_kind_of_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It need not have all: the report says which `make study` would measure."""
-    monkeypatch.chdir(REPOSITORY)
-    rows = table.read()
-    known = runs.load(list(dict.fromkeys(manifest.rows(Path("stages/fetch/bundled.csv"))["scene"])))
-    assert set(rows) <= set(known)
-    assert len({tuple(row[split] for split in inputs.SPLITS) for row in rows.values()}) <= 1
