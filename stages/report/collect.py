@@ -109,10 +109,9 @@ def studies(evaluations: Mapping[str, Any], path: Path = STUDIES) -> pd.DataFram
     """
     table = read_table(path, text=(*SPLITS, *ORIGIN, "leave", "domain"))
     kept = pd.Series(False, table.index)
-    if {*SPLITS, *ORIGIN} <= {*table}:
-        for variant, evaluation in evaluations.items():
-            kept |= _current(table, variant, evaluation)
-    table = table[kept].drop(columns=[*SPLITS, *ORIGIN], errors="ignore")
+    for variant, evaluation in evaluations.items():
+        kept |= _current(table, variant, evaluation)
+    table = table[kept].drop(columns=[*SPLITS, *ORIGIN])
     return table.set_index("run", drop=False).rename_axis(None)
 
 

@@ -103,6 +103,7 @@ def test_results_md_has_a_row_per_method_and_a_verdict_per_claim(results: collec
     assert "| `naive` | 784 | 10 | 20.00 |" in written  # left-out scenes
     assert "Beside the best fixed code of as many numbers, adaptive is above it at 32, 261 and below it at 8" in written
     assert "| `8` | 20 | 21 | 21 | 21 |" in written
+    assert "| `adaptive` | 27.30 | 28.30 | 29.50 | 38.50 | 25.10 | 25.20 | 25.40 | 26.00 |" in written  # photographs
     assert rows[: len(results.methods)] == list(results.methods.index)
     assert "| `adaptive` | autoencoder | 261 | 38.500 | 37.5 … 39.5 | 16.000 | 0.38500 |" in written
     assert all(f"- **{claim.claim}** *{claim.label}.* {claim.sentence}" in written for claim in verdicts)
