@@ -34,14 +34,16 @@ class Engine(Section):
     """The content of engine.yaml."""
 
     engine: Literal["local", "ray"]
-    workers: int = Field(ge=1, le=1024, strict=False)  # a variable gives text
+    workers: int = Field(ge=1, le=1024)
     address: str = Field(min_length=1)
 
 
 def load(environ: Mapping[str, str] = os.environ, path: Path = ENGINE) -> Engine:
     """Read engine.yaml and the variables that override it; `SettingsError` names the key and where it was set."""
     raw = read_yaml(path)
-    given = {key: environ[name] for key, name in VARIABLES.items() if environ.get(name)}
+    given: dict[str, Any] = {key: environ[name] for key, name in VARIABLES.items() if environ.get(name)}
+    if given.get("workers", "").isdecimal():
+        given["workers"] = int(given["workers"])
     try:
         return Engine.model_validate({**raw, **given} if isinstance(raw, dict) else raw)
     except ValidationError as error:

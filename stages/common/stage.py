@@ -50,7 +50,7 @@ class Declaration:
     deps: list[Path]
     params: list[str]  # keys of params.yaml
     packages: list[str]  # keys of environment.yaml
-    others: dict[Path, list[str]] = field(default_factory=dict)  # other params files in YAML → keys
+    others: dict[Path, list[str]] = field(default_factory=dict)  # other files in YAML → keys, only compared
 
 
 @dataclass
@@ -85,8 +85,7 @@ def stage(name: str, item: str | None = None, *, declaration: Declaration | None
 
     Outputs from `Stage.out` appear together if the body succeeds and no input changed. `StageError`, `SettingsError`,
     `ArtifactError`, `EnvironmentDiffersError` and a full, read-only or broken disk end the process with a message and
-    exit code 1. Work that is not in dvc.yaml passes its `declaration`. Only params.yaml is validated; params of other
-    files come as they are.
+    exit code 1. Work that is not in dvc.yaml passes its `declaration`.
     """
     die_with_parent()
     label = f"{name}@{item}" if item else name
@@ -100,8 +99,6 @@ def stage(name: str, item: str | None = None, *, declaration: Declaration | None
             used = {package: versions[package] for package in declaration.packages}
             environment.verify(used)
             given = {key: _lookup(checked, key) for key in declaration.params}
-            for file, keys in declaration.others.items():
-                given |= {key: _lookup(read_yaml(file), key) for key in keys}
             work = Stage(given, used, _kept(label, before))
             try:
                 yield work

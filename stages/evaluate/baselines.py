@@ -20,7 +20,10 @@ SAME_VARIANCE = 10  # decimals of that ratio that are compared
 BLOCK = 8  # pixels on a side of a block of the sliding DCT
 THRESHOLD = 2.7  # of a DCT coefficient, in standard deviations of the noise
 
-Closed = Callable[[np.ndarray], np.ndarray]  # images (n, height, width, …) → gray (n, height, width)
+Closed = Callable[[np.ndarray], np.ndarray]  # colour (n, height, width, 3) → gray (n, height, width)
+# Colour (n, side, side, 3) and gray (n, side, side) in [0, 1] → (n, side, side) or (n, side, side, 3), not yet clipped.
+# PCA, DCT and networks that see gray use the second argument.
+Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Filter = Callable[[np.ndarray, float], np.ndarray]  # gray (height, width) and σ → gray (height, width)
 
 
@@ -70,12 +73,12 @@ def _weighted(colour: np.ndarray, weights: Sequence[float]) -> np.ndarray:
 # === Linear codes of the gray image ===
 
 
-def codes(size: int, fitted: tuple[np.ndarray, np.ndarray]) -> dict[str, Closed]:
+def codes(size: int, fitted: tuple[np.ndarray, np.ndarray]) -> dict[str, Method]:
     """Codes of `size` numbers, the yardsticks of a network with that latent size, by name; `fitted` by `fit_pca`."""
     return {
-        f"pca_{size}": lambda gray: pca(gray, *fitted),
-        f"dct_{size}": lambda gray: dct(gray, size),
-        f"dct_radial_{size}": lambda gray: dct(gray, size, radial=True),
+        f"pca_{size}": lambda _, gray: pca(gray, *fitted),
+        f"dct_{size}": lambda _, gray: dct(gray, size),
+        f"dct_radial_{size}": lambda _, gray: dct(gray, size, radial=True),
     }
 
 

@@ -6,7 +6,7 @@ Memory holds the scores of every test patch and the pixels of one shard.
 import functools
 import operator
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -104,13 +104,21 @@ def _of_patches(
     measured = np.concatenate(list(_arrays(chunks, "scores")), axis=1)
     noisy = np.concatenate(list(_arrays(chunks, "noise")), axis=2)
     triangles = _triangles(tasks, chunks, test.index["photo"])
-    beside = _beside_codes(chunks, len(test), triangles, sum(planes.values()))
     conditions = [f"{kind}_{level}" for kind, level in noise.conditions(settings.noise)]
     error, detail, variation = (_sum(chunks, name) for name in ("error", "detail", "variation"))
+    # The codes of equal error, see `probes`. Their residuals come after those of the methods.
+    mse_of_codes = _sum(chunks, "reference_mse") / len(test)
+    target = float(_sum(chunks, "target_variation")) / len(test)
+    rough = _sum(chunks, "reference_variation") / len(test)
+    smoothness = np.array([probes.smoothness(each, target) for each in rough])
+    last = sum(planes.values())
+    codes = [slice(plane, plane + 1) for plane in range(last, last + len(mse_of_codes))]
+    leaked = np.array([leakage.of_triangles(triangles, code)["chroma_levels"] for code in codes])
     tables: dict[str, list[pd.DataFrame]] = defaultdict(list)
     found, first = {}, 0
     for number, (name, count) in enumerate(planes.items()):
         table = scores.per_patch(test.index, name, measured[number])
+        mse = table["mse"].mean()
         photographs = scores.by_photograph(table)
         chroma = leakage.of_triangles(triangles, slice(first, first + count))
         photographs["chroma_r2"] = photographs["photo"].map(chroma.pop("chroma_r2_per_photo"))
@@ -118,7 +126,6 @@ def _of_patches(
         tables["quantiles"].append(scores.quantiles(table))
         tables["photographs"].append(photographs)
         tables["bands"].append(probes.bands(name, error[number], detail, len(test) * test.patch**2))
-        under_noise = [scores.averages(each) for each in noisy[number]]
         found[name] = {
             **scores.summarise(table),
             "interval": {
@@ -126,11 +133,12 @@ def _of_patches(
             },
             "probes": {
                 **chroma,
-                **beside(float(table["mse"].mean()), chroma["chroma_levels"], variation[number] / len(test)),
+                "chroma_excess": chroma["chroma_levels"] - probes.at_error(mse, mse_of_codes, leaked, exact=0),
+                "smoothness": probes.smoothness(variation[number] / len(test), target),
+                "smoothness_reference": probes.at_error(mse, mse_of_codes, smoothness, exact=1),
                 "hue_contrast": hue[name],
                 "noise": {
-                    condition: {key: each[key] for key in HEADLINE}
-                    for condition, each in zip(conditions, under_noise, strict=True)
+                    condition: _headline(each) for condition, each in zip(conditions, noisy[number], strict=True)
                 },
             },
         }
@@ -139,24 +147,10 @@ def _of_patches(
     return Evaluation(joined, found, _of_network(chunks, len(test)), {})
 
 
-def _beside_codes(
-    chunks: Sequence[Shard], patches: int, triangles: dict[str, np.ndarray], first: int
-) -> Callable[[float, float, float], dict[str, float]]:
-    """A function that compares a method's chroma and total variation with codes of equal error (see `probes`).
-
-    The residuals of the codes are the planes from `first` on.
-    """
-    target = float(_sum(chunks, "target_variation")) / patches
-    variations = _sum(chunks, "reference_variation") / patches
-    errors = _sum(chunks, "reference_mse") / patches
-    smooth = np.array([probes.smoothness(float(each), target) for each in variations])
-    planes = [slice(number, number + 1) for number in range(first, first + len(variations))]
-    chroma = np.array([leakage.of_triangles(triangles, plane)["chroma_levels"] for plane in planes])
-    return lambda mse, chroma_levels, variation: {
-        "chroma_excess": chroma_levels - probes.at_error(mse, errors, chroma, exact=0),
-        "smoothness": probes.smoothness(variation, target),
-        "smoothness_reference": probes.at_error(mse, errors, smooth, exact=1),
-    }
+def _headline(measured: np.ndarray) -> dict[str, Any]:
+    """The headline measures of `scores.averages`."""
+    found = scores.averages(measured)
+    return {key: found[key] for key in HEADLINE}
 
 
 def _of_network(chunks: Sequence[Shard], patches: int) -> dict[str, Any]:
@@ -164,8 +158,7 @@ def _of_network(chunks: Sequence[Shard], patches: int) -> dict[str, Any]:
     arrays = chunks[0].facts["arrays"]
     facts: dict[str, Any] = {}
     if "start" in arrays:
-        at_start = scores.averages(np.concatenate(list(_arrays(chunks, "start"))))
-        facts["start"] = {key: at_start[key] for key in HEADLINE}
+        facts["start"] = _headline(np.concatenate(list(_arrays(chunks, "start"))))
     if "kl_nats" in arrays:
         facts["kl_nats"] = float(_sum(chunks, "kl_nats")) / patches
         parts = (_arrays(chunks, f"latent_{part}") for part in ("count", "mean", "scatter"))

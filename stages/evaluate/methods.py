@@ -1,7 +1,6 @@
 """The scored methods as functions: closed forms and a 1 × 1 convolution, or a network with PCA, DCT and read-outs."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -14,16 +13,12 @@ from grayscale import damage, tiles
 from stages.common.settings import Evaluate
 from stages.common.tensorflow_import import tensorflow_import
 from stages.evaluate import baselines, leakage, probes
-from stages.evaluate.baselines import Closed
+from stages.evaluate.baselines import Closed, Method
 from stages.evaluate.chunks import of_all, opened, pair, pairs
 
 BASELINES = "baselines"
 FITS = "fits.npz"
 START = "start.keras"
-
-# Colour (n, side, side, 3) and gray (n, side, side) in [0, 1] → (n, side, side) or (n, side, side, 3), not yet clipped.
-# PCA, DCT and networks that see gray use the second argument.
-Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -129,8 +124,7 @@ def of(subject: Subject, fitted: Path) -> dict[str, Method]:
         return {**closed, "conv1x1": lambda colour, _: baselines.conv1x1(colour, fits["conv1x1"])}
     beside: dict[str, Method] = {}
     if "pca_mean" in fits:  # the latent has fewer numbers than pixels
-        codes = baselines.codes(int(fits["latent"]), (fits["pca_mean"], fits["pca_directions"]))
-        beside = {name: _of_gray(code) for name, code in codes.items()}
+        beside = baselines.codes(int(fits["latent"]), (fits["pca_mean"], fits["pca_directions"]))
     if subject.target == "gray":
         return {subject.name: lambda colour, gray: subject.predict(colour, gray)[..., 0], **beside}
     beside[f"{subject.name}_luma"] = lambda colour, gray: baselines.luma(subject.predict(colour, gray))
@@ -148,10 +142,6 @@ def on_colour(method: Method) -> Closed:
 
 def _of_colour(form: Closed) -> Method:
     return lambda colour, _: form(colour)
-
-
-def _of_gray(code: Closed) -> Method:
-    return lambda _, gray: code(gray)
 
 
 @lru_cache(maxsize=2)  # a network and its start

@@ -94,8 +94,7 @@ def _unchanged(studies: pd.DataFrame, variants: Iterable[str]) -> pd.DataFrame:
     """The run of each variant as it is."""
     runs = [f"seeds_{variant}_1" for variant in variants]
     for run in runs:
-        if run not in studies.index:
-            raise NotMeasuredError(f"the run `{run}`, which `make study` does")
+        _need(run in studies.index, f"the run `{run}`", "seeds")
     return studies.loc[runs]
 
 

@@ -29,7 +29,6 @@ class Results:
 
     variants: list[str]  # in the order of params.yaml
     evaluations: dict[str, Any]  # of `baselines` and of each variant, its summary: scores, probes, hashes of its inputs
-    training: dict[str, Any]  # by variant, its recipe, its size and the hashes of its inputs
     methods: pd.DataFrame  # see `summary.methods`
     probes: pd.DataFrame  # see `summary.probes`
     curves: pd.DataFrame  # variant, epoch, loss, val_loss, psnr, val_psnr
@@ -60,7 +59,6 @@ def collect(variants: list[str], test_sets: list[str]) -> Results:
     return Results(
         variants=variants,
         evaluations=evaluations,
-        training=training,
         methods=summary.methods(evaluations, training, summary.seeds(runs)),
         probes=summary.probes(evaluations, bands, contrast).set_index("method", drop=False),
         curves=curves[["variant", "epoch", "loss", "val_loss", "psnr", "val_psnr"]],
@@ -111,10 +109,9 @@ def studies(evaluations: Mapping[str, Any], path: Path = STUDIES) -> pd.DataFram
     """
     table = read_table(path, text=(*SPLITS, *ORIGIN, "leave", "domain"))
     kept = pd.Series(False, table.index)
-    if {*SPLITS, *ORIGIN} <= {*table}:
-        for variant, evaluation in evaluations.items():
-            kept |= _current(table, variant, evaluation)
-    table = table[kept].drop(columns=[*SPLITS, *ORIGIN], errors="ignore")
+    for variant, evaluation in evaluations.items():
+        kept |= _current(table, variant, evaluation)
+    table = table[kept].drop(columns=[*SPLITS, *ORIGIN])
     return table.set_index("run", drop=False).rename_axis(None)
 
 

@@ -30,34 +30,28 @@ def render(results: Results, claims: list[Claim]) -> str:
     )
     axis = summary.latent_axis(results.studies)
     runs = results.studies[results.studies["study"] != "scenes"]
-    tables = {
-        "methods": text.methods(results.methods),
-        "domains": text.domains(results.evaluations),
-        "probes": text.cells(results.probes[["method", *summary.PROBES, "detail_limit"]]),
-        "contrast": text.cells(summary.means(results.contrast, "method")),
-        "conversions": text.cells(summary.means(results.conversions, "conversion")),
-        "scenes": summary.scenes(results.studies),
-        "axis": text.cells(axis),
-        "learning_curve": summary.learning_curve(results.studies),
-        "studies": text.cells(runs[OF_RUNS]) if len(runs) else runs,
-    }
     return environment.get_template(TEMPLATE.name).render(
-        **{name: table.to_dict("records") for name, table in tables.items()},
         results=results,
         answer=summary.answer(results.methods, results.studies),
         under_noise=summary.under_noise(results.restored, results.variants),
-        restored={title: table.to_dict("records") for title, table in summary.restored(results.restored).items()},
-        peers={
-            name: {title: table.to_dict("records") for title, table in summary.beside_peers(rows, PEER_OF).items()}
-            for name, rows in results.peers.items()
-        },
-        crossing=summary.crossing(axis) if len(axis) else "",
-        claims=claims,
         shown=compared(results),
-        test_sets={name: text.methods(table).to_dict("records") for name, table in results.test_sets.items()},
+        methods=text.methods(results.methods),
         targets=results.evaluations["baselines"]["targets"],
+        claims=claims,
+        scenes=summary.scenes(results.studies),
         figures=figures.of_results(results),
+        test_sets={name: text.methods(table) for name, table in results.test_sets.items()},
+        domains=text.domains(results.evaluations),
+        probes=text.cells(results.probes[["method", *summary.PROBES, "detail_limit"]]),
+        contrast=text.cells(summary.means(results.contrast, "method")),
+        conversions=text.cells(summary.means(results.conversions, "conversion")),
+        restored=summary.restored(results.restored),
+        peers={name: summary.beside_peers(rows, PEER_OF) for name, rows in results.peers.items()},
+        axis=text.cells(axis),
+        crossing=summary.crossing(axis) if len(axis) else "",
         latent_figure=figures.latent(axis) if len(axis) else "",
+        learning_curve=summary.learning_curve(results.studies),
+        studies=text.cells(runs[OF_RUNS]) if len(runs) else runs,
     )
 
 

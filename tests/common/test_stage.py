@@ -11,7 +11,6 @@ import threading
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from stages.common import artifacts
@@ -187,11 +186,10 @@ def test_an_unknown_variant_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         door.declared("train", "simpel")
 
 
-def test_params_of_another_file_are_passed_on_and_compared(folder: Path, capsys: Capsys) -> None:
+def test_params_of_another_file_are_compared(folder: Path, capsys: Capsys) -> None:
     Path("studies.yaml").write_text("runs:\n  small: {variant: simple, seed: 2}\n  other: {variant: vae}\n")
     run = door.Declaration([Path("code.py")], ["variants.simple"], ["python"], {Path("studies.yaml"): ["runs.small"]})
     with stage("run", "small", declaration=run) as work:
-        assert work["runs.small"] == {"variant": "simple", "seed": 2}
         assert work["variants.simple"].network == "simple"
         edit("studies.yaml", "vae", "subpixel")  # of another run
     with pytest.raises(SystemExit), stage("run", "small", declaration=run):
@@ -208,22 +206,6 @@ def test_a_stage_waits_for_another_run_of_itself(folder: Path, capsys: Capsys) -
         with stage("work"):
             assert time.monotonic() - began > 0.4
     assert capsys.readouterr().err == "work: waiting for another run of this stage\n"
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="uses prctl")
-def test_a_stage_dies_with_the_process_that_started_it() -> None:
-    code = (
-        "import subprocess, sys, time; from stages.common import stage\n"
-        "if len(sys.argv) > 1: stage.die_with_parent(); print(flush=True); time.sleep(60)\n"
-        "child = subprocess.Popen([*sys.orig_argv, 'child'], stdout=subprocess.PIPE)\n"
-        "child.stdout.readline(); print(child.pid, flush=True); child.wait()"
-    )
-    parent = subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
-    assert parent.stdout
-    child = psutil.Process(int(parent.stdout.readline()))
-    parent.kill()
-    parent.wait()
-    child.wait(timeout=10)
 
 
 def test_a_read_only_checkout_is_refused_in_one_line(folder: Path, capsys: Capsys) -> None:

@@ -1,9 +1,9 @@
 """Every method of an evaluation has scores, an interval and all probes, in any number of chunks."""
 
+import copy
 import json
 import math
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -66,8 +66,9 @@ def patch_set(tmp_path_factory: pytest.TempPathFactory) -> PatchSet:
 
 @pytest.fixture
 def subject(patch_set: PatchSet, monkeypatch: pytest.MonkeyPatch) -> Subject:
-    """The baselines; photographs are `Photographs`, in this process."""
+    """The baselines, in four chunks of patches; photographs are `Photographs`, in this process."""
     monkeypatch.setattr(shard, "_photos", lambda folder: Photographs())
+    monkeypatch.setattr(chunks, "PIXELS", 30 * 144)
     return of_patches(patch_set.folder)
 
 
@@ -137,7 +138,7 @@ def check_contrast(result: Evaluation, names: list[str]) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def of_baselines(patch_set: PatchSet, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
-    """The baselines on patches and whole photographs."""
+    """The baselines on whole photographs and on patches, which are one chunk."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shard, "_photos", lambda folder: Photographs())
         return evaluation.evaluate(of_patches(patch_set.folder), WHOLE, tmp_path_factory.mktemp("kept"), HERE)
@@ -225,36 +226,36 @@ def test_a_variant_and_all_its_yardsticks_have_scores_and_probes(
     found, contrast = check(result, names), check_contrast(result, names)
     assert {name: result.facts[name] for name in FACTS} == FACTS
     assert result.facts["latent"] == (100 if small else 144)
-    assert result.facts["start"] == at_start(tmp_path, patch_set, sees)
+    colour, gray = patch_set.read("colour") / 255, patch_set.read("gray")[..., 0] / 255
+    seen = colour if sees == "colour" else gray[..., None]
+    output = networks.predict(networks.load(tmp_path / "start.keras", 12), seen)
+    at_start = scores.averages(scores.measure(gray, scores.planes(output)))
+    assert result.facts["start"] == {key: pytest.approx(at_start[key]) for key in ("psnr", "ssim")}
     assert result.pictures["photograph"].shape == ((30, 41, 3) if makes == "colour" else (30, 41))
     meadow = Photographs().read("meadow")
-    gray = patch_set.read("gray")[..., 0] / 255
     codes = baselines.codes(100, baselines.fit_pca([gray], len(gray), 100)) if small else {}
     for name, code in codes.items():
-        rebuilt = tiles.whole(partial(lambda code, colour: code(baselines.luma(colour)), code), meadow, 12)
+        rebuilt = tiles.whole(methods.on_colour(code), meadow, 12)
         rounded = scores.planes(rebuilt[None])[0, 0]
         expected = decolorization.contrast(decolorization.pairs_of(meadow, SETTINGS.seed), rounded)
         assert contrast.loc[(name, "meadow")].to_dict() == pytest.approx(expected)
-        assert found[name]["mse"] == pytest.approx(np.square(scores.planes(code(gray))[0] - gray).mean())
+        assert found[name]["mse"] == pytest.approx(np.square(scores.planes(code(gray, gray))[0] - gray).mean())
         assert found[name]["probes"]["noise"]["gaussian_25"]["psnr"] < found[name]["psnr"] - 1
     for name in codes if sees == "colour" else names:  # these see luma only
         assert found[name]["probes"]["hue_contrast"] < 1e-3
-    if makes == "colour":
+    if small:
+        mean, log_variance = networks.encode(networks.load(tmp_path / "model.keras", 12), seen)
+        assert log_variance is not None
+        nats = 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance).sum(axis=1).mean()
+        assert result.facts["kl_nats"] == pytest.approx(nats)
+        assert result.facts["active_units"] == (mean.var(axis=0) > 0.01).sum()
+    else:
         flat = leakage.hues(12).reshape(-1, 12, 12, 3)
         outputs = networks.predict(networks.load(tmp_path / "model.keras", 12), flat)
         means = baselines.luma(outputs).mean(axis=(1, 2)).reshape(3, 24)
         assert found["mine_luma"]["probes"]["hue_contrast"] == pytest.approx(255 * means.std(axis=1).mean())
         damaged = found["mine_latent_channel"]["probes"]["noise"]
         assert damaged["gaussian_5"]["psnr"] != pytest.approx(damaged["gaussian_25"]["psnr"], rel=1e-6)
-
-
-def at_start(folder: Path, patch_set: PatchSet, sees: str) -> dict[str, Any]:
-    """The scores of the network before its first step."""
-    colour, gray = patch_set.read("colour") / 255, patch_set.read("gray")[..., 0] / 255
-    model = networks.load(folder / "start.keras", 12)
-    output = networks.predict(model, colour if sees == "colour" else gray[..., None])
-    found = scores.averages(scores.measure(gray, scores.planes(output)))
-    return {key: pytest.approx(found[key]) for key in ("psnr", "ssim")}
 
 
 def test_a_colour_output_keeps_the_contrast_of_its_channels_on_average() -> None:
@@ -363,32 +364,18 @@ def test_a_test_set_with_training_or_validation_photographs_is_refused() -> None
 # === Chunks ===
 
 
-def test_chunks_change_nothing_but_the_noise(subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = evaluation.evaluate(subject, NONE, tmp_path / "whole", HERE)
-    monkeypatch.setattr(chunks, "PIXELS", 30 * 144)
+def test_chunks_change_nothing_but_the_noise(
+    of_baselines: Evaluation, subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     noisy = Mock(wraps=noise.noisy)
     monkeypatch.setattr(noise, "noisy", noisy)
     parts = evaluation.evaluate(subject, NONE, tmp_path / "parts", HERE)
     assert [call.args[3] for call in noisy.call_args_list] == [[1, chunk] for chunk in range(4) for _ in CONDITIONS]
-    pd.testing.assert_frame_equal(parts.tables["scores"], whole.tables["scores"], rtol=1e-12)
-    pd.testing.assert_frame_equal(parts.tables["bands"], whole.tables["bands"], rtol=1e-9)
-    for method, expected in whole.scores.items():
+    pd.testing.assert_frame_equal(parts.tables["scores"], of_baselines.tables["scores"], rtol=1e-12)
+    pd.testing.assert_frame_equal(parts.tables["bands"], of_baselines.tables["bands"], rtol=1e-9)
+    for method, expected in copy.deepcopy(of_baselines.scores).items():
         found = parts.scores[method]
         other, same = (leaves(each["probes"].pop("noise")) for each in (found, expected))
         assert leaves(found) == pytest.approx(leaves(expected), rel=1e-7, abs=1e-9)
         assert other == pytest.approx(same, rel=0.05)
         assert other != pytest.approx(same, rel=1e-6)
-
-
-def test_latent_facts_do_not_depend_on_chunks(
-    subject: Subject, patch_set: PatchSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(chunks, "PIXELS", 30 * 144)
-    mine = variant(subject, tmp_path, "colour", "gray", "vae", latent=6, sigma=0.1)
-    facts = evaluation.evaluate(mine, NONE, tmp_path / "kept", HERE).facts
-    assert mine.model
-    mean, log_variance = networks.encode(networks.load(mine.model, 12), patch_set.read("colour") / 255)
-    assert log_variance is not None
-    nats = 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance).sum(axis=1).mean()
-    assert facts.pop("start") == at_start(tmp_path, patch_set, "colour")
-    assert facts == {"latent": 6, "kl_nats": pytest.approx(nats), "active_units": int((mean.var(axis=0) > 0.01).sum())}

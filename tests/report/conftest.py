@@ -90,7 +90,7 @@ def write_results(folder: Path) -> None:
     for name, (psnr, latent, target) in VARIANTS.items():
         work = {"parameters": 12769, "trainable": 12000, "steps": 784, "macs": 1000000}
         facts = {"recipe": {"input": "colour", "target": target}, **work}
-        write_json(folder / f"data/models/{name}/facts.json", {**facts, "inputs": {}, "environment": {}})
+        write_json(folder / f"data/models/{name}/facts.json", facts)
         curve = pd.DataFrame({"epoch": [1, 2], "loss": 0.1, "val_loss": 0.1, "psnr": psnr, "val_psnr": psnr - 1})
         write_table(folder / f"data/models/{name}/curve.csv", curve)
         read_out = {f"{name}_luma": psnr + 1} if target == "colour" else {}
@@ -133,9 +133,8 @@ def evaluation(folder: Path, name: str, methods: dict[str, float], **facts: Any)
         ends = {key: {"mean": score[key], "low": score[key] - 1, "high": score[key] + 1} for key in ("psnr", "ssim")}
         noise = {condition: {"psnr": 20.0, "ssim": 0.5} for condition in ("gaussian_5", "gaussian_25", "jpeg_30")}
         found[method] = {**score, "interval": ends, "probes": {**dict.fromkeys(summary.PROBES, 0.5), "noise": noise}}
-    write_json(to / "summary.json", {**facts, "inputs": INPUTS, "environment": {}, "scores": found})
+    write_json(to / "summary.json", {**facts, "inputs": INPUTS, "scores": found})
     write_table(to / "quantiles.csv", pd.concat(map(scores.quantiles, tables)))
-    write_table(to / "photographs.csv", pd.concat(map(scores.by_photograph, tables)))
     ones = np.ones(len(probes.EDGES) - 1)
     write_table(to / "bands.csv", pd.concat([probes.bands(method, ones * 0.1, ones, 1) for method in methods]))
     columns = [*scores.RESTORED, *probes.COLUMNS]

@@ -6,7 +6,7 @@ import pytest
 
 from stages.common.settings import SettingsError
 from stages.formats import manifest
-from stages.study import runs
+from stages.study import inputs, runs, table
 from tests.conftest import REPOSITORY
 
 
@@ -18,7 +18,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_committed_runs_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_committed_runs_are_valid_and_their_rows_of_one_kind_of_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
     scenes = list(dict.fromkeys(manifest.rows(Path("stages/fetch/bundled.csv"))["scene"]))
     assert len(scenes) == 10
@@ -31,6 +31,9 @@ def test_the_committed_runs_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(trainings.count(training) == 1 for training in trainings), "the same training twice"
     left = {(run.variant, run.leave) for run, _ in loaded.values() if run.leave}
     assert {("simple", "motorcycle"), ("bottleneck", "coffee"), ("vae", "retina"), ("adaptive", "chelsea")} <= left
+    rows = table.read()  # need not have all: the report says which `make study` would measure
+    assert set(rows) <= set(loaded)
+    assert len({tuple(row[split] for split in inputs.SPLITS) for row in rows.values()}) <= 1
 
 
 def test_the_study_of_scenes_has_a_run_for_each_variant_and_each_of_the_first_scenes(folder: Path) -> None:
