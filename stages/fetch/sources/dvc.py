@@ -42,9 +42,7 @@ def plan(settings: Settings, keep: Path) -> Plan:
     """The files in the folder `path` of a repository, or the one file `path`; `ArtifactError` if that fails."""
     files = once(_get, settings, keep / "repository").folder
     below = files / _name(settings)
-    if below.is_dir() and not below.is_symlink():
-        files = below
-    return plan_files(files, settings, source=settings.origin, licence="see the repository")
+    return plan_files(below if below.is_dir() else files, settings, source=settings.origin, licence="see the repository")
 
 
 def _name(settings: Settings) -> str:
