@@ -44,10 +44,11 @@ def test_a_folder_keeps_its_tree_and_only_originals_are_converted(
     for name in ("a.jpg", "deep/er/b.PNG", "a.gray.png", "gray/a.gray.png", "gray/c.png", ".hidden.jpg", ".x/d.jpg"):
         save(Path("in", name))
     Path("in/notes.txt").write_text("no image")
-    names = ["a.gray.png", "deep/er/b.gray.png"]
-    for place, found in {"in/gray": names, **dict.fromkeys((".", "in", "in/.."), [*names, "gray/c.gray.png"])}.items():
+    for place in ("in/gray", ".", "in", "in/.."):
         jobs = files.plan([Path("in")], Path(place))
-        assert [job.target.relative_to(place).as_posix() for job in jobs] == found
+        others = [] if place == "in/gray" else ["gray/c.gray.png"]
+        names = [job.target.relative_to(place).as_posix() for job in jobs]
+        assert names == ["a.gray.png", "deep/er/b.gray.png", *others]
 
 
 def converted(folder: Path, photographs: str, output: Path | None) -> str:
