@@ -126,11 +126,6 @@ def test_an_invalid_manifest_is_refused(tmp_path: Path, listed: pd.DataFrame, ed
         manifest.read(tmp_path / "manifest.csv")
 
 
-def test_a_photograph_of_another_size_than_in_the_manifest_is_refused() -> None:
-    with pytest.raises(ArtifactError, match=r"'a' is \(4, 3, 3\) uint8"):
-        manifest.verify(table({"a": noise(3, 4)}).iloc[0], noise(4, 3))
-
-
 def test_the_bundled_photographs_are_those_of_the_list(tmp_path: Path, listed: pd.DataFrame) -> None:
     def read(path: Path) -> list[Any]:
         return list(files.given(bundled.plan(bundled.Settings(source="bundled", inputs=str(path)), tmp_path)))
