@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +16,12 @@ class ModelError(Exception):
 
 
 def find(variant: str, repository: Path = REPOSITORY, packed: Path = PACKED) -> Path:
-    """The model file of a variant: of this clone, pulled if it is missing, or packed with the library.
+    """The model file of a variant, in this clone or packed with the library.
 
     A clone's folder must have the hash that dvc.lock records, a packed file the hash in `LIST`.
 
     Raises:
-        ModelError: the variant was not trained, or its model can't be pulled or is not the recorded one.
+        ModelError: the variant was not trained, or its model is missing or not the recorded one.
     """
     known = trained(repository, packed)
     if variant not in known:
@@ -35,7 +33,10 @@ def find(variant: str, repository: Path = REPOSITORY, packed: Path = PACKED) -> 
         return file
     folder = repository / "data/models" / variant
     if not folder.exists():
-        _pull(variant, repository)
+        raise ModelError(
+            f"{folder} is missing; run `make pull` if a remote has it, else `make repro`; or get a model from another "
+            "clone, `dvc artifacts get`, and name its file with --model"
+        )
     if hash_of_folder(folder) != known[variant]["folder"]:
         raise ModelError(
             f"{folder} is not what dvc.lock records of train@{variant}; restore that with `dvc checkout --force "
@@ -112,17 +113,3 @@ def _in_clone(repository: Path) -> dict[str, dict[str, Any]]:
         psnr = json.loads(scores.read_text(encoding="utf-8"))["psnr"] if scored else None
         found[name] = {"folder": entry["outs"][0]["md5"], "psnr": psnr}
     return found
-
-
-def _pull(variant: str, repository: Path) -> None:
-    print(f"grayscale: pulling the model of {variant} from the DVC remote", file=sys.stderr)
-    # Not plain `dvc`, which lacks checks against hostile remotes. By name, because a wheel has no `stages`.
-    command = [sys.executable, "-m", "stages.common.dvc", "pull", "--quiet", f"train@{variant}"]
-    pulled = subprocess.run(command, cwd=repository, capture_output=True, text=True)
-    if pulled.returncode:
-        said = " ".join(pulled.stderr.split())
-        raise ModelError(
-            f"the model of {variant} is not in {repository / 'data/models'} and can't be pulled: {said}\n"
-            "Train it with `make repro`; add a remote that has it, `dvc remote add --default NAME URL`; or get it from "
-            "another clone, `dvc artifacts get`, and name the file with --model"
-        )

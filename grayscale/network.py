@@ -60,8 +60,6 @@ def load(path: Path, threads: int = 1) -> Network:
     """
     if not path.is_file():
         raise ModelError(f"{path}: no such file")
-    if path.suffix != ".onnx":
-        raise ModelError(f"{path}: a model is a file that ends in .onnx")
     try:
         content = onnx_file.read(path)
         network = _checked(path, _session(content, threads))

@@ -21,18 +21,17 @@ MACHINE_ERRORS = (
 )  # fmt: skip  # errors of the file system, not of an image
 
 
-def plan_files(folder: Path, settings: ImageFiles, *, source: str, licence: str, links: bool = False) -> Plan:
+def plan_files(folder: Path, settings: ImageFiles, *, source: str, licence: str) -> Plan:
     """Plan to read every file below `folder`, sorted by its relative path; hidden files and folders are ignored.
 
-    With `links`, symbolic links to files are read: DVC hashes their targets, and may itself link files to its cache.
-    For files that others have made, a link is a fault. Links to folders are never followed. Reading raises
-    `ArtifactError` if memory runs out or the file system fails.
+    Symbolic links to files are read: DVC hashes their targets, and may itself link files to its cache. Links to folders
+    are not followed. Reading raises `ArtifactError` if memory runs out or the file system fails.
     """
     names, closed = walk(folder)
     skipped = [Skipped(shown(name), reason) for name, reason in closed]
     wanted: list[str] = []
     for name in tqdm(names, desc="listing files", unit="file", disable=None, delay=2, leave=False):
-        if refused := _refusal(folder, name, settings, links):
+        if refused := _refusal(folder, name, settings):
             skipped.append(refused)
         else:
             wanted.append(name)
@@ -40,10 +39,8 @@ def plan_files(folder: Path, settings: ImageFiles, *, source: str, licence: str,
     return Plan(partial(_read, folder, settings, source, licence), wanted, sizes, skipped)
 
 
-def _refusal(folder: Path, name: str, settings: ImageFiles, links: bool) -> Skipped | None:
+def _refusal(folder: Path, name: str, settings: ImageFiles) -> Skipped | None:
     """Why a file is skipped without reading it."""
-    if not links and (folder / name).is_symlink():
-        return Skipped(shown(name), "a symbolic link, which may lead out of what was fetched")
     if Path(name).suffix.lower() not in IMAGES:
         return Skipped(shown(name), "no image by its extension", fault=False)
     if shown(name) != name:  # unsafe in tables and on terminals

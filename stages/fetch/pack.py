@@ -3,7 +3,6 @@
 The shards depend on the plan alone, not on the number of workers.
 """
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from functools import partial
@@ -65,7 +64,6 @@ def pack(folder: Path, plan: Plan, settings: Source, keep: Path, engine: Engine)
     table = table[~table["name"].isin([copy.name for copy in copies])]
     faults = sorted([*(found for found in skipped if found.fault), *copies], key=lambda fault: fault.name)
     if isinstance(settings, ImageFiles) and settings.strict and faults:
-        shutil.rmtree(keep)  # the next run reads again: an unchanged file may be readable by then
         raise ArtifactError(
             f"{settings.origin}: `strict` is set, and there are faults\n{_listing(faults, len(faults))}"
         )

@@ -52,12 +52,7 @@ def hash_pixels(pixels: np.ndarray) -> str:
 
 
 def verify(row: pd.Series | Mapping[str, Any], pixels: np.ndarray) -> None:
-    """Raise `ArtifactError` unless the photograph has the size and the hash of its manifest row."""
-    size = (int(row["height"]), int(row["width"]), 3)
-    if pixels.shape != size or pixels.dtype != np.uint8:
-        raise ArtifactError(
-            f"photograph {row['name']!r} is {pixels.shape} {pixels.dtype}, its manifest says {size} uint8"
-        )
+    """Raise `ArtifactError` unless the photograph has the hash of its manifest row."""
     found = hash_pixels(pixels)
     if found != row["sha256"]:
         raise ArtifactError(

@@ -81,21 +81,6 @@ def test_photographs_are_those_of_the_commit_and_no_link_leads_out(registry: Reg
     assert [item.name for item in linked if isinstance(item, Skipped)] == ["folder", "link.png"]
 
 
-@pytest.mark.parametrize("leads_to", ["1.png", "."])
-def test_links_would_not_be_read_if_dvc_gave_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leads_to: str
-) -> None:
-    (tmp_path / "1.png").write_bytes(png(1))
-
-    def get(_: object, folder: Path) -> None:
-        (folder / "linked.png").symlink_to(tmp_path / leads_to)
-
-    monkeypatch.setattr(repository, "_get", get)
-    (found,) = read("registry", NO_COMMIT, "linked.png")
-    assert isinstance(found, Skipped)
-    assert (found.fault, found.reason[:15]) == (True, "a symbolic link")
-
-
 EVIL = """\
 [core]
     remote = storage

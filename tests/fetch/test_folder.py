@@ -20,7 +20,6 @@ from PIL import ExifTags, Image
 from grayscale import batch, decode
 from grayscale.files import Job
 from stages.common.artifacts import ArtifactError
-from stages.fetch.files import plan_files
 from stages.fetch.source import Photograph, Plan, Skipped, Split
 from stages.fetch.sources import folder
 from tests.conftest import REPOSITORY, close_folder
@@ -98,18 +97,6 @@ def test_every_file_is_a_photograph_a_fault_or_counted(tmp_path: Path, monkeypat
         "self.png": "a symbolic link to nowhere", "nowhere.png": "a symbolic link to nowhere",
         "a\\x0ab.png": no_table, "latin-\\xe9.png": no_table, "c\\x9bd.png": no_table, "e\\u202ef.png": no_table,
     }  # fmt: skip
-
-
-def test_links_in_files_of_others_are_faults(tmp_path: Path) -> None:
-    write(tmp_path / "fetched/a.png")
-    write(tmp_path / "secret.png")
-    links = {"inside.png": "a.png", "outside.png": "../secret.png", "notes.txt": "a.png", "up": ".."}
-    for name, leads_to in links.items():
-        (tmp_path / "fetched" / name).symlink_to(leads_to)
-    found, faults, _ = read(plan_files(tmp_path / "fetched", settings(tmp_path), source="others", licence="none"))
-    assert list(found) == ["a.png"]
-    assert set(faults) == set(links)
-    assert all("symbolic link" in reason for reason in faults.values())
 
 
 @pytest.mark.parametrize(

@@ -56,22 +56,13 @@ def test_copies_are_one_scene_in_one_split_and_counted(tmp_path: Path) -> None:
     assert found.skipped == []
 
 
-def test_strict_lists_every_fault_writes_nothing_and_reads_all_again_in_the_next_run(tmp_path: Path) -> None:
-    readable = False
-
-    def item(shade: int) -> Photograph | Skipped:
-        damaged = shade >= 20 and not readable
-        return Skipped(f"{shade}.png", "no permission") if damaged else photograph(f"{shade}.png", shade)
-
-    ignored = Skipped("notes.txt", "no image by its extension", fault=False)
-    of = replace(plan(item, range(50)), skipped=[ignored])
+def test_strict_lists_every_fault_and_writes_nothing(tmp_path: Path) -> None:
+    given = [*shades(range(50)), Skipped("notes.txt", "no image by its extension", fault=False)]
     with pytest.raises(ArtifactError) as caught:
-        pack(tmp_path / "photos", of, source(strict=True), tmp_path / "kept", HERE)
-    assert all(f"{number}.png: no permission" in str(caught.value) for number in range(20, 50))
+        packed(tmp_path, [*given, *(Skipped(f"{number}.jpg", "damaged") for number in range(30))], source(strict=True))
+    assert all(f"{number}.jpg: damaged" in str(caught.value) for number in range(30))
     assert list(tmp_path.iterdir()) == []
-    readable = True
-    found = pack(tmp_path / "photos", of, source(strict=True), tmp_path / "kept", HERE)
-    assert (len(found.table), found.ignored) == (50, 1)
+    assert packed(tmp_path, given, source(strict=True)).ignored == 1
 
 
 def test_the_message_lists_the_first_faults_and_the_table_all(tmp_path: Path) -> None:

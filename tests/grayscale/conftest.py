@@ -18,10 +18,8 @@ ANY_SIZE = {"patch": 12, "cell": 1, "margin": 0}
 
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`subpixel` with weights that compute the mean of red, green and blue."""
-    pixels = np.eye(16).reshape(4, 4, 1, 16)
-    weights = [pixels.repeat(3, axis=2) / 3, np.zeros(16), pixels, np.zeros(1)]
-    return write_network(tmp_path_factory.mktemp("models"), "subpixel", weights)
+    """The mean of red, green and blue."""
+    return write_graph(tmp_path_factory.mktemp("models") / "model.onnx", [node("ReduceMean", ["x"], ["y"], axes=[3])])
 
 
 def network(variant: str, patch: int) -> Any:
@@ -43,17 +41,16 @@ def network(variant: str, patch: int) -> Any:
     return model
 
 
-def write_network(folder: Path, variant: str, weights: list[np.ndarray] | None = None) -> Path:
-    """`network` for patches of 12 pixels as an ONNX file, by default with its own weights."""
+def write_network(folder: Path, variant: str) -> Path:
+    """`network` for patches of 12 pixels as an ONNX file."""
     from stages.common.settings import load
     from stages.train import export
     from stages.train.build import reach
 
     # As in the process in which training exports: ordered by addresses, the graph came out wrong once.
     export.Node.__hash__ = lambda node: hash(node.name)
-    path, model = folder / variant / "model.onnx", network(variant, 12)
-    model.set_weights(weights or model.get_weights())
-    export.write_onnx(path, model, reach(load(REPOSITORY / "params.yaml").variants[variant]))
+    path = folder / variant / "model.onnx"
+    export.write_onnx(path, network(variant, 12), reach(load(REPOSITORY / "params.yaml").variants[variant]))
     return path
 
 

@@ -1,7 +1,8 @@
-"""Trained models: the best one is chosen, the recorded one is found, a missing one is pulled by DVC."""
+"""Trained models: the best one is chosen, the recorded one is found."""
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,63 +24,36 @@ stages:
 """
 
 
-@pytest.fixture(scope="module")
-def made(model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A DVC repository whose model of `subpixel` lies in the workspace and in a remote; tests must not change it."""
-    top = tmp_path_factory.mktemp("clone")
+def test_a_model_is_found_if_its_folder_has_the_hash_in_dvc_lock(model_file: Path, tmp_path: Path) -> None:
     for name in ("facts.json", "b.txt", "a-b.txt", "a/b.txt", "B", 'ä "ö".txt', "a/c/d"):  # to test DVC's sort order
-        (top / "model" / name).parent.mkdir(parents=True, exist_ok=True)
-        (top / "model" / name).write_text(name)
-    shutil.copy2(model_file, top / "model/model.onnx")
-    clone = Workspace(top / "clone")
+        (tmp_path / "model" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "model" / name).write_text(name)
+    shutil.copy2(model_file, tmp_path / "model/model.onnx")
+    clone = Workspace(tmp_path / "clone")
     clone.folder.mkdir()
     shutil.copy2(REPOSITORY / "params.yaml", clone.folder)
     (clone.folder / "dvc.yaml").write_text(MAP)
     clone.run("git", "init", "--quiet")
     clone.run("dvc", "init", "--quiet")
-    clone.run("dvc", "remote", "add", "--default", "store", str(top / "store"))
     clone.run("dvc", "repro", "--quiet", "train@subpixel")
-    clone.run("dvc", "push", "--quiet")
-    return clone
 
-
-@pytest.fixture
-def clone(made: Workspace, tmp_path: Path) -> Workspace:
-    """A copy of `made` that a test may change."""
-    return made.copy(tmp_path / "clone")
-
-
-@pytest.mark.parametrize("facts", ["{ }", None], ids=["changed", "half"])
-def test_a_model_is_found_if_its_folder_has_the_recorded_hash(clone: Workspace, facts: str | None) -> None:
     folder = clone.folder / "data/models/subpixel"
     assert models.find("subpixel", clone.folder) == folder / "model.onnx"
-    (folder / "facts.json").unlink()
-    if facts:
-        (folder / "facts.json").write_text(facts)
-    with pytest.raises(ModelError, match=r"not what dvc\.lock records"):
+    for damage in (lambda: (folder / "facts.json").write_text("{ }"), (folder / "facts.json").unlink):
+        damage()
+        with pytest.raises(ModelError, match=r"not what dvc\.lock records"):
+            models.find("subpixel", clone.folder)
+    shutil.rmtree(folder)
+    with pytest.raises(ModelError, match=r"subpixel is missing; run `make pull` .* `make repro`"):
         models.find("subpixel", clone.folder)
-
-
-def test_a_missing_model_is_pulled_or_the_message_says_how_to_get_it(clone: Workspace, model_file: Path) -> None:
-    def without_model() -> Path:
-        shutil.rmtree(clone.folder / "data")
-        shutil.rmtree(clone.folder / ".dvc/cache")
-        return clone.folder
-
-    assert models.find("subpixel", without_model()).read_bytes() == model_file.read_bytes()
-    clone.run("dvc", "remote", "remove", "store")
-    with pytest.raises(ModelError, match=r"no default remote(.|\n)*make repro(.|\n)*dvc remote add"):
-        models.find("subpixel", without_model())
-    assert not (clone.folder / "data/models/subpixel").exists()
-
-
-def test_an_unknown_variant_and_a_folder_that_is_no_clone_are_refused(made: Workspace, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no variant 'other' has been trained; there are subpixel"):
-        models.find("other", made.folder)
-    with pytest.raises(ModelError, match="no clone"):
-        models.find("subpixel", tmp_path, tmp_path)
-    with pytest.raises(ModelError, match="no clone"):
-        models.best(tmp_path, tmp_path)
+        models.find("other", clone.folder)
+
+
+def test_a_folder_without_models_that_is_no_clone_is_refused(tmp_path: Path) -> None:
+    for use in (models.best, partial(models.find, "subpixel")):
+        with pytest.raises(ModelError, match="no clone"):
+            use(tmp_path, tmp_path)
 
 
 def test_outside_a_clone_packed_models_are_found_if_they_have_the_listed_hash(tmp_path: Path, model_file: Path) -> None:

@@ -56,16 +56,6 @@ def test_photographs_larger_than_a_tile_have_no_seams(
     np.testing.assert_allclose(grayscale.convert(photograph, model=model)[inner], at_once[inner], atol=1e-5)
 
 
-def test_a_network_gets_the_damage_of_the_whole_photograph(tmp_path: Path) -> None:
-    photograph = samples.leaves(1, 96, 700)
-    photograph[:, 520:] = with_noise(photograph[:, 520:])  # in the second tile alone
-    planes = damage.beside(photograph[:1, :1] / 255, damage.estimate(photograph))
-    for place in (3, 6):
-        plane = [node("Gather", ["x", "place"], ["y"], axis=3)]
-        model = write_graph(tmp_path / f"{place}.onnx", plane, {"place": np.array([place])}, channels=8)
-        np.testing.assert_allclose(grayscale.convert(photograph / 255, model=model), planes[0, 0, place], rtol=1e-6)
-
-
 def test_a_user_may_state_how_strong_noise_is(
     tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,11 +48,9 @@ def read(name: str, source: str) -> np.ndarray:
             return skimage.data.stereo_motorcycle()[STEREO.index(name)]
         if name in skimage.data.__all__:
             return getattr(skimage.data, name)()
-    elif source == "scikit-learn":
+    if source == "scikit-learn":
         from sklearn.datasets import load_sample_image
 
         with suppress(AttributeError, ValueError):
             return load_sample_image(f"{name}.jpg")
-    else:
-        raise ArtifactError(f"photograph {name!r}: unknown source {source!r}; it must be scikit-image or scikit-learn")
-    raise ArtifactError(f"photograph {name!r}: {source} has no image of that name")
+    raise ArtifactError(f"{source!r} has no photograph {name!r}; a source is scikit-image or scikit-learn")

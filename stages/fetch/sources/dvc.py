@@ -42,9 +42,8 @@ def plan(settings: Settings, keep: Path) -> Plan:
     """The files in the folder `path` of a repository, or the one file `path`; `ArtifactError` if that fails."""
     files = once(_get, settings, keep / "repository").folder
     below = files / _name(settings)
-    if below.is_dir() and not below.is_symlink():
-        files = below
-    return plan_files(files, settings, source=settings.origin, licence="see the repository")
+    top = below if below.is_dir() else files
+    return plan_files(top, settings, source=settings.origin, licence="see the repository")
 
 
 def _name(settings: Settings) -> str:

@@ -16,4 +16,4 @@ def plan(settings: Settings, _: Path) -> Plan:
     folder = Path(settings.inputs)
     if not folder.is_dir():
         raise ArtifactError(f"{folder}: no such folder; `fetch.inputs`, or `inputs` of the test set, must name one")
-    return plan_files(folder, settings, source=folder.absolute().name, licence="not stated", links=True)
+    return plan_files(folder, settings, source=folder.absolute().name, licence="not stated")
