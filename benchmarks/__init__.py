@@ -21,6 +21,8 @@ from typing import Any, TypeVar
 import psutil
 from tqdm import tqdm
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in stages, but before a benchmark imports NumPy
+
 PACKAGES = ("keras", "numpy", "onnxruntime", "opencv-python-headless", "pillow", "scikit-image", "tensorflow")
 MARK = "\n#cost "
 

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported: more threads would spin, and take time
+
 from grayscale import damage, models
 from grayscale.conversions import CONVERSIONS
 from grayscale.models import ModelError

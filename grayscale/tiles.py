@@ -10,7 +10,7 @@ import numpy as np
 from grayscale.core.levels import to_unit
 
 TILE = 512  # side of large tiles, pixels; rounded down to a multiple of the cell
-BORDER = 28  # pixels around a photograph that large tiles see, mirrored; rounded up to a multiple of the cell
+BORDER = 12  # pixels around a photograph that large tiles see, mirrored; rounded up to a multiple of the cell
 PIXELS_AT_ONCE = 1 << 18  # per call of `convert`; affects memory, not results
 
 Convert = Callable[[np.ndarray], np.ndarray]

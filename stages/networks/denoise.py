@@ -1,7 +1,7 @@
-"""`denoise`: damaged colour to clean gray by a fixed filter and a learned correction.
+"""`denoise`: damaged colour to clean gray by a fixed filter, a learned correction and a fixed mean of alike pixels.
 
 The damage is estimated by `grayscale.damage`. The filter works in sliding cosine transforms; a residual network at two
-resolutions corrects its output. Both scale with the damage, so a clean photograph is not changed.
+resolutions corrects its output. All scale with the damage, so a clean photograph is not changed.
 """
 
 from typing import Any
@@ -14,14 +14,20 @@ from grayscale.damage import BLOCK, FULL, LUMA, PLANES, cosines
 
 SAME = {"kernel_size": 3, "padding": "same", "kernel_initializer": "he_normal"}
 HALF = {"kernel_size": 2, "strides": 2}
-SMALL = {"gray": 2.2, "chroma": 2.8}  # of a coefficient, in standard deviations of the noise
+FIXED = {"use_bias": False, "trainable": False}
+SMALL = {"gray": 2.0, "chroma": 2.8}  # of a coefficient, in standard deviations of the noise
 AROUND = 5  # pixels on a side of the mean that is subtracted to get fine detail
+NEIGHBOURS = (2, 5)  # pixels between a pixel and the eight neighbours at that distance that it may be averaged with
+AROUND_THEM = 3  # pixels on a side of the surroundings by which a pixel and a neighbour are compared
+ALIKE = 0.7  # mean square of their difference from which a neighbour does not count, in variances of the noise
 BT601 = LUMA / 1000
 MEAN = np.ones(3) / 3
 
 
 def build(*, patch: int, inputs: int, outputs: int, channels: int, blocks: int) -> keras.Model:
-    """Filtered luma + damage · residual, from `channels` at half the resolution and twice as many at a quarter.
+    """Filtered luma + damage · residual, averaged over alike pixels.
+
+    The residual comes from `channels` at half the resolution and twice as many at a quarter.
 
     The filter works on the mean of the channels, in which white noise is weakest, and on luma minus that mean. At a
     quarter of the resolution are `blocks` residual blocks of two convolutions (He et al. 2016, arXiv:1512.03385). Input
@@ -33,7 +39,7 @@ def build(*, patch: int, inputs: int, outputs: int, channels: int, blocks: int) 
     if inputs != 3 + len(PLANES) or outputs != 1:
         raise ValueError("network denoise needs `input: colour_damage` and `target: gray`")
     image = keras.Input((patch, patch, inputs), name="image")
-    filtered, unit, level = _filtered(image)
+    filtered, unit, level, gain = _filtered(image)
 
     # === Encoder ===
     x = layers.Concatenate(name="seen")([unit, filtered, image])
@@ -56,46 +62,68 @@ def build(*, patch: int, inputs: int, outputs: int, channels: int, blocks: int) 
     x = layers.Concatenate(name="decoded")([x, pixels])
     x = layers.Conv2DTranspose(1, kernel_initializer="zeros", name="residual", **HALF)(x)  # (56, 56, 1)
     x = layers.Multiply(name="correction")([x, level])
-    return keras.Model(image, layers.Add(name="output")([filtered, x]), name="denoise")
+    x = layers.Add(name="corrected")([filtered, x])
+
+    # === Mean of alike pixels ===
+    x = layers.Add(name="output")([x, layers.Multiply(name="change")([_alike(x, gain), level])])
+    return keras.Model(image, x, name="denoise")
 
 
 def reach(*, blocks: int, **_: int) -> tuple[int, int]:
     """Cell and margin, see `stages.networks`."""
-    return 4, 56 + 16 * blocks
+    return 4, 64 + 16 * blocks
 
 
-def _filtered(image: Any) -> tuple[Any, Any, Any]:
-    """Filtered luma; features `(patch, patch, 3)` in units of noise; the noise level.
+def _filtered(image: Any) -> tuple[Any, Any, Any, Any]:
+    """Filtered luma; features `(patch, patch, 3)` in units of noise; the noise level, and its inverse.
 
     Features: noise in the mean of the channels, noise in luma minus that mean, and fine detail of the mean.
     """
-    gray, chroma = (
-        layers.Multiply(name=f"{name}_unit")([
-            _fixed(image, name, _column(colour)), _fixed(image, f"{name}_255", _column(**{f"{name}_gain": 255}))
-        ])
-        for name, colour in (("gray", MEAN), ("chroma", BT601 - MEAN))
-    )  # fmt: skip
+    planes = _fixed(image, "planes", np.hstack([
+        _column(MEAN), _column(gray_gain=255), _column(BT601 - MEAN), _column(chroma_gain=255),
+        _column(BT601), _column(gray=FULL / 255), _column(chroma=FULL / 255),
+    ]))  # fmt: skip
+    mean, gray_gain, difference, chroma_gain, luma, level, chroma_level = keras.ops.split(planes, 7, axis=-1)
+    gray = layers.Multiply(name="gray")([mean, gray_gain])
+    chroma = layers.Multiply(name="chroma")([difference, chroma_gain])
     first, waves = _shrunk(gray, "gray", strides=2)
     seen = _waves(layers.Subtract(name="pilot")([gray, first]), "pilot_waves", 1.0, strides=2)
     power = layers.Activation("softsign", name="wiener")(layers.Multiply(name="power")([seen, seen]))  # p² / (1 + p²)
     kept = layers.Multiply(name="kept")([waves, power])
     gray_noise = _unwaves(layers.Subtract(name="lost")([waves, kept]), "gray_noise", SMALL["gray"], strides=2)
     chroma_noise, _ = _shrunk(chroma, "chroma", strides=4)
-    level = _fixed(image, "level", _column(gray=FULL / 255))
     taken = [
         layers.Multiply(name="gray_taken")([gray_noise, level]),
-        layers.Multiply(name="chroma_taken")([
-            chroma_noise, _fixed(image, "chroma_level", _column(chroma=FULL / 255))
-        ]),
-    ]  # fmt: skip
-    luma = _fixed(image, "luma", _column(BT601))
+        layers.Multiply(name="chroma_taken")([chroma_noise, chroma_level]),
+    ]
     filtered = layers.Subtract(name="filtered")([luma, layers.Add(name="taken")(taken)])
     clean = layers.Subtract(name="clean")([gray, gray_noise])
-    mean = layers.AveragePooling2D(AROUND, strides=1, padding="same", name="mean")(clean)
-    fine = layers.Rescaling(1 / 4, name="quarter")(layers.Subtract(name="fine")([clean, mean]))
+    smooth = layers.AveragePooling2D(AROUND, strides=1, padding="same", name="smooth")(clean)
+    fine = layers.Rescaling(1 / 4, name="quarter")(layers.Subtract(name="fine")([clean, smooth]))
     fine = layers.Activation("softsign", name="softsign")(fine)  # limits edges
     unit = layers.Concatenate(name="unit")([gray_noise, chroma_noise, fine])
-    return filtered, unit, level
+    return filtered, unit, level, gray_gain
+
+
+def _alike(gray: Any, gain: Any) -> Any:
+    """The change of gray to a mean with neighbours whose surroundings are alike, in units of noise.
+
+    Non-local means (Buades, Coll and Morel 2005, SIAM MMS 4:2) with few neighbours. A weight falls in a straight line
+    to 0 at `ALIKE`. The weights are not normalised: that would take half of the network's time, and changes little.
+    """
+    unit = layers.Multiply(name="alike")([gray, gain])
+    offsets = np.delete(np.eye(9), 4, axis=1).reshape(3, 3, 1, 8)
+    offsets[1, 1] = -1  # differences from the pixel in the middle
+    steps = [
+        _set(layers.Conv2D(8, 3, dilation_rate=far, padding="same", name=f"steps_{far}", **FIXED), offsets, unit)
+        for far in NEIGHBOURS
+    ]
+    found = layers.Concatenate(name="steps")(steps)  # (56, 56, 16)
+    squares = layers.Multiply(name="squares")([found, found])
+    unlike = layers.AveragePooling2D(AROUND_THEM, strides=1, padding="same", name="unlike")(squares)
+    weights = layers.ReLU(name="weights")(layers.Rescaling(-1 / ALIKE, offset=1, name="likeness")(unlike))
+    share = np.full((found.shape[-1], 1), 1 / (found.shape[-1] + 1))
+    return _fixed(layers.Multiply(name="weighted")([weights, found]), "moved", share)
 
 
 def _shrunk(unit: Any, name: str, strides: int) -> tuple[Any, Any]:
@@ -114,22 +142,14 @@ def _shrunk(unit: Any, name: str, strides: int) -> tuple[Any, Any]:
 
 def _waves(plane: Any, name: str, scale: float, strides: int) -> Any:
     """Sliding cosine transforms of a plane: `scale` times the 63 coefficients without the mean."""
-    layer = layers.Conv2D(
-        BLOCK**2 - 1, BLOCK, strides=strides, padding="same", use_bias=False, trainable=False, name=name
-    )  # fmt: skip
-    layer.build(plane.shape)
-    layer.set_weights([scale * _kernel()])
-    return layer(plane)
+    layer = layers.Conv2D(BLOCK**2 - 1, BLOCK, strides=strides, padding="same", name=name, **FIXED)
+    return _set(layer, scale * _kernel(), plane)
 
 
 def _unwaves(waves: Any, name: str, scale: float, strides: int) -> Any:
     """The inverse of `_waves`, `scale` times: each pixel is the mean over all blocks that contain it."""
-    layer = layers.Conv2DTranspose(
-        1, BLOCK, strides=strides, padding="same", use_bias=False, trainable=False, name=name
-    )  # fmt: skip
-    layer.build(waves.shape)
-    layer.set_weights([scale * (strides / BLOCK) ** 2 * _kernel()])
-    return layer(waves)
+    layer = layers.Conv2DTranspose(1, BLOCK, strides=strides, padding="same", name=name, **FIXED)
+    return _set(layer, scale * (strides / BLOCK) ** 2 * _kernel(), waves)
 
 
 def _kernel() -> np.ndarray:
@@ -146,7 +166,11 @@ def _fixed(image: Any, name: str, weights: np.ndarray) -> Any:
     """A fixed convolution by `(channels in, channels out)` or `(side, side, channels in, channels out)`."""
     kernel = weights if weights.ndim == 4 else weights[None, None]
     side, _, _, filters = kernel.shape
-    layer = layers.Conv2D(filters, side, strides=side, use_bias=False, trainable=False, name=name)
-    layer.build(image.shape)
+    return _set(layers.Conv2D(filters, side, strides=side, name=name, **FIXED), kernel, image)
+
+
+def _set(layer: Any, kernel: np.ndarray, given: Any) -> Any:
+    """What a convolution without bias makes of `given` by this kernel."""
+    layer.build(given.shape)
     layer.set_weights([kernel])
-    return layer(image)
+    return layer(given)
