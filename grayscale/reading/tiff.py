@@ -1,5 +1,6 @@
 """Directories of TIFF files and of EXIF, which page of a TIFF is the photograph, and what Pillow misreads in a TIFF."""
 
+import math
 import struct
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
@@ -93,7 +94,8 @@ class Directories:
 def page(file: BinaryIO) -> int:
     """The number of the photograph's page: the first that is no reduced copy or mask.
 
-    A first page is a reduced copy if it says so, or if a page with the same aspect ratio is at least twice as wide.
+    A first page is a reduced copy if it says so, or if a page is at least twice as wide and twice as high. Thumbnails
+    may have another aspect ratio: those of cameras are 160 × 120 pixels.
 
     Raises:
         DecodeError: the file is camera raw, or Pillow can read only a thumbnail of its photograph.
@@ -132,8 +134,8 @@ def page(file: BinaryIO) -> int:
     first = whole[0]
     width, length = size(pages[first])
     sizes = [size(pages[number]) for number in whole]
-    if any(across >= 2 * width and abs(across * length - down * width) <= max(across, down) for across, down in sizes):
-        first = max(whole, key=lambda number: size(pages[number])[0])
+    if any(across >= 2 * width and down >= 2 * length for across, down in sizes):
+        first = max(whole, key=lambda number: math.prod(size(pages[number])))
     if any(not reduced(page) and min(size(page)) > max(size(pages[first])) for page in below):
         raise DecodeError("a thumbnail, whose photograph is in a part of the file that is not read")
     return first
