@@ -60,6 +60,8 @@ def plan(inputs: Iterable[Path], output: Path | None, *, folder: bool = False) -
             output format is not supported.
     """
     inputs = _once_each(inputs)
+    if output and ".." in output.parts and not output.exists():  # "new/../a.jpg" will, as soon as "new" is made
+        output = output.resolve()
     if output and not folder and len(inputs) == 1 and inputs[0].is_file() and output.suffix and not output.is_dir():
         if output.suffix.lower() not in FORMATS:
             raise FilesError(f"{output}: gray is written as {', '.join(FORMATS)}")

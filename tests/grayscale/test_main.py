@@ -173,6 +173,7 @@ def test_existing_outputs_are_skipped_unless_forced(cli: Cli, tmp_path: Path) ->
         (["photo.png", "--bits", "16", "--output", "x.jpg"], "JPEG holds 8 bits"),
         (["photo.png", "--jobs", "0"], "at least 1"),
         (["photo.png", "--method", "bt601", "--output", "photo.png", "--force"], "is the original"),
+        (["photo.png", "--method", "bt601", "--output", "none/../photo.png", "--force"], "is the original"),
         (["nowhere\x1b\x9b\u202e\n.png"], r"nowhere\x1b\x9b\u202e\x0a.png: not found"),
         (["empty", "--method", "bt601"], "no image files"),
         (["photo.png", "--output", "x.webp"], "gray is written as .png"),
@@ -221,6 +222,16 @@ class Killing(Choice):
 @pytest.fixture
 def jobs(tmp_path: Path) -> list[Job]:
     return [Job(save(tmp_path / f"{number}.png"), tmp_path / f"{number}.gray.png") for number in range(3)]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_change_nothing(jobs: list[Job], closed: str, workers: str) -> None:
+    shell = f'"$0" -m grayscale "$@" {closed}'
+    sources = [str(job.source) for job in jobs]
+    arguments = [sys.executable, *sources, "--method", "bt601", "--jobs", workers]
+    subprocess.run(["sh", "-c", shell, *arguments], cwd=REPOSITORY, check=True)
+    assert all(Path(source).with_suffix(".gray.png").exists() for source in sources)
 
 
 def test_a_killed_worker_is_an_error_not_a_hang(jobs: list[Job]) -> None:
