@@ -150,8 +150,9 @@ def refuse_unreadable(image: Image.Image) -> None:
     if planes and image.mode in ("LA", "La", "LAB"):
         raise DecodeError("gray with alpha, or Lab, in planes: save it with interleaved samples")
     offsets = found.get(Tag.StripOffsets) or found.get(Tag.TileOffsets) or ()
-    rows, columns = found.get(Tag.TileLength, found.get(Tag.RowsPerStrip, image.height)), found.get(Tag.TileWidth)
-    parts = -(-image.height // rows) * -(-image.width // (columns or image.width))
+    width, height = found[Tag.ImageWidth], found[Tag.ImageLength]  # `image.size` is turned upright
+    rows, columns = found.get(Tag.TileLength, found.get(Tag.RowsPerStrip, height)), found.get(Tag.TileWidth, width)
+    parts = -(-height // rows) * -(-width // columns)
     if len(offsets) < parts * (len(found[Tag.BitsPerSample]) if planes else 1) or 0 in offsets:
         raise DecodeError("truncated: parts of its pixels are missing")  # Pillow shows black, or the file's header
 

@@ -75,7 +75,7 @@ STORED = {
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("BMP", "GIF")])  # they have no EXIF
 @pytest.mark.parametrize("orientation", STORED)
 def test_every_exif_orientation_comes_out_upright(kind: str, orientation: int) -> None:
-    upright = np.zeros((24, 32, 3), np.uint8)
+    upright = np.zeros((40, 24, 3), np.uint8)  # in TIFF, one strip of 24 rows
     upright[:8, :16], upright[8:, :8] = (250, 20, 20), (20, 20, 250)
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
