@@ -28,10 +28,14 @@ SIGNATURES = re.compile(
     rb"|(?P<GIF>GIF8[79]a)|(?P<AVIF>.{4}ftyp(?:avif|avis|mif1|msf1))",
     re.DOTALL,
 )
-RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2")  # Pillow would read thumbnails from some
+RAW = (  # Pillow would read thumbnails from some
+    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mrw", ".nef", ".nrw",
+    ".orf", ".pef", ".raf", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
+)  # fmt: skip
 IMAGES = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".avif",
-    ".heic", ".heif", ".jp2", ".jxl", *RAW,  # not read, but reported
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".tif", ".tiff", ".webp", ".bmp", ".dib", ".gif", ".avif",
+    ".heic", ".heif", ".hif", ".jp2", ".j2k", ".jpf", ".jxl", ".jxr", ".ppm", ".pgm", ".psd", ".tga", ".exr", *RAW,
+    # from .heic on not read, but reported
 )  # fmt: skip
 GRAY_WITH_ALPHA = "LA;16B"  # raw modes of Pillow
 MAX_PIXELS = 200_000_000  # the largest phone cameras; Pillow holds 4 bytes of each

@@ -194,6 +194,8 @@ def metadata(file: Path, size: tuple[int, int]) -> dict[str, Any]:
     """
     with lenient_pillow(), Image.open(file) as image:
         dpi, block, kind = image.info.get("dpi"), image.info.get("exif", b""), image.format
+        if kind == "AVIF" and block:  # where the file states its orientation twice, Pillow writes EXIF anew
+            block = image._decoder.get_info()[4]  # type: ignore[attr-defined]
     with file.open("rb") as opened:
         block = png.exif(opened) if kind == "PNG" else block
         found = exif.read(opened if kind == "TIFF" else io.BytesIO(block.removeprefix(exif.HEAD)))
@@ -224,7 +226,7 @@ def write(path: Path, gray: np.ndarray, kept: Mapping[str, Any], source: Path) -
         source: the photograph, whose name a PNG stores.
 
     Raises:
-        OSError: the file can't be written.
+        FilesError: the file can't be written.
     """
     kind = FORMATS[path.suffix.lower()]
     options, note = dict(kept), None
@@ -242,8 +244,11 @@ def write(path: Path, gray: np.ndarray, kept: Mapping[str, Any], source: Path) -
             note = f"its EXIF, {size:,} bytes, does not fit into JPEG; left out: {', '.join(names)}"
     if details and kind != "TIFF":
         options["exif"] = details.block()
-    with atomic(path) as temporary:
-        Image.fromarray(gray).save(temporary, format=kind, **options)
-        if details and kind == "TIFF":
-            exif.put_into_tiff(temporary, details)
+    try:
+        with atomic(path) as temporary:
+            Image.fromarray(gray).save(temporary, format=kind, **options)
+            if details and kind == "TIFF":
+                exif.put_into_tiff(temporary, details)
+    except OSError as error:
+        raise FilesError(f"{path} can't be written: {error.strerror or error}") from error
     return note

@@ -173,6 +173,15 @@ def test_exif_is_kept_without_outdated_values(tmp_path: Path, source: str, targe
     assert tags.get(Tag.PhotometricInterpretation) in (None, 1)  # black is zero
 
 
+def test_exif_of_an_avif_that_is_turned_by_its_container_is_kept(tmp_path: Path) -> None:
+    tags = Image.Exif()
+    tags.update({Tag.Orientation: 6, Tag.Artist: "?" * len(LETTERS)})  # Pillow moves the orientation into the container
+    photo = save(tmp_path / "photo.avif", exif=tags)
+    photo.write_bytes(photo.read_bytes().replace(b"?" * len(LETTERS), LETTERS))
+    rewritten(photo, "png", height=31, width=20)
+    assert LETTERS in (tmp_path / "gray.png").read_bytes()
+
+
 @pytest.mark.parametrize(("orientation", "expected"), [(1, (300, 150)), (3, (300, 150)), (6, (150, 300))])
 def test_the_resolution_is_kept_and_turns_with_the_photograph(
     tmp_path: Path, orientation: int, expected: tuple[int, int]
@@ -238,6 +247,6 @@ def test_a_failed_write_leaves_the_old_output_and_nothing_else(tmp_path: Path, m
 
     old = save(tmp_path / "gray.png").read_bytes()
     monkeypatch.setattr(Image.Image, "save", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(FilesError, match=r"gray.png can't be written: No space"):
         files.write(tmp_path / "gray.png", np.zeros((3, 4), np.uint8), {}, tmp_path / "photo.png")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"gray.png": old}

@@ -129,16 +129,17 @@ def test_unreadable_files_and_folders_are_named_and_counted(
 ) -> None:
     for name in ("a.png", "closed/b.png"):
         save(tmp_path / "in" / name)
-    for name in ("c.dng", "d.NEF"):
+    for name in ("c.dng", "d.NEF", "h.srw"):
         (tmp_path / "in" / name).write_bytes((tmp_path / "in/a.png").read_bytes())
     (tmp_path / "in/e.jpg").symlink_to("gone.jpg")
     (tmp_path / "in/linked").symlink_to(tmp_path)
     for name in (os.fsdecode(b"f\xe9\n.jpg"), "\x1b[31m\x9b\u202e.jpg"):
         (tmp_path / "in" / name).touch()
+    (tmp_path / "in/i.ppm").write_bytes(b"P6 1 1 255 abc")
     os.mkfifo(tmp_path / "in/g.png")
     close_folder(monkeypatch, "closed")
     code, output, errors = cli(tmp_path / "in", "--method", "bt601", "--output", f"{tmp_path}/results.2024/")
-    assert (code, output) == (1, "1 converted, 6 failed\n")
+    assert (code, output) == (1, "1 converted, 8 failed\n")
     assert sorted(line.removeprefix(f"grayscale: {tmp_path}/in/") for line in errors.splitlines()) == [
         "\\x1b[31m\\x9b\\u202e.jpg: empty file",
         "c.dng: camera raw: develop it into an image first",
@@ -147,6 +148,8 @@ def test_unreadable_files_and_folders_are_named_and_counted(
         "e.jpg: not there: a symbolic link to nowhere, or removed meanwhile",
         "f\\xe9\\x0a.jpg: empty file",
         "g.png: not a regular file",
+        "h.srw: camera raw: develop it into an image first",
+        "i.ppm: not an image of a kind that is read (JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF)",
         "linked: a symbolic link to a folder is not followed, as DVC does not; put the files here",
     ]
     assert [path.name for path in (tmp_path / "results.2024").iterdir()] == ["a.gray.png"]
