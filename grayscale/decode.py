@@ -39,6 +39,7 @@ IMAGES = (
 )  # fmt: skip
 GRAY_WITH_ALPHA = "LA;16B"  # raw modes of Pillow
 MAX_PIXELS = 200_000_000  # the largest phone cameras; Pillow holds 4 bytes of each
+MAX_BYTES = 1 << 30  # of a compressed file, which may be read whole
 MAX_SIDE = 200_000  # pixels: whole rows and columns are held in memory
 BAND = 1 << 20  # pixels copied to NumPy at a time
 REASONS = {
@@ -118,6 +119,8 @@ def _decoded(file: BinaryIO) -> _Loaded:
     if not signature or not signature.lastgroup:
         raise DecodeError("not an image of a kind that is read (JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF)")
     kind = signature.lastgroup
+    if kind not in ("TIFF", "BMP") and os.fstat(file.fileno()).st_size > MAX_BYTES:
+        raise DecodeError(f"too large: more than {MAX_BYTES >> 30} GiB")
     image, raw = _whole_jpeg(start + file.read()) if kind == "JPEG" else _loaded(file, kind)
     profile, numbers = _stated_colour(image, kind, file)
     # Pillow keeps only the upper bytes of 16-bit colour, and would apply a profile to them.

@@ -1,5 +1,6 @@
 """Directories of TIFF files and of EXIF, which page of a TIFF is the photograph, and what Pillow misreads in a TIFF."""
 
+import io
 import math
 import struct
 from collections.abc import Iterator, Mapping
@@ -40,10 +41,14 @@ Directory = dict[int, Entry]
 
 
 class Directories:
-    """The directories of a TIFF file or an EXIF block; every method raises `ValueError` if it is damaged."""
+    """The directories of a TIFF file or an EXIF block.
+
+    Every method raises `ValueError` if they are damaged, or `OverflowError` if their values overlap.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
+        self.left = 4 * file.seek(0, io.SEEK_END)  # bytes of values: overlapping ones could fill the memory
         head = self._bytes(0, 16, short=True)
         self.order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
         if not self.order or len(head) < 8:
@@ -64,6 +69,9 @@ class Directories:
         for tag, kind, number, value in self.entry.iter_unpack(self._bytes(place, end - place)):
             wanted = kind in SIZES and (only is None or tag in only)
             if wanted and (length := SIZES[kind] * number) <= MAX_VALUE:
+                self.left -= length
+                if self.left < 0:
+                    raise OverflowError("overlapping values")
                 content = value[:length] if length <= len(value) else self._bytes(self.link.unpack(value)[0], length)
                 found[tag] = Entry(kind, number, content)
         behind = self._bytes(end, self.link.size, short=True)

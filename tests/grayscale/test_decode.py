@@ -256,6 +256,15 @@ def test_too_many_pixels_and_none_are_refused_by_the_header(monkeypatch: pytest.
             refused(content, ".")
 
 
+def test_a_file_that_would_be_read_whole_has_a_limit_in_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(files.encoded(files.photo(), "JPEG"))
+    with path.open("r+b") as file:
+        file.truncate(decode.MAX_BYTES + 1)  # with a hole: it takes no space
+    with pytest.raises(DecodeError, match=r"^too large: more than 1 GiB$"):
+        decode.read(path, MATTE)
+
+
 def test_a_whole_file_of_a_rare_kind_is_not_called_damaged() -> None:
     rare = bytearray(bitmap(4, 4))
     rare[28] = 2  # bits per pixel
