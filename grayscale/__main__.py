@@ -27,6 +27,10 @@ The exit code is 1 if a photograph failed or a folder could not be searched, 2 i
 
 def main() -> None:
     """The command. Modules that read photographs and run networks are imported when they are needed."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed; here and in workers, the next file to be opened would take its place
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+            os.set_inheritable(getattr(sys, name).fileno(), True)
     parser = _parser()
     arguments = parser.parse_args()
     if fault := _fault(arguments):

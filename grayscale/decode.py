@@ -28,13 +28,18 @@ SIGNATURES = re.compile(
     rb"|(?P<GIF>GIF8[79]a)|(?P<AVIF>.{4}ftyp(?:avif|avis|mif1|msf1))",
     re.DOTALL,
 )
-RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2")  # Pillow would read thumbnails from some
+RAW = (  # Pillow would read thumbnails from some
+    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mrw", ".nef", ".nrw",
+    ".orf", ".pef", ".raf", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
+)  # fmt: skip
 IMAGES = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".avif",
-    ".heic", ".heif", ".jp2", ".jxl", *RAW,  # not read, but reported
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".tif", ".tiff", ".webp", ".bmp", ".dib", ".gif", ".avif",
+    ".heic", ".heif", ".hif", ".jp2", ".j2k", ".jpf", ".jxl", ".jxr", ".ppm", ".pgm", ".psd", ".tga", ".exr", *RAW,
+    # from .heic on not read, but reported
 )  # fmt: skip
 GRAY_WITH_ALPHA = "LA;16B"  # raw modes of Pillow
 MAX_PIXELS = 200_000_000  # the largest phone cameras; Pillow holds 4 bytes of each
+MAX_BYTES = 1 << 30  # of a compressed file, which may be read whole
 MAX_SIDE = 200_000  # pixels: whole rows and columns are held in memory
 BAND = 1 << 20  # pixels copied to NumPy at a time
 REASONS = {
@@ -114,6 +119,8 @@ def _decoded(file: BinaryIO) -> _Loaded:
     if not signature or not signature.lastgroup:
         raise DecodeError("not an image of a kind that is read (JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF)")
     kind = signature.lastgroup
+    if kind not in ("TIFF", "BMP") and os.fstat(file.fileno()).st_size > MAX_BYTES:
+        raise DecodeError(f"too large: more than {MAX_BYTES >> 30} GiB")
     image, raw = _whole_jpeg(start + file.read()) if kind == "JPEG" else _loaded(file, kind)
     profile, numbers = _stated_colour(image, kind, file)
     # Pillow keeps only the upper bytes of 16-bit colour, and would apply a profile to them.

@@ -60,6 +60,8 @@ def plan(inputs: Iterable[Path], output: Path | None, *, folder: bool = False) -
             output format is not supported.
     """
     inputs = _once_each(inputs)
+    if output and ".." in output.parts and not output.exists():  # "new/../a.jpg" will, as soon as "new" is made
+        output = output.resolve()
     if output and not folder and len(inputs) == 1 and inputs[0].is_file() and output.suffix and not output.is_dir():
         if output.suffix.lower() not in FORMATS:
             raise FilesError(f"{output}: gray is written as {', '.join(FORMATS)}")
@@ -192,6 +194,8 @@ def metadata(file: Path, size: tuple[int, int]) -> dict[str, Any]:
     """
     with lenient_pillow(), Image.open(file) as image:
         dpi, block, kind = image.info.get("dpi"), image.info.get("exif", b""), image.format
+        if kind == "AVIF" and block:  # where the file states its orientation twice, Pillow writes EXIF anew
+            block = image._decoder.get_info()[4] or b""  # type: ignore[attr-defined]
     with file.open("rb") as opened:
         block = png.exif(opened) if kind == "PNG" else block
         found = exif.read(opened if kind == "TIFF" else io.BytesIO(block.removeprefix(exif.HEAD)))
@@ -222,7 +226,7 @@ def write(path: Path, gray: np.ndarray, kept: Mapping[str, Any], source: Path) -
         source: the photograph, whose name a PNG stores.
 
     Raises:
-        OSError: the file can't be written.
+        FilesError: the file can't be written.
     """
     kind = FORMATS[path.suffix.lower()]
     options, note = dict(kept), None
@@ -240,8 +244,11 @@ def write(path: Path, gray: np.ndarray, kept: Mapping[str, Any], source: Path) -
             note = f"its EXIF, {size:,} bytes, does not fit into JPEG; left out: {', '.join(names)}"
     if details and kind != "TIFF":
         options["exif"] = details.block()
-    with atomic(path) as temporary:
-        Image.fromarray(gray).save(temporary, format=kind, **options)
-        if details and kind == "TIFF":
-            exif.put_into_tiff(temporary, details)
+    try:
+        with atomic(path) as temporary:
+            Image.fromarray(gray).save(temporary, format=kind, **options)
+            if details and kind == "TIFF":
+                exif.put_into_tiff(temporary, details)
+    except OSError as error:
+        raise FilesError(f"{path} can't be written: {error.strerror or error}") from error
     return note

@@ -24,7 +24,7 @@ def to_decode(content: bytes) -> tuple[bytes, ...]:
     This is one file, or two that are decoded alike only if the JPEG is whole.
 
     Raises:
-        DecodeError: scans are missing, or there are more than `MAX_SCANS`.
+        DecodeError: scans are missing, there are more than `MAX_SCANS`, or truncation could not be noticed.
     """
     frame, scans, place = 0, 0, 2
     missing: set[tuple[int, int]] = set()  # component and coefficient
@@ -38,6 +38,8 @@ def to_decode(content: bytes) -> tuple[bytes, ...]:
         segment = content[place + 2 : place + size]
         place += size
         if marker in FRAMES and len(segment) > 5:
+            if marker not in (*SEQUENTIAL, PROGRESSIVE):  # arithmetic coding leaves out zeros at its end
+                raise DecodeError("a JPEG that is lossless or arithmetically coded: save it in another way")
             frame = marker
             missing = {(component, number) for component in segment[6::3][: segment[5]] for number in range(64)}
         elif marker == SCAN and len(segment) > 3:
@@ -54,8 +56,6 @@ def to_decode(content: bytes) -> tuple[bytes, ...]:
     end = place - 2
     if frame in SEQUENTIAL and scans == 1:
         return (content[:end] + ONES,)
-    if frame not in (*SEQUENTIAL, PROGRESSIVE):
-        return (content,)  # arithmetic coding leaves out zeros at the end
     if missing:
         raise DecodeError("truncated")
     return content, content[:end] + NOISE + content[end:]

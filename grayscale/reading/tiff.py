@@ -1,5 +1,7 @@
 """Directories of TIFF files and of EXIF, which page of a TIFF is the photograph, and what Pillow misreads in a TIFF."""
 
+import io
+import math
 import struct
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
@@ -39,10 +41,14 @@ Directory = dict[int, Entry]
 
 
 class Directories:
-    """The directories of a TIFF file or an EXIF block; every method raises `ValueError` if it is damaged."""
+    """The directories of a TIFF file or an EXIF block.
+
+    Every method raises `ValueError` if they are damaged, or `OverflowError` if their values overlap.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
+        self.left = 4 * file.seek(0, io.SEEK_END)  # bytes of values: overlapping ones could fill the memory
         head = self._bytes(0, 16, short=True)
         self.order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
         if not self.order or len(head) < 8:
@@ -63,6 +69,9 @@ class Directories:
         for tag, kind, number, value in self.entry.iter_unpack(self._bytes(place, end - place)):
             wanted = kind in SIZES and (only is None or tag in only)
             if wanted and (length := SIZES[kind] * number) <= MAX_VALUE:
+                self.left -= length
+                if self.left < 0:
+                    raise OverflowError("overlapping values")
                 content = value[:length] if length <= len(value) else self._bytes(self.link.unpack(value)[0], length)
                 found[tag] = Entry(kind, number, content)
         behind = self._bytes(end, self.link.size, short=True)
@@ -93,7 +102,8 @@ class Directories:
 def page(file: BinaryIO) -> int:
     """The number of the photograph's page: the first that is no reduced copy or mask.
 
-    A first page is a reduced copy if it says so, or if a page with the same aspect ratio is at least twice as wide.
+    A first page is a reduced copy if it says so, or if a page is at least twice as wide and twice as high. Thumbnails
+    may have another aspect ratio: those of cameras are 160 × 120 pixels.
 
     Raises:
         DecodeError: the file is camera raw, or Pillow can read only a thumbnail of its photograph.
@@ -132,8 +142,8 @@ def page(file: BinaryIO) -> int:
     first = whole[0]
     width, length = size(pages[first])
     sizes = [size(pages[number]) for number in whole]
-    if any(across >= 2 * width and abs(across * length - down * width) <= max(across, down) for across, down in sizes):
-        first = max(whole, key=lambda number: size(pages[number])[0])
+    if any(across >= 2 * width and down >= 2 * length for across, down in sizes):
+        first = max(whole, key=lambda number: math.prod(size(pages[number])))
     if any(not reduced(page) and min(size(page)) > max(size(pages[first])) for page in below):
         raise DecodeError("a thumbnail, whose photograph is in a part of the file that is not read")
     return first
@@ -148,8 +158,9 @@ def refuse_unreadable(image: Image.Image) -> None:
     if planes and image.mode in ("LA", "La", "LAB"):
         raise DecodeError("gray with alpha, or Lab, in planes: save it with interleaved samples")
     offsets = found.get(Tag.StripOffsets) or found.get(Tag.TileOffsets) or ()
-    rows, columns = found.get(Tag.TileLength, found.get(Tag.RowsPerStrip, image.height)), found.get(Tag.TileWidth)
-    parts = -(-image.height // rows) * -(-image.width // (columns or image.width))
+    width, height = found[Tag.ImageWidth], found[Tag.ImageLength]  # `image.size` is turned upright
+    rows, columns = found.get(Tag.TileLength, found.get(Tag.RowsPerStrip, height)), found.get(Tag.TileWidth, width)
+    parts = -(-height // rows) * -(-width // columns)
     if len(offsets) < parts * (len(found[Tag.BitsPerSample]) if planes else 1) or 0 in offsets:
         raise DecodeError("truncated: parts of its pixels are missing")  # Pillow shows black, or the file's header
 

@@ -37,7 +37,7 @@ class Photographs(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
     source: str
-    inputs: str = Field(min_length=1)
+    inputs: str = Field(pattern=r"^[^\x00]+$")
 
 
 class Targets(Section):
@@ -179,7 +179,7 @@ def read_yaml(path: Path) -> Any:
         return YAML(typ="safe").load(content)
     except FileNotFoundError as error:
         raise SettingsError(f"{path}: not found; run from the top of the repository") from error
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, ValueError, LookupError) as error:  # it raises these for "2001-99-99" and "!!bool x"
         raise SettingsError(f"{path}: not valid YAML: {error}") from error
 
 

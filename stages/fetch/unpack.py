@@ -27,8 +27,8 @@ from stages.fetch.source import Skipped
 CHUNK = 1 << 20  # bytes
 MAX_UNPACKED = 64 << 30  # bytes; a larger set belongs in a folder: an archive is unpacked at every run
 MAX_RATIO = 100  # unpacked to packed size; uncompressed photographs reach 20, a bomb of zeros 1000 with deflate
-MAX_MEMBERS = 100_000  # files; even empty ones need inodes
-MAX_DEPTH = 32  # folders; each needs an inode
+MAX_MEMBERS = 100_000  # files and folders; even empty ones need inodes
+MAX_DEPTH = 32  # folders
 MAX_MEMBER = 2 << 30  # bytes of a file; the largest photograph that is read has 1.6 GB uncompressed
 MAX_HEADER = CHUNK  # bytes of a tar header, which tarfile holds in memory
 SMALL = 64 << 20  # bytes; up to this size any ratio is allowed, because drawings compress well
@@ -54,6 +54,7 @@ def unpack(path: Path, to: Path, name: str) -> Iterator[Skipped]:
     `ArtifactError` if it is neither zip nor tar, is damaged as a whole, exceeds a limit, or can't be written.
     """
     to.mkdir(parents=True, exist_ok=True)
+    folders = set[PurePosixPath]()
     try:
         with tqdm(desc="unpacking", unit="B", unit_scale=True, disable=None, delay=2, leave=False) as bar:
             limit = _Limit(name, path.stat().st_size, bar)
@@ -61,9 +62,11 @@ def unpack(path: Path, to: Path, name: str) -> Iterator[Skipped]:
                 zipped = file.read(2) == b"PK"
             members = _in_zip(path) if zipped else _in_tar(path, limit)
             for number, (member, size, refused, opened) in enumerate(members):
-                if number == MAX_MEMBERS:
-                    raise ArtifactError(f"{name}: holds more than {MAX_MEMBERS:,} files; {TRUSTED}")
-                if reason := refused or _unfit(member, size) or _copy(opened, to / member, limit, zipped):
+                reason = refused or _unfit(member, size)
+                folders.update([] if reason else PurePosixPath(member).parents)
+                if number + len(folders) > MAX_MEMBERS:
+                    raise ArtifactError(f"{name}: holds more than {MAX_MEMBERS:,} files and folders; {TRUSTED}")
+                if reason := reason or _copy(opened, to / member, limit, zipped):
                     yield Skipped(shown(member), reason)
     except DAMAGE as error:
         raise ArtifactError(f"{name}: neither a zip nor a tar (plain, .gz, .bz2, .xz), or damaged: {error}") from error

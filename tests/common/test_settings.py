@@ -58,6 +58,7 @@ def test_the_committed_params_are_valid_and_a_variant_overrides_the_common_recip
         ("variants.dct_radial_9", {"network": "simple"}, ["variants.dct_radial_9", "taken"]),
         ("variants.naive_luma", {"network": "simple"}, ["variants.naive_luma", "taken by the luma of naive"]),
         ("variants.x; touch f", {"network": "simple"}, ["variants.x; touch f", "pattern"]),
+        ("fetch.inputs", "x\0y", ["fetch.inputs", "pattern"]),
         ("variants." + "x" * 51, {"network": "simple"}, ["at most 50 characters"]),
     ],
 )
@@ -70,7 +71,9 @@ def test_an_invalid_value_is_refused_in_one_line_with_its_key(key: str, value: A
     assert [word for word in words if word not in message] == []
 
 
-@pytest.mark.parametrize("text", ["", "- 1", "variants: [1]", "train: 3", "a: [", "variants: {a: null}"])
+@pytest.mark.parametrize(
+    "text", ["", "- 1", "variants: [1]", "train: 3", "a: [", "variants: {a: null}", "a: 2001-99-99", "!!bool x"]
+)
 def test_a_file_of_another_shape_or_a_missing_one_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "params.yaml"
     with pytest.raises(SettingsError, match=r"params\.yaml: not found"):

@@ -228,8 +228,9 @@ def test_the_number_size_and_depth_of_members_are_limited(
 ) -> None:
     monkeypatch.setattr(unpack, "MAX_MEMBERS", 20)
     monkeypatch.setattr(unpack, "MAX_MEMBER", 1 << 20)
-    with pytest.raises(ArtifactError, match="holds more than 20 files"):
-        read(tmp_path / "many", packed(kind, *((f"{number}.png", b"") for number in range(21))))
+    for number, names in enumerate((map(str, range(21)), (f"{name}/a/b/c/d" for name in range(5)))):
+        with pytest.raises(ArtifactError, match="holds more than 20 files and folders"):
+            read(tmp_path / f"many {number}", packed(kind, *((f"{name}.png", b"") for name in names)))
     found, skipped = read(
         tmp_path / "few", packed(kind, ("large.bmp", ZEROS), ("d/" * 40 + "1.png", b""), ("1.png", png(1)))
     )

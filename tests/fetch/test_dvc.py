@@ -104,9 +104,11 @@ def test_only_the_urls_of_its_remotes_are_kept_and_imports_are_deleted(tmp_path:
     (clone / "plain.dvc").write_text("outs: [{md5: 0, path: plain}]")
     (clone / "sub/import.dvc").write_text("frozen: true\ndeps: [{path: /elsewhere/secret}]\nouts: [{path: import}]")
     (clone / "broken.dvc").write_text("[")
+    (clone / "dvc.yaml").write_text("stages: {}")
+    (clone / "sub/dvc.yaml").write_text("vars: &a [*a]")  # DVC would expand it for ever
     repository._remove_configuration(clone, "/registry")
     left = sorted(path.relative_to(clone).as_posix() for path in clone.rglob("*") if path.is_file())
-    assert left == [".dvc/config", "plain.dvc", "sub/.dvc/config"]
+    assert left == [".dvc/config", "dvc.yaml", "plain.dvc", "sub/.dvc/config"]
     words = (clone / "sub/.dvc/config").read_text().split()
     assert words == ["[core]", "remote", "=", "storage", "['remote", '"storage"\']', "url", "=", "/registry/storage"]
 

@@ -75,7 +75,7 @@ STORED = {
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("BMP", "GIF")])  # they have no EXIF
 @pytest.mark.parametrize("orientation", STORED)
 def test_every_exif_orientation_comes_out_upright(kind: str, orientation: int) -> None:
-    upright = np.zeros((24, 32, 3), np.uint8)
+    upright = np.zeros((40, 24, 3), np.uint8)  # in TIFF, one strip of 24 rows
     upright[:8, :16], upright[8:, :8] = (250, 20, 20), (20, 20, 250)
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
@@ -254,6 +254,15 @@ def test_too_many_pixels_and_none_are_refused_by_the_header(monkeypatch: pytest.
             refused(bitmap(width, height), words)
         for content in (bitmap(0, 5), files.png_of(np.zeros((1, 1)), 8).replace(bytes([0, 0, 0, 1]), bytes(4))):
             refused(content, ".")
+
+
+def test_a_file_that_would_be_read_whole_has_a_limit_in_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(files.encoded(files.photo(), "JPEG"))
+    with path.open("r+b") as file:
+        file.truncate(decode.MAX_BYTES + 1)  # with a hole: it takes no space
+    with pytest.raises(DecodeError, match=r"^too large: more than 1 GiB$"):
+        decode.read(path, MATTE)
 
 
 def test_a_whole_file_of_a_rare_kind_is_not_called_damaged() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,6 +162,17 @@ def test_exif_is_kept_without_outdated_values(tmp_path: Path, source: str, targe
     assert tags.get(Tag.PhotometricInterpretation) in (None, 1)  # black is zero
 
 
+def test_exif_of_an_avif_that_is_turned_by_its_container_is_kept(tmp_path: Path) -> None:
+    tags = Image.Exif()
+    tags[Tag.Orientation] = 6  # which Pillow moves into the container
+    assert not rewritten(save(tmp_path / "photo.avif", exif=tags), "png", height=31, width=20).getexif()
+    tags[Tag.Artist] = "?" * len(LETTERS)
+    photo = save(tmp_path / "photo.avif", exif=tags)
+    photo.write_bytes(photo.read_bytes().replace(b"?" * len(LETTERS), LETTERS))
+    rewritten(photo, "png", height=31, width=20)
+    assert LETTERS in (tmp_path / "gray.png").read_bytes()
+
+
 @pytest.mark.parametrize(("orientation", "expected"), [(1, (300, 150)), (3, (300, 150)), (6, (150, 300))])
 def test_the_resolution_is_kept_and_turns_with_the_photograph(
     tmp_path: Path, orientation: int, expected: tuple[int, int]
@@ -175,9 +187,14 @@ def test_an_impossible_resolution_is_not_kept(tmp_path: Path, target: str) -> No
     assert rewritten(photo, target).info.get("dpi", (0, 0))[0] < 1000
 
 
-@pytest.mark.parametrize("stored", [b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0"])
+OVERLAPPING = struct.pack("<2sHIHHHIIIH", b"II", 42, 8, 1, Ifd.Exif, 4, 1, 26, 0, 200) + b"".join(
+    struct.pack("<HHII", 40_000 + number, 7, 1000, 0) for number in range(200)
+)
+
+
+@pytest.mark.parametrize("stored", [b"garbage", b"II*\0\xff\xff\xff\xff", b"", OVERLAPPING])
 def test_damaged_exif_is_ignored(tmp_path: Path, stored: bytes) -> None:
-    assert not rewritten(save(tmp_path / "photo.jpg", exif=stored), "png").getexif()
+    assert not rewritten(save(tmp_path / "photo.jpg", exif=b"Exif\0\0" + stored), "png").getexif()
 
 
 @pytest.mark.parametrize("where", ["behind", "tEXt", "zTXt"])
@@ -226,6 +243,6 @@ def test_a_failed_write_leaves_the_old_output_and_nothing_else(tmp_path: Path, m
 
     old = save(tmp_path / "gray.png").read_bytes()
     monkeypatch.setattr(Image.Image, "save", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(FilesError, match=r"gray.png can't be written: No space"):
         files.write(tmp_path / "gray.png", np.zeros((3, 4), np.uint8), {}, tmp_path / "photo.png")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"gray.png": old}

@@ -129,16 +129,17 @@ def test_unreadable_files_and_folders_are_named_and_counted(
 ) -> None:
     for name in ("a.png", "closed/b.png"):
         save(tmp_path / "in" / name)
-    for name in ("c.dng", "d.NEF"):
+    for name in ("c.dng", "d.NEF", "h.srw"):
         (tmp_path / "in" / name).write_bytes((tmp_path / "in/a.png").read_bytes())
     (tmp_path / "in/e.jpg").symlink_to("gone.jpg")
     (tmp_path / "in/linked").symlink_to(tmp_path)
     for name in (os.fsdecode(b"f\xe9\n.jpg"), "\x1b[31m\x9b\u202e.jpg"):
         (tmp_path / "in" / name).touch()
+    (tmp_path / "in/i.ppm").write_bytes(b"P6 1 1 255 abc")
     os.mkfifo(tmp_path / "in/g.png")
     close_folder(monkeypatch, "closed")
     code, output, errors = cli(tmp_path / "in", "--method", "bt601", "--output", f"{tmp_path}/results.2024/")
-    assert (code, output) == (1, "1 converted, 6 failed\n")
+    assert (code, output) == (1, "1 converted, 8 failed\n")
     assert sorted(line.removeprefix(f"grayscale: {tmp_path}/in/") for line in errors.splitlines()) == [
         "\\x1b[31m\\x9b\\u202e.jpg: empty file",
         "c.dng: camera raw: develop it into an image first",
@@ -147,6 +148,8 @@ def test_unreadable_files_and_folders_are_named_and_counted(
         "e.jpg: not there: a symbolic link to nowhere, or removed meanwhile",
         "f\\xe9\\x0a.jpg: empty file",
         "g.png: not a regular file",
+        "h.srw: camera raw: develop it into an image first",
+        "i.ppm: not an image of a kind that is read (JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF)",
         "linked: a symbolic link to a folder is not followed, as DVC does not; put the files here",
     ]
     assert [path.name for path in (tmp_path / "results.2024").iterdir()] == ["a.gray.png"]
@@ -173,6 +176,7 @@ def test_existing_outputs_are_skipped_unless_forced(cli: Cli, tmp_path: Path) ->
         (["photo.png", "--bits", "16", "--output", "x.jpg"], "JPEG holds 8 bits"),
         (["photo.png", "--jobs", "0"], "at least 1"),
         (["photo.png", "--method", "bt601", "--output", "photo.png", "--force"], "is the original"),
+        (["photo.png", "--method", "bt601", "--output", "none/../photo.png", "--force"], "is the original"),
         (["nowhere\x1b\x9b\u202e\n.png"], r"nowhere\x1b\x9b\u202e\x0a.png: not found"),
         (["empty", "--method", "bt601"], "no image files"),
         (["photo.png", "--output", "x.webp"], "gray is written as .png"),
@@ -221,6 +225,16 @@ class Killing(Choice):
 @pytest.fixture
 def jobs(tmp_path: Path) -> list[Job]:
     return [Job(save(tmp_path / f"{number}.png"), tmp_path / f"{number}.gray.png") for number in range(3)]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_change_nothing(jobs: list[Job], closed: str, workers: str) -> None:
+    shell = f'"$0" -m grayscale "$@" {closed}'
+    sources = [str(job.source) for job in jobs]
+    arguments = [sys.executable, *sources, "--method", "bt601", "--jobs", workers]
+    subprocess.run(["sh", "-c", shell, *arguments], cwd=REPOSITORY, check=True)
+    assert all(Path(source).with_suffix(".gray.png").exists() for source in sources)
 
 
 def test_a_killed_worker_is_an_error_not_a_hang(jobs: list[Job]) -> None:

@@ -79,7 +79,8 @@ DNG = [(50706, 1, 4, bytes([1, 4, 0, 0]), True)]
         (FULL, [(THUMBNAIL, RGB), (FULL, RGB)]),
         (FULL, [(THUMBNAIL, MARKED), (THUMBNAIL, RGB), (FULL, RGB)]),
         (FULL, [(THUMBNAIL, MARKED), (FULL, RGB)]),
-        (THUMBNAIL, [(THUMBNAIL, RGB), (FULL[:, :20], RGB)]),  # of other proportions
+        (FULL[:, :50], [(THUMBNAIL, RGB), (FULL[:, :50], RGB)]),  # of other proportions
+        (THUMBNAIL, [(THUMBNAIL, RGB), (FULL[:, :20], RGB)]),  # hardly wider
         (THUMBNAIL, [(THUMBNAIL, RGB), (THUMBNAIL * 0, RGB)]),  # of the same size
         (FULL, [(FULL, {**RGB, "subifds": 1}), (FULL[::2, ::2], MARKED)]),  # a smaller copy below a page
         (None, [(THUMBNAIL, {**RGB, "extratags": DNG})]),
@@ -415,6 +416,12 @@ def test_a_whole_jpeg_is_read_whatever_follows_its_end(
         expected = np.asarray(plain)
     for behind in (b"", bytes(100), b"\xff\xd9", content):
         near(pixels_of(content + behind), expected, 0)
+
+
+@pytest.mark.parametrize("frame", [0xC3, 0xC9, 0xCA])  # lossless, and arithmetically coded
+def test_a_jpeg_whose_truncation_can_not_be_noticed_is_refused(frame: int) -> None:
+    content = files.encoded(files.photo(), "JPEG")
+    refused(content.replace(b"\xff\xc0", bytes([0xFF, frame])), "^a JPEG that is lossless or arithmetically coded")
 
 
 def test_a_jpeg_of_too_many_scans_is_refused() -> None:

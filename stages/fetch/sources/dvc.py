@@ -65,14 +65,14 @@ def _get(settings: Settings, folder: Path) -> None:
 
 
 def _remove_configuration(clone: Path, origin: str) -> None:
-    """Keep only the URLs of remotes in each `.dvc` folder, and delete the `.dvc` files of imports."""
-    for path in sorted(clone.rglob("*.dvc")):
-        if path.is_file():
+    """Keep only the URLs of remotes in each `.dvc` folder; delete the `.dvc` files of imports, and unfit YAML."""
+    for path in sorted(clone.rglob("*")):
+        if path.suffix in (".dvc", ".yaml", ".yml", ".lock") and path.is_file():
             try:
-                imported = "deps" in read_yaml(path)
-            except (SettingsError, TypeError):  # DVC could not read it either
-                imported = True
-            if imported:
+                unfit = "deps" in read_yaml(path) and path.suffix == ".dvc"
+            except (SettingsError, TypeError):  # DVC could not read it either, or could not stop expanding it
+                unfit = True
+            if unfit:
                 path.unlink()
     for folder in sorted(path for path in clone.rglob(".dvc") if path.is_dir()):
         config = configparser.RawConfigParser(strict=False, default_section="")
