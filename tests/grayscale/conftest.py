@@ -49,8 +49,6 @@ def write_network(folder: Path, variant: str, weights: list[np.ndarray] | None =
     from stages.train import export
     from stages.train.build import reach
 
-    # As in the process in which training exports: ordered by addresses, the graph came out wrong once.
-    export.Node.__hash__ = lambda node: hash(node.name)
     path, model = folder / variant / "model.onnx", network(variant, 12)
     model.set_weights(weights or model.get_weights())
     export.write_onnx(path, model, reach(load(REPOSITORY / "params.yaml").variants[variant]))
