@@ -194,8 +194,6 @@ def metadata(file: Path, size: tuple[int, int]) -> dict[str, Any]:
     """
     with lenient_pillow(), Image.open(file) as image:
         dpi, block, kind = image.info.get("dpi"), image.info.get("exif", b""), image.format
-        if kind == "AVIF" and block:  # where the file states its orientation twice, Pillow writes EXIF anew
-            block = image._decoder.get_info()[4] or b""  # type: ignore[attr-defined]
     with file.open("rb") as opened:
         block = png.exif(opened) if kind == "PNG" else block
         found = exif.read(opened if kind == "TIFF" else io.BytesIO(block.removeprefix(exif.HEAD)))

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,7 @@ LONG_FOLDERS = ("scale", "team")  # their tests start servers, or a cluster
 VARIANTS = ("simple", "subpixel")  # of the shared workspace
 KEPT = 3  # rebuilds, the newest
 INSTALLED = "-- RUNTIME= REMOTES= DEV= JOBS=1"  # for MAKEFLAGS: install nothing, start DVC less often
-SURROUNDINGS = {"DVC_NO_ANALYTICS": "1", "NO_PROXY": "127.0.0.1"}
+SURROUNDINGS = {"DVC_NO_ANALYTICS": "1", "NO_PROXY": "127.0.0.1", "PYTHONFAULTHANDLER": "1"}  # a crash leaves a word
 
 
 def pytest_configure() -> None:
@@ -98,8 +99,7 @@ class Workspace:
 
     def stages_run(self, *command: str, **environment: Any) -> list[str]:
         """The stages that `dvc repro` ran, without those skipped or restored from the cache."""
-        output = self.run("dvc", "repro", *command, **environment).stdout
-        return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+        return stages_of(self.run("dvc", "repro", *command, **environment).stdout)
 
     def commit(self, message: str) -> None:
         self.run("git", "add", "--all")
@@ -126,6 +126,11 @@ class Workspace:
     def copy(self, folder: Path) -> "Workspace":
         shutil.copytree(self.folder, folder, symlinks=True)
         return Workspace(folder)
+
+
+def stages_of(output: str) -> list[str]:
+    """The stages that DVC says that it runs, or would run."""
+    return re.findall(r"^Running stage '(.+?)'", output, flags=re.MULTILINE)
 
 
 def repository_copy(folder: Path) -> Workspace:

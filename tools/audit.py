@@ -19,7 +19,7 @@ from dvc_data.hashfile.hash import file_md5
 from tqdm import tqdm
 
 from tools import LOCK, ToolError, output_of, read_lock
-from tools.sharing import remote_url
+from tools.sharing import require_remote
 
 OBJECT = re.compile(r"[0-9a-f]{32}(\.dir)?")  # the MD5 of the content; other names are unfinished copies
 
@@ -54,7 +54,7 @@ def main() -> None:
     repo = Repo()
     stores = [Store("cache", repo.cache.local)]
     try:
-        remote_url()
+        require_remote()
         stores.append(Store("remote", repo.cloud.get_remote_odb()))
     except ToolError as error:
         print(f"audit: {error}; no remote is checked", file=sys.stderr)

@@ -10,26 +10,17 @@ from pathlib import Path
 
 from stages.common import leftovers
 from stages.common.artifacts import write_bytes, write_text
-from tools import LOCK, ToolError
+from tools import LOCK, output_of
 
 STUDIES = Path("metrics/studies.csv")
 GENERATED = ("dvc.lock", "metrics")
 
 
 def main() -> None:
-    try:
-        resolve()
-    except ToolError as error:
-        raise SystemExit(f"merge: {error}") from None
-    leftovers.remove()
-
-
-def resolve() -> None:
-    """Resolve all conflicts in generated files; `ToolError` if a file that people write is in conflict."""
-    conflicts = dict.fromkeys(line.split("\t")[1] for line in run("git", "ls-files", "--unmerged").splitlines())
+    conflicts = dict.fromkeys(line.split("\t")[1] for line in output_of("git", "ls-files", "--unmerged").splitlines())
     by_hand = [path for path in conflicts if not any(Path(path).is_relative_to(name) for name in GENERATED)]
     if by_hand:
-        raise ToolError(f"resolve {', '.join(by_hand)} by hand, `git add` them, then run make merge again")
+        raise SystemExit(f"merge: resolve {', '.join(by_hand)} by hand, `git add` them, then run make merge again")
     for path in map(Path, conflicts):
         base, ours, theirs = (version(side, path) for side in (1, 2, 3))
         if ours and theirs and path in (LOCK, STUDIES):
@@ -39,6 +30,7 @@ def resolve() -> None:
             path.unlink(missing_ok=True)  # one side removed it; the rebuild decides
         else:
             write_bytes(path, ours or theirs or b"")  # of one side only: a renamed file
+    leftovers.remove()
 
 
 def merged(path: Path, base: str, ours: str, theirs: str) -> str:
@@ -79,14 +71,6 @@ def version(side: int, path: Path) -> bytes | None:
     """A file in conflict in the common ancestor (1), on this branch (2) or the other (3); None if it lacks it."""
     result = subprocess.run(["git", "show", f":{side}:{path}"], capture_output=True, check=False)
     return result.stdout if result.returncode == 0 else None
-
-
-def run(*command: str) -> str:
-    """The output of a command; `ToolError` with its message if it fails."""
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise ToolError(f"{' '.join(command)}: {result.stderr.strip()}")
-    return result.stdout
 
 
 if __name__ == "__main__":

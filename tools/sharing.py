@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("verb", choices=["share", "pull"], help="upload current results, or download and rebuild")
     verb = parser.parse_args().verb
     try:
-        remote_url()
+        require_remote()
         share() if verb == "share" else pull()
     except ToolError as error:
         raise SystemExit(f"{verb}: {error}") from None
@@ -67,8 +67,10 @@ def pull() -> None:
 
 
 def dvc(*arguments: str) -> int:
-    """Run a DVC command and return its exit code; `ToolError` if `stages.common.dvc` refused a path."""
+    """Run a DVC command and return its exit code; `ToolError` if it was killed, or refused a path."""
     code = subprocess.run([*DVC, *arguments], check=False).returncode
+    if code < 0:  # DVC says nothing
+        raise ToolError(f"signal {-code} ended dvc {arguments[0]}; free memory if it ran out, and run it again")
     if code == REFUSED:
         raise ToolError(
             "the path named above is outside the pipeline's outputs, so nothing was written to it; find out who put it "
@@ -77,15 +79,14 @@ def dvc(*arguments: str) -> int:
     return code
 
 
-def remote_url() -> str:
-    """URL or absolute path of the default remote; `ToolError` if there is none, or if its folder is missing."""
+def require_remote() -> None:
+    """`ToolError` if there is no default remote, or if its folder is missing."""
     settings = dict(line.split("=", 1) for line in output_of(*DVC, "config", "--list").splitlines())
     url = settings.get(f"remote.{settings.get('core.remote')}.url", "")
     if not url:
         raise ToolError("no remote is set up; run make remote URL=… with a folder or URL that the whole team can reach")
     if "://" not in url and not Path(url).is_dir():  # DVC would create it
         raise ToolError(f"{url} is not there; mount it, or correct it: make remote URL=…")
-    return url
 
 
 if __name__ == "__main__":

@@ -68,7 +68,8 @@ def write_onnx(path: Path, model: keras.Model, reach: tuple[int, int] | None) ->
 
 
 def _exported(model: keras.Model) -> onnx.ModelProto:
-    """The result of Keras's exporter."""
+    """The result of Keras's exporter; one that iterated over sets in the order of addresses was wrong once."""
+    Node.__hash__ = lambda node: hash(node.name)
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder:
         exported = Path(folder, "model.onnx")
@@ -128,7 +129,6 @@ def _canonical(model: onnx.ModelProto, output: str) -> onnx.ModelProto:
 
 
 if __name__ == "__main__":
-    Node.__hash__ = lambda node: hash(node.name)  # instead of its address
     try:
         source, target, *numbers = sys.argv[1:]
         known = (int(numbers[0]), int(numbers[1])) if numbers else None

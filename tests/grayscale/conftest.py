@@ -47,8 +47,6 @@ def write_network(folder: Path, variant: str) -> Path:
     from stages.train import export
     from stages.train.build import reach
 
-    # As in the process in which training exports: ordered by addresses, the graph came out wrong once.
-    export.Node.__hash__ = lambda node: hash(node.name)
     path = folder / variant / "model.onnx"
     export.write_onnx(path, network(variant, 12), reach(load(REPOSITORY / "params.yaml").variants[variant]))
     return path

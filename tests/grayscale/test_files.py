@@ -162,17 +162,6 @@ def test_exif_is_kept_without_outdated_values(tmp_path: Path, source: str, targe
     assert tags.get(Tag.PhotometricInterpretation) in (None, 1)  # black is zero
 
 
-def test_exif_of_an_avif_that_is_turned_by_its_container_is_kept(tmp_path: Path) -> None:
-    tags = Image.Exif()
-    tags[Tag.Orientation] = 6  # which Pillow moves into the container
-    assert not rewritten(save(tmp_path / "photo.avif", exif=tags), "png", height=31, width=20).getexif()
-    tags[Tag.Artist] = "?" * len(LETTERS)
-    photo = save(tmp_path / "photo.avif", exif=tags)
-    photo.write_bytes(photo.read_bytes().replace(b"?" * len(LETTERS), LETTERS))
-    rewritten(photo, "png", height=31, width=20)
-    assert LETTERS in (tmp_path / "gray.png").read_bytes()
-
-
 @pytest.mark.parametrize(("orientation", "expected"), [(1, (300, 150)), (3, (300, 150)), (6, (150, 300))])
 def test_the_resolution_is_kept_and_turns_with_the_photograph(
     tmp_path: Path, orientation: int, expected: tuple[int, int]

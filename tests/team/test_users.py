@@ -14,8 +14,8 @@ import pytest
 
 from stages.common.artifacts import sha256_of
 from tests import samples
-from tests.conftest import Workspace
-from tests.team.conftest import MANUAL, stages_run
+from tests.conftest import Workspace, stages_of
+from tests.team.conftest import MANUAL
 
 GROUP = 4200  # ids need no entry in /etc
 ADA, BEN = 4201, 4202
@@ -111,7 +111,7 @@ def ben(ada: Account, machine: Path, cache: Path, rights: tuple[str, ...]) -> Ac
     ben.clone(ada)
     output = ben.follow(*manual("everyone", cache))
     assert "Stage 'evaluate@subpixel' is cached - skipping run, checking out outputs" in output
-    assert stages_run(output) == ["report"]  # which DVC never restores
+    assert stages_of(output) == ["report"]  # which DVC never restores
     return ben
 
 

@@ -141,6 +141,12 @@ def test_an_unreachable_remote_is_explained(clone: Workspace) -> None:
     assert "pull: the remote did not answer, or did not let you in" in refused(clone, "tools.sharing", "pull")
 
 
+def test_a_killed_dvc_is_an_error_that_names_the_signal(clone: Workspace) -> None:
+    pipeline = clone.folder / "dvc.yaml"
+    pipeline.write_text(pipeline.read_text().replace("cmd: cat", "cmd: kill -9 $PPID; cat"))
+    assert "pull: signal 9 ended dvc repro; free memory" in refused(clone, "tools.sharing", "pull")
+
+
 def test_a_pull_that_leaves_a_stale_result_fails(clone: Workspace) -> None:
     """The last stage changes the output of another; a full disk has the same effect."""
     pipeline = clone.folder / "dvc.yaml"

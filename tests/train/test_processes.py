@@ -108,14 +108,8 @@ def test_two_replicas_train_the_same_network_as_one(trained: Path) -> None:
 
 
 def test_initial_weights_depend_on_the_seed(folder: Path) -> None:
-    """The rate is so small that weights stay where they start, except for the sign of zeros."""
-    import keras
-
-    start = {"network": "subpixel", "budget": 1, "schedule": "constant", "warmup": 0, "learning_rate": 1e-12}
-    assert processes(folder, *({**start, "folder": f"seed.{seed}", "seed": seed} for seed in (1, 2))) == 0
-    models = [keras.saving.load_model(folder / f"seed.{seed}/model.keras", compile=False) for seed in (1, 2)]
-    one, other = (model.get_layer("latent").get_weights()[0] for model in models)
-    assert np.count_nonzero(one != other) > 10
+    assert processes(folder, *({"network": "subpixel", "folder": f"seed.{seed}", "seed": seed} for seed in (1, 2))) == 0
+    assert (folder / "seed.1/start.keras").read_bytes() != (folder / "seed.2/start.keras").read_bytes()
 
 
 BLOCKS = """
