@@ -25,11 +25,9 @@ MEAN = np.ones(3) / 3
 
 
 def build(*, patch: int, inputs: int, outputs: int, channels: int, blocks: int) -> keras.Model:
-    """Filtered luma + damage · residual, averaged over alike pixels.
+    """Filtered luma + damage · residual, averaged over alike pixels; the residual is what is learned.
 
-    The residual comes from `channels` at half the resolution and twice as many at a quarter.
-
-    The filter works on the mean of the channels, in which white noise is weakest, and on luma minus that mean. At a
+    It has `channels` features at half the resolution and twice as many at a quarter. The filter works on the mean of the channels, in which white noise is weakest, and on luma minus that mean. At a
     quarter of the resolution are `blocks` residual blocks of two convolutions (He et al. 2016, arXiv:1512.03385). Input
     and output are sub-pixels (Shi et al. 2016, arXiv:1609.05158); the noise level is an input as in Zhang et al. 2018
     (arXiv:1710.04026). Shapes below are for 56 pixels and 16 channels.
@@ -79,23 +77,24 @@ def _filtered(image: Any) -> tuple[Any, Any, Any, Any]:
 
     Features: noise in the mean of the channels, noise in luma minus that mean, and fine detail of the mean.
     """
-    planes = _fixed(image, "planes", np.hstack([
-        _column(MEAN), _column(gray_gain=255), _column(BT601 - MEAN), _column(chroma_gain=255),
-        _column(BT601), _column(gray=FULL / 255), _column(chroma=FULL / 255),
-    ]))  # fmt: skip
-    mean, gray_gain, difference, chroma_gain, luma, level, chroma_level = keras.ops.split(planes, 7, axis=-1)
-    gray = layers.Multiply(name="gray")([mean, gray_gain])
-    chroma = layers.Multiply(name="chroma")([difference, chroma_gain])
+    gray_gain = _fixed(image, "gray_255", _column(gray_gain=255))
+    gray = layers.Multiply(name="gray_unit")([_fixed(image, "gray", _column(MEAN)), gray_gain])
+    chroma = layers.Multiply(name="chroma_unit")([
+        _fixed(image, "chroma", _column(BT601 - MEAN)), _fixed(image, "chroma_255", _column(chroma_gain=255))
+    ])  # fmt: skip
     first, waves = _shrunk(gray, "gray", strides=2)
     seen = _waves(layers.Subtract(name="pilot")([gray, first]), "pilot_waves", 1.0, strides=2)
     power = layers.Activation("softsign", name="wiener")(layers.Multiply(name="power")([seen, seen]))  # p² / (1 + p²)
     kept = layers.Multiply(name="kept")([waves, power])
     gray_noise = _unwaves(layers.Subtract(name="lost")([waves, kept]), "gray_noise", SMALL["gray"], strides=2)
     chroma_noise, _ = _shrunk(chroma, "chroma", strides=4)
+    level = _fixed(image, "level", _column(gray=FULL / 255))
+    chroma_level = _fixed(image, "chroma_level", _column(chroma=FULL / 255))
     taken = [
         layers.Multiply(name="gray_taken")([gray_noise, level]),
         layers.Multiply(name="chroma_taken")([chroma_noise, chroma_level]),
     ]
+    luma = _fixed(image, "luma", _column(BT601))
     filtered = layers.Subtract(name="filtered")([luma, layers.Add(name="taken")(taken)])
     clean = layers.Subtract(name="clean")([gray, gray_noise])
     smooth = layers.AveragePooling2D(AROUND, strides=1, padding="same", name="smooth")(clean)
@@ -111,7 +110,7 @@ def _alike(gray: Any, gain: Any) -> Any:
     Non-local means (Buades, Coll and Morel 2005, SIAM MMS 4:2) with few neighbours. A weight falls in a straight line
     to 0 at `ALIKE`. The weights are not normalised: that would take half of the network's time, and changes little.
     """
-    unit = layers.Multiply(name="alike")([gray, gain])
+    unit = layers.Multiply(name="alike_unit")([gray, gain])
     offsets = np.delete(np.eye(9), 4, axis=1).reshape(3, 3, 1, 8)
     offsets[1, 1] = -1  # differences from the pixel in the middle
     steps = [

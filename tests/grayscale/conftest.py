@@ -42,13 +42,15 @@ def network(variant: str, patch: int) -> Any:
 
 
 def write_network(folder: Path, variant: str) -> Path:
-    """`network` for patches of 12 pixels as an ONNX file."""
+    """`network` for patches of 12 pixels as an ONNX file, exported as in training: the exporter needs its hash seed."""
     from stages.common.settings import load
     from stages.train import export
     from stages.train.build import reach
 
     path = folder / variant / "model.onnx"
-    export.write_onnx(path, network(variant, 12), reach(load(REPOSITORY / "params.yaml").variants[variant]))
+    path.parent.mkdir()
+    network(variant, 12).save(path.with_suffix(".keras"))
+    export.export(path.with_suffix(".keras"), path, reach(load(REPOSITORY / "params.yaml").variants[variant]))
     return path
 
 

@@ -35,9 +35,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "denoise": {"channels": 16, "blocks": 1},
 }
 CHANNELS = {"denoise": 8}  # of the input, if not 3
-PARAMETERS = dict(zip(NETWORKS, (12769, 420742, 86561, 1041, 120140, 61033), strict=True))
+PARAMETERS = dict(zip(NETWORKS, (12769, 420742, 86561, 1041, 120140, 61193), strict=True))
 TRAINABLE = {**PARAMETERS, "adaptive": 3 + 64 * 260, "denoise": 36641}
-MACS = dict(zip(NETWORKS, (2822400, 2272032, 1938048, 50176, 147392, 7463680), strict=True))
+MACS = dict(zip(NETWORKS, (2822400, 2272032, 1938048, 50176, 147392, 7589120), strict=True))
 LATENT = dict(zip(NETWORKS, (784, 261, 32, 784, 261, 7 * 7 * 32), strict=True))
 LUMA = np.array([0.299, 0.587, 0.114])
 IMAGES = np.random.default_rng(2).random((5, 28, 28, 3))

@@ -24,11 +24,8 @@ PATCH = 28
 @pytest.mark.parametrize("name", NAMES)
 def test_the_library_computes_the_same_as_keras(name: str, tmp_path: Path) -> None:
     model, file = network(name, PATCH), tmp_path / "model.onnx"
-    if name == "denoise":  # with some hash seeds, tf2onnx fails on it
-        model.save(tmp_path / "model.keras")
-        export.export(tmp_path / "model.keras", file, reach(ALL[name]))
-    else:
-        export.write_onnx(file, model, reach(ALL[name]))
+    model.save(tmp_path / "model.keras")
+    export.export(tmp_path / "model.keras", file, reach(ALL[name]))
     found = load(file, threads=2)
     assert (found.channels, found.patch) == (CHANNELS[ALL[name].input], PATCH)
     assert found.reach == reach(ALL[name])
