@@ -27,10 +27,11 @@ MEAN = np.ones(3) / 3
 def build(*, patch: int, inputs: int, outputs: int, channels: int, blocks: int) -> keras.Model:
     """Filtered luma + damage · residual, averaged over alike pixels; the residual is what is learned.
 
-    It has `channels` features at half the resolution and twice as many at a quarter. The filter works on the mean of the channels, in which white noise is weakest, and on luma minus that mean. At a
-    quarter of the resolution are `blocks` residual blocks of two convolutions (He et al. 2016, arXiv:1512.03385). Input
-    and output are sub-pixels (Shi et al. 2016, arXiv:1609.05158); the noise level is an input as in Zhang et al. 2018
-    (arXiv:1710.04026). Shapes below are for 56 pixels and 16 channels.
+    It has `channels` features at half the resolution and twice as many at a quarter. The filter works on the mean of
+    the channels, in which white noise is weakest, and on luma minus that mean. At a quarter of the resolution are
+    `blocks` residual blocks of two convolutions (He et al. 2016, arXiv:1512.03385). Input and output are sub-pixels
+    (Shi et al. 2016, arXiv:1609.05158); the noise level is an input as in Zhang et al. 2018 (arXiv:1710.04026). Shapes
+    below are for 56 pixels and 16 channels.
 
     `ValueError`: the input is not `colour_damage`, or the output is not gray.
     """
