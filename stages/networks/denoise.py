@@ -109,7 +109,7 @@ def _alike(gray: Any, gain: Any) -> Any:
     """The change of gray to a mean with neighbours whose surroundings are alike, in units of noise.
 
     Non-local means (Buades, Coll and Morel 2005, SIAM MMS 4:2) with few neighbours. A weight falls in a straight line
-    to 0 at `ALIKE`. The weights are not normalised: that would take half of the network's time, and changes little.
+    to 0 at `ALIKE`. The weights are not normalised, which would take longer than all of this and change little.
     """
     unit = layers.Multiply(name="alike_unit")([gray, gain])
     offsets = np.delete(np.eye(9), 4, axis=1).reshape(3, 3, 1, 8)
