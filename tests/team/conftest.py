@@ -1,10 +1,13 @@
-"""People who type the commands of docs/team.md."""
+"""A pipeline with stand-ins for stages, and people who type the commands of docs/team.md."""
 
 import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
-from tests.conftest import INSTALLED, REPOSITORY, Workspace, stages_of
+import pytest
+
+from tests.conftest import INSTALLED, REPOSITORY, Workspace, made_once, small_workspace, stages_of
 
 MANUAL = (REPOSITORY / "docs/team.md").read_text()
 
@@ -54,3 +57,18 @@ class Team:
             assert "# nothing" not in command or output == ""
             assert "# runs nothing" not in command or stages_of(output) == []
             yield command, output
+
+
+@pytest.fixture(scope="session")
+def first_stand_in_rebuild(of_this_run: Path) -> Workspace:
+    """A committed `small_workspace`, rebuilt by stand_in.py; made once for all test processes, read-only."""
+
+    def make(folder: Path) -> Workspace:
+        workspace = small_workspace(folder)
+        pipeline = folder / "dvc.yaml"
+        pipeline.write_text(re.sub(r"cmd: python -m .*", "cmd: python -m tests.team.stand_in", pipeline.read_text()))
+        workspace.run("dvc", "repro")
+        workspace.commit("Rebuild by stand-ins")
+        return workspace
+
+    return made_once(of_this_run, "first_stand_in_rebuild", make)

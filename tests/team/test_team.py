@@ -1,4 +1,4 @@
-"""Ada and Ben follow docs/team.md, with remotes of every kind."""
+"""Ada and Ben follow docs/team.md, with stand-ins for stages and remotes of every kind."""
 
 import shlex
 import shutil
@@ -35,10 +35,10 @@ def set_up_remote(workspace: Workspace, server: Server) -> None:
 
 
 @pytest.fixture(scope="module")
-def followed(first_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
-    """Ada and Ben with an S3 server, after the first two sections."""
+def followed(first_stand_in_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    """Ada and Ben with an S3 server, after the first two sections, with stand-ins for stages."""
     folder = tmp_path_factory.mktemp("s3")
-    ada = first_rebuild.copy(folder / "clones/ada")
+    ada = first_stand_in_rebuild.copy(folder / "clones/ada")
     ada.run("git", "update-ref", "-d", "HEAD")  # her rebuild is not committed
     ada.run("git", "rm", "--quiet", "--cached", "dvc.lock")
     ada.run("git", "commit", "--quiet", "--message", "Sources")
@@ -83,10 +83,10 @@ def test_every_kind_of_remote_restores_known_states(followed: Team, tmp_path: Pa
 
 
 @pytest.fixture(scope="module")
-def people(first_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Workspace]:
+def people(first_stand_in_rebuild: Workspace, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Workspace]:
     """Ada and Ben after the commands on experiments."""
     folder = tmp_path_factory.mktemp("experiments")
-    ada = first_rebuild.copy(folder / "ada")
+    ada = first_stand_in_rebuild.copy(folder / "ada")
     (folder / "results").mkdir()
     typed(ada, "make remote URL=../results && git commit --quiet --all --message 'Share results'")
     members = Team(ada)
