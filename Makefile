@@ -75,11 +75,11 @@ wheel: $(RUNTIME) ## build the library with the trained networks: dist/*.whl
 	@python -m tools.wheel
 audit: $(RUNTIME) ## hash cache, remote and outputs again, and name corrupt files; REPAIR=1: repair them
 	@python -m tools.audit $${REPAIR:+--repair}
-test: $(DEV) ## linters, types and tests; about 5 minutes on two cores
+test: $(DEV) ## linters, types and tests; 4 to 6 minutes on two cores
 	@$(MAKE) --no-print-directory --jobs 2 lint tests
 tests: $(DEV)
 	$(TESTS)
-test-all: $(DEV) ## the other tests: servers, a cluster, README's commands, kills, rebuilds; about 8 minutes
+test-all: $(DEV) ## the other tests: servers, a cluster, README's commands, kills, rebuilds; 7 to 12 minutes
 	$(TESTS) -m long
 ci: ## what CI runs on a clean clone: install what tests need, run all, check that results are current
 	bash .ci/run
