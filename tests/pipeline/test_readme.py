@@ -60,7 +60,8 @@ def test_every_number_of_peers_is_that_of_their_table() -> None:
     table = peers[peers["photographs"] == "cbsd68"]
     noisy = peers[peers["kind"] == "gaussian"].groupby(["photographs", "level", "method"])[["psnr", "ssim"]].mean()
     means, of_test = (noisy.loc[name].unstack() for name in ("cbsd68", "test"))
-    told = " ".join(README.partition("68 photographs of CBSD68")[2].partition("the processor time")[0].split())
+    flowing = " ".join(README.split())
+    told = flowing.partition("68 photographs of CBSD68")[2].partition("the processor time")[0]
     numbers = [float(number) for number in re.findall(r"[\d.]*\d", told.replace("BM3D", ""))]
     gains = [means["psnr", "denoise"] - means["psnr", peer] for peer in ("opencv_nl_means", "bm3d")]
     assert numbers[:6] == pytest.approx([gain[level] for gain in gains for level in (10, 25, 50)], abs=0.0501)
@@ -68,6 +69,8 @@ def test_every_number_of_peers_is_that_of_their_table() -> None:
     assert numbers[6:] == pytest.approx([rates["denoise"] / rates["bm3d"]], abs=0.501)
     assert (means["ssim", "bm3d"] - means["ssim", "denoise"])[[10, 25, 50]].abs().max() < 0.001
     assert (of_test["ssim", "bm3d"] > of_test["ssim", "denoise"])[[10, 25, 50]].all()
+    assert "0.1 dB more in noise of 25" in flowing
+    assert (of_test["psnr", "bm3d"] - of_test["psnr", "denoise"])[25] == pytest.approx(0.1, abs=0.0501)
 
 
 @pytest.mark.long
