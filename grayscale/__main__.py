@@ -90,7 +90,7 @@ def _convert(arguments: argparse.Namespace) -> bool:
     closed = files.closed_folders(arguments.photographs)
     if not jobs and not closed:
         raise files.FilesError(f"no image files in {', '.join(map(str, arguments.photographs))}")
-    due = [job for job in jobs if arguments.force or not job.target.exists()]
+    due = [job for job in jobs if arguments.force or not job.target.is_file()]
     results, why = dict[Path, batch.Done | str](), ""
     if due:  # no model is needed otherwise
         choice, why = _choice(arguments)

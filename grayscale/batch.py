@@ -64,7 +64,7 @@ def _convert(job: Job, choice: Choice, quiet: bool) -> Done:
     """Read one photograph, convert it stripe by stripe, and write its gray."""
     # The decoded image is freed before the output is written.
     with decode.lenient_pillow(), closing(decode.open_upright(job.source, WHITE)) as image:
-        files.refuse_size(job.target, image.size)
+        files.refuse(job.target, image.size)
         kept = files.metadata(job.source, image.size)
         width, height = image.size
 

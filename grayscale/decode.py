@@ -418,4 +418,6 @@ def _faults_as_reasons() -> Iterator[None]:
         reasons = (reason for kind, reason in REASONS.items() if isinstance(error, kind))
         words = str(error).lower()
         damage = next((reason for word, reason in PILLOW_SAYS.items() if word in words), "damaged")
+        if isinstance(error, OSError) and error.strerror:  # of the system, such as a loop of links or a broken disk
+            damage = f"can't be read: {error.strerror}"
         raise DecodeError(next(reasons, damage)) from error

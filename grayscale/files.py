@@ -160,6 +160,8 @@ def _hash(text: str) -> str:
 
 def _original(target: Path) -> str | None:
     """The photograph that an output was made from, as `_record` names it; None if it is not stored or not there."""
+    if not target.is_file():  # opening a FIFO would block
+        return None
     try:
         with lenient_pillow(), Image.open(target, formats=["PNG"]) as image:
             return image.info.get(MADE_FROM)
@@ -208,8 +210,10 @@ def metadata(file: Path, size: tuple[int, int]) -> dict[str, Any]:
     return kept
 
 
-def refuse_size(path: Path, size: tuple[int, int]) -> None:
-    """Raise `FilesError` if the format of `path` can't hold an image of `size`."""
+def refuse(path: Path, size: tuple[int, int]) -> None:
+    """Raise `FilesError` if no file can be written at `path`, or its format can't hold an image of `size`."""
+    if path.exists() and not path.is_file():
+        raise FilesError(f"{path} exists and is no file; move it, or name another --output")
     if FORMATS[path.suffix.lower()] == "JPEG" and max(size) > MAX_JPEG_SIDE:
         raise FilesError(f"JPEG holds at most {MAX_JPEG_SIDE:,} pixels a side; write .png or .tif")
 

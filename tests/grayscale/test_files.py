@@ -213,9 +213,9 @@ def test_what_does_not_fit_into_jpeg_is_reported(tmp_path: Path) -> None:
     assert note.endswith("does not fit into JPEG; left out: UserComment")
     with Image.open(tmp_path / "gray.jpg") as image:
         assert image.getexif()[Tag.Model] == "Maker"
-    files.refuse_size(tmp_path / "gray.png", (100_000, 50))
+    files.refuse(tmp_path / "gray.png", (100_000, 50))
     with pytest.raises(FilesError, match=r"JPEG holds at most 65,500 pixels a side; write \.png or \.tif"):
-        files.refuse_size(tmp_path / "gray.jpg", (100_000, 50))
+        files.refuse(tmp_path / "gray.jpg", (100_000, 50))
 
 
 def test_profiles_are_dropped_and_png_states_srgb(tmp_path: Path) -> None:

@@ -137,9 +137,10 @@ def test_unreadable_files_and_folders_are_named_and_counted(
         (tmp_path / "in" / name).touch()
     (tmp_path / "in/i.ppm").write_bytes(b"P6 1 1 255 abc")
     os.mkfifo(tmp_path / "in/g.png")
+    (tmp_path / "in/j.png").symlink_to("j.png")
     close_folder(monkeypatch, "closed")
     code, output, errors = cli(tmp_path / "in", "--method", "bt601", "--output", f"{tmp_path}/results.2024/")
-    assert (code, output) == (1, "1 converted, 8 failed\n")
+    assert (code, output) == (1, "1 converted, 9 failed\n")
     assert sorted(line.removeprefix(f"grayscale: {tmp_path}/in/") for line in errors.splitlines()) == [
         "\\x1b[31m\\x9b\\u202e.jpg: empty file",
         "c.dng: camera raw: develop it into an image first",
@@ -150,6 +151,7 @@ def test_unreadable_files_and_folders_are_named_and_counted(
         "g.png: not a regular file",
         "h.srw: camera raw: develop it into an image first",
         "i.ppm: not an image of a kind that is read (JPEG, PNG, TIFF, WebP, BMP, GIF, AVIF)",
+        "j.png: can't be read: Too many levels of symbolic links",
         "linked: a symbolic link to a folder is not followed, as DVC does not; put the files here",
     ]
     assert [path.name for path in (tmp_path / "results.2024").iterdir()] == ["a.gray.png"]
@@ -162,6 +164,19 @@ def test_existing_outputs_are_skipped_unless_forced(cli: Cli, tmp_path: Path) ->
     assert (code, output.splitlines()[0], gray.read_bytes()) == (0, "0 converted, 1 skipped", b"mine")
     assert cli(photo, "--method", "bt601", "--force") == (0, "1 converted\n", "")
     np.testing.assert_array_equal(pixels(gray), bt601(clouds(20, 31)))
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_is_neither_skipped_nor_replaced(
+    cli: Cli, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    photo, gray = save(tmp_path / "photo.png"), tmp_path / "photo.gray.png"
+    make(gray)
+    for options in ([], ["--force"]):
+        code, output, errors = cli(photo, "--method", "bt601", *options)
+        assert (code, output) == (1, "0 converted, 1 failed\n")
+        assert errors.endswith("photo.gray.png exists and is no file; move it, or name another --output\n")
+    assert not gray.is_file()
 
 
 @pytest.mark.parametrize(
