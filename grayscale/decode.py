@@ -415,9 +415,9 @@ def _faults_as_reasons() -> Iterator[None]:
     except DecodeError:
         raise
     except Exception as error:  # Pillow raises anything for a damaged file
-        reasons = (reason for kind, reason in REASONS.items() if isinstance(error, kind))
-        words = str(error).lower()
-        damage = next((reason for word, reason in PILLOW_SAYS.items() if word in words), "damaged")
+        reasons = [reason for kind, reason in REASONS.items() if isinstance(error, kind)]
         if isinstance(error, OSError) and error.strerror:  # of the system, such as a loop of links or a broken disk
-            damage = f"can't be read: {error.strerror}"
-        raise DecodeError(next(reasons, damage)) from error
+            reasons.append(f"can't be read: {error.strerror}")
+        words = str(error).lower()
+        reasons += [reason for word, reason in PILLOW_SAYS.items() if word in words]
+        raise DecodeError([*reasons, "damaged"][0]) from error

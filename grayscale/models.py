@@ -1,9 +1,11 @@
 """Find trained models, and check that they are the recorded ones."""
 
-import hashlib
+import functools
 import json
 from pathlib import Path
 from typing import Any
+
+from grayscale.core import hashes
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKED = Path(__file__).resolve().with_name("trained")  # in a wheel: <variant>/model.onnx, and `LIST`
@@ -28,7 +30,7 @@ def find(variant: str, repository: Path = REPOSITORY, packed: Path = PACKED) -> 
         raise ModelError(f"no variant {variant!r} has been trained; there are {', '.join(sorted(known))}")
     if not _is_clone(repository):
         file = packed / variant / "model.onnx"
-        if not file.is_file() or sha256(file) != known[variant]["sha256"]:
+        if not file.is_file() or hashes.sha256(file) != known[variant]["sha256"]:
             raise ModelError(f"{file} is damaged; install the package again")
         return file
     folder = repository / "data/models" / variant
@@ -37,7 +39,7 @@ def find(variant: str, repository: Path = REPOSITORY, packed: Path = PACKED) -> 
             f"{folder} is missing; run `make pull` if a remote has it, else `make repro`; or get a model from another "
             "clone, `dvc artifacts get`, and name its file with --model"
         )
-    if hash_of_folder(folder) != known[variant]["folder"]:
+    if hashes.of_dvc(folder) != known[variant]["folder"]:
         raise ModelError(
             f"{folder} is not what dvc.lock records of train@{variant}; restore that with `dvc checkout --force "
             f"train@{variant}`, bring dvc.lock up to date with `make repro`, or use the file as it is with --model"
@@ -76,36 +78,16 @@ def trained(repository: Path = REPOSITORY, packed: Path = PACKED) -> dict[str, d
     return dict(json.loads((packed / LIST).read_text(encoding="utf-8")))
 
 
-def sha256(file: Path) -> str:
-    """The sha256 of a file in hexadecimal."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def hash_of_folder(folder: Path) -> str:
-    """DVC's hash of a folder: the md5 of a JSON list of its files' md5 and paths, and `.dir`."""
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    entries = [{"md5": _md5(files[name].read_bytes()), "relpath": name} for name in sorted(files)]
-    return _md5(json.dumps(entries).encode()) + ".dir"
-
-
-def _md5(content: bytes) -> str:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
-
-
 def _is_clone(repository: Path) -> bool:
     return (repository / "dvc.lock").is_file()
 
 
 def _in_clone(repository: Path) -> dict[str, dict[str, Any]]:
-    from ruamel.yaml import YAML, YAMLError
-
-    try:
-        stages = YAML(typ="safe").load(repository / "dvc.lock")["stages"]
-        locked = {name.removeprefix("train@"): entry for name, entry in stages.items() if name.startswith("train@")}
-    except (YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{repository / 'dvc.lock'} can't be read: {error}") from error
     found = {}
+    try:
+        locked = _trainings((repository / "dvc.lock").read_bytes())
+    except ValueError as error:
+        raise ModelError(f"{repository / 'dvc.lock'} can't be read: {error}") from error
     for name, entry in locked.items():
         params, scores = entry["params"]["params.yaml"], repository / f"metrics/scores/{name}.json"
         recipe = {**params["train"]["recipe"], **params[f"variants.{name}"]}
@@ -113,3 +95,15 @@ def _in_clone(repository: Path) -> dict[str, dict[str, Any]]:
         psnr = json.loads(scores.read_text(encoding="utf-8"))["psnr"] if scored else None
         found[name] = {"folder": entry["outs"][0]["md5"], "psnr": psnr}
     return found
+
+
+@functools.lru_cache(maxsize=1)  # a tenth of a second
+def _trainings(lock: bytes) -> dict[str, Any]:
+    """Variant → the entry of its training in dvc.lock; `ValueError` if it has another form."""
+    from ruamel.yaml import YAML, YAMLError
+
+    try:
+        stages = YAML(typ="safe").load(lock)["stages"]
+        return {name.removeprefix("train@"): entry for name, entry in stages.items() if name.startswith("train@")}
+    except (YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(error) from error

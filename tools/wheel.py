@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from grayscale import models
+from grayscale.core import hashes
 from grayscale.models import ModelError
 from stages.common import settings
 
@@ -50,7 +51,7 @@ def build() -> dict[str, dict[str, object]]:
             file = models.find(variant, here)
             (packed / variant).mkdir(parents=True)
             shutil.copyfile(file, packed / variant / file.name)
-            entries[variant] = {**facts, "sha256": models.sha256(file)}
+            entries[variant] = {**facts, "sha256": hashes.sha256(file)}
         (packed / models.LIST).write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
         pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
         environment = {**os.environ, "SOURCE_DATE_EPOCH": DATE}

@@ -1,1 +1,1 @@
-"""Shared by library and pipeline: atomic files and pixel levels."""
+"""Shared by library and pipeline: atomic files, hashes and pixel levels."""

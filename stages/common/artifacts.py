@@ -3,7 +3,6 @@
 Times, random names and memory addresses are taken out of the formats that contain them.
 """
 
-import hashlib
 import json
 import re
 import tempfile
@@ -14,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from grayscale.core import hashes
 from grayscale.core.atomic import atomic
 
 DIGITS = 7  # significant digits of floats in text: the last bits of a sum depend on the number of cores
@@ -68,8 +68,7 @@ def read_json(path: Path) -> Any:
 def sha256_of(path: Path) -> str:
     """The sha256 of a file in hexadecimal; `ArtifactError` if it is missing."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashes.sha256(path)
     except FileNotFoundError as error:
         raise ArtifactError(f"{path}: not found; run `dvc repro`") from error
 

@@ -14,7 +14,6 @@ from grayscale.damage import BLOCK, FULL, LUMA, PLANES, cosines
 
 SAME = {"kernel_size": 3, "padding": "same", "kernel_initializer": "he_normal"}
 HALF = {"kernel_size": 2, "strides": 2}
-FIXED = {"use_bias": False, "trainable": False}
 SMALL = {"gray": 2.0, "chroma": 2.8}  # of a coefficient, in standard deviations of the noise
 AROUND = 5  # pixels on a side of the mean that is subtracted to get fine detail
 NEIGHBOURS = (2, 5)  # pixels between a pixel and the eight neighbours at that distance that it may be averaged with
@@ -57,7 +56,7 @@ def build(*, patch: int, inputs: int, outputs: int, channels: int, blocks: int) 
     x = layers.Add(name="skip")([x, skipped])
     x = layers.Conv2D(channels, activation="relu", name="decode_1", **SAME)(x)
     x = layers.Conv2D(channels, activation="relu", name="decode_2", **SAME)(x)
-    pixels = _fixed(unit, "pixels", np.eye(12).reshape(2, 2, 3, 12))  # (28, 28, 12)
+    pixels = _fixed(unit, "pixels", np.eye(12).reshape(2, 2, 3, 12), strides=2)  # (28, 28, 12)
     x = layers.Concatenate(name="decoded")([x, pixels])
     x = layers.Conv2DTranspose(1, kernel_initializer="zeros", name="residual", **HALF)(x)  # (56, 56, 1)
     x = layers.Multiply(name="correction")([x, level])
@@ -114,10 +113,7 @@ def _alike(gray: Any, gain: Any) -> Any:
     unit = layers.Multiply(name="alike_unit")([gray, gain])
     offsets = np.delete(np.eye(9), 4, axis=1).reshape(3, 3, 1, 8)
     offsets[1, 1] = -1  # differences from the pixel in the middle
-    steps = [
-        _set(layers.Conv2D(8, 3, dilation_rate=far, padding="same", name=f"steps_{far}", **FIXED), offsets, unit)
-        for far in NEIGHBOURS
-    ]
+    steps = [_fixed(unit, f"steps_{far}", offsets, dilation_rate=far, padding="same") for far in NEIGHBOURS]
     found = layers.Concatenate(name="steps")(steps)  # (56, 56, 16)
     squares = layers.Multiply(name="squares")([found, found])
     unlike = layers.AveragePooling2D(AROUND_THEM, strides=1, padding="same", name="unlike")(squares)
@@ -142,14 +138,13 @@ def _shrunk(unit: Any, name: str, strides: int) -> tuple[Any, Any]:
 
 def _waves(plane: Any, name: str, scale: float, strides: int) -> Any:
     """Sliding cosine transforms of a plane: `scale` times the 63 coefficients without the mean."""
-    layer = layers.Conv2D(BLOCK**2 - 1, BLOCK, strides=strides, padding="same", name=name, **FIXED)
-    return _set(layer, scale * _kernel(), plane)
+    return _fixed(plane, name, scale * _kernel(), strides=strides, padding="same")
 
 
 def _unwaves(waves: Any, name: str, scale: float, strides: int) -> Any:
     """The inverse of `_waves`, `scale` times: each pixel is the mean over all blocks that contain it."""
-    layer = layers.Conv2DTranspose(1, BLOCK, strides=strides, padding="same", name=name, **FIXED)
-    return _set(layer, scale * (strides / BLOCK) ** 2 * _kernel(), waves)
+    kernel = scale * (strides / BLOCK) ** 2 * _kernel()
+    return _fixed(waves, name, kernel, layers.Conv2DTranspose, strides=strides, padding="same")
 
 
 def _kernel() -> np.ndarray:
@@ -162,15 +157,11 @@ def _column(colour: Any = (0.0, 0.0, 0.0), **planes: float) -> np.ndarray:
     return np.array([*colour, *(planes.get(name, 0.0) for name in PLANES)])[:, None]
 
 
-def _fixed(image: Any, name: str, weights: np.ndarray) -> Any:
-    """A fixed convolution by `(channels in, channels out)` or `(side, side, channels in, channels out)`."""
+def _fixed(image: Any, name: str, weights: np.ndarray, kind: type = layers.Conv2D, **options: Any) -> Any:
+    """A fixed convolution without bias, by `(channels in, channels out)` or a kernel in Keras's order of axes."""
     kernel = weights if weights.ndim == 4 else weights[None, None]
-    side, _, _, filters = kernel.shape
-    return _set(layers.Conv2D(filters, side, strides=side, name=name, **FIXED), kernel, image)
-
-
-def _set(layer: Any, kernel: np.ndarray, given: Any) -> Any:
-    """What a convolution without bias makes of `given` by this kernel."""
-    layer.build(given.shape)
+    filters = kernel.shape[3 if kind is layers.Conv2D else 2]
+    layer = kind(filters, kernel.shape[:2], name=name, use_bias=False, trainable=False, **options)
+    layer.build(image.shape)
     layer.set_weights([kernel])
-    return layer(given)
+    return layer(image)

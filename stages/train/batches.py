@@ -27,7 +27,7 @@ class TrainingBatches(keras.utils.PyDataset):
     """
 
     def __init__(self, patches: PatchSet, recipe: Recipe, dtype: str, replicas: int = 1) -> None:
-        super().__init__()
+        super().__init__(**_ahead(recipe, replicas))
         self.patches = len(patches) // replicas * replicas  # per epoch
         self.follow = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: self.begin(epoch + 1))
         self._recipe, self._shards, self._pairs = recipe, patches.shards, Pairs(patches, recipe, dtype)
@@ -48,6 +48,14 @@ class TrainingBatches(keras.utils.PyDataset):
         turns = rng.integers(0, 4, size) if self._recipe.quarter_turns else np.zeros(size, int)
         images, targets = self._pairs.read(self._order[start : start + size], [rng] * size)
         return augment(images, mirrored, turns), augment(targets, mirrored, turns)
+
+
+def _ahead(recipe: Recipe, replicas: int) -> dict[str, int]:
+    """How `PyDataset` makes batches: in two threads, ahead and in order, if they take long.
+
+    Threads slow down quick batches. With replicas, Keras would put the first batches out of order.
+    """
+    return {"workers": 2, "max_queue_size": 4} if recipe.input == "colour_damage" and replicas == 1 else {}
 
 
 class Pairs:
@@ -107,7 +115,7 @@ class ValidationBatches(keras.utils.PyDataset):
     """
 
     def __init__(self, patches: PatchSet, recipe: Recipe, dtype: str, replicas: int = 1) -> None:
-        super().__init__()
+        super().__init__(**_ahead(recipe, replicas))
         count = max(-(-len(patches) // VALIDATION_BATCH), 2 if len(patches) % replicas else 1)
         inner = [number * len(patches) // count // replicas * replicas for number in range(count)]
         self._starts, self._pairs = [*inner, len(patches)], Pairs(patches, recipe, dtype)

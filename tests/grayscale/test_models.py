@@ -9,6 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from grayscale import models
+from grayscale.core import hashes
 from grayscale.models import ModelError
 from tests.conftest import REPOSITORY, Workspace
 
@@ -60,7 +61,7 @@ def test_outside_a_clone_packed_models_are_found_if_they_have_the_listed_hash(tm
     packed = tmp_path / "trained"
     (packed / "subpixel").mkdir(parents=True)
     shutil.copy(model_file, packed / "subpixel")
-    entry = {"folder": "0.dir", "psnr": 60.0, "sha256": models.sha256(model_file)}
+    entry = {"folder": "0.dir", "psnr": 60.0, "sha256": hashes.sha256(model_file)}
     (packed / models.LIST).write_text(json.dumps({"subpixel": entry, "naive": {**entry, "psnr": None}}))
     assert models.best(tmp_path, packed) == ("subpixel", None)
     assert models.find("subpixel", tmp_path, packed) == packed / "subpixel/model.onnx"

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from grayscale.models import sha256
+from grayscale.core.hashes import sha256
 from tests.conftest import Workspace
 from tests.grayscale.conftest import save
 

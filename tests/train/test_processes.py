@@ -29,7 +29,7 @@ from tests.conftest import REPOSITORY
 FILES = ("model.keras", "curve.csv", "start.keras", "facts.json")
 NETWORKS = ("vae", "simple")
 RECIPE = {"batch": 8, "budget": 3 * 48, "warmup": 48}
-OPTIONS: dict[str, dict[str, Any]] = {"vae": {"latent": 8, "sigma": 0.05}}
+OPTIONS = {"vae": {"latent": 8, "sigma": 0.05, "input": "colour_damage"}}  # whose batches are made in threads
 
 
 def train(
