@@ -66,8 +66,11 @@ def test_every_number_of_peers_is_that_of_their_table() -> None:
     gains = [means["psnr", "denoise"] - means["psnr", peer] for peer in ("opencv_nl_means", "bm3d")]
     assert numbers[:6] == pytest.approx([gain[level] for gain in gains for level in (10, 25, 50)], abs=0.0501)
     rates = table.groupby("method")["rate"].mean()
-    assert numbers[6:] == pytest.approx([rates["denoise"] / rates["bm3d"]], abs=0.501)
-    assert (means["ssim", "bm3d"] - means["ssim", "denoise"])[[10, 25, 50]].abs().max() < 0.001
+    assert "over 50 times" in told
+    assert rates["denoise"] > 50 * rates["bm3d"]
+    more = (means["ssim", "denoise"] - means["ssim", "bm3d"])[[10, 25, 50]]
+    assert "SSIM is 0.001 to 0.003 higher" in flowing
+    assert [more.min(), more.max()] == pytest.approx([0.001, 0.003], abs=0.000501)
     assert (of_test["ssim", "bm3d"] > of_test["ssim", "denoise"])[[10, 25, 50]].all()
     assert "0.1 dB more in noise of 25" in flowing
     assert (of_test["psnr", "bm3d"] - of_test["psnr", "denoise"])[25] == pytest.approx(0.1, abs=0.0501)
