@@ -83,8 +83,8 @@ test-all: $(DEV) ## the other tests: servers, a cluster, README's commands, kill
 	$(TESTS) -m long
 ci: ## what CI runs on a clean clone: install what tests need, run all, check that results are current
 	bash .ci/run
-bench: $(DEV) ## compare speed and memory with other libraries and the committed ratios; over an hour; BENCHMARKS="scoring …"
-	@python -m benchmarks $$BENCHMARKS
+bench: $(DEV) ## compare speed and memory with other libraries and the committed ratios; five minutes
+	@python -m benchmarks
 lint: $(DEV) ## linters and types only
 	ruff check && ruff format --check && mypy
 format: $(DEV) ## format the code

@@ -1,7 +1,6 @@
 """Speed and memory beside other libraries, as ratios within one run; no result depends on them.
 
-Ours and a peer are measured in turn; a row has the median and range of their ratios. Each benchmark is a function,
-`<name>(rounds)`, that returns rows made by `row`.
+Ours and a peer are measured in turn; a row has the median and range of their ratios.
 """
 
 import json
@@ -11,7 +10,6 @@ import re
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -23,7 +21,7 @@ from tqdm import tqdm
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in stages, but before a benchmark imports NumPy
 
-PACKAGES = ("keras", "numpy", "onnxruntime", "opencv-python-headless", "pillow", "scikit-image", "tensorflow")
+PACKAGES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow")
 MARK = "\n#cost "
 
 # Runs a command and adds a line to stderr: its CPU seconds, and the peak memory in MiB of the largest process in its
@@ -55,22 +53,13 @@ class Cost:
 
 
 def row(
-    what: str,
-    unit: str,
-    ours: Sequence[float],
-    peer: Sequence[float],
-    goal: str = "",
-    *,
-    also: bool = True,
-    faster: bool = False,
+    what: str, unit: str, ours: Sequence[float], peer: Sequence[float], goal: str = "", *, also: bool = True
 ) -> Row:
     """What was compared, round by round; medians and ranges, and whether the goal, such as "≥ 10", is reached.
 
-    The ratio is that of ours to the peer's within each round, or, if `faster`, of the peer's to ours. `also` is a
-    further condition, named in `what`.
+    The ratio is that of ours to the peer's within each round. `also` is a further condition, named in `what`.
     """
-    pairs = zip(*((peer, ours) if faster else (ours, peer)), strict=True)
-    ratio = spread([above / below for above, below in pairs])
+    ratio = spread([mine / its for mine, its in zip(ours, peer, strict=True)])
     found: Row = {"what": what, "unit": unit, "ours": spread(ours), "peer": spread(peer), "ratio": ratio}
     if goal:
         sign, bound = goal.split()
@@ -91,13 +80,6 @@ def by_turns(candidates: Mapping[str, Callable[[], Found]], rounds: int) -> dict
     for name in tqdm(turns, unit="measurement", disable=None):
         found[name].append(candidates[name]())
     return found
-
-
-def cpu_seconds(work: Callable[[], object]) -> float:
-    """The CPU time of a call in this process."""
-    start = time.process_time()
-    work()
-    return time.process_time() - start
 
 
 def run(command: Sequence[str]) -> Cost:

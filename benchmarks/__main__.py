@@ -1,44 +1,32 @@
-"""`python -m benchmarks [name …]`: measure all benchmarks, or some, beside the committed ratios of results.json.
+"""`python -m benchmarks`: measure what converting costs, beside the committed ratios of results.json.
 
-`--write` commits what was measured in their place. Needs a machine with nothing else to do, and current results.
+With `--write`, the new ratios replace them. Needs a machine with nothing else to do, and current results.
 """
 
 import argparse
 import datetime
 import json
-import sys
-import time
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks import BenchmarkError, Row, machine
-from stages.common.artifacts import ArtifactError, read_json, write_text
-from stages.common.settings import SettingsError
+from benchmarks import BenchmarkError, Row, converting, machine
+from stages.common.artifacts import read_json, write_text
 
-MODULES = {"quality": "training", "scoring": "images", "convert": "images"}  # benchmark → module of its function
 RESULTS = Path("benchmarks/results.json")  # `[median, lowest, highest]` of each figure
-Results = dict[str, dict[str, Any]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=MODULES, help="default: all")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (default 5)")
-    parser.add_argument("--write", action="store_true", help=f"write what was measured to {RESULTS}")
+    parser.add_argument("--write", action="store_true", help=f"write the new ratios to {RESULTS}")
     arguments = parser.parse_args()
     try:
-        committed: Results = dict(read_json(RESULTS)) if RESULTS.exists() else {}
-        for name in arguments.names or MODULES:
-            start = time.monotonic()
-            rows = getattr(import_module(f"benchmarks.{MODULES[name]}"), name)(arguments.rounds)
-            print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
-            print(table(rows, committed.get(name, {}).get("rows", [])), flush=True)
-            if arguments.write:
-                committed[name] = {"day": str(datetime.date.today()), "machine": machine(), "rows": rows}
-                write_text(RESULTS, text({key: committed[key] for key in MODULES if key in committed}))
-    except (BenchmarkError, ArtifactError, SettingsError) as error:
+        rows = converting.convert(arguments.rounds)
+    except BenchmarkError as error:
         raise SystemExit(f"benchmarks: {error}") from None
+    print(table(rows, read_json(RESULTS)["rows"]))
+    if arguments.write:
+        write_text(RESULTS, text({"day": str(datetime.date.today()), "machine": machine(), "rows": rows}))
 
 
 def table(rows: list[Row], committed: list[Row]) -> str:
@@ -53,14 +41,11 @@ def table(rows: list[Row], committed: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def text(results: Results) -> str:
+def text(results: dict[str, Any]) -> str:
     """results.json: a line for each row, so that a diff shows what moved."""
-    parts = []
-    for name, found in results.items():
-        facts = [f'  "{key}": {json.dumps(found[key])}' for key in ("day", "machine")]
-        rows = ",\n".join("   " + json.dumps(row, ensure_ascii=False) for row in found["rows"])
-        parts.append(f' "{name}": {{\n' + ",\n".join([*facts, f'  "rows": [\n{rows}\n  ]']) + "\n }")
-    return "{\n" + ",\n".join(parts) + "\n}\n"
+    facts = [f' "{key}": {json.dumps(results[key])}' for key in ("day", "machine")]
+    rows = ",\n".join("  " + json.dumps(row, ensure_ascii=False) for row in results["rows"])
+    return "{\n" + ",\n".join([*facts, f' "rows": [\n{rows}\n ]']) + "\n}\n"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What scoring and converting images costs, beside OpenCV and scikit-image."""
+"""What converting images costs, beside OpenCV."""
 
 import json
 import sys
@@ -9,13 +9,9 @@ from statistics import median
 
 import numpy as np
 from PIL import Image
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchmarks import BenchmarkError, Row, by_turns, cpu_seconds, row, run
-from stages.evaluate import measures
+from benchmarks import BenchmarkError, Row, by_turns, row, run
 
-IMAGES, SIDE = 10_000, 28
-CLOSE = 1e-6  # how near the scores must be
 PEER, DENOISING = "cvtColor", "fastNlMeansDenoising"  # of OpenCV, on luma
 MEGAPIXELS, DENOISED = (1, 12, 100), 12  # the peer that denoises takes long
 WAYS = ("bt601", "subpixel")
@@ -58,38 +54,6 @@ seconds = time.perf_counter() - start
 Image.fromarray(gray).save(target, compress_level=1)
 print(seconds)
 """
-
-
-def scoring(rounds: int) -> list[Row]:
-    """SSIM and PSNR of every patch, beside a loop over scikit-image: CPU time, one thread, in memory."""
-    images = pictures(IMAGES)
-    worst = float(np.abs(ours(*images) - loop(*images)).max())
-    timed = {way.__name__: partial(cpu_seconds, partial(way, *images)) for way in (ours, loop)}
-    rate, peer = ([IMAGES / seconds for seconds in took[1:]] for took in by_turns(timed, rounds + 1).values())  # warm
-    what = f"SSIM and PSNR of {IMAGES:,} patches of 28 × 28, equal to {CLOSE:g}, beside a loop over scikit-image"
-    return [row(what, "images/s", rate, peer, "≥ 10", also=worst <= CLOSE)]
-
-
-def pictures(images: int) -> tuple[np.ndarray, np.ndarray]:
-    """Targets, and outputs with more or less noise, both `(images, 28, 28)` float64 in [0, 1]."""
-    rng = np.random.default_rng(0)
-    coarse = rng.random((images, SIDE // 4, SIDE // 4))
-    targets = coarse.repeat(4, axis=1).repeat(4, axis=2) * 0.8 + rng.random((images, SIDE, SIDE)) * 0.2
-    noise = rng.normal(size=targets.shape) * rng.uniform(0.01, 0.2, (images, 1, 1))
-    return targets, np.clip(targets + noise, 0, 1)
-
-
-def ours(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """SSIM and PSNR of each image by `stages.evaluate.measures`: `(2, n)`."""
-    return np.stack([measures.ssim(targets, outputs), measures.psnr(targets, outputs)])
-
-
-def loop(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """The same by scikit-image with the settings of Wang et al. 2004, image by image: `(2, n)`."""
-    wang = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1}
-    pairs = list(zip(targets, outputs, strict=True))
-    ssim = [structural_similarity(target, output, **wang) for target, output in pairs]
-    return np.array([ssim, [peak_signal_noise_ratio(target, output, data_range=1) for target, output in pairs]])
 
 
 def convert(rounds: int) -> list[Row]:
