@@ -55,16 +55,15 @@ def collect(variants: list[str], test_sets: list[str]) -> Results:
     }
     runs = studies({name: evaluations[name] for name in variants})
     bands = joined("bands.csv", names, ["method", "low"])
-    contrast = joined("contrast.csv", names, ["method", "photo"])
     return Results(
         variants=variants,
         evaluations=evaluations,
         methods=summary.methods(evaluations, training, summary.seeds(runs)),
-        probes=summary.probes(evaluations, bands, contrast).set_index("method", drop=False),
+        probes=summary.probes(evaluations, bands).set_index("method", drop=False),
         curves=curves[["variant", "epoch", "loss", "val_loss", "psnr", "val_psnr"]],
         distributions=summary.distributions(joined("quantiles.csv", names, ["method", "quantile"])),
         bands=bands,
-        contrast=contrast,
+        contrast=joined("contrast.csv", names, ["method", "photo"]),
         conversions=read_table(EVALUATIONS / BASELINES / "conversions.csv", text=TEXT),
         restored=joined("restored.csv", names, ["kind", "level", "method", "photo"]),
         restored_sets={name: read_table(TEST_SETS / name / "restored.csv", text=TEXT) for name in test_sets},

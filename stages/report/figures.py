@@ -1,6 +1,7 @@
 """Figures of the report as SVG, and the pictures of the README."""
 
 import io
+import re
 from collections.abc import Sized
 
 import matplotlib
@@ -12,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from stages.evaluate.pictures import CROP, middle, noise_shown
 from stages.report.collect import Results
-from stages.report.summary import CODED, CODES, NOISE, READ_OUT
+from stages.report.summary import CODED, CODES, READ_OUT, latent_axis
 
 GAP = 8  # pixels
 TEXT = 36  # pixels, two lines under each crop
@@ -29,11 +30,13 @@ def of_results(results: Results) -> dict[str, str]:
     bands, probes = (table[~table["method"].isin(read_outs)] for table in (results.bands, results.probes))
     probes = probes.assign(kind=methods["kind"])
     colour = [name for name in results.variants if methods.loc[name, "target"] == "colour"]
-    return {
+    found = {
         "PSNR during training: validation patches, and training patches dashed": curves(results.curves, colour),
         "Luminance detail: error by spatial frequency, fixed codes dashed": detail(bands),
         "Gaussian noise on the colour, scored against the clean target, baselines dashed": noise(probes),
     }
+    axis = latent_axis(results.studies)
+    return found | ({"PSNR by latent size, fixed codes dashed": latent(axis)} if len(axis) else {})
 
 
 def curves(table: pd.DataFrame, colour: list[str]) -> str:
@@ -60,8 +63,8 @@ def detail(table: pd.DataFrame) -> str:
 
 def noise(table: pd.DataFrame) -> str:
     """PSNR against the clean target by Gaussian noise, a line per method; `table` has the columns of the probes."""
-    found = {name: NOISE.fullmatch(name) for name in table}
-    columns = {int(kind[2]): name for name, kind in found.items() if kind and kind[1] == "gaussian"}
+    found = {name: re.fullmatch(r"noise_gaussian_(\d+)_psnr", name) for name in table}
+    columns = {int(level[1]): name for name, level in found.items() if level}
     figure, (axes,) = _figure(4)
     axes.set_prop_cycle(color=matplotlib.color_sequences["tab20"])
     for _, row in table.iterrows():

@@ -9,14 +9,13 @@ import numpy as np
 from PIL import Image
 
 from stages.evaluate.pictures import middle
-from stages.report import figures, summary, text
+from stages.report import figures, text
 from stages.report.claims import Claim
-from stages.report.collect import PEER_OF, Results
+from stages.report.collect import Results
 
 TEMPLATE = Path(__file__).with_name("page.html")
 SHOWN = (160, 240)  # pixels of the pictures, rows and columns
 QUALITY = 85  # of their JPEGs
-OF_RUNS = ["study", "run", "latent", "photographs", "psnr", "val_psnr", "ssim", "noise_psnr"]  # columns
 
 
 def render(results: Results, claims: list[Claim]) -> str:
@@ -28,30 +27,15 @@ def render(results: Results, claims: list[Claim]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    axis = summary.latent_axis(results.studies)
-    runs = results.studies[results.studies["study"] != "scenes"]
     return environment.get_template(TEMPLATE.name).render(
         results=results,
-        answer=summary.answer(results.methods, results.studies),
-        under_noise=summary.under_noise(results.restored, results.variants),
+        answer=text.answer(results),
         shown=compared(results),
         methods=text.methods(results.methods),
-        targets=results.evaluations["baselines"]["targets"],
+        conversion=results.evaluations["baselines"]["targets"]["conversion"],
         claims=claims,
-        scenes=summary.scenes(results.studies),
         figures=figures.of_results(results),
-        test_sets={name: text.methods(table) for name, table in results.test_sets.items()},
-        domains=text.domains(results.evaluations),
-        probes=text.cells(results.probes[["method", *summary.PROBES, "detail_limit"]]),
-        contrast=text.cells(summary.means(results.contrast, "method")),
-        conversions=text.cells(summary.means(results.conversions, "conversion")),
-        restored=summary.restored(results.restored),
-        peers={name: summary.beside_peers(rows, PEER_OF) for name, rows in results.peers.items()},
-        axis=text.cells(axis),
-        crossing=summary.crossing(axis) if len(axis) else "",
-        latent_figure=figures.latent(axis) if len(axis) else "",
-        learning_curve=summary.learning_curve(results.studies),
-        studies=text.cells(runs[OF_RUNS]) if len(runs) else runs,
+        sections=text.sections(results),
     )
 
 

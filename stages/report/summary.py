@@ -1,6 +1,5 @@
 """Tables of methods, probes, damaged photographs and studies; and the answer, in sentences."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,13 +9,12 @@ from stages.evaluate.measures import HEADLINE, MEASURES
 from stages.evaluate.scores import BAND, Interval
 from stages.report.claims import CODES
 
-DECIMALS = {**{name: MEASURES[name].decimals for name in HEADLINE}, "nats": 3}  # by the last word of a column
+DECIMALS = {name: MEASURES[name].decimals for name in HEADLINE}  # by the last word of a column
 DEFAULT_DECIMALS = 4
 FACTS = ("latent", "kl_nats", "active_units", "chroma_of_input", "chroma_of_output")
 WORK = ("trainable", "parameters", "steps", "macs")  # what training and the network take
 COUNTS = ("latent", *WORK, "active_units", "identical", "patches")
 PROBES = ("chroma_r2", "chroma_levels", "chroma_excess", "hue_contrast", "smoothness", "smoothness_reference")
-NOISE = re.compile(r"noise_([a-z]+)_(\d+)_psnr")  # columns of the probes; scores by domain are called <domain>_psnr
 RESTORED = {"psnr": ".2f", "ssim": ".3f"}  # measures of damaged photographs, and how they are written
 HALF = -3.0  # dB
 ENOUGH_SEEDS = 3
@@ -26,7 +24,7 @@ NUMBERS = (
     "start_psnr", "start_ssim", "gain", "psnr", "psnr_low", "psnr_high", "ssim_low", "ssim_high", "psnr_of_mean_mse",
 )  # fmt: skip
 FILTERS = ("tv", "nl_means", "wavelet", "sliding_dct")  # classical, see `stages.evaluate.baselines`
-SPECTRUM = "error beside the target in dB, by spatial frequency from … cycles per pixel, at {kind} {level}"
+SPECTRUM = "Error beside the target in dB, by spatial frequency from … cycles per pixel, at {kind} {level}"
 AUTOENCODER, READ_OUT, BASELINE = "autoencoder", "read-out", "baseline"
 
 
@@ -73,14 +71,12 @@ def from_colour_to_gray(table: pd.DataFrame) -> pd.DataFrame:
     return table[(table["kind"] == AUTOENCODER) & (table["input"] == "colour") & (table["target"] == "gray")]
 
 
-def probes(evaluations: dict[str, Any], bands: pd.DataFrame, contrast: pd.DataFrame) -> pd.DataFrame:
-    """A row per method, in the order of `evaluations`: its probes, and its scores by domain.
+def probes(evaluations: dict[str, Any], bands: pd.DataFrame) -> pd.DataFrame:
+    """A row per method, in the order of `evaluations`.
 
-    Columns: method; `PROBES`; detail_limit (cycles per pixel), from `bands`; the means of the measures of
-    decolorization; then noise_<kind>_<level>_psnr and …_ssim, and <domain>_psnr and …_ssim.
+    Columns: method; `PROBES`; detail_limit (cycles per pixel), from `bands`; noise_<kind>_<level>_psnr and …_ssim.
     """
     rows: dict[str, dict[str, Any]] = {}
-    contrast = means(contrast, "method").set_index("method")
     for evaluation in evaluations.values():
         for method, score in evaluation["scores"].items():
             found = score["probes"]
@@ -88,9 +84,7 @@ def probes(evaluations: dict[str, Any], bands: pd.DataFrame, contrast: pd.DataFr
                 "method": method,
                 **{key: found[key] for key in PROBES},
                 "detail_limit": detail_limit(bands[bands["method"] == method]),
-                **contrast.loc[method],
                 **{f"noise_{level}_{key}": value for level, at in found["noise"].items() for key, value in at.items()},
-                **{f"{name}_{key}": of[key] for name, of in score["domains"].items() for key in HEADLINE},
             }
     return _rounded(pd.DataFrame(list(rows.values())))
 
@@ -132,7 +126,7 @@ def beside_peers(rows: pd.DataFrame, variant: str) -> dict[str, pd.DataFrame]:
         f"{MEASURES[name].title} of {variant} less the method's": _by_damage(gains, name, f"+z{form}")
         for name, form in RESTORED.items()
     }
-    return {**restored(rows), **told, "megapixels per CPU second": rates}
+    return {**restored(rows), **told, "Megapixels per CPU second": rates}
 
 
 def _by_damage(rows: pd.DataFrame, measure: str, form: str) -> pd.DataFrame:

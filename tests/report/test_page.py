@@ -96,7 +96,9 @@ def test_a_click_on_a_title_sorts_by_number_and_back(opened: Page) -> None:
         assert title.get_attribute("aria-sort") == direction
 
 
-def test_results_md_has_a_row_per_method_and_a_verdict_per_claim(results: collect.Results) -> None:
+def test_results_md_has_a_row_per_method_a_verdict_per_claim_and_the_tables_of_the_page(
+    results: collect.Results, html: str
+) -> None:
     verdicts = claims.decide(results.studies)
     written = text.results(results, verdicts)
     rows = re.findall(r"^\| `(\w+)` \|", written, flags=re.MULTILINE)
@@ -107,6 +109,9 @@ def test_results_md_has_a_row_per_method_and_a_verdict_per_claim(results: collec
     assert rows[: len(results.methods)] == list(results.methods.index)
     assert "| `adaptive` | autoencoder | 261 | 38.500 | 37.5 … 39.5 | 16.000 | 0.38500 |" in written
     assert all(f"- **{claim.claim}** *{claim.label}.* {claim.sentence}" in written for claim in verdicts)
+    titles = re.findall("^## (.*)", written, flags=re.MULTILINE)
+    assert titles == ["Verdicts", *re.findall("<details><summary>(.*)</summary>", html)[1:]]  # the first: columns
+    assert len(titles) == 11
 
 
 def test_luma_is_called_the_target_s_formula_only_where_it_is(

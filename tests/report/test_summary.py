@@ -63,7 +63,7 @@ def test_beside_peers_the_gain_is_of_the_same_photographs(results: collect.Resul
     assert told["PSNR dB"]["gaussian 25"].tolist() == ["31.50 (25.15 … 37.85)", "30.00 (30.00 … 30.00)"]
     gain = told["PSNR dB of denoise less the method's"]
     assert gain.to_numpy().tolist() == [["bm3d", "+1.50 (-4.85 … +7.85)"]]
-    assert told["megapixels per CPU second"].to_numpy().tolist() == [["denoise", "2"], ["bm3d", "2"]]
+    assert told["Megapixels per CPU second"].to_numpy().tolist() == [["denoise", "2"], ["bm3d", "2"]]
 
 
 def test_peers_of_another_network_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
