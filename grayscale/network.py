@@ -68,7 +68,7 @@ def load(path: Path, threads: int = 1) -> Network:
     except Exception as error:  # a damaged or hostile file can raise anything
         raise ModelError(f"{path}: can't be loaded: {_first_line(error)}") from error
     if network is None:
-        raise ModelError(f"{path}: is no network from images to images with metadata for photographs")
+        raise ModelError(f"{path}: is no network for photographs: its input, output or metadata do not fit")
     return network
 
 

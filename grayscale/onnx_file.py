@@ -65,13 +65,13 @@ def read(path: Path) -> bytes:
             if fields > MAX_FIELDS:
                 raise OnnxFileError(f"has more than {MAX_FIELDS:,} parts")
             if field in REFUSED and value != 0:
-                raise OnnxFileError(f"holds {REFUSED[field]}, which is not run")
+                raise OnnxFileError(f"is refused: it holds {REFUSED[field]}")
             if (field in MESSAGES or field in ALLOWED) and kind != BYTES:
                 raise OnnxFileError("is no ONNX file")
             if field in ALLOWED:
                 what, allowed = ALLOWED[field]
                 if content[first:end] not in allowed:
-                    raise OnnxFileError(f"has {what} {content[first:end][:40]!r}, which is not run")
+                    raise OnnxFileError(f"is refused: it has {what} {content[first:end][:40]!r}")
             if field in MESSAGES:
                 waiting.append((MESSAGES[field], first, end))
     if graphs != 1:

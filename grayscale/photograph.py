@@ -89,14 +89,14 @@ def automatic(clean: Named, noisy: Named | None, read: Read, height: int, width:
 
 
 def closed_form(method: str) -> Converter:
-    """The closed form that makes the targets."""
+    """By a closed form, as the targets are made."""
     return lambda read, height, width: conversions.stripes(
         method, lambda top, bottom: levels(read(top, bottom), bits=8), height, width
     )
 
 
 def network(path: Path, threads: int | None = None, sigma: float | None = None) -> Converter:
-    """A model file; `threads` is by default the number of cores.
+    """By a model file; `threads` is by default the number of cores.
 
     It runs on large tiles if it is fully convolutional, else on blended patches. It computes in float32, scores are in
     float64: about 20 of a million pixels differ, by one 8-bit level. A network with gray input gets luma, one that

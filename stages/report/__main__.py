@@ -1,4 +1,4 @@
-"""Stage `report`: metrics/results.md and metrics/result.png for git, the page and tables in data/report."""
+"""Stage `report`: metrics/results.md and pictures for git, the page and tables in data/report."""
 
 from stages.common import leftovers
 from stages.common.artifacts import write_table, write_text
