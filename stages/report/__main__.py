@@ -1,4 +1,4 @@
-"""Stage `report`: metrics/results.md and pictures for git, the page and tables in data/report."""
+"""Stage `report`: metrics/results.md and pictures for git, the page and tables of plots in data/report."""
 
 from stages.common import leftovers
 from stages.common.artifacts import write_table, write_text
@@ -16,17 +16,8 @@ def main() -> None:
         write_png(work.out("metrics/result.png"), figures.result_picture(results))
         write_png(work.out("metrics/noisy.png"), figures.noisy_picture(results))
         out = work.out("data/report")
-        tables = {  # for DVC's plots, and for people
-            "methods": results.methods,
-            "probes": results.probes,
-            "curves": results.curves,
-            "quantiles": results.distributions,
-            "bands": results.bands,
-            "contrast": results.contrast,
-            "conversions": results.conversions,
-            **{f"test_set_{name}": table for name, table in results.test_sets.items()},
-        }
-        for name, table in tables.items():
+        plotted = {"probes": results.probes, "curves": results.curves, "quantiles": results.distributions}
+        for name, table in plotted.items():  # by DVC
             write_table(out / f"{name}.csv", table)
         write_text(out / "index.html", page.render(results, verdicts))
     print(f"report: {summary.answer(results.methods, results.studies)} See data/report/index.html")

@@ -84,7 +84,7 @@ def of_test_set(name: str, training: dict[str, Any]) -> pd.DataFrame:
     """The methods on a further test set, best first, with their means of what contrast they keep."""
     methods = summary.methods(read_json(TEST_SETS / name / "summary.json"), training, {})
     contrast = summary.means(read_table(TEST_SETS / name / "contrast.csv", text=TEXT), "method")
-    return methods.assign(stage=f"evaluate_set@{name}").join(contrast.set_index("method"))
+    return methods.join(contrast.set_index("method"))
 
 
 def peers() -> dict[str, pd.DataFrame]:

@@ -32,7 +32,6 @@ def render(results: Results, claims: list[Claim]) -> str:
         answer=text.answer(results),
         shown=compared(results),
         methods=text.methods(results.methods),
-        conversion=results.evaluations["baselines"]["targets"]["conversion"],
         claims=claims,
         figures=figures.of_results(results),
         sections=text.sections(results),

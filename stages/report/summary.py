@@ -11,9 +11,8 @@ from stages.report.claims import CODES
 
 DECIMALS = {name: MEASURES[name].decimals for name in HEADLINE}  # by the last word of a column
 DEFAULT_DECIMALS = 4
-FACTS = ("latent", "kl_nats", "active_units", "chroma_of_input", "chroma_of_output")
 WORK = ("trainable", "parameters", "steps", "macs")  # what training and the network take
-COUNTS = ("latent", *WORK, "active_units", "identical", "patches")
+COUNTS = ("latent", *WORK, "identical", "patches")
 PROBES = ("chroma_r2", "chroma_levels", "chroma_excess", "hue_contrast", "smoothness", "smoothness_reference")
 RESTORED = {"psnr": ".2f", "ssim": ".3f"}  # measures of damaged photographs, and how they are written
 HALF = -3.0  # dB
@@ -31,9 +30,9 @@ AUTOENCODER, READ_OUT, BASELINE = "autoencoder", "read-out", "baseline"
 def methods(evaluations: dict[str, Any], training: dict[str, Any], over_seeds: dict[str, str]) -> pd.DataFrame:
     """A row per method, smallest mean squared error first, indexed by method.
 
-    Columns: method, kind, stage; for autoencoders latent, probes, input, target, seeds (`over_seeds`), start_psnr and
-    start_ssim before the first step, gain in PSNR over the best code of the same size, trainable, parameters, steps,
-    macs; the measures, headline ones also with `_low` and `_high`; psnr_of_mean_mse, identical, patches. Values that a
+    Columns: method, kind; for autoencoders latent, input, target, seeds (`over_seeds`), start_psnr and start_ssim
+    before the first step, gain in PSNR over the best code of the same size, trainable, parameters, steps, macs; the
+    measures, headline ones also with `_low` and `_high`; psnr_of_mean_mse, identical, patches. Values that a
     method does not have are missing.
     """
     rows: dict[str, dict[str, Any]] = {}
@@ -41,10 +40,10 @@ def methods(evaluations: dict[str, Any], training: dict[str, Any], over_seeds: d
         codes = [score["psnr"] for method, score in evaluation["scores"].items() if method.startswith(CODED)]
         for method, score in evaluation["scores"].items():
             kind = AUTOENCODER if method == name else READ_OUT if method.startswith(f"{name}_") else BASELINE
-            row = {"method": method, "kind": kind, "stage": f"evaluate@{name}" if name in training else name}
+            row: dict[str, Any] = {"method": method, "kind": kind}
             if kind == AUTOENCODER:
                 recipe = training[name]["recipe"]
-                row |= {key: evaluation.get(key) for key in FACTS} | {key: training[name].get(key) for key in WORK}
+                row |= {"latent": evaluation["latent"], **{key: training[name][key] for key in WORK}}
                 row |= {"input": recipe["input"], "target": recipe["target"], "seeds": over_seeds.get(name)}
                 row |= {f"start_{key}": _decimals(key, value) for key, value in evaluation.get("start", {}).items()}
                 row["gain"] = _decimals("psnr", score["psnr"] - max(codes)) if codes else None
@@ -54,7 +53,7 @@ def methods(evaluations: dict[str, Any], training: dict[str, Any], over_seeds: d
                     ends = score["interval"][key] or {}
                     row |= {f"{key}_{end}": _decimals(key, ends.get(end)) for end in ("low", "high")}
             rows.setdefault(method, row | {key: score[key] for key in ("psnr_of_mean_mse", "identical", "patches")})
-    columns = ["method", "kind", "stage", *FACTS, "input", "target", "seeds", "start_psnr", "start_ssim", "gain", *WORK]
+    columns = ["method", "kind", "latent", "input", "target", "seeds", "start_psnr", "start_ssim", "gain", *WORK]
     table = pd.DataFrame(list(rows.values()))
     table = table.reindex(columns=[*columns, *(key for key in table if key not in columns)])
     table = table.astype({**dict.fromkeys(COUNTS, "Int64"), **dict.fromkeys(NUMBERS, float)})

@@ -14,13 +14,9 @@ from stages.report import claims, collect, figures, page, text
 from tests.report.conftest import VARIANTS
 
 
-def rendered(results: collect.Results) -> str:
-    return page.render(results, claims.decide(results.studies))
-
-
 @pytest.fixture(scope="module")
 def html(results: collect.Results) -> str:
-    return rendered(results)
+    return page.render(results, claims.decide(results.studies))
 
 
 @pytest.fixture(scope="module")
@@ -112,15 +108,6 @@ def test_results_md_has_a_row_per_method_a_verdict_per_claim_and_the_tables_of_t
     titles = re.findall("^## (.*)", written, flags=re.MULTILINE)
     assert titles == ["Verdicts", *re.findall("<details><summary>(.*)</summary>", html)[1:]]  # the first: columns
     assert len(titles) == 11
-
-
-def test_luma_is_called_the_target_s_formula_only_where_it_is(
-    results: collect.Results, html: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert "its own formula" in html
-    monkeypatch.setattr(figures, "of_results", lambda _: {})
-    monkeypatch.setitem(results.evaluations["baselines"]["targets"], "conversion", "lightness")
-    assert "its own formula" not in rendered(results)
 
 
 def test_a_single_point_is_drawn() -> None:
