@@ -70,11 +70,10 @@ class Comparison:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.compare", description=__doc__)
     parser.add_argument("old", help="commit, branch or tag to compare with")
-    parser.add_argument("--to", metavar="REV", help="compare this revision instead of the workspace")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write to a file, for a pull request")
     arguments = parser.parse_args()
     try:
-        text = markdown(compare(Revision(arguments.old), Revision(arguments.to)))
+        text = markdown(compare(Revision(arguments.old), Revision()))
     except ArtifactError as error:
         raise SystemExit(f"compare: {error}") from None
     if arguments.markdown:

@@ -120,8 +120,10 @@ def test_an_unknown_revision_is_refused(here: Path) -> None:
 def test_the_command_prints_and_writes_a_comparison_and_reports_missing_results(
     made: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(made.copy(tmp_path / "clone").folder)
-    monkeypatch.setattr("sys.argv", ["compare", "first", "--to", "second", "--markdown", "comment.md"])
+    clone = made.copy(tmp_path / "clone")
+    monkeypatch.chdir(clone.folder)
+    clone.run("git", "switch", "--quiet", "--detach", "second")
+    monkeypatch.setattr("sys.argv", ["compare", "first", "--markdown", "comment.md"])
     compare.main()
     printed = capsys.readouterr().out
     assert "| `subpixel` psnr |" in printed
