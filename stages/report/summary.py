@@ -132,10 +132,7 @@ def _by_damage(rows: pd.DataFrame, measure: str, form: str) -> pd.DataFrame:
     """Text: a row per method, a column per damage, means of a measure over photographs with Student's 95 % interval."""
     cells: dict[str, dict[str, str]] = {}
     for (method, kind, level), group in rows.groupby(["method", "kind", "level"], sort=False):
-        values = group[measure].dropna()
-        single = "".join(f"{value:{form}}" for value in values)
-        text = Interval.of(values).text(form, "") if len(values) > 1 else single
-        cells.setdefault(str(method), {})[f"{kind} {level}"] = text
+        cells.setdefault(str(method), {})[f"{kind} {level}"] = _mean(group[measure], form)
     return pd.DataFrame.from_dict(cells, orient="index").fillna("").rename_axis("method").reset_index()
 
 
@@ -170,15 +167,15 @@ def scenes(studies: pd.DataFrame) -> pd.DataFrame:
     for variant, runs in studies[studies["study"] == "scenes"].groupby("variant", sort=False):
         row = {"variant": variant, "latent": f"{runs['latent'].iloc[0]:.0f}", "scenes": str(len(runs))}
         row |= {"PSNR dB": f"{runs['psnr'].mean():.2f}", "SSIM": f"{runs['ssim'].mean():.4f}"}
-        row |= {
-            f"− {title} dB": _difference(runs["psnr"] - runs[f"{code}_psnr"], "+z.2f") for code, title in CODES.items()
-        }
-        rows.append({**row, "− luma SSIM": _difference(runs["ssim"] - runs["luma_ssim"], "+z.3f")})
+        row |= {f"− {title} dB": _mean(runs["psnr"] - runs[f"{code}_psnr"], "+z.2f") for code, title in CODES.items()}
+        rows.append({**row, "− luma SSIM": _mean(runs["ssim"] - runs["luma_ssim"], "+z.3f")})
     return pd.DataFrame(rows)
 
 
-def _difference(values: pd.Series, form: str) -> str:
-    return Interval.of(values).text(form, "") if values.count() > 1 else ""
+def _mean(values: pd.Series, form: str) -> str:
+    """The mean of what is not missing, with its interval from two values on."""
+    values = values.dropna()
+    return Interval.of(values).text(form, "") if len(values) > 1 else "".join(f"{value:{form}}" for value in values)
 
 
 def learning_curve(studies: pd.DataFrame) -> pd.DataFrame:

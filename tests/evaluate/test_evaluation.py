@@ -294,20 +294,17 @@ def test_a_denoiser_is_scored_with_estimated_and_true_damage_and_before_training
 def test_a_denoiser_sees_the_damage_of_the_whole_photograph_and_leaves_no_seams(
     denoiser: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    photograph = samples.leaves(4, 130, 144)
+    photograph = samples.leaves(4, 180, 184)
     levels = damage.estimate(photograph)
     assert denoiser.model
     of, model = replace(denoiser, levels=tuple(levels)), networks.load(denoiser.model, 12)
     _, margin = networks.reach(denoiser.model) or (0, 0)
-    outputs = []
-    for tile in (512, 40):
-        monkeypatch.setattr(tiles, "TILE", tile)
-        outputs.append(methods.whole(of, "mine", lambda colour, gray: of.predict(colour, gray)[..., 0], photograph))
-    assert outputs[0].shape == (130, 144)
-    assert outputs[1] == pytest.approx(outputs[0], abs=1e-9)
-    at_once = networks.predict(model, damage.beside(photograph[None, :128] / 255, levels))[0, ..., 0]
-    inner = np.s_[margin : 128 - margin, margin : 144 - margin]
-    assert outputs[0][inner] == pytest.approx(at_once[inner], abs=1e-9)
+    monkeypatch.setattr(tiles, "TILE", 40)
+    found = methods.whole(of, "mine", lambda colour, gray: of.predict(colour, gray)[..., 0], photograph)
+    at_once = networks.predict(model, damage.beside(photograph[None] / 255, levels))[0, ..., 0]
+    inner = np.s_[margin:-margin, margin:-margin]
+    assert found[inner].size > 400
+    assert found[inner] == pytest.approx(at_once[inner], abs=1e-9)
 
 
 # === Data ===

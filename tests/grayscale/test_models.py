@@ -11,7 +11,8 @@ from ruamel.yaml import YAML
 from grayscale import models
 from grayscale.core import hashes
 from grayscale.models import ModelError
-from tests.conftest import REPOSITORY, Workspace
+from tests.conftest import REPOSITORY
+from tests.tools.conftest import new_repository
 
 MAP = """
 stages:
@@ -30,12 +31,9 @@ def test_a_model_is_found_if_its_folder_has_the_hash_in_dvc_lock(model_file: Pat
         (tmp_path / "model" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "model" / name).write_text(name)
     shutil.copy2(model_file, tmp_path / "model/model.onnx")
-    clone = Workspace(tmp_path / "clone")
-    clone.folder.mkdir()
+    clone = new_repository(tmp_path / "clone")
     shutil.copy2(REPOSITORY / "params.yaml", clone.folder)
     (clone.folder / "dvc.yaml").write_text(MAP)
-    clone.run("git", "init", "--quiet")
-    clone.run("dvc", "init", "--quiet")
     clone.run("dvc", "repro", "--quiet", "train@subpixel")
 
     folder = clone.folder / "data/models/subpixel"
