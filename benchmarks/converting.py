@@ -102,7 +102,7 @@ def _starts(photograph: Path, rounds: int) -> list[Row]:
     at_once = median(took["help"]) <= AT_ONCE
     little_more = median(took["network"]) - median(took["formula"]) <= MORE
     what = f"grayscale --help, at most {AT_ONCE} s, beside python -c 'import numpy'"
-    other = f"grayscale with one photograph by subpixel, at most {MORE:g} s more than, beside by bt601"
+    other = f"grayscale with one photograph by subpixel, at most {MORE:g} s more, beside the same by bt601"
     return [
         row(what, "CPU s", took["help"], took["numpy"], "≤ 3", also=at_once),
         row(other, "CPU s", took["network"], took["formula"], "≤ 3", also=little_more),

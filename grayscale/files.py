@@ -106,9 +106,10 @@ def _photographs(folder: Path, output: Path | None) -> list[Path]:
 
 
 def _targets(places: Mapping[Path, Path]) -> dict[Path, Path]:
-    """Each photograph's output: the one that it has, else the first of its `_names` that is free for it.
+    """Each photograph's output: the one that it has, else the first of its `_names` that is free.
 
-    A name is free if it is no other photograph's output, and no other has it with as many or fewer names after it.
+    A name is not free if another photograph has it as its output or may get it: the first is compared with all names of
+    the others, the second with their last two. The last is always free.
     """
     names: dict[Path, list[Path]] = {}
     for source, place in places.items():

@@ -134,7 +134,7 @@ def sections(found: Results) -> Iterator[Section]:
     yield Section("Conversions", told, {"": cells(summary.means(found.conversions, "conversion"))})
     yield _restored("Damage undone", found.restored)
     for name, test_set in found.test_sets.items():
-        told = f"`test_sets.{name}` in params.yaml. Of patches, then of whole photographs as in “Contrast kept”."
+        told = f"`test_sets.{name}` in params.yaml: scores of patches, then the contrast kept in whole photographs."
         yield Section(f"Test set {name}", told, {"": methods(test_set)})
         yield _restored(f"Test set {name}: damage undone", found.restored_sets[name])
     for name, rows in found.peers.items():
