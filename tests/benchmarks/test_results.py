@@ -61,6 +61,8 @@ def test_the_rows_of_other_photographs_and_of_filters_that_are_not_installed_sta
     write_text(denoising.MODEL, "another network")
     denoising.write("mine", rows)
     assert {name: set(table["method"]) for name, table in peers().items()} == {"mine": {"luma", "bm3d"}}
+    denoising.MODEL.unlink()
+    assert peers() == {}
 
 
 def test_a_command_is_measured_with_its_children_and_its_failure_is_told() -> None:

@@ -60,6 +60,8 @@ def test_the_page_is_whole_at_phone_and_desktop_width(opened: Page, width: int) 
     assert len(drawn) == 2 + 2 + len(VARIANTS)
     assert all(0 < pixels <= 240 for pixels in drawn)
     assert opened.evaluate("document.documentElement.scrollWidth") <= width
+    assert opened.locator("figure > svg").count() == 4
+    assert "`" not in opened.locator("body").inner_text()
     assert "exactly right" in opened.locator("p.answer").inner_text()
     assert "Runs: scenes of naive (10), scenes of simple (10)." in opened.locator("dd").first.inner_text()
 
@@ -108,6 +110,9 @@ def test_results_md_has_a_row_per_method_a_verdict_per_claim_and_the_tables_of_t
     titles = re.findall("^## (.*)", written, flags=re.MULTILINE)
     assert titles == ["Verdicts", *re.findall("<details><summary>(.*)</summary>", html)[1:]]  # the first: columns
     assert len(titles) == 11
+    assert not re.search(
+        "scenes_simple|noise_gaussian_5_ssim", written
+    )  # single runs and SSIM under noise are in files
 
 
 def test_a_single_point_is_drawn() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from stages.report import collect, summary
 from stages.report.collect import SPLITS
-from tests.report.conftest import VARIANTS, table_of_studies, write_results
+from tests.report.conftest import VARIANTS, table_of_studies
 
 
 def test_every_method_has_a_row_best_first(results: collect.Results) -> None:
@@ -61,16 +61,6 @@ def test_beside_peers_the_gain_is_of_the_same_photographs(results: collect.Resul
     gain = told["PSNR dB of denoise less the method's"]
     assert gain.to_numpy().tolist() == [["bm3d", "+1.50 (-4.85 … +7.85)"]]
     assert told["Megapixels per CPU second"].to_numpy().tolist() == [["denoise", "2"], ["bm3d", "2"]]
-
-
-def test_peers_of_another_network_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    write_results(tmp_path)
-    assert list(collect.peers()) == ["this"]
-    (tmp_path / "data/models/denoise/model.onnx").write_bytes(b"another network")
-    assert collect.peers() == {}
-    (tmp_path / "data/models/denoise/model.onnx").unlink()
-    assert collect.peers() == {}
 
 
 @pytest.mark.parametrize(("errors", "limit"), [([-20, -3.0, -2.9, 0], 0.5), ([-20, -10, -4, -3.1], 1.0), ([0] * 4, 0)])
