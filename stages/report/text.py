@@ -10,6 +10,7 @@ from stages.report import summary
 from stages.report.claims import Claim
 from stages.report.collect import PEER_OF, Results
 
+# What stands above the tables of each section; names are in backticks.
 SCENES = "Mean differences from yardsticks on the same patches, with 95 % intervals."
 STUDIES = (
     "`make study` runs them. Runs on other patches, or of code or settings that give a variant another score than the "
