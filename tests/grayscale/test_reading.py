@@ -103,6 +103,16 @@ def test_the_first_page_that_is_no_thumbnail_is_read_and_camera_raw_is_refused(
         near(pixels_of(content), expected, 0)
 
 
+def test_a_tiff_that_lists_a_directory_again_and_again_is_refused() -> None:
+    def listing(place: int) -> bytes:
+        below = {**RGB, "extratags": [(65000, 4, 64, [place] * 64, True)]}
+        return tiff((THUMBNAIL, below), (THUMBNAIL, RGB)).replace(struct.pack("<H", 65000), struct.pack("<H", 330))
+
+    with tifffile.TiffFile(io.BytesIO(listing(0))) as file:
+        place = file.pages[1].offset
+    refused(listing(place), "^damaged$")
+
+
 @pytest.mark.parametrize("compression", [None, "zlib"])
 @pytest.mark.parametrize("photometric", ["minisblack", "cielab"])
 def test_planes_that_pillow_misreads_are_refused(compression: str | None, photometric: Any) -> None:
