@@ -25,6 +25,8 @@ from grayscale.reading.names import shown
 WHITE = (255, 255, 255)  # behind transparent pixels
 KILLED = "not converted: a worker process was killed, perhaps because memory ran out; use fewer --jobs"
 
+_interrupted = threading.Event()  # in a worker, by Ctrl-C
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -69,6 +71,8 @@ def _convert(job: Job, choice: Choice, quiet: bool) -> Done:
         width, height = image.size
 
         def read(top: int, bottom: int) -> np.ndarray:
+            if _interrupted.is_set():
+                raise FilesError("interrupted")
             return np.asarray(image.crop((0, top, width, bottom)))
 
         model = choice.model and photograph.automatic(choice.model, choice.noisy, read, height, width)
@@ -124,8 +128,8 @@ def _in_processes(jobs: list[Job], choice: Choice, workers: int) -> Generator[Do
 def _settings_of_workers() -> Iterator[None]:
     """Set what new processes inherit.
 
-    They ignore Ctrl-C: the main process lets each worker finish its photograph. They import no modules from the working
-    directory, which may be a folder of photographs.
+    They ignore Ctrl-C while they start. They import no modules from the working directory, which may be a folder of
+    photographs.
     """
     interrupt, path = signal.signal(signal.SIGINT, signal.SIG_IGN), os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
@@ -139,7 +143,8 @@ def _settings_of_workers() -> Iterator[None]:
 
 
 def _end_with_parent() -> None:
-    """In a worker: end when the main process ends."""
+    """In a worker: end when the main process ends; read no further after Ctrl-C, as the main process waits."""
+    signal.signal(signal.SIGINT, lambda *_: _interrupted.set())
 
     def wait() -> None:
         multiprocessing.parent_process().join()  # type: ignore[union-attr]  # not None in a worker

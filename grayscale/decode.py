@@ -147,6 +147,8 @@ def _loaded(file: BinaryIO, kind: str, lower: bool = False) -> tuple[Image.Image
             image = _opened(file, kind, page)
             TiffImagePlugin.READ_LIBTIFF = False
     with image:
+        if kind == "GIF" and image.mode == "L":  # its first frame has gray levels of its own
+            image.palette = None  # Pillow would show them by the palette of all frames
         size = f"too large: {image.width} × {image.height} pixels, the limit"
         if image.width * image.height > MAX_PIXELS:
             raise DecodeError(f"{size} is {MAX_PIXELS // 1_000_000} megapixels")

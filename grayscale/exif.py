@@ -80,12 +80,13 @@ def fitted(exif: Exif, size: tuple[int, int]) -> Exif:
 
 def shorten(exif: Exif, most: int) -> list[str]:
     """Remove the largest values until the block has at most `most` bytes; returns their names."""
-    gone = []
-    while len(exif.block()) > most:
-        values = [(directory, tag) for directory in (exif.main, *exif.below.values()) for tag in directory]
-        directory, tag = max(values, key=lambda value: len(value[0][value[1]].content))
-        del directory[tag]
-        gone.append(ExifTags.TAGS.get(tag, f"tag {tag}"))
+    values = [(directory, tag) for directory in (exif.main, *exif.below.values()) for tag in directory]
+    size, gone = len(exif.block()), []
+    for directory, tag in sorted(values, key=lambda value: len(value[0][value[1]].content), reverse=True):
+        if size > most:
+            length = len(directory.pop(tag).content)
+            size -= 12 + (length + length % 2 if length > 4 else 0)
+            gone.append(ExifTags.TAGS.get(tag, f"tag {tag}"))
     return gone
 
 
@@ -116,7 +117,7 @@ def _little_endian(directory: Mapping[int, Entry], order: str) -> Directory:
 
 
 def _packed(directory: Mapping[int, Entry], place: int) -> bytes:
-    entries, values = struct.pack("<H", len(directory)), b""
+    entries, values = bytearray(struct.pack("<H", len(directory))), bytearray()
     behind = place + 2 + 12 * len(directory) + 4
     for tag, entry in sorted(directory.items()):
         content = entry.content.ljust(4, b"\0")
@@ -124,4 +125,4 @@ def _packed(directory: Mapping[int, Entry], place: int) -> bytes:
             content = struct.pack("<I", behind + len(values))
             values += entry.content + bytes(len(entry.content) % 2)
         entries += struct.pack("<HHI", tag, entry.kind, entry.amount) + content
-    return entries + bytes(4) + values
+    return bytes(entries + bytes(4) + values)

@@ -5,6 +5,7 @@ import io
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -202,12 +203,10 @@ def metadata(file: Path, size: tuple[int, int]) -> dict[str, Any]:
         found = exif.read(opened if kind == "TIFF" else io.BytesIO(block.removeprefix(exif.HEAD)))
     fitted = exif.fitted(found, size)
     kept: dict[str, Any] = {"exif": fitted} if fitted.main else {}
-    try:
+    with suppress(TypeError, ValueError, ZeroDivisionError):
         across, down = (float(value) for value in dpi or ())
-    except (TypeError, ValueError, ZeroDivisionError):
-        return kept
-    if 0 < across <= MAX_DPI and 0 < down <= MAX_DPI:
-        kept["dpi"] = (down, across) if found.is_turned else (across, down)
+        if 0 < across <= MAX_DPI and 0 < down <= MAX_DPI:
+            kept["dpi"] = (down, across) if found.is_turned else (across, down)
     return kept
 
 

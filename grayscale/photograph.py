@@ -28,7 +28,7 @@ def convert(
     *,
     variant: str | None = None,
     method: str | None = None,
-    model: Path | None = None,
+    model: Path | str | None = None,
     sigma: float | None = None,
 ) -> np.ndarray:
     """Convert a photograph by a variant, a closed form or a model file; by default, by the best variant for it.
@@ -74,7 +74,7 @@ def convert(
     else:
         if sigma is not None and not model:
             variant = variant or models.NOISY
-        path = model or models.find(variant or automatic(*models.best(), read, height, width))
+        path = Path(model or models.find(variant or automatic(*models.best(), read, height, width)))
         version = (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
         converter = _loaded(path.absolute(), version, sigma)
     gray = np.concatenate([rows for _, rows in converter(read, height, width)])

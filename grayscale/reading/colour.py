@@ -85,7 +85,7 @@ def from_gamma(gamma: float | None, chromaticities: Chromaticities | None) -> Co
 def from_profile(profile: bytes) -> Colour | None:
     """The colour of an ICC profile of curves and, for RGB, a matrix; None for tables, or if it is broken."""
     try:
-        tags = {name: profile[start : start + size] for name, start, size in _tags(profile)}
+        tags = {name: memoryview(profile)[start : start + size] for name, start, size in _tags(profile)}
         if profile[36:40] != b"acsp" or has_tables(profile):
             return None
         if is_gray(profile):
@@ -131,7 +131,7 @@ def _to_d50(chromaticities: Chromaticities) -> np.ndarray:
     return adapted @ (xyz[:, :3] * np.linalg.solve(xyz[:, :3], white))
 
 
-def _curve(tag: bytes) -> Curve:
+def _curve(tag: bytes | memoryview) -> Curve:
     """A curve of an ICC profile; ICC.1:2010, sections 10.5 and 10.15."""
     if tag[:4] == b"para":
         (form,) = struct.unpack_from(">H", tag, 8)

@@ -1,6 +1,7 @@
 """Is a JPEG whole? Pillow's decoder fills a truncated scan with gray, and says nothing if an end marker follows."""
 
 import re
+from itertools import product
 
 from grayscale.reading import DecodeError
 
@@ -41,14 +42,14 @@ def to_decode(content: bytes) -> tuple[bytes, ...]:
             if marker not in (*SEQUENTIAL, PROGRESSIVE):  # arithmetic coding leaves out zeros at its end
                 raise DecodeError("a JPEG that is lossless or arithmetically coded: save it in another way")
             frame = marker
-            missing = {(component, number) for component in segment[6::3][: segment[5]] for number in range(64)}
+            missing = {*product(segment[6::3][: segment[5]], range(64))}
         elif marker == SCAN and len(segment) > 3:
             scans += 1
             if scans > MAX_SCANS:
                 raise DecodeError(f"a JPEG of more than {MAX_SCANS} scans, which would take long")
             first, last, bits = segment[-3:]
             if bits & 15 == 0:  # else later scans bring the low bits
-                missing -= {(component, number) for component in segment[1:-3:2] for number in range(first, last + 1)}
+                missing -= {*product({*segment[1:-3:2]}, range(first, last + 1))}
             behind = BEHIND_A_SCAN.search(content, place)
             place = behind.end() - 2 if behind else len(content)
     else:

@@ -43,12 +43,12 @@ Directory = dict[int, Entry]
 class Directories:
     """The directories of a TIFF file or an EXIF block.
 
-    Every method raises `ValueError` if they are damaged, or `OverflowError` if their values overlap.
+    Every method raises `ValueError` if they are damaged, or `OverflowError` if they overlap.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
-        self.left = 4 * file.seek(0, io.SEEK_END)  # bytes of values: overlapping ones could fill the memory
+        self.left = 4 * file.seek(0, io.SEEK_END)  # bytes to read: overlapping ones could take memory and time
         head = self._bytes(0, 16, short=True)
         self.order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
         if not self.order or len(head) < 8:
@@ -69,9 +69,6 @@ class Directories:
         for tag, kind, number, value in self.entry.iter_unpack(self._bytes(place, end - place)):
             wanted = kind in SIZES and (only is None or tag in only)
             if wanted and (length := SIZES[kind] * number) <= MAX_VALUE:
-                self.left -= length
-                if self.left < 0:
-                    raise OverflowError("overlapping values")
                 content = value[:length] if length <= len(value) else self._bytes(self.link.unpack(value)[0], length)
                 found[tag] = Entry(kind, number, content)
         behind = self._bytes(end, self.link.size, short=True)
@@ -92,6 +89,9 @@ class Directories:
         return struct.unpack(f"{self.order}{entry.amount}{INTEGERS[entry.kind]}", entry.content)
 
     def _bytes(self, place: int, size: int, short: bool = False) -> bytes:
+        self.left -= size
+        if self.left < 0:
+            raise OverflowError("overlapping parts")
         self.file.seek(place)
         content = self.file.read(size)
         if len(content) < size and not short:

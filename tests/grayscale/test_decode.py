@@ -230,6 +230,14 @@ def test_what_the_first_frame_of_a_gif_leaves_uncovered_is_transparent() -> None
     assert np.array_equal(found, expected)
 
 
+def test_a_gray_frame_of_a_coloured_gif_is_gray() -> None:
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    content = files.encoded(Image.fromarray(levels), "GIF")
+    palette, frame, flags = content[13:781], content[781:790], bytes([content[790] | 0x87])  # a palette of its own
+    found = pixels_of(content[:13] + bytes(768) + frame + flags + palette + content[791:])
+    assert np.array_equal(found, levels[..., None].repeat(3, axis=-1))
+
+
 # === Refused files ===
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import Mock, call
@@ -306,3 +307,18 @@ def test_an_interrupt_prints_no_traceback_and_leaves_no_partial_files(tmp_path: 
     assert (result.returncode, result.stderr) == (130, "")
     assert not list(tmp_path.glob(".*"))
     assert jobs != "1" or not list(tmp_path.glob("*.gray.png"))
+
+
+def test_after_an_interrupt_workers_convert_no_further(tmp_path: Path) -> None:
+    for number in range(9):
+        save(tmp_path / f"{number}.png", height=20_000)
+    nodes = [node("Sin", [f"v{n}"], [f"v{n + 1}" if n < 399 else "y"]) for n in range(400)]
+    slow = write_graph(tmp_path / "slow.onnx", [node("ReduceMean", ["x"], ["v0"], axes=[3]), *nodes])
+    program = "from grayscale.__main__ import *; from signal import *; signal(SIGINT, default_int_handler); main()"
+    command = [sys.executable, "-c", program, str(tmp_path), "--model", str(slow), "--jobs", "2"]
+    with subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True) as process:
+        while process.poll() is None and not list(tmp_path.glob("*.gray.png")):
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+    assert process.returncode == 130
+    assert len(list(tmp_path.glob("*.gray.png"))) <= 3  # one, and what ended meanwhile

@@ -24,7 +24,7 @@ def test_photographs_of_any_size_become_gray_of_that_size(tmp_path: Path, size: 
     mean = [node("ReduceMean", ["x"], ["y"], axes=[3])]
     for name, facts in {"any.onnx": {}, "bound.onnx": {"shape": ["n", 12, 12, 3], "patch": 12}}.items():
         photograph = clouds(*size)
-        gray = grayscale.convert(photograph, model=write_graph(tmp_path / name, mean, **facts))
+        gray = grayscale.convert(photograph, model=str(write_graph(tmp_path / name, mean, **facts)))
         assert (gray.shape, gray.dtype) == (size, np.uint8)
         np.testing.assert_array_equal(gray, (photograph.sum(axis=-1, dtype=int) + 1) // 3)
 

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 import zlib
 from functools import partial
 from typing import Any
@@ -101,6 +102,16 @@ def test_the_first_page_that_is_no_thumbnail_is_read_and_camera_raw_is_refused(
         refused(content, "camera raw|thumbnail")
     else:
         near(pixels_of(content), expected, 0)
+
+
+def test_a_tiff_that_lists_a_directory_again_and_again_is_refused() -> None:
+    def listing(place: int) -> bytes:
+        below = {**RGB, "extratags": [(65000, 4, 64, [place] * 64, True)]}
+        return tiff((THUMBNAIL, below), (THUMBNAIL, RGB)).replace(struct.pack("<H", 65000), struct.pack("<H", 330))
+
+    with tifffile.TiffFile(io.BytesIO(listing(0))) as file:
+        place = file.pages[1].offset
+    refused(listing(place), "^damaged$")
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
@@ -378,6 +389,15 @@ def test_srgb_and_a_broken_or_mismatched_profile_change_nothing() -> None:
             near(pixels_of(with_profile("PNG", samples, profile)), eight, 0)
     for gray in (RAMP, np.stack([RAMP, np.full_like(RAMP, 65535)], axis=-1)):
         near(pixels_of(with_profile("PNG", gray, LINEAR)), RAMP[..., None] >> 8, 0)
+
+
+def test_tags_of_a_profile_that_overlap_take_no_memory() -> None:
+    tags = b"".join(struct.pack(">4sII", b"%04d" % number, 1, (1 << 20) - 1) for number in range(500))
+    profile = (LINEAR[:128] + struct.pack(">I", 500) + tags).ljust(1 << 20, b"\0")
+    tracemalloc.start()
+    pixels_of(with_profile("PNG", RAMPS, profile))
+    assert tracemalloc.get_traced_memory()[1] < 50 << 20
+    tracemalloc.stop()
 
 
 # === JPEG ===
