@@ -46,8 +46,8 @@ def convert(
         `(height, width)` gray, sRGB-encoded: uint8 for uint8, else the photograph's float type in [0, 1].
 
     Raises:
-        ValueError: the photograph has another shape or type, or holds NaN; more than one of the three is given, the
-            closed form is unknown, or `sigma` is out of range or given with a closed form.
+        ValueError: the photograph has another shape or type, or holds NaN or infinity; more than one of the three is
+            given, the closed form is unknown, or `sigma` is out of range or given with a closed form.
         ModelError: the model is missing, damaged, or no network for photographs; or `sigma` is given and the network
             does not use it.
     """
@@ -56,8 +56,8 @@ def convert(
         raise ValueError(f"a photograph is (height, width, 3), at least 1 × 1; this is {photograph.shape}")
     if photograph.dtype != np.uint8 and not np.issubdtype(photograph.dtype, np.floating):
         raise ValueError(f"a photograph is uint8, or float in [0, 1]; this is {photograph.dtype}")
-    if np.isnan(photograph.min()):
-        raise ValueError("a photograph has no NaN; give such pixels a colour first")
+    if not np.isfinite([photograph.min(), photograph.max()]).all():
+        raise ValueError("a photograph has no NaN and no infinity; give such pixels a colour first")
     if sum(choice is not None for choice in (variant, method, model)) > 1:
         raise ValueError("variant, method and model exclude each other")
     if method is not None and method not in CONVERSIONS:

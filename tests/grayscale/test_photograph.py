@@ -129,6 +129,7 @@ def test_levels_are_rounded_and_clipped() -> None:
         (np.zeros((4, 4, 3), np.int32), {}, "int32"),
         (Image.new("L", (4, 4)), {}, "height, width, 3"),
         (np.full((4, 4, 3), np.nan), {"method": "bt601"}, "NaN"),
+        (np.full((4, 4, 3), np.inf), {}, "infinity"),
         (np.zeros((4, 4, 3), np.uint8), {"method": "bt601", "variant": "simple"}, "exclude"),
         (np.zeros((4, 4, 3), np.uint8), {"method": "bt601", "sigma": 5.0}, "for a network"),
         (np.zeros((4, 4, 3), np.uint8), {"method": "luma"}, "no closed form 'luma'; there are average, bt601"),
