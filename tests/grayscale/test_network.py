@@ -194,7 +194,7 @@ print(ran)
 """
 
 
-@pytest.mark.parametrize("variant", ["subpixel", "adaptive"])
+@pytest.mark.parametrize("variant", ["subpixel", pytest.param("adaptive", marks=pytest.mark.long)])
 def test_a_damaged_file_is_refused_or_runs_but_never_crashes(tmp_path: Path, variant: str) -> None:
     model = write_network(tmp_path, variant)
     command = [sys.executable, "-c", MUTATE, str(model), str(tmp_path / "mutated.onnx")]

@@ -37,6 +37,7 @@ def test_the_library_computes_the_same_as_keras(name: str, tmp_path: Path) -> No
         np.testing.assert_allclose(found(image), expected, atol=1e-5)
 
 
+@pytest.mark.long
 def test_the_bytes_do_not_depend_on_the_hash_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network("denoise", PATCH).save(tmp_path / "model.keras")
     written = set()
