@@ -75,12 +75,8 @@ def texts(column: pd.Series, form: str = "") -> list[str]:
 # === metrics/results.md ===
 
 
-def results(found: Results, claims: list[Claim]) -> str:
-    """The whole file: answer, table, verdicts, probes, test sets, conversions."""
-    return "\n".join(_lines(found, claims))
-
-
-def _lines(found: Results, claims: list[Claim]) -> Iterator[str]:
+def results(found: Results, claims: list[Claim]) -> Iterator[str]:
+    """The lines of the file: answer, table, verdicts, probes, test sets, conversions."""
     yield from ("# Results", "", "Written by `dvc repro`. The page, `data/report/index.html`, explains the columns.")
     answers = [summary.answer(found.methods, found.studies), summary.under_noise(found.restored, found.variants)]
     yield from ("", f"**{' '.join(filter(None, answers))}**", "")
