@@ -16,8 +16,8 @@ class ToolError(Exception):
 
 
 def output_of(*command: str) -> str:
-    """The output of a command, stripped; its messages and exit code are ignored."""
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    """The output of a command, stripped; its messages are shown, its exit code is ignored."""
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
 
 
 def read_lock(text: str | Path = LOCK) -> dict[str, Any]:

@@ -10,14 +10,17 @@ from pathlib import Path
 
 from stages.common import leftovers
 from stages.common.artifacts import write_bytes, write_text
-from tools import LOCK, output_of
+from tools import LOCK
 
 STUDIES = Path("metrics/studies.csv")
 GENERATED = ("dvc.lock", "metrics")
 
 
 def main() -> None:
-    conflicts = dict.fromkeys(line.split("\t")[1] for line in output_of("git", "ls-files", "--unmerged").splitlines())
+    listed = subprocess.run(["git", "ls-files", "--unmerged"], stdout=subprocess.PIPE, text=True, check=False)
+    if listed.returncode != 0:
+        raise SystemExit("merge: git can't list the conflicts; it says above why")
+    conflicts = dict.fromkeys(line.split("\t")[1] for line in listed.stdout.splitlines())
     by_hand = [path for path in conflicts if not any(Path(path).is_relative_to(name) for name in GENERATED)]
     if by_hand:
         raise SystemExit(f"merge: resolve {', '.join(by_hand)} by hand, `git add` them, then run make merge again")

@@ -34,7 +34,7 @@ class Revision:
             "git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name or 'HEAD'}^{{commit}}"
         )
         if not commit:
-            raise ArtifactError(f"git knows no revision {name!r}; name a commit, branch or tag (`git fetch` first?)")
+            raise ArtifactError(f"git knows no revision {name!r}; name a commit, branch or tag, such as origin/main")
         edited = not name and output_of("git", "status", "--porcelain", "--untracked-files=no")
         self.title = f"{name or 'workspace'} ({commit[:7]}{' with changes' if edited else ''})"
         current = Config.from_cwd()  # the remote and secrets of today, not those of the old .dvc/config

@@ -12,7 +12,7 @@ def main() -> None:
     with stage("report") as work:
         results = collect.collect(list(work["variants"]), list(work["test_sets"]))
         verdicts = claims.decide(results.studies)
-        write_text(work.out("metrics/results.md"), text.results(results, verdicts))
+        write_text(work.out("metrics/results.md"), "\n".join(text.results(results, verdicts)))
         write_png(work.out("metrics/result.png"), figures.result_picture(results))
         write_png(work.out("metrics/noisy.png"), figures.noisy_picture(results))
         out = work.out("data/report")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.common.artifacts import read_json, read_table, sha256_of
+from stages.common.artifacts import ArtifactError, read_json, read_table, sha256_of
 from stages.report import summary
 
 MODELS, EVALUATIONS = Path("data/models"), Path("data/evaluations")
@@ -106,7 +106,10 @@ def studies(evaluations: Mapping[str, Any], path: Path = STUDIES) -> pd.DataFram
     of its evaluation, and if both were made from the same code and settings. `make study` runs the others again.
     `evaluations` are the variants' summaries. `ArtifactError`: there is no such table.
     """
-    table = read_table(path, text=(*SPLITS, *ORIGIN, "leave", "domain"))
+    try:
+        table = read_table(path, text=(*SPLITS, *ORIGIN, "leave", "domain"))
+    except ArtifactError as error:
+        raise ArtifactError(f"{path} is not a table of runs; `git checkout {path}`, or `make study`") from error
     kept = pd.Series(False, table.index)
     for variant, evaluation in evaluations.items():
         kept |= _current(table, variant, evaluation)

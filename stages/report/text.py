@@ -156,12 +156,8 @@ def answer(found: Results) -> str:
     return " ".join(filter(None, answers))
 
 
-def results(found: Results, claims: list[Claim]) -> str:
-    """The whole file: answer, table, verdicts, sections."""
-    return "\n".join(_lines(found, claims))
-
-
-def _lines(found: Results, claims: list[Claim]) -> Iterator[str]:
+def results(found: Results, claims: list[Claim]) -> Iterator[str]:
+    """The lines of the file: answer, table, verdicts, sections."""
     yield from ("# Results", "", "Written by `dvc repro`. `data/report/index.html` explains the first table.", "")
     yield from (f"**{answer(found)}**", "")
     yield f"Means over {found.methods['patches'].max()} test patches, with Student's intervals over photographs."

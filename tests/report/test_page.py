@@ -98,7 +98,7 @@ def test_results_md_has_a_row_per_method_a_verdict_per_claim_and_the_tables_of_t
     results: collect.Results, html: str
 ) -> None:
     verdicts = claims.decide(results.studies)
-    written = text.results(results, verdicts)
+    written = "\n".join(text.results(results, verdicts))
     rows = re.findall(r"^\| `(\w+)` \|", written, flags=re.MULTILINE)
     assert "| `naive` | 784 | 10 | 20.00 |" in written  # left-out scenes
     assert "Beside the best fixed code of as many numbers, adaptive is above it at 32, 261 and below it at 8" in written

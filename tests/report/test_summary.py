@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from stages.common.artifacts import ArtifactError
 from stages.report import collect, summary
 from stages.report.collect import SPLITS
 from tests.report.conftest import VARIANTS, table_of_studies
@@ -95,6 +96,9 @@ def test_studies_that_do_not_go_with_the_results_are_left_out(results: collect.R
         assert kept("scenes_simple_scene3", **{split: "4" * 12}) == mine - {"scenes_simple_scene3"}
     assert kept("scenes_simple_scene3", variant_from="f" * 12) == mine - {"scenes_simple_scene3"}  # other code
     assert kept("seeds_simple_1", psnr=28.1) == mine - of_simple  # not what the pipeline finds
+    (tmp_path / "studies.csv").write_text("\n")  # an empty table of pandas
+    with pytest.raises(ArtifactError, match=r"studies.csv is not a table of runs; `git checkout "):
+        collect.studies({}, tmp_path / "studies.csv")
     assert kept("seeds_simple_1", run="seeds_simple_2") == (mine | {"seeds_simple_2"}) - of_simple - {"seeds_simple_2"}
 
 

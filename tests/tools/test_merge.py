@@ -54,6 +54,8 @@ def test_outputs_of_a_variant_that_one_branch_removed_are_removed_unless_edited(
     (models / "of_my_own").mkdir()
     tiny.run("git", "merge", "ada", ok=False)
     before = lock.read_text()
+    without_git = tiny.run("python", "-m", "tools.merge", ok=False, GIT_DIR="none").stderr
+    assert without_git.endswith("merge: git can't list the conflicts; it says above why\n")
     assert "merge: resolve params.yaml by hand, `git add` them" in refused(tiny, "tools.merge")
     assert lock.read_text() == before
     (tiny.folder / "params.yaml").write_text("variants:\n  simple: 12\n")
