@@ -18,13 +18,14 @@ SMALL = {"gray": 2.0, "chroma": 2.8}  # of a coefficient, in standard deviations
 AROUND = 5  # pixels on a side of the mean that is subtracted to get fine detail
 NEIGHBOURS = (2, 5)  # pixels between a pixel and the eight neighbours at that distance that it may be averaged with
 AROUND_THEM = 3  # pixels on a side of the surroundings by which a pixel and a neighbour are compared
+STRONG = 2  # gray levels of damage at which half of the correction is applied; in weak damage the filter is better
 ALIKE = 0.7  # mean square of their difference from which a neighbour does not count, in variances of the noise
 BT601 = LUMA / 1000
 MEAN = np.ones(3) / 3
 
 
 def build(*, patch: int, inputs: int, outputs: int, channels: int, blocks: int) -> keras.Model:
-    """Filtered luma + damage · residual, averaged over alike pixels; the residual is what is learned.
+    """Filtered luma + trust · damage · residual, averaged over alike pixels; the residual is what is learned.
 
     It has `channels` features at half the resolution and twice as many at a quarter. The filter works on the mean of
     the channels, in which white noise is weakest, and on luma minus that mean. At a quarter of the resolution are
@@ -59,7 +60,9 @@ def build(*, patch: int, inputs: int, outputs: int, channels: int, blocks: int) 
     pixels = _fixed(unit, "pixels", np.eye(12).reshape(2, 2, 3, 12), strides=2)  # (28, 28, 12)
     x = layers.Concatenate(name="decoded")([x, pixels])
     x = layers.Conv2DTranspose(1, kernel_initializer="zeros", name="residual", **HALF)(x)  # (56, 56, 1)
-    x = layers.Multiply(name="correction")([x, level])
+    strength = layers.Rescaling(255 / STRONG, name="strength")(level)
+    trust = layers.Activation("softsign", name="trust")(layers.Multiply(name="squared")([strength, strength]))
+    x = layers.Multiply(name="correction")([x, level, trust])
     x = layers.Add(name="corrected")([filtered, x])
 
     # === Mean of alike pixels ===

@@ -69,8 +69,9 @@ def test_every_number_of_peers_is_that_of_their_table() -> None:
     assert "over 50 times" in told
     assert rates["denoise"] > 50 * rates["bm3d"]
     more = (means["ssim", "denoise"] - means["ssim", "bm3d"])[[10, 25, 50]]
-    assert "SSIM is 0.001 to 0.003 higher" in flowing
-    assert [more.min(), more.max()] == pytest.approx([0.001, 0.003], abs=0.000501)
+    assert "SSIM is up to 0.006 higher" in flowing
+    assert more.min() > 0
+    assert more.max() == pytest.approx(0.006, abs=0.000501)
     assert (of_test["ssim", "bm3d"] > of_test["ssim", "denoise"])[[10, 25, 50]].all()
     assert "0.1 dB more in noise of 25" in flowing
     assert (of_test["psnr", "bm3d"] - of_test["psnr", "denoise"])[25] == pytest.approx(0.1, abs=0.0501)

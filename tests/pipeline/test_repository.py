@@ -85,7 +85,7 @@ def test_make_never_runs_the_value_of_a_variable(tmp_path: Path, value: str) -> 
     for program in ("python", "dvc", "gh", "git"):
         (tmp_path / "bin" / program).write_text(f'#!/bin/sh\necho {program} "$@"\n')
         (tmp_path / "bin" / program).chmod(0o755)
-    settings = ("METRIC", "REV", "MARKDOWN", "STUDY", "JOBS", "BENCHMARKS", "BUILD", "URL", "ENDPOINT", "PR", "REPAIR")
+    settings = ("METRIC", "REV", "MARKDOWN", "STUDY", "JOBS", "BUILD", "URL", "ENDPOINT", "PR", "REPAIR")
     environment = {**os.environ, **dict.fromkeys(settings, value)}
     given = ["VENV=.", "RUNTIME=", "DEV=", "REMOTES=", "RAY="]
     targets = "repro study current remote share pull compare review comment trace merge audit bench"
