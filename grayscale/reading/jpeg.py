@@ -41,6 +41,8 @@ def to_decode(content: bytes) -> tuple[bytes, ...]:
         if marker in FRAMES and len(segment) > 5:
             if marker not in (*SEQUENTIAL, PROGRESSIVE):  # arithmetic coding leaves out zeros at its end
                 raise DecodeError("a JPEG that is lossless or arithmetically coded: save it in another way")
+            if frame:
+                raise DecodeError("damaged: a JPEG of two frames")
             frame = marker
             missing = {*product(segment[6::3][: segment[5]], range(64))}
         elif marker == SCAN and len(segment) > 3:

@@ -425,6 +425,13 @@ def test_a_truncated_jpeg_with_an_end_marker_is_refused(options: dict[str, Any],
         refused(content[:place] + b"\xff\xd9", "^(truncated|damaged)")
 
 
+def test_frames_that_repeat_are_refused_before_decoding() -> None:
+    content = files.encoded(Image.fromarray(SCENE), "JPEG")
+    place = content.index(b"\xff\xc0")
+    frame = content[place : place + 2 + int.from_bytes(content[place + 2 : place + 4])]
+    refused(content[:place] + frame + content[place:], "^damaged: a JPEG of two frames")
+
+
 @pytest.mark.parametrize("size", [(1, 1), (7, 9), (16, 16), (17, 250), (250, 33)])
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
 @pytest.mark.parametrize("progressive", [False, True])
