@@ -134,7 +134,7 @@ def _poor_designs_leak_or_blur(studies: pd.DataFrame) -> Verdict:
     limit = detail[dullest]
     sentence = (
         f"Between hues of equal luma the output of `{worst}` differs by {leak[worst].text(unit=' gray levels')}. "
-        f"`{dullest}` loses detail from {limit.mean:.2g} cycles per pixel ({limit.low:.2g} … {limit.high:.2g}). "
+        f"`{dullest}` loses detail from {limit.mean:.3g} cycles per pixel ({limit.low:.3g} … {limit.high:.3g}). "
         f"A design is poor above {LEAK:.0f} level, or if it loses detail below {NYQUIST} cycles per pixel."
     )
     labels = [above(one, LEAK) for one in leak.values()] + [below(one, NYQUIST) for one in detail.values()]
