@@ -10,6 +10,7 @@ from stages.report import claims, collect, figures, page, summary, text
 def main() -> None:
     leftovers.remove()
     with stage("report") as work:
+        collect.refuse_others(list(work["variants"]), list(work["test_sets"]))
         results = collect.collect(list(work["variants"]), list(work["test_sets"]))
         verdicts = claims.decide(results.studies)
         write_text(work.out("metrics/results.md"), "\n".join(text.results(results, verdicts)))

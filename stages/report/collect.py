@@ -44,6 +44,17 @@ class Results:
     pictures: dict[str, dict[str, bytes]]  # by evaluation and name, PNG files
 
 
+def refuse_others(variants: list[str], test_sets: list[str]) -> None:
+    """`ArtifactError` if there are results of others, which DVC would hash as inputs of the report."""
+    owners = {MODELS: variants, EVALUATIONS: [BASELINES, *variants, TEST_SETS.name], TEST_SETS: test_sets}
+    others = [path for folder, names in owners.items() for path in folder.glob("[!.]*") if path.name not in names]
+    if others:
+        raise ArtifactError(
+            f"{', '.join(map(str, sorted(others)))}: of no variant or test set in params.yaml; `dvc checkout` removes "
+            "what another branch left, and anything else must lie elsewhere"
+        )
+
+
 def collect(variants: list[str], test_sets: list[str]) -> Results:
     """Read the results of `variants` and `test_sets` only; `ArtifactError` if a file is missing."""
     names = [BASELINES, *variants]

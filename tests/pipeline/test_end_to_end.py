@@ -9,6 +9,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from grayscale.conversions import bt601
+from stages.common.artifacts import write_text
 from stages.formats.container import Container
 from tests.conftest import VARIANTS, Workspace
 
@@ -78,6 +79,11 @@ def test_removing_a_variant_runs_only_the_report(workspace: Workspace) -> None:
     assert workspace.stages_run() == ["report"]
     assert "simple" not in shown(workspace, "show")
     assert "| `simple` |" not in (workspace.folder / "metrics/results.md").read_text()
+
+    write_text(workspace.folder / "data/models/simple/model.onnx", "left by another branch")
+    failed = workspace.run("dvc", "repro", ok=False)
+    assert failed.returncode != 0
+    assert "report: data/models/simple: of no variant or test set in params.yaml" in failed.stderr
 
 
 def test_a_second_worker_changes_no_byte_and_leaves_nothing_behind(workspace: Workspace) -> None:
