@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import BenchmarkError, Row, converting, machine
-from stages.common.artifacts import read_json, write_text
+from stages.common.artifacts import ArtifactError, read_json, write_text
 
 RESULTS = Path("benchmarks/results.json")  # `[median, lowest, highest]` of each figure
 
@@ -21,10 +21,11 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"write the new ratios to {RESULTS}")
     arguments = parser.parse_args()
     try:
+        committed = read_json(RESULTS)["rows"]
         rows = converting.convert(arguments.rounds)
-    except BenchmarkError as error:
+    except (BenchmarkError, ArtifactError) as error:
         raise SystemExit(f"benchmarks: {error}") from None
-    print(table(rows, read_json(RESULTS)["rows"]))
+    print(table(rows, committed))
     if arguments.write:
         write_text(RESULTS, text({"day": str(datetime.date.today()), "machine": machine(), "rows": rows}))
 

@@ -11,7 +11,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -25,7 +26,7 @@ from grayscale.reading.names import shown
 WHITE = (255, 255, 255)  # behind transparent pixels
 KILLED = "not converted: a worker process was killed, perhaps because memory ran out; use fewer --jobs"
 
-_interrupted = threading.Event()  # in a worker, by Ctrl-C
+_stop: Any = SimpleNamespace(value=0)  # in a worker, shared with the main process; not 0: convert no further
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,7 @@ def _convert(job: Job, choice: Choice, quiet: bool) -> Done:
         width, height = image.size
 
         def read(top: int, bottom: int) -> np.ndarray:
-            if _interrupted.is_set():
-                raise FilesError("interrupted")
+            _require_wanted()
             return np.asarray(image.crop((0, top, width, bottom)))
 
         model = choice.model and photograph.automatic(choice.model, choice.noisy, read, height, width)
@@ -90,11 +90,17 @@ def _result(job: Job, choice: Choice, quiet: bool) -> Done | str:
     """Convert one file, or return the reason why that failed. `ModelError` if the model can't be loaded."""
     _converter(choice)
     try:
+        _require_wanted()
         return _convert(job, choice, quiet)
     except (decode.DecodeError, FilesError, ModelError) as error:
         return str(error)
     except Exception as error:  # one bad file must not stop the others
         return f"{type(error).__name__}: {error}"
+
+
+def _require_wanted() -> None:
+    if _stop.value:
+        raise FilesError("interrupted")
 
 
 @functools.cache  # all photographs of a run get the same model, even if its file changes
@@ -112,10 +118,12 @@ def _in_processes(jobs: list[Job], choice: Choice, workers: int) -> Generator[Do
     with ExitStack() as stack:
         with _settings_of_workers():
             try:
-                pool = ProcessPoolExecutor(min(workers, len(jobs)), context, _end_with_parent)
+                stop = context.RawValue("b", 0)  # without a lock, which a killed worker would keep
+                pool = ProcessPoolExecutor(min(workers, len(jobs)), context, _begin, (stop,))
             except (OSError, NotImplementedError) as error:  # it needs semaphores, which Linux keeps in /dev/shm
                 raise OSError(f"can't share work among processes on this machine ({error}); use --jobs 1") from error
             stack.callback(pool.shutdown, cancel_futures=True)  # after an interrupt or a fault, too
+            stack.callback(setattr, stop, "value", 1)  # first
             waiting = [pool.submit(_result, job, choice, True) for job in jobs]
         for future in waiting:
             try:
@@ -128,8 +136,8 @@ def _in_processes(jobs: list[Job], choice: Choice, workers: int) -> Generator[Do
 def _settings_of_workers() -> Iterator[None]:
     """Set what new processes inherit.
 
-    They ignore Ctrl-C while they start. They import no modules from the working directory, which may be a folder of
-    photographs.
+    They ignore Ctrl-C: the main process stops them. They import no modules from the working directory, which may be a
+    folder of photographs.
     """
     interrupt, path = signal.signal(signal.SIGINT, signal.SIG_IGN), os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
@@ -142,9 +150,10 @@ def _settings_of_workers() -> Iterator[None]:
             os.environ["PYTHONSAFEPATH"] = path
 
 
-def _end_with_parent() -> None:
-    """In a worker: end when the main process ends; read no further after Ctrl-C, as the main process waits."""
-    signal.signal(signal.SIGINT, lambda *_: _interrupted.set())
+def _begin(stop: Any) -> None:
+    """In a worker: end when the main process ends, and convert no further when it sets `stop`."""
+    global _stop
+    _stop = stop
 
     def wait() -> None:
         multiprocessing.parent_process().join()  # type: ignore[union-attr]  # not None in a worker

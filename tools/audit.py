@@ -18,7 +18,7 @@ from dvc.repo import Repo
 from dvc_data.hashfile.hash import file_md5
 from tqdm import tqdm
 
-from tools import LOCK, output_of, read_lock
+from tools import LOCK, ToolError, output_of, read_lock
 from tools.sharing import require_remote
 
 OBJECT = re.compile(r"[0-9a-f]{32}(\.dir)?")  # the MD5 of the content; other names are unfinished copies
@@ -52,11 +52,14 @@ def main() -> None:
     repair = parser.parse_args().repair
     repo = Repo()
     stores = [Store("cache", repo.cache.local)]
+    unread = None
     try:
         require_remote()
         stores.append(Store("remote", repo.cloud.get_remote_odb()))
-    except Exception as error:  # each kind of remote has its own
+    except ToolError as error:
         print(f"audit: {error}; no remote is checked", file=sys.stderr)
+    except Exception as error:  # each kind of remote has its own
+        unread = f"audit: no file is corrupt here, but the remote can't be read: {error!r}"
     files = list(outputs(stores))
     names = {md5: file for file, md5, _ in files}
     for store in stores:
@@ -76,6 +79,8 @@ def main() -> None:
         raise SystemExit(
             f"audit: corrupt files: {faults}; {advice if repair else 'make audit REPAIR=1 replaces what it can'}"
         )
+    if unread:
+        raise SystemExit(unread)
     print("audit: no file is corrupt")
 
 

@@ -149,7 +149,7 @@ def students_t(differences: pd.Series, rounding: float) -> tuple[float, float, f
     Bootstrap, sections 3.2 and 4.5); percentiles of resamples of three photographs are far too narrow.
 
     p is 1 and the interval NaN where the spread over photographs is unknown: with one photograph, or where the
-    differences are equal to within `rounding`. Else one rounding step, the same in two photographs, would be certain.
+    differences are equal to within `rounding`. Else a rounding step that two photographs share would be certain.
     """
     if len(differences) == 1 or differences.std() <= rounding:
         return 1.0, np.nan, np.nan

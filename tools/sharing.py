@@ -63,7 +63,9 @@ def pull() -> None:
             "a stage failed, or its recorded result is not on the remote; DVC says above which. Fix it, or make repro"
         )
     if dvc(*STATUS) != 0:
-        raise ToolError("results are not current (see dvc status dvc.yaml): an input is missing or the disk is full")
+        raise ToolError(
+            "results are not current (see dvc status dvc.yaml); perhaps an input is missing, or the disk is full"
+        )
 
 
 def dvc(*arguments: str) -> int:

@@ -89,13 +89,13 @@ class Directories:
         return struct.unpack(f"{self.order}{entry.amount}{INTEGERS[entry.kind]}", entry.content)
 
     def _bytes(self, place: int, size: int, short: bool = False) -> bytes:
-        self.left -= size
-        if self.left < 0:
-            raise OverflowError("overlapping parts")
         self.file.seek(place)
         content = self.file.read(size)
         if len(content) < size and not short:
             raise ValueError("cut")
+        self.left -= len(content)
+        if self.left < 0:
+            raise OverflowError("overlapping parts")
         return content
 
 

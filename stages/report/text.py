@@ -10,8 +10,8 @@ from stages.report import summary
 from stages.report.claims import Claim
 from stages.report.collect import PEER_OF, Results
 
-# What stands above the tables of each section; names are in backticks.
-SCENES = "Mean differences from yardsticks on the same patches, with 95 % intervals."
+# What stands above the tables of each section.
+SCENES = "Means, and mean differences from yardsticks on the same patches, with 95 % intervals."
 STUDIES = (
     "`make study` runs them. Runs on other patches, or of code or settings that give a variant another score than the "
     "first table, are left out. Defaults were chosen by the validation columns; the test columns are evidence. "

@@ -319,6 +319,7 @@ def test_after_an_interrupt_workers_convert_no_further(tmp_path: Path) -> None:
     with subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True) as process:
         while process.poll() is None and not list(tmp_path.glob("*.gray.png")):
             time.sleep(0.05)
+        ended = len(list(tmp_path.glob("*.gray.png")))
         os.killpg(process.pid, signal.SIGINT)
     assert process.returncode == 130
-    assert len(list(tmp_path.glob("*.gray.png"))) <= 3  # one, and what ended meanwhile
+    assert len(list(tmp_path.glob("*.gray.png"))) <= ended + 2 < 9

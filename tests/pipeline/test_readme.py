@@ -73,7 +73,7 @@ def test_every_number_of_peers_is_that_of_their_table() -> None:
     assert more.min() > 0
     assert more.max() == pytest.approx(0.006, abs=0.000501)
     assert (of_test["ssim", "bm3d"] > of_test["ssim", "denoise"])[[10, 25, 50]].all()
-    assert "0.1 dB more in noise of 25" in flowing
+    assert "0.1 dB more at 25" in flowing
     assert (of_test["psnr", "bm3d"] - of_test["psnr", "denoise"])[25] == pytest.approx(0.1, abs=0.0501)
 
 

@@ -151,5 +151,5 @@ def test_a_pull_that_leaves_a_stale_result_fails(clone: Workspace) -> None:
     """The last stage changes the output of another; a full disk has the same effect."""
     pipeline = clone.folder / "dvc.yaml"
     pipeline.write_text(pipeline.read_text().replace("> data/page;", "> data/page; echo 1 >> data/models/vae/name;"))
-    message = "pull: results are not current (see dvc status dvc.yaml)"
+    message = "pull: results are not current (see dvc status dvc.yaml);"
     assert message in refused(clone, "tools.sharing", "pull")
