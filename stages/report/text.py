@@ -1,4 +1,4 @@
-"""Tables as text, for the page and for metrics/results.md, with the decimals of each measure."""
+"""The text of the page and of metrics/results.md: sections, and tables with the decimals of each measure."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
